@@ -1,0 +1,122 @@
+"""The configuration file's own shape: strict models, whose words become the project's `Settings`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of
+from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.settings import PolicySettings, RuleSettings, SandboxMode
+
+_LATER = {
+    "gated": "gated commands",
+    "sha256": "programs off the policy's path",
+    "sockets": "sockets",
+    "program": "rules by program",
+    "subcommand": "rules by program",
+    "options": "rules by program",
+    "arguments": "rules by program",
+    "allow": "examples of a rule",
+    "refuse": "examples of a rule",
+    "approvers": "groups of approvers",
+    "verify": "rights of verify steps",
+    "python_processes": "the watch on Python steps",
+    "carry": "carrying steps over",
+}
+
+_Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Rule(_Strict):
+    rule: _Text
+    exec: list[_Text] = []
+    env: list[_Text] = []
+    secrets: list[_Text] = []
+    network: list[_Text] = []
+    read: list[_Text] = []
+    write: list[_Text] = []
+    home: bool = False
+
+
+class _WorkflowPolicy(_Strict):
+    commands: list[_Text] = []
+    command: list[_Rule] = []
+
+
+class _Policy(_WorkflowPolicy):
+    path: list[_Text] = ["venv", "/usr/bin", "/bin"]
+    sandbox: SandboxMode | None = None
+    env: list[_Text] = []
+    write: list[_Text] = []
+    network: list[_Text] = []
+    workflows: dict[str, _WorkflowPolicy] = {}
+
+
+class _File(_Strict):
+    policy: _Policy = Field(default_factory=_Policy)
+
+
+def read_policy(source: Path, table: Mapping[str, Json]) -> PolicySettings:
+    """Return the policy that the table of a configuration file states.
+
+    Raises:
+        SettingsError: A key does not exist, is not supported, or has a value of the wrong kind.
+    """
+    try:
+        file = _File.model_validate(table)
+    except ValidationError as error:
+        raise SettingsError([_problem(source, detail) for detail in error.errors()]) from error
+    policy = file.policy
+    return PolicySettings(
+        rules=_rules(policy, policy),
+        path=tuple(policy.path),
+        sandbox=policy.sandbox,
+        workflow_rules={name: _rules(own, policy) for name, own in policy.workflows.items()},
+        digest=digest_of(json.loads(canonical_json(table.get("policy", {})))),
+    )
+
+
+def _rules(own: _WorkflowPolicy, defaults: _Policy) -> tuple[RuleSettings, ...]:
+    short = [_Rule(rule=rule) for rule in own.commands]
+    return tuple(_with_defaults(rule, defaults) for rule in [*short, *own.command])
+
+
+def _with_defaults(rule: _Rule, defaults: _Policy) -> RuleSettings:
+    said = rule.model_fields_set
+    return RuleSettings(
+        rule=rule.rule,
+        exec=tuple(rule.exec),
+        env=tuple(rule.env if "env" in said else defaults.env),
+        secrets=tuple(rule.secrets),
+        network=tuple(rule.network if "network" in said else defaults.network),
+        read=tuple(rule.read),
+        write=tuple(rule.write if "write" in said else defaults.write),
+        home=rule.home,
+    )
+
+
+def _problem(source: Path, detail: Mapping[str, object]) -> Problem:
+    place = [str(part) for part in detail["loc"]]  # type: ignore[attr-defined]  # pydantic's loc is a tuple
+    where, key = ".".join(place), place[-1] if place else ""
+    if detail["type"] == "extra_forbidden":
+        if key in _LATER:
+            return Problem(path=source, message=f"{where}: {_LATER[key]} ({key!r}) can't be used yet; remove the key")
+        return Problem(path=source, message=f"{where}: there is no such key{_nearest(key)}")
+    return Problem(path=source, message=f"{where}: {detail['msg']}")
+
+
+def _nearest(key: str) -> str:
+    import difflib
+
+    known = {name for model in (_File, _Policy, _Rule) for name in model.model_fields}
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

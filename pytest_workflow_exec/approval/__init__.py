@@ -1,0 +1,25 @@
+"""Gates: what a person is asked, the screen it is asked on, and what was decided."""
+
+from __future__ import annotations
+
+from ._ask import ask
+from ._decision import Channel, Decision
+from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, WordsSource
+from ._screen import render
+from ._terminal import terminal_problem
+from ._words import escape
+
+__all__ = [
+    "AuthorWords",
+    "Channel",
+    "Covered",
+    "Decision",
+    "GateRequest",
+    "ShownFile",
+    "ShownOutput",
+    "WordsSource",
+    "ask",
+    "escape",
+    "render",
+    "terminal_problem",
+]

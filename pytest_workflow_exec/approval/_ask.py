@@ -1,0 +1,186 @@
+"""Asking a person at the terminal: the frames, up to five tries, and a decision whatever happens."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import termios
+from datetime import datetime, timezone
+from typing import TextIO
+
+from pytest_workflow_exec.events import ENGINE, Actor, Decided
+
+from ._deadline import Deadline, NoAnswerError
+from ._decision import Decision
+from ._request import GateRequest
+from ._screen import render
+from ._terminal import (
+    discard_typed_ahead,
+    prompt_on_terminal,
+    reset_terminal,
+    shows_color,
+    terminal_columns,
+    terminal_name,
+    terminal_problem,
+)
+from ._words import escape_line
+
+_TRIES = 5
+_MAX_REASON_CHARS = 500
+
+
+def ask(request: GateRequest, *, timeout_s: float, screen: TextIO | None = None) -> Decision:
+    """Return what the person at the terminal decides; blocks until then, at most `timeout_s`.
+
+    Whatever is no answer is a decision against it. Only what interrupts the whole process, such as
+    KeyboardInterrupt, passes through.
+
+    Args:
+        screen: What the frames are written to; None for standard output. It must be the terminal.
+
+    Raises:
+        TypeError: A value of the request is none that JSON has a word for.
+        ValueError: A value of the request is NaN or an infinity.
+    """
+    code = request.code
+    to = sys.__stdout__ if screen is None else screen
+    problem = terminal_problem(stdout=to) or _expiry_problem(request.expires)
+    if problem is not None or to is None:
+        return _refusal(_RefusedError(problem or "standard output is closed"), terminal="")
+    terminal = terminal_name()
+    return _told(_decide(request, code, timeout_s=timeout_s, screen=to, terminal=terminal), to)
+
+
+class _RefusedError(Exception):
+    """Nobody approved and nobody rejected."""
+
+    def __init__(self, reason: str, decision: Decided = "denied") -> None:
+        super().__init__(reason)
+        self.reason, self.decision = reason, decision
+
+
+def _decide(request: GateRequest, code: str, *, timeout_s: float, screen: TextIO, terminal: str) -> Decision:
+    try:
+        with prompt_on_terminal():
+            reset_terminal(screen)
+            _say(screen, render(request, width=terminal_columns(), color=shows_color(screen)))
+            with Deadline(timeout_s) as deadline:
+                return _tries(request, code, deadline=deadline, screen=screen, terminal=terminal)
+    except _RefusedError as refused:
+        return _refusal(refused, terminal=terminal)
+    except NoAnswerError:
+        return _refusal(_RefusedError(f"no answer within {_duration(timeout_s)}", "expired"), terminal=terminal)
+    except (OSError, ValueError, OverflowError, termios.error) as error:
+        return _refusal(_RefusedError(f"the gate could not be asked: {error}"), terminal=terminal)
+
+
+def _tries(request: GateRequest, code: str, *, deadline: Deadline, screen: TextIO, terminal: str) -> Decision:
+    for left in reversed(range(_TRIES)):
+        answer = _answer(request, code, deadline=deadline, screen=screen)
+        if answer == code.casefold():
+            return _by_person("approved", "", terminal=terminal)
+        if answer == "reject":
+            return _by_person("rejected", _reason(deadline), terminal=terminal)
+        if left:
+            _say(screen, f"That is neither the code nor reject. {_tries_left(left)}\n")
+    raise _RefusedError("five wrong answers")
+
+
+def _answer(request: GateRequest, code: str, *, deadline: Deadline, screen: TextIO) -> str:
+    # Again before every try: since the last one the process may have been moved to the background.
+    if (problem := terminal_problem(stdout=screen)) is not None:
+        raise _RefusedError(problem)
+    discard_typed_ahead()
+    try:
+        answer = deadline.read(f"Type {code} to approve, or reject to stop: ")
+    except EOFError as error:
+        raise _RefusedError("end of input") from error
+    except Exception as error:
+        # Whatever goes wrong while a person is asked, nobody approved.
+        raise _RefusedError(f"input() failed: {error}") from error
+    if _is_past(request.expires):
+        raise _RefusedError(f"no answer before the request expired at {request.expires}", "expired")
+    return answer.strip().casefold()
+
+
+def _reason(deadline: Deadline) -> str:
+    try:
+        return deadline.read("Reason: ").strip()
+    except (Exception, KeyboardInterrupt, NoAnswerError):  # noqa: BLE001  # it is rejected already, with a reason or without
+        return ""
+
+
+def _told(decision: Decision, screen: TextIO) -> Decision:
+    words = {"approved": "Approved", "rejected": "Rejected", "denied": "Denied", "expired": "Expired"}
+    reason = escape_line(decision.reason, max_chars=_MAX_REASON_CHARS)
+    closing = words[decision.decision] + (f": {reason}" if reason else ".")
+    try:
+        _say(screen, f"\n{closing}\n")
+    except (OSError, ValueError) as error:
+        # A screen that fails now may have failed before: whether the facts were seen is in doubt.
+        if decision.decision == "approved":
+            return _refusal(_RefusedError(f"the gate could not be asked: {error}"), terminal=decision.terminal)
+    return decision
+
+
+def _say(screen: TextIO, text: str) -> None:
+    encoding = screen.encoding or "ascii"
+    screen.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    screen.flush()
+
+
+def _by_person(decision: Decided, reason: str, *, terminal: str) -> Decision:
+    approver = Actor(kind="human", id=_login_name())
+    return Decision(
+        decision=decision, reason=reason, approver=approver, channel="terminal", terminal=terminal, assurance=1
+    )
+
+
+def _refusal(refused: _RefusedError, *, terminal: str) -> Decision:
+    return Decision(
+        decision=refused.decision,
+        reason=refused.reason,
+        approver=ENGINE,
+        channel="terminal" if terminal else "none",
+        terminal=terminal,
+        assurance=0,
+    )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return f"uid {os.getuid()}"
+
+
+def _expiry_problem(expires: str) -> str | None:
+    if _moment(expires) is None:
+        return f"the request expires at {expires!r}, which is no time with its zone: write it in ISO 8601, in UTC"
+    return None
+
+
+def _is_past(expires: str) -> bool:
+    moment = _moment(expires)
+    return moment is None or datetime.now(timezone.utc) >= moment
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        # Python 3.10 does not know the Z.
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _tries_left(count: int) -> str:
+    return "1 try is left." if count == 1 else f"{count} tries are left."
+
+
+def _duration(seconds: float) -> str:
+    for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return f"{seconds / unit_s:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,26 @@
+"""How a gate was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_workflow_exec.events import Actor, Decided
+
+Channel = Literal["terminal", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """How a gate was decided, by whom and where."""
+
+    decision: Decided
+    reason: str
+    """The person's own words after a rejection; else why it was not approved; empty after an approval."""
+    approver: Actor
+    """The person who approved or rejected; the engine where nobody did."""
+    channel: Channel
+    terminal: str
+    """The terminal's device; empty if nobody could be asked."""
+    assurance: int
+    """0 if no person decided, 1 for a person at a terminal."""

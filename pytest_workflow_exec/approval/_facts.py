@@ -1,0 +1,106 @@
+"""The facts of a request as labelled lines, in the order in which an approver reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_workflow_exec.digests import Json, digest_of
+
+from ._request import Covered, GateRequest, ShownOutput
+from ._words import escape_line
+
+_MAX_VALUE_CHARS = 2000
+_NONE_YET = "none yet"
+_LEVELS = {"none": "none: commands are not confined"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactLine:
+    """One logical line of a fact; what does not fit is continued under `text`, never under `mark`."""
+
+    text: str
+    """Already escaped."""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One labelled fact."""
+
+    label: str
+    lines: tuple[FactLine, ...]
+    is_warning: bool = False
+
+
+def facts_of(request: GateRequest) -> Sequence[Fact]:
+    """Return every fact of a request; what does not exist yet is there as `none yet`."""
+    return (
+        _fact("Workflow", request.workflow),
+        _fact("Run", request.run),
+        _fact("Plan digest", request.plan_digest),
+        _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
+        Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
+        Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
+        Fact(label="Outputs shown", lines=tuple(_outputs(request.shown)) or (FactLine(text="none"),)),
+        Fact(label="Inputs", lines=tuple(_values(request.inputs)) or (FactLine(text="none"),)),
+        _commit(request),
+        Fact(label="Started by", lines=tuple(_values(request.starter)) or (FactLine(text=_NONE_YET),)),
+        _fact("Policy digest", request.policy_digest),
+        _fact("Pin", f"policy {request.pin or 'unpinned'}", is_warning=request.pin in {"", "unpinned"}),
+        _fact("Signers", request.signers),
+        _fact("Sandbox level", _LEVELS.get(request.level, request.level), is_warning=request.level in {"", "none"}),
+        Fact(label="Carried steps", lines=_texts(request.carried)),
+        _fact("Evidence head", f"record {request.evidence_seq}, {escape_line(request.evidence_head) or _NONE_YET}"),
+        _fact("Meaning", request.meaning),
+        Fact(label="References", lines=_texts(request.refs)),
+        _fact("Nonce", request.nonce),
+        _fact("Issued", request.issued),
+        _fact("Expires", request.expires),
+        _fact("Request digest", request.digest),
+    )
+
+
+def _fact(label: str, text: str, *, is_warning: bool = False) -> Fact:
+    return Fact(label=label, lines=(FactLine(text=escape_line(text) or _NONE_YET),), is_warning=is_warning)
+
+
+def _texts(texts: Iterable[str]) -> tuple[FactLine, ...]:
+    return tuple(FactLine(text=escape_line(text), mark="- ") for text in texts) or (FactLine(text="none"),)
+
+
+def _numbered(covered: Sequence[Covered]) -> Iterable[FactLine]:
+    if not covered:
+        yield FactLine(text="nothing runs")
+    # Never cut: a command that is approved is a command that was shown.
+    for number, each in enumerate(covered, start=1):
+        yield FactLine(mark=f"{number}. ", text=escape_line(f"{each.step} ({each.kind}): {each.does}"))
+
+
+def _outputs(shown: Iterable[ShownOutput]) -> Iterable[FactLine]:
+    for output in shown:
+        yield FactLine(mark="- ", text=f"{escape_line(f'{output.step}.{output.key}')} = {_value(output.value)}")
+        if output.file is None:
+            yield FactLine(mark="  ", text=f"sha256 {digest_of(output.value)} of the value")
+        else:
+            yield FactLine(mark="  ", text=f"file {escape_line(output.file.path)}, {output.file.size_bytes} bytes")
+            yield FactLine(mark="  ", text=f"sha256 {escape_line(output.file.sha256)} of the file")
+
+
+def _values(values: Mapping[str, Json]) -> Iterable[FactLine]:
+    for name, value in values.items():
+        yield FactLine(mark="- ", text=f"{escape_line(name)} = {_value(value)}")
+
+
+def _value(value: Json) -> str:
+    spelled = json.dumps(value, ensure_ascii=False)
+    digest = f", sha256 {digest_of(value)} of the value" if len(spelled) > _MAX_VALUE_CHARS else ""
+    return escape_line(spelled, max_chars=_MAX_VALUE_CHARS) + digest
+
+
+def _commit(request: GateRequest) -> Fact:
+    if request.commit is None:
+        return _fact("Commit", "none: not under version control", is_warning=True)
+    state = {True: "DIRTY: files differ from it", False: "clean", None: "not known whether clean"}[request.dirty]
+    return _fact("Commit", f"{request.commit}, {state}", is_warning=request.dirty is not False)

@@ -1,0 +1,160 @@
+"""What a gate asks: every fact that a decision is bound to, as one value with one digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pytest_workflow_exec.digests import Json, digest_of
+
+from ._code import code_of
+
+WordsSource = Literal["question", "description", "@gate", "model"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFile:
+    """A file that is shown at a gate, as it was when the gate was reached."""
+
+    path: str
+    sha256: str
+    """SHA-256 of its content, in hex."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownOutput:
+    """One output of an earlier step that is shown at a gate."""
+
+    step: str
+    key: str
+    value: Json
+    file: ShownFile | None = None
+    """None if the output is no file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """One thing that a decision lets run."""
+
+    step: str
+    kind: str
+    does: str
+    """Its command line or function, in full; it is shown on one logical line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorWords:
+    """Words that nobody checked: the workflow's author or a model wrote them."""
+
+    source: WordsSource
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRequest:
+    """One question of one gate, asked once."""
+
+    run: str
+    workflow: str
+    plan_digest: str
+    step: str
+    attempt: int
+    meaning: str
+    refs: tuple[str, ...]
+    inputs: Mapping[str, Json]
+    starter: Mapping[str, Json]
+    """Who started the run: `user`, `uid`, `host`."""
+    covers: tuple[Covered, ...]
+    """What an approval lets run, up to the next gate, in order."""
+    on_reject: tuple[Covered, ...]
+    """What runs if it is rejected, in order."""
+    shown: tuple[ShownOutput, ...]
+    commit: str | None
+    """None outside version control."""
+    dirty: bool | None
+    """None if it is not known."""
+    policy_digest: str
+    pin: str = "unpinned"
+    signers: str = "none yet"
+    level: str = "none"
+    """The sandbox level that commands run at."""
+    carried: tuple[str, ...]
+    """The steps that did not run now: their results come from earlier in the run's log."""
+    evidence_seq: int
+    evidence_head: str
+    nonce: str
+    """32 hexadecimal digits that no other request has."""
+    issued: str
+    """When it was asked, UTC in ISO 8601."""
+    expires: str
+    """The moment after which no answer counts, UTC in ISO 8601."""
+    author_words: tuple[AuthorWords, ...] = ()
+
+    def to_data(self) -> Mapping[str, Json]:
+        """Return the whole request as JSON data, as evidence keeps it."""
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            "refs": list(self.refs),
+            "inputs": dict(self.inputs),
+            "starter": dict(self.starter),
+            "covers": [asdict(each) for each in self.covers],
+            "on_reject": [asdict(each) for each in self.on_reject],
+            "shown": [_output_data(each) for each in self.shown],
+            "carried": list(self.carried),
+            "author_words": [asdict(each) for each in self.author_words],
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the whole request, in hex."""
+        return digest_of(self.to_data())
+
+    @property
+    def code(self) -> str:
+        """What a person types to approve this very request: `XXXX-XXXX`."""
+        return code_of(self.digest)
+
+    def facts(self) -> Mapping[str, Json]:
+        """Return what must not change between the decision and its use, by name."""
+        return {name: value for name, value in self.to_data().items() if name not in _OF_THE_ASKING}
+
+    def facts_digest(self) -> str:
+        """Return the SHA-256 of `facts()`, in hex.
+
+        Raises:
+            TypeError: A value is none that JSON has a word for.
+            ValueError: A value is NaN or an infinity.
+        """
+        return digest_of(self.facts())
+
+
+_PLAIN = (
+    "run",
+    "workflow",
+    "plan_digest",
+    "step",
+    "attempt",
+    "meaning",
+    "commit",
+    "dirty",
+    "policy_digest",
+    "pin",
+    "signers",
+    "level",
+    "evidence_seq",
+    "evidence_head",
+    "nonce",
+    "issued",
+    "expires",
+)
+
+# These differ each time the same question is asked; words are no facts.
+_OF_THE_ASKING = frozenset({"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words"})
+
+
+def _output_data(output: ShownOutput) -> Mapping[str, Json]:
+    # Not asdict: it copies values deeply and knows no mappings that can't be copied.
+    file = None if output.file is None else asdict(output.file)
+    return {"step": output.step, "key": output.key, "value": output.value, "file": file}

@@ -1,0 +1,59 @@
+"""`workflow-exec show`: what happened in a run, as a table or as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.evidence import read_log
+from pytest_workflow_exec.verify import Verdict, verify_log
+
+from ._view import RunView
+
+_READABLE, _BROKEN = 0, 1
+
+
+def show(log: Path, *, as_json: bool) -> int:
+    """Print what can be read of a log; return 0, or 1 if it is broken.
+
+    Raises:
+        LogUnreadableError: Nothing of it can be read.
+    """
+    verdict, view = verify_log(log), RunView()
+    if verdict.word == "unreadable":
+        raise LogUnreadableError(verdict.message)
+    broken = verdict.message if verdict.word == "broken" else None
+    try:
+        view.take(read_log(log))
+    except LogUnreadableError as error:
+        # A log that grows or breaks between the two readings is as bad as one that was broken before.
+        broken = broken or str(error)
+    if as_json:
+        sys.stdout.write(json.dumps(_facts(view, verdict, log, broken), indent=2) + "\n")
+    else:
+        from ._table import print_run
+
+        print_run(view, log=log, broken=broken, torn_bytes=verdict.torn_bytes)
+    return _READABLE if broken is None else _BROKEN
+
+
+def _facts(view: RunView, verdict: Verdict, log: Path, broken: str | None) -> dict[str, object]:
+    return {
+        "broken": broken,
+        "run": view.run,
+        "workflow": view.workflow,
+        "plan_digest": verdict.plan_digest,
+        "started": view.started,
+        "starter": view.starter,
+        "finished": view.finished,
+        "result": view.result,
+        "evidence": str(log),
+        "head": dataclasses.asdict(view.head) if view.head else None,
+        "torn_bytes": verdict.torn_bytes,
+        "steps": [dataclasses.asdict(step) for step in view.steps.values()],
+        "gates": [dataclasses.asdict(gate) for gate in view.gates],
+        "commands": {"started": view.commands_started, "refused": view.refused},
+    }

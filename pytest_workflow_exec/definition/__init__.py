@@ -1,0 +1,47 @@
+"""Reading workflows, in YAML and in Python, into the model, and giving their inputs values."""
+
+from ._capture import NOTHING, Captured, capture_returns, return_annotation, track
+from ._decorators import (
+    Workflow,
+    WorkflowDeclaration,
+    activate,
+    deactivate,
+    gate,
+    options_of,
+    plugin_active,
+    step,
+)
+from ._durations import parse_duration
+from ._names import is_fragment, is_workflow_file
+from ._options import GateOptions, StepOptions
+from ._python_workflow import DeclaredFunction, python_workflow
+from ._resolve import Inputs, resolve_inputs
+from ._source_checks import check_python_source
+from ._yaml_workflow import read_yaml_workflow
+
+__all__ = [
+    "NOTHING",
+    "Captured",
+    "DeclaredFunction",
+    "GateOptions",
+    "Inputs",
+    "StepOptions",
+    "Workflow",
+    "WorkflowDeclaration",
+    "activate",
+    "capture_returns",
+    "check_python_source",
+    "deactivate",
+    "gate",
+    "is_fragment",
+    "is_workflow_file",
+    "options_of",
+    "parse_duration",
+    "plugin_active",
+    "python_workflow",
+    "read_yaml_workflow",
+    "resolve_inputs",
+    "return_annotation",
+    "step",
+    "track",
+]

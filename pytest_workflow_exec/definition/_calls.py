@@ -1,0 +1,134 @@
+"""`call:` steps: finding the function beside the workflow file, and matching its parameters."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_workflow_exec.model import ArgumentValue, Call
+
+from ._names import quoted, suggestion
+from ._problems import Where
+from ._python_source import FunctionNode, SourceError, bindings, is_generator, parse_module
+from ._schema import CallModel
+from ._sources import inside
+from ._texts import Files, Texts
+from ._yaml_tree import QUOTES, Plain
+
+_TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_MAX_EXACT_DIGITS = 15
+_WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
+
+
+class _CallError(ValueError):
+    """Why a function can't be called."""
+
+
+def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Call | None:
+    """Return the call of a `call:` step, or None after adding why there is none."""
+    arguments = {
+        name: _argument(value, (*where, "with", name), texts) for name, value in model.with_.items()
+    }
+    place = (*where, "function")
+    try:
+        path, name, source = _target(model.function, files)
+        function = _function(source, name, path.name)
+        fixtures = _fixtures(function)
+    except (_CallError, OSError) as error:
+        texts.problems.at(place, f"can't call {quoted(model.function)}: {error}")
+        return None
+    parameters = _parameters(function)
+    for argument in arguments:
+        if argument not in parameters:
+            message = f"{name} has no parameter {quoted(argument)}{suggestion(argument, parameters)}"
+            texts.problems.at_key((*where, "with", argument), message)
+    return Call(
+        path=path,
+        function=name,
+        fixtures=tuple(parameter for parameter in fixtures if parameter not in arguments),
+        arguments=arguments,
+        source=source,
+    )
+
+
+def _target(text: str, files: Files) -> tuple[Path, str, bytes]:
+    match = _TARGET.fullmatch(text)
+    if match is None:
+        raise _CallError("write module:function, such as checks:changelog_is_complete for a checks.py beside this file")
+    wanted = files.folder.joinpath(*match["module"].split(".")).with_suffix(".py")
+    path = inside(files.root, wanted)
+    if path is None:
+        raise _CallError(f"{wanted.name} leads out of the project")
+    if not path.is_file():
+        raise _CallError(f"there is no {wanted.relative_to(files.folder).as_posix()} beside this file")
+    return path, match["function"], files.read(path)
+
+
+def _function(source: bytes, name: str, file: str) -> FunctionNode:
+    try:
+        tree = parse_module(source)
+    except SourceError as error:
+        raise _CallError(f"{file} is no Python: {error}") from error
+    found = [binding for binding in bindings(tree.body) if binding.name == name]
+    top = [statement for statement in tree.body if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [function for function in top if function.name == name]
+    if not functions:
+        known = [function.name for function in top]
+        raise _CallError(f"{file} defines no function {quoted(name)} at its top level{suggestion(name, known)}")
+    if len(found) > 1:
+        lines = ", ".join(str(line) for line in sorted(getattr(binding.node, "lineno", 0) for binding in found))
+        raise _CallError(f"{file} gives {quoted(name)} a value more than once (lines {lines})")
+    return functions[0]
+
+
+def _parameters(function: FunctionNode) -> list[str]:
+    return [parameter.arg for parameter in [*function.args.args, *function.args.kwonlyargs]]
+
+
+def _fixtures(function: FunctionNode) -> list[str]:
+    arguments = function.args
+    if isinstance(function, ast.AsyncFunctionDef):
+        raise _CallError("async functions can't be used yet")
+    if is_generator(function):
+        raise _CallError("it is a generator, and calling one runs nothing")
+    if arguments.vararg or arguments.kwarg:
+        raise _CallError("its parameters must have names; *args and **kwargs have none")
+    if arguments.posonlyargs:
+        raise _CallError("its parameters are filled by name; positional-only ones can't be")
+    required = arguments.args[: len(arguments.args) - len(arguments.defaults)]
+    keywords = [
+        parameter
+        for parameter, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is None
+    ]
+    return [parameter.arg for parameter in [*required, *keywords]]
+
+
+def _argument(value: object, where: Where, texts: Texts) -> ArgumentValue:
+    if isinstance(value, dict):
+        return {name: _argument(item, (*where, name), texts) for name, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_argument(item, (*where, index), texts) for index, item in enumerate(value))
+    text = str(value)
+    if isinstance(value, Plain):
+        if not text:
+            texts.problems.at(where, 'has no value; write null, or "" for an empty text')
+        if text in _WORDS:
+            return _WORDS[text]
+        if _JSON_NUMBER.fullmatch(text) is not None:
+            return _number(text, where, texts)
+    return texts.template(text, where)
+
+
+def _number(text: str, where: Where, texts: Texts) -> int | float:
+    # 3.10 is more often a version than a number, and a number of many digits more often a name.
+    exact = len(text) <= _MAX_EXACT_DIGITS
+    number = (int(text) if text.lstrip("-").isdigit() else float(text)) if exact else 0
+    if exact and str(number) == text:
+        return number
+    instead = f"would be read as the number {number}" if exact else "has more digits than a number keeps"
+    texts.problems.at(where, f"{quoted(text)} {instead}; if it is a text, {QUOTES}")
+    return number

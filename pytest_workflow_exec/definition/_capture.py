@@ -1,0 +1,107 @@
+"""What decorated functions return: kept while they run, and the type that they say it has."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar, cast
+
+from pytest_workflow_exec.errors import DefinitionError
+
+from ._options import place_of, problem_at
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class _Nothing:
+    """The value of a function that has not returned."""
+
+    def __repr__(self) -> str:
+        return "NOTHING"
+
+
+NOTHING: Final = _Nothing()
+
+
+class Captured:
+    """What a decorated function returned; filled while it runs."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self.value: object = NOTHING
+
+    @property
+    def ran(self) -> bool:
+        """Whether a decorated function ran to its end."""
+        return self.value is not NOTHING
+
+
+_CAPTURED: contextvars.ContextVar[Captured | None] = contextvars.ContextVar("workflow_exec_captured", default=None)
+
+
+@contextmanager
+def capture_returns() -> Iterator[Captured]:
+    """Return a context that keeps what the outermost decorated function inside it returns."""
+    captured = Captured()
+    token = _CAPTURED.set(captured)
+    try:
+        yield captured
+    finally:
+        _CAPTURED.reset(token)
+
+
+def return_annotation(function: Callable[..., object]) -> object | None:
+    """Return the type that a function says it returns; None where it says nothing, `NoneType` for `-> None`.
+
+    Raises:
+        DefinitionError: The annotation names something that does not exist.
+    """
+    plain = inspect.unwrap(function)
+    annotations = getattr(plain, "__annotations__", {})
+    if "return" not in annotations:
+        return None
+    # Only the return's: a parameter may be annotated with a name that is imported for type checkers alone.
+    holder = types.SimpleNamespace(__annotations__={"return": annotations["return"]})
+    try:
+        hints = typing.get_type_hints(holder, globalns=getattr(plain, "__globals__", {}), include_extras=True)
+    except Exception as error:
+        message = f"what {plain.__name__} returns can't be understood ({annotations['return']!r}): {error}"
+        raise DefinitionError([problem_at(place_of(plain), message)]) from error
+    return cast("object", hints["return"])
+
+
+def track(function: F) -> F:
+    """Return a plain function so wrapped that `capture_returns` sees it run to its end; it stays a plain one."""
+    return cast("F", kept(function))
+
+
+def kept(function: Callable[..., object]) -> Callable[..., object]:
+    """Return the function so wrapped that what it returns is kept."""
+    wrapper: Callable[..., object]
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*arguments: object, **keywords: object) -> object:
+            return _keep(await cast("Awaitable[object]", function(*arguments, **keywords)))
+    else:
+
+        @functools.wraps(function)
+        def wrapper(*arguments: object, **keywords: object) -> object:
+            return _keep(function(*arguments, **keywords))
+
+    return wrapper
+
+
+def _keep(value: object) -> object:
+    captured = _CAPTURED.get()
+    if captured is not None:
+        # A step may call another step's function: the outer one returns last, so its value stays.
+        captured.value = value
+    return value

@@ -1,0 +1,188 @@
+"""What a Python workflow is written with: `Workflow`, `@step`, `@gate`. The standard library only."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import TypeVar, overload
+
+import pytest_workflow_exec
+from pytest_workflow_exec.errors import WorkflowExecError
+
+from ._capture import kept
+from ._names import WORKFLOW_LATER
+from ._options import (
+    GateOptions,
+    Place,
+    StepOptions,
+    caller,
+    check_keywords,
+    place_of,
+    read_gate_options,
+    read_step_options,
+    refuse,
+)
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_ATTRIBUTE = "__workflow_exec__"
+_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars")
+
+
+def activate() -> None:
+    """Allow workflows to be declared: something that holds their order is there."""
+    # The count is the package's, as the plugin keeps it without importing this module.
+    pytest_workflow_exec.plugin_sessions += 1
+
+
+def deactivate() -> None:
+    """Take back one `activate()`."""
+    pytest_workflow_exec.plugin_sessions = max(0, pytest_workflow_exec.plugin_sessions - 1)
+
+
+@contextmanager
+def plugin_active() -> Iterator[None]:
+    """Return a context in which workflows can be declared."""
+    activate()
+    try:
+        yield
+    finally:
+        deactivate()
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Workflow:
+    """The declaration of a Python workflow: `WORKFLOW = Workflow(name="release")`."""
+
+    name: str | None
+    """None: the file's name without prefix and suffix."""
+    description: str
+    mode: str
+    inputs: Mapping[str, object]
+    vars: Mapping[str, object]
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        description: str = "",
+        mode: str = "python",
+        inputs: Mapping[str, object] | None = None,
+        vars: Mapping[str, object] | None = None,  # noqa: A002 - the key's name in YAML
+        **unknown: object,
+    ) -> None:
+        """Declare the workflow of this file; its values are checked when the file is collected.
+
+        Raises:
+            DefinitionError: A keyword does not exist, or can't be used yet.
+            WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
+        """
+        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, WORKFLOW_LATER, caller())
+        if not pytest_workflow_exec.plugin_sessions:
+            raise WorkflowExecError(
+                "this file is a workflow; run it with pytest and the workflow_exec plugin "
+                "(it is switched off: -p no:workflow_exec or PYTEST_DISABLE_PLUGIN_AUTOLOAD)"
+            )
+        values = {"name": name, "description": description, "mode": mode, "inputs": inputs or {}, "vars": vars or {}}
+        for field, value in values.items():
+            object.__setattr__(self, field, value)
+
+
+WorkflowDeclaration = Workflow
+
+
+@overload
+def step(function: F, /) -> F: ...
+@overload
+def step(
+    *, name: str | None = None, description: str | None = None, timeout: str | None = None
+) -> Callable[[F], F]: ...
+def step(function: object = None, /, **options: object) -> object:
+    """Make a function a step of its workflow; what it returns are the step's outputs.
+
+    Args:
+        function: The function, where the decorator stands without arguments.
+        options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt.
+
+    Raises:
+        DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.
+    """
+    return _decorator(function, options, read_step_options, "step", caller())
+
+
+@overload
+def gate(function: F, /) -> F: ...
+@overload
+def gate(
+    *,
+    question: str | None = None,
+    show: Sequence[str] = (),
+    timeout: str | None = None,
+    meaning: str = "approve",
+    refs: Sequence[str] = (),
+    assurance: int = 1,
+) -> Callable[[F], F]: ...
+def gate(function: object = None, /, **options: object) -> object:
+    """Make a function a gate: its workflow waits there until a person decides.
+
+    Args:
+        function: The function, where the decorator stands without arguments.
+        options: The `question`; what to `show`, as `step` or `step.key`; the `timeout` of the terminal; what the
+            decision `meaning` is; `refs` of other systems.
+
+    Raises:
+        DefinitionError: It stands on something that can't be a gate, or an option does not exist or fit.
+    """
+    return _decorator(function, options, read_gate_options, "gate", caller())
+
+
+def options_of(function: object) -> StepOptions | GateOptions | None:
+    """Return what the function's decorator says; None for a function without one."""
+    options = getattr(function, _ATTRIBUTE, None)
+    return options if isinstance(options, (StepOptions, GateOptions)) else None
+
+
+_OptionsReader = Callable[[Mapping[str, object], Place], "StepOptions | GateOptions"]
+
+
+def _decorator(function: object, options: Mapping[str, object], read: _OptionsReader, word: str, place: Place) -> object:
+    known = read(options, place)
+
+    def decorate(target: object) -> object:
+        wrapper = kept(_checked(target, word, place))
+        setattr(wrapper, _ATTRIBUTE, known)
+        return wrapper
+
+    if function is None:
+        return decorate
+    return decorate(function)
+
+
+def _checked(target: object, word: str, place: Place) -> FunctionType:
+    problem = _target_problem(target, word)
+    if problem is None and isinstance(target, FunctionType):
+        return target
+    refuse(place_of(target) if isinstance(target, FunctionType) else place, f"@{word} {problem}")
+
+
+def _target_problem(target: object, word: str) -> str | None:
+    if inspect.isclass(target):
+        return f"stands on the class {target.__name__}; it belongs on functions"
+    if not isinstance(target, FunctionType):
+        kind = type(target).__name__
+        return f"stands on {kind} {str(target)[:40]!r}; it belongs on a function, as @{word} or @{word}(…)"
+    if options_of(target) is not None:
+        return f"stands on {target.__name__}, which is a step or gate already"
+    if "<locals>" in target.__qualname__:
+        return (
+            f"stands on {target.__name__} inside a function, where it is never collected; "
+            f"move it to the file's top level"
+        )
+    if "." in target.__qualname__:
+        return f"stands on {target.__qualname__}; steps are not supported in classes yet"
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        return f"stands on {target.__name__}, a generator; calling one runs nothing"
+    return None

@@ -1,0 +1,29 @@
+"""What a gate shows: outputs of earlier steps, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_workflow_exec.model import StepId
+
+from ._names import quoted
+from ._problems import Where
+from ._texts import Texts
+
+
+def read_show(
+    entries: Sequence[str], where: Where, texts: Texts, gates: frozenset[str]
+) -> tuple[tuple[StepId, str | None], ...]:
+    """Return which outputs a gate shows: `build` for all of a step, `build.wheel` for one."""
+    shown: list[tuple[StepId, str | None]] = []
+    for index, entry in enumerate(entries):
+        step, dot, key = entry.partition(".")
+        problem = texts.scope.step_problem(step) or (texts.scope.key_problem(step, key) if dot else None)
+        if step in gates:
+            problem = f"step {quoted(step)} is a gate and has nothing to show"
+        elif dot and (not key or "." in key):
+            problem = f"{quoted(entry)} is no output; write step or step.key"
+        if problem is not None:
+            texts.problems.at((*where, index), problem)
+        shown.append((step, key if dot else None))
+    return tuple(shown)

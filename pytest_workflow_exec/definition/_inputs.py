@@ -1,0 +1,121 @@
+"""The inputs that a workflow declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue
+
+from ._names import quoted, suggestion, value_name_problem
+from ._problems import Problems, Where
+from ._regexes import RegexError, compile_regex
+from ._schema import DefaultModel, InputModel
+from ._validation import validated
+from ._values import ValueProblemError, read_value
+
+_FILE_KINDS = (".json", ".toml", ".yaml", ".yml")
+_PATTERN_TYPES = ("string", "path", "file")
+
+InputGroups = Mapping[str, "frozenset[str] | None"]
+"""Each declared input with the named groups of its pattern; None if its declaration has a problem."""
+
+
+def read_inputs(declared: Mapping[str, object], problems: Problems) -> tuple[tuple[InputSpec, ...], InputGroups]:
+    """Return the inputs of a workflow, and what references to them may name."""
+    specs: list[InputSpec] = []
+    groups: dict[str, frozenset[str] | None] = {}
+    for name, data in declared.items():
+        spec = _input(name, data, problems)
+        groups[name] = None if spec is None else _groups(spec)
+        specs += [] if spec is None else [spec]
+    return tuple(specs), groups
+
+
+def _groups(spec: InputSpec) -> frozenset[str]:
+    return frozenset() if spec.pattern is None else frozenset(compile_regex(spec.pattern).groupindex)
+
+
+def _input(name: str, data: object, problems: Problems) -> InputSpec | None:
+    where: Where = ("inputs", name)
+    problem = value_name_problem(name)
+    if problem is not None:
+        problems.at_key(where, problem)
+        return None
+    model = validated(InputModel, data, where, problems)
+    if model is None or not _is_consistent(model, where, problems):
+        return None
+    spec = InputSpec(
+        name=name,
+        type=model.type,
+        description=model.description,
+        pattern=model.pattern,
+        values=tuple(model.values or ()),
+        location=problems.key_location(where),
+    )
+    if "default" not in model.model_fields_set:
+        return spec
+    default = _default(spec, model.default, (*where, "default"), problems)
+    return None if default is None else _with_default(spec, default)
+
+
+def _with_default(spec: InputSpec, default: InputValue | DefaultFrom) -> InputSpec:
+    return InputSpec(
+        name=spec.name,
+        type=spec.type,
+        description=spec.description,
+        pattern=spec.pattern,
+        values=spec.values,
+        default=default,
+        location=spec.location,
+    )
+
+
+def _is_consistent(model: InputModel, where: Where, problems: Problems) -> bool:
+    if model.type == "enum" and model.values is None:
+        problems.at(where, "an enum needs values: [...]")
+        return False
+    if model.type != "enum" and model.values is not None:
+        problems.at_key((*where, "values"), f"values belong to type enum, not {model.type}")
+        return False
+    if model.pattern is None:
+        return True
+    if model.type not in _PATTERN_TYPES:
+        problems.at_key((*where, "pattern"), f"a pattern belongs to type {', '.join(_PATTERN_TYPES)}, not {model.type}")
+        return False
+    try:
+        compile_regex(model.pattern)
+    except RegexError as error:
+        problems.at((*where, "pattern"), str(error))
+        return False
+    return True
+
+
+def _default(spec: InputSpec, raw: object, where: Where, problems: Problems) -> InputValue | DefaultFrom | None:
+    if isinstance(raw, Mapping):
+        return _default_from(raw, where, problems)
+    try:
+        return read_value(spec, _unnamed(raw))
+    except ValueProblemError as error:
+        problems.at(where, f"the default of input {quoted(spec.name)} {error}")
+    return None
+
+
+def _unnamed(raw: object) -> object:
+    # A list keeps its texts as they are written; nothing in it is a number for an input.
+    return tuple(raw) if isinstance(raw, Sequence) and not isinstance(raw, str) else raw
+
+
+def _default_from(raw: Mapping[str, object], where: Where, problems: Problems) -> DefaultFrom | None:
+    model = validated(DefaultModel, raw, where, problems)
+    if model is None:
+        return None
+    path = PurePosixPath(model.from_)
+    if path.is_absolute() or ".." in path.parts:
+        problems.at((*where, "from"), "must be a path inside the project, from its root and without '..'")
+        return None
+    if path.suffix not in _FILE_KINDS:
+        message = f"can't be read: a default stands in a TOML, JSON or YAML file{suggestion(path.suffix, _FILE_KINDS)}"
+        problems.at((*where, "from"), message)
+        return None
+    return DefaultFrom(path=model.from_, key=model.key)

@@ -1,0 +1,154 @@
+"""What `@step` and `@gate` can say, and refusing what they can't, at the decorator's own line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+from typing import NoReturn
+
+from pytest_workflow_exec.errors import DefinitionError, Problem
+
+from ._durations import parse_duration
+from ._names import GATE_LATER, STEP_LATER, one_line_problem, suggestion
+
+Place = tuple[Path, int]
+"""A file and a line in it."""
+
+_STEP_KEYWORDS = ("name", "description", "timeout")
+_GATE_KEYWORDS = ("question", "show", "timeout", "meaning", "refs", "assurance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOptions:
+    """What `@step` says about its function."""
+
+    name: str | None = None
+    description: str | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOptions:
+    """What `@gate` says about its function."""
+
+    question: str | None = None
+    show: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    meaning: str = "approve"
+    refs: tuple[str, ...] = ()
+
+
+def read_step_options(options: Mapping[str, object], place: Place) -> StepOptions:
+    """Return what the keywords of a `@step` say.
+
+    Raises:
+        DefinitionError: One of them does not exist, can't be used yet, or has a value of the wrong kind.
+    """
+    check_keywords("@step", options, _STEP_KEYWORDS, STEP_LATER, place)
+    return StepOptions(
+        name=_line("@step", options, "name", place),
+        description=_text("@step", options, "description", place),
+        timeout_s=_timeout("@step", options, place),
+    )
+
+
+def read_gate_options(options: Mapping[str, object], place: Place) -> GateOptions:
+    """Return what the keywords of a `@gate` say.
+
+    Raises:
+        DefinitionError: One of them does not exist, can't be used yet, or has a value of the wrong kind.
+    """
+    check_keywords("@gate", options, _GATE_KEYWORDS, GATE_LATER | STEP_LATER, place)
+    assurance = options.get("assurance", 1)
+    if assurance != 1 or isinstance(assurance, bool):
+        refuse(place, f"@gate: assurance {assurance!r} can't be used yet; 1 is a terminal")
+    return GateOptions(
+        question=_text("@gate", options, "question", place),
+        show=_lines("@gate", options, "show", place),
+        timeout_s=_timeout("@gate", options, place),
+        meaning=_line("@gate", options, "meaning", place) or "approve",
+        refs=_lines("@gate", options, "refs", place),
+    )
+
+
+def check_keywords(
+    what: str, given: Mapping[str, object], known: Sequence[str], later: frozenset[str], place: Place
+) -> None:
+    """Check the names of keywords.
+
+    Raises:
+        DefinitionError: One of them is not known, or can't be used yet.
+    """
+    for keyword in given:
+        if keyword in known:
+            continue
+        if keyword == "id":
+            refuse(place, f"{what}: the id of a step is its function's name; rename the function")
+        if keyword in later:
+            refuse(place, f"{what}: {keyword!r} can't be used yet")
+        refuse(place, f"{what}: unknown keyword {keyword!r}{suggestion(keyword, known)}")
+
+
+def _text(what: str, options: Mapping[str, object], key: str, place: Place) -> str | None:
+    value = options.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    refuse(place, f"{what}: {key} must be a text, not {value!r}")
+
+
+def _line(what: str, options: Mapping[str, object], key: str, place: Place) -> str | None:
+    value = _text(what, options, key, place)
+    problem = None if value is None else one_line_problem(value)
+    if problem is not None:
+        refuse(place, f"{what}: {key} {problem}")
+    return value
+
+
+def _lines(what: str, options: Mapping[str, object], key: str, place: Place) -> tuple[str, ...]:
+    value = options.get(key, ())
+    if not isinstance(value, (list, tuple)):
+        refuse(place, f"{what}: {key} must be a list of texts, not {value!r}")
+    for item in value:
+        if not isinstance(item, str) or one_line_problem(item) is not None:
+            refuse(place, f"{what}: {key} holds {item!r}, which is no line of text")
+    return tuple(value)
+
+
+def _timeout(what: str, options: Mapping[str, object], place: Place) -> float | None:
+    value = _text(what, options, "timeout", place)
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        refuse(place, f"{what}: timeout {error}")
+
+
+def place_of(function: Callable[..., object]) -> Place:
+    """Return where the function is defined."""
+    code: CodeType | None = getattr(function, "__code__", None)
+    return (Path(code.co_filename), code.co_firstlineno) if code is not None else (Path("<unknown>"), 1)
+
+
+def problem_at(place: Place, message: str) -> Problem:
+    """Return a problem with its place."""
+    path, line = place
+    return Problem(path=path, line=line, message=message)
+
+
+def refuse(place: Place, message: str) -> NoReturn:
+    """End reading the file.
+
+    Raises:
+        DefinitionError: Always.
+    """
+    raise DefinitionError([problem_at(place, message)])
+
+
+def caller() -> Place:
+    """Return the place that called the function that asks: the author's line."""
+    frame = sys._getframe(2)  # noqa: SLF001 - inspect.stack() reads every source file on the way
+    return Path(frame.f_code.co_filename), frame.f_lineno

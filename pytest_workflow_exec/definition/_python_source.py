@@ -1,0 +1,97 @@
+"""What the source text of a Python module says, before anything of it runs."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ._problems import Mark
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+class SourceError(ValueError):
+    """A module's source is no Python."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """One place where a name of the module gets (or loses) its value."""
+
+    name: str
+    node: ast.AST
+    block: int
+    """Which list of statements it stands in; 0 for the module's own."""
+
+
+def parse_module(source: bytes) -> ast.Module:
+    """Return the module's syntax tree.
+
+    Raises:
+        SourceError: It is no Python.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except SyntaxError as error:
+        raise SourceError(f"line {error.lineno or 1}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise SourceError(str(error) or "is nested too deeply") from error
+
+
+def bindings(body: list[ast.stmt]) -> Iterator[Binding]:
+    """Return every binding of a scope, in no order, without those inside its functions and classes."""
+    waiting: list[tuple[ast.AST, int]] = [(statement, 0) for statement in body]
+    blocks = 0
+    while waiting:
+        node, block = waiting.pop()
+        yield from (Binding(name=name, node=node, block=block) for name in _bound_by(node))
+        if isinstance(node, (*_OWN_SCOPE, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for _, field in ast.iter_fields(node):
+            if isinstance(field, list):
+                # Each branch of an `if` is a block of its own: what it defines twice is a mistake, what
+                # two branches define is not.
+                blocks += 1
+                waiting += [(child, blocks) for child in field if isinstance(child, ast.AST)]
+            elif isinstance(field, ast.AST):
+                waiting.append((field, block))
+
+
+def _bound_by(node: ast.AST) -> tuple[str, ...]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return (node.name,)
+    if isinstance(node, ast.alias):
+        return (node.asname or node.name.split(".")[0],)
+    if isinstance(node, ast.Name):
+        return () if isinstance(node.ctx, ast.Load) else (node.id,)
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)):
+        return (node.name,) if node.name else ()
+    return (node.rest,) if isinstance(node, ast.MatchMapping) and node.rest else ()
+
+
+def is_generator(function: FunctionNode) -> bool:
+    """Return whether calling the function would run nothing of it yet."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting.extend(ast.iter_child_nodes(node))
+    return False
+
+
+def mark_of(node: ast.AST) -> Mark:
+    """Return the place of a node."""
+    return Mark(getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1)
+
+
+def segment(source: bytes, function: FunctionNode) -> bytes:
+    """Return the source lines of a function, from its first decorator to its end."""
+    first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    return b"\n".join(source.splitlines()[first - 1 : function.end_lineno])

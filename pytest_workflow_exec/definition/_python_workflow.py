@@ -1,0 +1,234 @@
+"""Workflows in Python: from a declaration and the collected functions to the model."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.model import Function, Gate, Step, Template, Workflow
+
+from ._decorators import WorkflowDeclaration
+from ._gates import read_show
+from ._inputs import read_inputs
+from ._names import one_line_problem, quoted, step_id_problem
+from ._options import GateOptions, StepOptions
+from ._problems import Mark, Problems
+from ._python_source import FunctionNode, SourceError, mark_of, parse_module, segment
+from ._schema import DeclarationModel
+from ._source_checks import declaration_mark, decorated_functions, step_functions
+from ._sources import with_digest
+from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
+from ._templates import Keys, Scope
+from ._texts import Files, Texts, read_variables
+from ._validation import validated
+from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredFunction:
+    """One function of a Python workflow, as pytest collected it."""
+
+    name: str
+    line: int
+    marks: StepOptions | GateOptions | None
+    """None for a plain `test_*` function."""
+    doc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    problems: Problems
+    files: Files
+    source: bytes
+    nodes: Mapping[str, FunctionNode]
+    inputs: Mapping[str, frozenset[str] | None]
+    variables: Mapping[str, Template]
+    ids: frozenset[str]
+
+
+def python_workflow(
+    path: Path,
+    *,
+    root: Path,
+    source: bytes,
+    declaration: WorkflowDeclaration,
+    functions: Sequence[DeclaredFunction],
+) -> Workflow:
+    """Return the workflow of a Python file.
+
+    Args:
+        source: The file's content, as it was imported.
+        declaration: Its `WORKFLOW`.
+        functions: Its steps in their order.
+
+    Raises:
+        DefinitionError: It is not a workflow; holds all its problems, each with its place.
+    """
+    path, root = absolute(path), absolute(root)
+    check_in_project(path, root)
+    tree = _tree(path, source)
+    problems = Problems(path, fallback=declaration_mark(tree))
+    model = validated(DeclarationModel, _declared(declaration), (), problems)
+    specs, groups = read_inputs(_mapping(declaration.inputs), problems)
+    declared = _mapping(declaration.vars)
+    variables = read_variables(declared, inputs=groups, problems=problems)
+    files = Files(root=root, folder=path.parent, contents={path: source})
+    reader = _Reader(
+        problems=problems,
+        files=files,
+        source=source,
+        nodes=step_functions(tree),
+        inputs=groups,
+        variables=variables,
+        ids=frozenset(function.name for function in functions),
+    )
+    _check_collected(tree, functions, problems)
+    steps = _steps(reader, functions)
+    name = workflow_name(model, path, problems)
+    sources = workflow_sources(files, problems)
+    problems.raise_if_any()
+    checked = model or DeclarationModel()
+    return Workflow(
+        name=name,
+        description=checked.description,
+        mode=checked.mode,
+        file=path,
+        root=root,
+        inputs=specs,
+        variables=MappingProxyType(variables),
+        steps=steps,
+        sources=MappingProxyType(sources),
+    )
+
+
+def _tree(path: Path, source: bytes) -> ast.Module:
+    try:
+        return parse_module(source)
+    except SourceError as error:
+        raise DefinitionError([Problem(path=path, message=f"is no Python: {error}")]) from error
+
+
+def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
+    said = {
+        "description": declaration.description,
+        "mode": declaration.mode,
+        "inputs": declaration.inputs,
+        "vars": declaration.vars,
+    }
+    return said if declaration.name is None else {"workflow": declaration.name, **said}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    # Keys that are no texts are refused with the declaration as a whole.
+    return {key: item for key, item in value.items() if isinstance(key, str)} if isinstance(value, Mapping) else {}
+
+
+def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:
+    if not functions:
+        problems.at((), "has no steps; write @step, @gate or test_* functions")
+    collected = {function.name for function in functions}
+    for name, node in decorated_functions(tree).items():
+        if name not in collected:
+            message = f"the step {quoted(name)} was not collected; something other than this file leaves it out"
+            problems.standing_at(mark_of(node)).at((), message)
+
+
+def _steps(reader: _Reader, functions: Sequence[DeclaredFunction]) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    earlier: dict[str, Keys | None] = {}
+    gates: set[str] = set()
+    for function in functions:
+        step = _step(reader, function, earlier, frozenset(gates))
+        # What `@step` returns is known when it has run; a plain test returns nothing.
+        earlier[function.name] = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
+        if isinstance(function.marks, GateOptions):
+            gates.add(function.name)
+        steps += [] if step is None else [step]
+    return tuple(steps)
+
+
+def _step(
+    reader: _Reader, function: DeclaredFunction, earlier: Mapping[str, Keys | None], gates: frozenset[str]
+) -> Step | None:
+    node = reader.nodes.get(function.name)
+    problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
+    problem = _identity_problem(function, node, earlier)
+    if node is None or problem is not None:
+        problems.at((), problem or f"the step {quoted(function.name)} is not a function of this file's top level")
+        return None
+    name, description = _words(function)
+    line_problem = one_line_problem(name)
+    if line_problem is not None:
+        problems.at((), f"the name of step {quoted(function.name)} {line_problem}")
+    marks = function.marks
+    step = Step(
+        id=function.name,
+        name=name,
+        body=_body(reader, function, problems, earlier, gates),
+        location=problems.location(()),
+        digest="",
+        description=description,
+        timeout_s=marks.timeout_s if isinstance(marks, StepOptions) else None,
+    )
+    text = {function.name: digest_of_bytes(segment(reader.source, node))}
+    return with_digest(step, root=reader.files.root, variables=reader.variables, sources=text)
+
+
+def _identity_problem(
+    function: DeclaredFunction, node: FunctionNode | None, earlier: Mapping[str, object]
+) -> str | None:
+    problem = step_id_problem(function.name)
+    if problem is not None:
+        return f"the function's name is the step's id: {problem}"
+    if function.name in earlier:
+        return f"two steps have the id {quoted(function.name)}"
+    if node is None:
+        return f"the step {quoted(function.name)} is not a function of this file's top level"
+    return None
+
+
+def _words(function: DeclaredFunction) -> tuple[str, str]:
+    description = inspect.cleandoc(function.doc) if function.doc else ""
+    first = description.strip().splitlines()[0].strip() if description.strip() else ""
+    marks = function.marks
+    name = (marks.name if isinstance(marks, StepOptions) else None) or first or function.name
+    said = marks.description if isinstance(marks, StepOptions) else None
+    return name, description if said is None else said
+
+
+def _body(
+    reader: _Reader,
+    function: DeclaredFunction,
+    problems: Problems,
+    earlier: Mapping[str, Keys | None],
+    gates: frozenset[str],
+) -> Function | Gate:
+    marks = function.marks
+    if not isinstance(marks, GateOptions):
+        return Function(name=function.name, returns_outputs=marks is not None)
+    scope = Scope(
+        inputs=reader.inputs,
+        variables=frozenset(reader.variables),
+        all_variables=frozenset(reader.variables),
+        steps=dict(earlier),
+        all_steps=reader.ids,
+        own_step=function.name,
+    )
+    texts = Texts(problems=problems, scope=scope)
+    question = _words(function)[0] if marks.question is None else marks.question
+    if not question.strip():
+        problems.at((), f"the gate {quoted(function.name)} asks nothing")
+    return Gate(
+        question=texts.template(question, ()),
+        show=read_show(marks.show, (), texts, gates),
+        timeout_s=marks.timeout_s or DEFAULT_GATE_TIMEOUT_S,
+        meaning=marks.meaning,
+        refs=marks.refs,
+        function=function.name,
+    )

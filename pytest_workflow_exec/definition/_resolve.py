@@ -1,0 +1,147 @@
+"""The values of a workflow's inputs in one run: given on the command line, or read from their defaults."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pytest_workflow_exec.errors import DefinitionError, PreflightError, Problem
+from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue, Workflow
+
+from ._names import quoted, suggestion
+from ._values import ValueProblemError, check_inside, groups_of, read_value, value_text
+from ._yaml_tree import MAX_SIZE_BYTES, read_tree
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The inputs of one run."""
+
+    values: Mapping[str, InputValue]
+    groups: Mapping[str, Mapping[str, str]]
+    """The named groups of each input's pattern."""
+
+    def text(self, path: tuple[str, ...]) -> str:
+        """Return what stands for `${inputs.…}` in a text.
+
+        Args:
+            path: The reference's: the input, and a named group of its pattern if one is meant.
+
+        Raises:
+            KeyError: There is no such input or group.
+        """
+        if len(path) == 1:
+            return value_text(self.values[path[0]])
+        name, group = path
+        return self.groups[name][group]
+
+
+def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
+    """Return the value of every input.
+
+    Args:
+        given: Texts by input name, from the command line; they go before defaults.
+
+    Raises:
+        PreflightError: An input has no value or one that is not allowed, or a name is not declared; all of them.
+    """
+    problems = [_undeclared(workflow, name) for name in given if name not in {spec.name for spec in workflow.inputs}]
+    values: dict[str, InputValue] = {}
+    groups: dict[str, Mapping[str, str]] = {}
+    for spec in workflow.inputs:
+        try:
+            values[spec.name] = value = _value(workflow, spec, given)
+            groups[spec.name] = MappingProxyType(dict(groups_of(spec, value)))
+        except ValueProblemError as error:
+            message = f"input {quoted(spec.name)} {error}. Give --workflow-input {spec.name}=VALUE"
+            problems.append(Problem(message=message))
+    if problems:
+        raise PreflightError(problems)
+    return Inputs(values=MappingProxyType(values), groups=MappingProxyType(groups))
+
+
+def _undeclared(workflow: Workflow, name: str) -> Problem:
+    known = [spec.name for spec in workflow.inputs]
+    return Problem(
+        message=f"--workflow-input {name}=VALUE: workflow {quoted(workflow.name)} has no input {quoted(name)}"
+        f"{suggestion(name, known)}"
+    )
+
+
+def _value(workflow: Workflow, spec: InputSpec, given: Mapping[str, str]) -> InputValue:
+    value = read_value(spec, _raw(workflow, spec, given))
+    check_inside(workflow.root, spec, value)
+    return value
+
+
+def _raw(workflow: Workflow, spec: InputSpec, given: Mapping[str, str]) -> object:
+    if spec.name in given:
+        return given[spec.name]
+    if spec.default is None:
+        raise ValueProblemError("has no value")
+    if isinstance(spec.default, DefaultFrom):
+        return _from_file(workflow.root, spec.default)
+    return spec.default
+
+
+def _from_file(root: Path, default: DefaultFrom) -> object:
+    try:
+        found: object = _data(root, default.path)
+    except ValueProblemError as error:
+        raise ValueProblemError(f"takes its default from {default.path}, which {error}") from error
+    for part in default.key.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            raise ValueProblemError(f"takes its default from {default.path}, which has no key {quoted(default.key)}")
+        found = found[part]
+    return found
+
+
+def _data(root: Path, name: str) -> object:
+    path = root / name
+    try:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise ValueProblemError("leads out of the project")
+        if not path.is_file():
+            raise ValueProblemError("is not a file")
+        if path.stat().st_size > MAX_SIZE_BYTES:
+            raise ValueProblemError(f"is larger than {MAX_SIZE_BYTES >> 20} MiB")
+        return _READERS[path.suffix](path, path.read_bytes())
+    except (OSError, RuntimeError, ValueError) as error:
+        if isinstance(error, ValueProblemError):
+            raise
+        # UnicodeDecodeError, TOMLDecodeError and JSONDecodeError are ValueErrors; deep nesting is a RuntimeError.
+        raise ValueProblemError(f"can't be read: {error}") from error
+
+
+def _toml(_path: Path, content: bytes) -> object:
+    return tomllib.loads(content.decode("utf-8"))
+
+
+def _json(_path: Path, content: bytes) -> object:
+    return json.loads(content)
+
+
+def _yaml(path: Path, content: bytes) -> object:
+    try:
+        tree = read_tree(path, content)
+        tree.problems.raise_if_any()
+    except DefinitionError as error:
+        raise ValueProblemError(f"can't be read: {error}") from error
+    return tree.value
+
+
+_READERS: Mapping[str, Callable[[Path, bytes], object]] = {
+    ".toml": _toml,
+    ".json": _json,
+    ".yaml": _yaml,
+    ".yml": _yaml,
+}

@@ -1,0 +1,244 @@
+"""The shape of a definition: strict models, the same for YAML and for what Python declares."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from ._durations import parse_duration
+from ._names import one_line_problem, quoted, step_id_problem
+from ._yaml_tree import QUOTES, Plain
+
+OWN_WORDS = "workflow"
+"""The type of the errors whose message is ours and needs no translation."""
+
+_MAX_WHOLE_DIGITS = 9
+_MAX_SHOWN = 200
+
+
+def complaint(message: str) -> PydanticCustomError:
+    """Return an error that pydantic hands on as it is, with its place."""
+    return PydanticCustomError(OWN_WORDS, "{message}", {"message": message})
+
+
+def _text(value: object) -> object:
+    if isinstance(value, Plain) and not value:
+        raise complaint('has no value; write "" if an empty text is meant')
+    if isinstance(value, dict):
+        raise complaint(f"must be a text, not a mapping; if it is one text, {QUOTES}")
+    if isinstance(value, (list, tuple)):
+        raise complaint(f"must be a text, not a list; if it is one text, {QUOTES}")
+    if not isinstance(value, str):
+        raise complaint(f"must be a text, not {value!r}; {QUOTES}")
+    return str(value)
+
+
+def _line(value: object) -> object:
+    text = _text(value)
+    problem = one_line_problem(str(text))
+    if problem is not None:
+        raise complaint(problem)
+    return text
+
+
+def _name(value: object) -> object:
+    text = _text(value)
+    problem = step_id_problem(str(text))
+    if problem is not None:
+        raise complaint(problem)
+    return text
+
+
+def _duration(value: object) -> float:
+    try:
+        return parse_duration(str(_text(value)))
+    except ValueError as error:
+        raise complaint(str(error)) from error
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = str(_text(value))
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_WHOLE_DIGITS):
+        raise complaint(f"must be a whole number, not {quoted(text)}")
+    return int(text)
+
+
+def _choice(value: object) -> object:
+    return str(value) if isinstance(value, str) else value
+
+
+def _argv(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value:
+        raise complaint("has no value; write a list of arguments: [git, status]")
+    raise complaint(f"takes a list of arguments, as there is no shell that would split a text: {_as_list(value)}")
+
+
+def _as_list(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    return f"write [{', '.join(words)}]" if command.isprintable() and len(command) < _MAX_SHOWN else "write [git, status]"
+
+
+def _show(value: object) -> object:
+    if isinstance(value, str) and value:
+        raise complaint(f"takes a list: write [{value}]" if value.isprintable() else "takes a list")
+    return list(value) if isinstance(value, tuple) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Line = Annotated[str, BeforeValidator(_line)]
+Name = Annotated[str, BeforeValidator(_name)]
+Duration = Annotated[float, BeforeValidator(_duration)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
+class Strict(BaseModel):
+    """A mapping with these keys and no others; every value is what it is, never converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DeclarationModel(Strict):
+    """The keys of a workflow that both forms have; what is below them is read piece by piece."""
+
+    workflow: Name | None = None
+    description: Text = ""
+    mode: Annotated[Literal["python", "ai_json", "interactive"], BeforeValidator(_choice)] = "python"
+    inputs: dict[str, object] = {}
+    vars: dict[str, object] = {}
+
+
+class FileModel(DeclarationModel):
+    """The keys of a workflow in YAML."""
+
+    steps: Annotated[list[object], Field(min_length=1)]
+
+
+class InputModel(Strict):
+    """One input."""
+
+    type: Annotated[
+        Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file"], BeforeValidator(_choice)
+    ] = "string"
+    description: Text = ""
+    pattern: Text | None = None
+    values: Annotated[list[Text], Field(min_length=1), BeforeValidator(_show)] | None = None
+    default: object = None
+
+
+class DefaultModel(Strict):
+    """A default that stands in a file of the project."""
+
+    from_: Annotated[Line, Field(alias="from")]
+    key: Line
+
+
+class MatchModel(Strict):
+    """The matchers of one expectation."""
+
+    in_: Annotated[list[Text] | None, Field(alias="in", min_length=1)] = None
+    not_: Annotated[Text | None, Field(alias="not")] = None
+    matches: Text | None = None
+    not_matches: Text | None = None
+    contains: Text | None = None
+    lt: Text | None = None
+    le: Text | None = None
+    gt: Text | None = None
+    ge: Text | None = None
+
+
+class EqualsModel(MatchModel):
+    """The short form: a text instead of matchers. Never validated, so `equals:` can't be written in a file."""
+
+    equals: str
+
+
+def _match(value: object) -> object:
+    if isinstance(value, str):
+        return EqualsModel.model_construct(equals=str(_text(value)))
+    if isinstance(value, list):
+        raise complaint("must be a text or matchers; for a choice write {in: [...]}")
+    if isinstance(value, dict) and not value:
+        raise complaint("holds no matcher")
+    return value
+
+
+Match = Annotated[MatchModel, BeforeValidator(_match)]
+
+
+class ExpectModel(Strict):
+    """What a command must have done."""
+
+    exit: Match | None = None
+    stdout: Match | None = None
+    stderr: Match | None = None
+
+
+class OutputModel(Strict):
+    """How an output becomes a value."""
+
+    stdout: Text | None = None
+    glob: Text | None = None
+    count: Whole | None = None
+    type: Annotated[Literal["file", "list"], BeforeValidator(_choice)] | None = None
+
+
+class CallModel(Strict):
+    """A function beside the workflow file."""
+
+    function: Line
+    with_: Annotated[dict[str, object], Field(alias="with")] = {}
+
+
+class VerifyModel(Strict):
+    """Tests that run in a pytest of their own."""
+
+    path: Line
+    skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
+
+
+class GateModel(Strict):
+    """A question for a person."""
+
+    question: Text
+    show: Annotated[list[Line], BeforeValidator(_show)] = []
+    timeout: Duration | None = None
+    meaning: Line = "approve"
+    refs: Annotated[list[Line], BeforeValidator(_show)] = []
+    assurance: Whole = 1
+
+
+def _short(key: str) -> BeforeValidator:
+    def expand(value: object) -> object:
+        if isinstance(value, str):
+            return {key: value}
+        return value
+
+    return BeforeValidator(expand)
+
+
+class StepModel(Strict):
+    """One step."""
+
+    id: Name
+    name: Line | None = None
+    description: Text = ""
+    timeout: Duration | None = None
+    run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
+    expect: ExpectModel | None = None
+    outputs: dict[str, OutputModel] | None = None
+    call: Annotated[CallModel, _short("function")] | None = None
+    verify: Annotated[VerifyModel, _short("path")] | None = None
+    gate: Annotated[GateModel, _short("question")] | None = None
+
+
+KINDS = ("run", "call", "verify", "gate")

@@ -1,0 +1,119 @@
+"""Digests: of the files that a run trusts, and of what each step is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
+from pytest_workflow_exec.model import Location, Step, Template
+
+
+def inside(root: Path, path: Path) -> Path | None:
+    """Return where the path really leads, as a path below `root`; None if that is elsewhere.
+
+    Raises:
+        OSError: It can't be looked at.
+    """
+    real_root = root.resolve()
+    try:
+        real = path.resolve()
+    except (RuntimeError, ValueError):
+        # A loop of links (before Python 3.13 a RuntimeError), or a name that no file can have.
+        return None
+    return root / real.relative_to(real_root) if real.is_relative_to(real_root) else None
+
+
+def source_digests(root: Path, contents: Mapping[Path, bytes], folder: Path) -> dict[str, str]:
+    """Return the digests of the files with these contents and of every conftest.py from `root` down to `folder`.
+
+    Raises:
+        OSError: A conftest.py can't be read.
+    """
+    found = dict(contents)
+    for path in conftest_files(root, folder):
+        found[path] = path.read_bytes()
+    return {path.relative_to(root).as_posix(): digest_of_bytes(content) for path, content in sorted(found.items())}
+
+
+def conftest_files(root: Path, folder: Path) -> Iterator[Path]:
+    """Return the conftest.py files that pytest loads for tests in `folder`."""
+    for place in [*reversed(folder.parents), folder]:
+        if place.is_relative_to(root) and (place / "conftest.py").is_file():
+            yield place / "conftest.py"
+
+
+def python_digests(root: Path, target: Path) -> dict[str, str]:
+    """Return the digests of the Python files that running the tests in `target` loads, as far as names tell.
+
+    Raises:
+        OSError: One of them can't be read.
+    """
+    folder = target if target.is_dir() else target.parent
+    files = [*conftest_files(root, folder), *(_python_files(target) if target.is_dir() else [target])]
+    return {path.relative_to(root).as_posix(): digest_of_bytes(path.read_bytes()) for path in sorted(set(files))}
+
+
+def _python_files(folder: Path) -> Iterable[Path]:
+    return (path for path in folder.rglob("*.py") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], sources: Mapping[str, str]) -> Step:
+    """Return the step with the digest of its definition.
+
+    Args:
+        root: The project; paths count from it, so that a moved project has the same digests.
+        variables: Those of the workflow; the ones that the step uses count.
+        sources: Digests of source text that is part of what the step does, beside what its body holds.
+    """
+    definition: dict[str, Json] = {
+        "step": _as_data(step, root),
+        "variables": {name: variables[name].text for name in _used(step, variables)},
+        "sources": dict(sources),
+    }
+    return dataclasses.replace(step, digest=digest_of(definition))
+
+
+def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
+    used: set[str] = set()
+    waiting = list(_templates(step))
+    while waiting:
+        names = {reference.path[0] for reference in waiting.pop().references if reference.scope == "vars"}
+        waiting += [variables[name] for name in names - used if name in variables]
+        used |= names & variables.keys()
+    return used
+
+
+def _templates(value: object) -> Iterator[Template]:
+    if isinstance(value, Template):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _templates(item)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _templates(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, Location):
+        for field in dataclasses.fields(value):
+            yield from _templates(getattr(value, field.name))
+
+
+def _as_data(value: object, root: Path) -> Json:
+    if isinstance(value, Template):
+        return {"template": value.text}
+    if isinstance(value, Path):
+        return value.relative_to(root).as_posix()
+    if isinstance(value, bytes):
+        return digest_of_bytes(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _as_data(item, root) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_as_data(item, root) for item in value]
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        known = {name: item for name, item in fields.items() if name != "digest" and not isinstance(item, Location)}
+        return {"kind": type(value).__name__, **{name: _as_data(item, root) for name, item in known.items()}}
+    raise TypeError(f"a definition can't hold {value!r}")

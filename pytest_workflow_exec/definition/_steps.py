@@ -1,0 +1,204 @@
+"""Steps of a YAML workflow: from checked data to the model, each step knowing the ones before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_workflow_exec.model import Body, Gate, Step, Template, Verify
+
+from ._calls import read_call
+from ._commands import command_keys, read_command, read_expectation
+from ._gates import read_show
+from ._names import quoted, step_id_problem
+from ._problems import Problems, Where
+from ._schema import KINDS, ExpectModel, GateModel, StepModel, VerifyModel
+from ._sources import inside, python_digests, with_digest
+from ._templates import Keys, Scope
+from ._texts import Files, Texts
+from ._validation import validated
+
+DEFAULT_GATE_TIMEOUT_S = 3600.0
+OUTCOME_ONLY: Keys = {"outcome": frozenset()}
+_VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    problems: Problems
+    files: Files
+    inputs: Mapping[str, frozenset[str] | None]
+    variables: Mapping[str, Template]
+    all_variables: frozenset[str]
+    ids: frozenset[str]
+
+    def texts(self, own: str, earlier: Mapping[str, Keys | None]) -> Texts:
+        scope = Scope(
+            inputs=self.inputs,
+            variables=frozenset(self.variables),
+            all_variables=self.all_variables,
+            steps=dict(earlier),
+            all_steps=self.ids,
+            own_step=own,
+        )
+        return Texts(problems=self.problems, scope=scope)
+
+
+def read_steps(
+    data: Sequence[object],
+    *,
+    problems: Problems,
+    files: Files,
+    inputs: Mapping[str, frozenset[str] | None],
+    variables: Mapping[str, Template],
+    all_variables: frozenset[str],
+) -> tuple[Step, ...]:
+    """Return the steps of a workflow; those with a problem are left out after adding it."""
+    reader = _Reader(
+        problems=problems,
+        files=files,
+        inputs=inputs,
+        variables=variables,
+        all_variables=all_variables,
+        ids=frozenset(_ids(data)),
+    )
+    steps: list[Step] = []
+    earlier: dict[str, Keys | None] = {}
+    gates: set[str] = set()
+    first_lines: dict[str, int] = {}
+    for index, item in enumerate(data):
+        where: Where = ("steps", index)
+        _check_unique(item, where, first_lines, problems)
+        model = validated(StepModel, item, where, problems)
+        kind = None if model is None else _kind(model, where, problems)
+        if model is None or kind is None:
+            # A later step may name this one; that it is wrong is said once, here.
+            earlier.update(dict.fromkeys(_ids([item])))
+            continue
+        body = _body(reader, model, kind, where, earlier, gates)
+        earlier[model.id] = _keys_of(model, kind)
+        if kind == "gate":
+            gates.add(model.id)
+        if body is not None:
+            steps += _step(reader, model, body, where)
+    return tuple(steps)
+
+
+def _ids(data: Sequence[object]) -> list[str]:
+    ids = [item.get("id") for item in data if isinstance(item, dict)]
+    return [step_id for step_id in ids if isinstance(step_id, str) and step_id_problem(step_id) is None]
+
+
+def _check_unique(item: object, where: Where, first_lines: dict[str, int], problems: Problems) -> None:
+    for step_id in _ids([item]):
+        place = (*where, "id")
+        if step_id in first_lines:
+            problems.at(place, f"two steps have the id {quoted(step_id)}, first in line {first_lines[step_id]}")
+        first_lines.setdefault(step_id, problems.location(place).line)
+
+
+def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
+    kinds = [kind for kind in KINDS if getattr(model, kind) is not None]
+    if not kinds:
+        problems.at(where, f"step {quoted(model.id)} does nothing: it needs one of {', '.join(KINDS)}")
+        return None
+    if len(kinds) > 1:
+        problems.at(where, f"step {quoted(model.id)} does one thing only, not {' and '.join(kinds)}")
+        return None
+    return kinds[0]
+
+
+def _keys_of(model: StepModel, kind: str) -> Keys | None:
+    if kind == "run":
+        return command_keys(model)
+    return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY}.get(kind)
+
+
+def _body(
+    reader: _Reader,
+    model: StepModel,
+    kind: str,
+    where: Where,
+    earlier: Mapping[str, Keys | None],
+    gates: set[str],
+) -> Body | None:
+    texts = reader.texts(model.id, earlier)
+    _check_belongings(model, kind, where, texts.problems)
+    if model.run is not None:
+        return read_command(model, where, texts)
+    if model.call is not None:
+        return read_call(model.call, (*where, "call"), texts, reader.files)
+    if model.verify is not None:
+        return _verify(model.verify, model.expect or ExpectModel(), where, texts, reader.files)
+    if model.gate is not None:
+        return _gate(model.gate, model.timeout, where, texts, frozenset(gates))
+    return None
+
+
+def _check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
+    if model.outputs is not None and kind != "run":
+        problems.at_key((*where, "outputs"), f"outputs belong to run steps; this one is a {kind} step")
+    if model.expect is None:
+        return
+    if kind not in ("run", "verify"):
+        problems.at_key((*where, "expect"), f"expect belongs to run and verify steps; this one is a {kind} step")
+    for key in ("stdout", "stderr"):
+        if kind == "verify" and getattr(model.expect, key) is not None:
+            problems.at_key((*where, "expect", key), "of a verify step only the exit status can be expected")
+
+
+def _verify(model: VerifyModel, expect: ExpectModel, where: Where, texts: Texts, files: Files) -> Verify | None:
+    place = (*where, "verify", "path")
+    try:
+        path = inside(files.root, files.folder / model.path)
+        found = path is not None and path.exists()
+    except OSError as error:
+        texts.problems.at(place, f"{quoted(model.path)} can't be looked at: {error.strerror or error}")
+        return None
+    if path is None:
+        texts.problems.at(place, f"{quoted(model.path)} leads out of the project")
+        return None
+    if not found:
+        texts.problems.at(place, f"there is no {quoted(model.path)} beside this file; tests are named from its folder")
+        return None
+    return Verify(
+        path=path,
+        skips_allowed=model.skips == "allow",
+        expect=read_expectation(expect, (*where, "expect"), texts),
+    )
+
+
+def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: frozenset[str]) -> Gate:
+    place = (*where, "gate")
+    if model.assurance != 1:
+        texts.problems.at((*place, "assurance"), f"assurance {model.assurance} can't be used yet; 1 is a terminal")
+    if model.timeout is not None and step_timeout_s is not None:
+        texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
+    if not model.question.strip():
+        texts.problems.at((*place, "question"), "asks nothing")
+    return Gate(
+        question=texts.template(model.question, (*place, "question")),
+        show=read_show(model.show, (*place, "show"), texts, gates),
+        timeout_s=model.timeout or step_timeout_s or DEFAULT_GATE_TIMEOUT_S,
+        meaning=model.meaning,
+        refs=tuple(model.refs),
+    )
+
+
+def _step(reader: _Reader, model: StepModel, body: Body, where: Where) -> list[Step]:
+    step = Step(
+        id=model.id,
+        name=model.name or model.id,
+        body=body,
+        location=reader.problems.location(where),
+        digest="",
+        description=model.description,
+        timeout_s=None if isinstance(body, Gate) else model.timeout,
+    )
+    root = reader.files.root
+    try:
+        sources = python_digests(root, body.path) if isinstance(body, Verify) else {}
+    except OSError as error:
+        reader.problems.at((*where, "verify"), f"its tests can't be read: {error}")
+        return []
+    return [with_digest(step, root=root, variables=reader.variables, sources=sources)]

@@ -1,0 +1,168 @@
+"""Texts with references: reading `${steps.build.wheel}`, and judging whether what it names can be known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from pytest_workflow_exec.model import Reference, Template
+
+from ._names import quoted, suggestion
+
+_OPENING = re.compile(r"\$(\$)?\{")
+_DOTTED = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
+_SCOPES = ("inputs", "run", "steps", "vars")
+_RUN_KEYS = ("dir", "id")
+
+COMMAND_KEYS = ("exit", "outcome", "stderr", "stdout")
+
+Keys = Mapping[str, frozenset[str]]
+"""The keys of a step's values, each with the keys below it."""
+
+
+class TemplateError(ValueError):
+    """A text holds something that starts like a reference and is none."""
+
+
+def parse_template(text: str) -> Template:
+    """Return a text with its references; `$${` is a literal `${`.
+
+    Raises:
+        TemplateError: A `${` is not closed, or what it holds is no reference.
+    """
+    parts: list[str | Reference] = []
+    literal, position = "", 0
+    while opening := _OPENING.search(text, position):
+        literal += text[position : opening.start()]
+        if opening.group(1):
+            literal, position = literal + "${", opening.end()
+            continue
+        closing = text.find("}", opening.end())
+        if closing < 0:
+            raise TemplateError("'${' is not closed by '}'; write $${ for the characters themselves")
+        reference = _reference(text[opening.end() : closing])
+        parts += [literal, reference] if literal else [reference]
+        literal, position = "", closing + 1
+    literal += text[position:]
+    return Template(text=text, parts=(*parts, literal) if literal else tuple(parts))
+
+
+def literal_template(text: str) -> Template:
+    """Return a text without references, whatever it looks like."""
+    return Template(text=text, parts=(text,) if text else ())
+
+
+def _reference(content: str) -> Reference:
+    if content.endswith("[*]"):
+        raise TemplateError(f"{_shown(content)}: '[*]' can't be used yet")
+    if _DOTTED.fullmatch(content) is None:
+        raise TemplateError(
+            f"{_shown(content)} is no reference; write ${{inputs.name}} or ${{steps.id.key}}, or $${{ for the "
+            f"characters themselves"
+        )
+    scope, *path = content.split(".")
+    if scope == "each":
+        raise TemplateError(f"{_shown(content)}: 'each' can't be used yet")
+    if scope not in _SCOPES:
+        raise TemplateError(f"{_shown(content)}: unknown scope {quoted(scope)}{suggestion(scope, _SCOPES)}")
+    if not path:
+        raise TemplateError(f"{_shown(content)} names no value; write ${{{scope}.name}}")
+    return Reference(scope=cast("Literal['inputs', 'steps', 'vars', 'run']", scope), path=tuple(path))
+
+
+def _shown(content: str) -> str:
+    return quoted("${" + content + "}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What the references of one text may name."""
+
+    inputs: Mapping[str, frozenset[str] | None]
+    """Each input with its named groups; None: not known, as its declaration has a problem."""
+    variables: frozenset[str] = frozenset()
+    all_variables: frozenset[str] = frozenset()
+    steps: Mapping[str, Keys | None] | None = None
+    """Each earlier step with its values; a step's None: any key. None altogether: steps can't be named here."""
+    all_steps: frozenset[str] = frozenset()
+    own_step: str | None = None
+
+    def problem(self, reference: Reference) -> str | None:
+        """Return why the reference can't be used, or None."""
+        checks: dict[str, Callable[[Reference], str | None]] = {
+            "inputs": self._input_problem,
+            "vars": self._variable_problem,
+            "run": self._run_problem,
+            "steps": self._step_problem,
+        }
+        return checks[reference.scope](reference)
+
+    def step_problem(self, step: str) -> str | None:
+        """Return why values of that step can't be known, or None."""
+        steps = self.steps or {}
+        if step in steps:
+            return None
+        if step == self.own_step:
+            return f"step {quoted(step)} can't use its own values"
+        if step in self.all_steps:
+            return f"step {quoted(step)} comes later"
+        return f"unknown step {quoted(step)}{suggestion(step, steps)}"
+
+    def key_problem(self, step: str, key: str) -> str | None:
+        """Return why the step has no value of that name, or None."""
+        keys = (self.steps or {}).get(step)
+        if keys is None or key in keys:
+            return None
+        return f"step {quoted(step)} has no value {quoted(key)}{suggestion(key, keys)}"
+
+    def _input_problem(self, reference: Reference) -> str | None:
+        name, *groups = reference.path
+        if name not in self.inputs:
+            return f"{reference}: unknown input {quoted(name)}{suggestion(name, self.inputs)}"
+        known = self.inputs[name]
+        if len(groups) > 1:
+            return f"{reference} has too many parts; write ${{inputs.{name}.group}}"
+        if known is not None and groups and groups[0] not in known:
+            return (
+                f"{reference}: the pattern of input {quoted(name)} has no named group {quoted(groups[0])}"
+                f"{suggestion(groups[0], known)}"
+            )
+        return None
+
+    def _variable_problem(self, reference: Reference) -> str | None:
+        name = reference.path[0]
+        if len(reference.path) > 1:
+            return f"{reference} has too many parts; a variable is one text"
+        if name in self.variables:
+            return None
+        if name in self.all_variables:
+            return f"{reference}: variable {quoted(name)} comes later"
+        return f"{reference}: unknown variable {quoted(name)}{suggestion(name, self.variables)}"
+
+    def _run_problem(self, reference: Reference) -> str | None:
+        if len(reference.path) == 1 and reference.path[0] in _RUN_KEYS:
+            return None
+        return f"{reference}: unknown value of the run{suggestion('.'.join(reference.path), _RUN_KEYS)}"
+
+    def _step_problem(self, reference: Reference) -> str | None:
+        if self.steps is None:
+            return f"{reference}: values of steps aren't known here; use inputs, earlier variables or the run"
+        step, *keys = reference.path
+        problem = self.step_problem(step)
+        if problem is None and not keys:
+            problem = f"says no value of the step; write ${{steps.{step}.key}}"
+        problem = problem or self.key_problem(step, keys[0]) or self._below_problem(step, keys)
+        return problem and f"{reference}: {problem}"
+
+    def _below_problem(self, step: str, keys: list[str]) -> str | None:
+        if len(keys) == 1:
+            return None
+        known = (self.steps or {}).get(step)
+        below = frozenset[str]() if known is None else known[keys[0]]
+        if len(keys) > 2 or not below:
+            return f"{quoted(keys[0])} has no values below it"
+        if keys[1] not in below:
+            return f"the pattern of {quoted(keys[0])} has no named group {quoted(keys[1])}{suggestion(keys[1], below)}"
+        return None

@@ -1,0 +1,73 @@
+"""Reading the texts of one step: references parsed, and judged against what may be named there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_workflow_exec.model import Template
+
+from ._names import value_name_problem
+from ._problems import Problems, Where
+from ._templates import Scope, TemplateError, literal_template, parse_template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What reading a text needs: where to complain, and what the text may name."""
+
+    problems: Problems
+    scope: Scope
+
+    def template(self, text: str, where: Where) -> Template:
+        """Return the text with its references, after adding what is wrong with them."""
+        try:
+            template = parse_template(text)
+        except TemplateError as error:
+            self.problems.at(where, str(error))
+            return literal_template(text)
+        for reference in template.references:
+            problem = self.scope.problem(reference)
+            if problem is not None:
+                self.problems.at(where, problem)
+        return template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What finding the files of one workflow needs."""
+
+    root: Path
+    folder: Path
+    """The workflow file's folder; `call` and `verify` count from it."""
+    contents: dict[Path, bytes]
+    """The sources read so far; each is read once, so that what is digested is what runs."""
+
+    def read(self, path: Path) -> bytes:
+        """Return the content of a source file below the root.
+
+        Raises:
+            OSError: It can't be read.
+        """
+        if path not in self.contents:
+            self.contents[path] = path.read_bytes()
+        return self.contents[path]
+
+
+def read_variables(
+    declared: Mapping[str, object], *, inputs: Mapping[str, frozenset[str] | None], problems: Problems
+) -> dict[str, Template]:
+    """Return the derived texts of a workflow; each may name inputs, the run and the variables above it."""
+    variables: dict[str, Template] = {}
+    for name, text in declared.items():
+        where: Where = ("vars", name)
+        problem = value_name_problem(name)
+        if problem is not None:
+            problems.at_key(where, problem)
+        elif not isinstance(text, str):
+            problems.at(where, "must be a text")
+        else:
+            scope = Scope(inputs=inputs, variables=frozenset(variables), all_variables=frozenset(declared))
+            variables[name] = Texts(problems=problems, scope=scope).template(text, where)
+    return variables

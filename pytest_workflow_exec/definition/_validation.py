@@ -1,0 +1,128 @@
+"""Checking data against the schema: every complaint in plain words, at its place, with the nearest known name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from . import _names, _schema
+from ._names import quoted, suggestion
+from ._problems import Problems, Where
+from ._yaml_tree import QUOTES, Plain
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    known: frozenset[str]
+    later: frozenset[str]
+
+
+def _keys(model: type[BaseModel], later: frozenset[str] = frozenset()) -> _Keys:
+    fields = model.model_fields.items()
+    return _Keys(known=frozenset(field.alias or name for name, field in fields), later=later)
+
+
+_STEP: Mapping[tuple[str, ...], _Keys] = {
+    (): _keys(_schema.StepModel, _names.STEP_LATER),
+    ("expect",): _keys(_schema.ExpectModel, _names.EXPECT_LATER),
+    ("expect", "*"): _keys(_schema.MatchModel),
+    ("outputs", "*"): _keys(_schema.OutputModel, _names.OUTPUT_LATER),
+    ("call",): _keys(_schema.CallModel),
+    ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
+    ("gate",): _keys(_schema.GateModel, _names.GATE_LATER),
+}
+_TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
+    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
+    _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
+    _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},
+    _schema.DefaultModel: {(): _keys(_schema.DefaultModel)},
+    _schema.StepModel: _STEP,
+}
+
+
+def validated(model: type[M], data: object, where: Where, problems: Problems) -> M | None:
+    """Return the data as that model, or None after adding what is wrong with it."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        _report(model, error.errors(include_url=False), where, problems)
+    except RecursionError:
+        problems.at(where, "is nested too deeply")
+    return None
+
+
+def _report(model: type[BaseModel], details: list[ErrorDetails], where: Where, problems: Problems) -> None:
+    unknown = {detail["loc"] for detail in details if detail["type"] == "extra_forbidden"}
+    for detail in details:
+        way: Where = tuple(detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            problems.at_key((*where, *way), _unknown_key(model, way, detail["input"]))
+        elif detail["type"] != "missing":
+            problems.at((*where, *way), _words(detail))
+        elif not any(_replaces(model, key, way) for key in unknown):
+            problems.at((*where, *way[:-1]), f"the key {str(way[-1])!r} is missing")
+
+
+def _replaces(model: type[BaseModel], key: Where, missing: Where) -> bool:
+    # `ide: build` is one mistake, not an unknown key and a missing one; a step of a kind that this
+    # version doesn't know may well have other needs.
+    if key[:-1] != missing[:-1]:
+        return False
+    keys = _keys_at(model, key[:-1])
+    return str(key[-1]) in keys.later or f"{str(missing[-1])!r}?" in suggestion(str(key[-1]), keys.known)
+
+
+def _keys_at(model: type[BaseModel], way: Where) -> _Keys:
+    for pattern, keys in _TABLES[model].items():
+        if len(pattern) == len(way) and all(part in ("*", step) for part, step in zip(pattern, way, strict=True)):
+            return keys
+    return _Keys(known=frozenset(), later=frozenset())
+
+
+def _unknown_key(model: type[BaseModel], way: Where, value: object) -> str:
+    keys, key = _keys_at(model, way[:-1]), str(way[-1])
+    if key in keys.later:
+        return f"{key!r} can't be used yet"
+    message = f"unknown key {quoted(key)}{suggestion(key, keys.known)}"
+    if isinstance(value, Plain) and not value:
+        # In braces a comma ends a value: `{question: Publish, now}` has a key `now`.
+        return f"{message}; if it is part of a text, {QUOTES}"
+    return message
+
+
+def _words(detail: ErrorDetails) -> str:
+    kind, value = detail["type"], detail["input"]
+    if kind == _schema.OWN_WORDS:
+        return detail["msg"]
+    if kind == "literal_error":
+        return _not_a_choice(value, detail)
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return f"must be a mapping, not {_kind_of(value)}"
+    if kind == "list_type":
+        return f"must be a list, not {_kind_of(value)}"
+    if kind == "too_short":
+        return "must not be empty"
+    return detail["msg"][:1].lower() + detail["msg"][1:]
+
+
+def _not_a_choice(value: object, detail: ErrorDetails) -> str:
+    if value == "secret" and "'path'" in detail["ctx"]["expected"]:
+        return "'secret' can't be used yet"
+    shown = quoted(value) if isinstance(value, str) else _kind_of(value)
+    return f"must be {detail['ctx']['expected']}, not {shown}"
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, str):
+        return f"the text {quoted(value)}" if value else "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, (list, tuple)) else quoted(repr(value))

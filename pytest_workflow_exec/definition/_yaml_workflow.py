@@ -1,0 +1,103 @@
+"""Workflows in YAML: from a file to the model, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.model import Workflow
+
+from ._inputs import read_inputs
+from ._names import name_from_file, step_id_problem
+from ._problems import Problems
+from ._schema import DeclarationModel, FileModel
+from ._sources import source_digests
+from ._steps import read_steps
+from ._texts import Files, read_variables
+from ._validation import validated
+from ._yaml_tree import read_bytes, read_tree
+
+
+def read_yaml_workflow(path: Path, *, root: Path) -> Workflow:
+    """Return the workflow in a YAML file of the project at `root`; nothing of it runs.
+
+    Raises:
+        DefinitionError: The file is not a workflow; holds all its problems, each with its place.
+    """
+    path, root = absolute(path), absolute(root)
+    check_in_project(path, root)
+    content = read_bytes(path)
+    tree = read_tree(path, content)
+    problems = tree.problems
+    data = tree.value if isinstance(tree.value, dict) else {}
+    model = validated(FileModel, tree.value, (), problems)
+    specs, groups = read_inputs(_mapping(data.get("inputs")), problems)
+    declared = _mapping(data.get("vars"))
+    variables = read_variables(declared, inputs=groups, problems=problems)
+    files = Files(root=root, folder=path.parent, contents={path: content})
+    steps = data.get("steps")
+    read = read_steps(
+        steps if isinstance(steps, list) else [],
+        problems=problems,
+        files=files,
+        inputs=groups,
+        variables=variables,
+        all_variables=frozenset(declared),
+    )
+    name = workflow_name(model, path, problems)
+    sources = workflow_sources(files, problems)
+    problems.raise_if_any()
+    checked = model or FileModel.model_construct()
+    return Workflow(
+        name=name,
+        description=checked.description,
+        mode=checked.mode,
+        file=path,
+        root=root,
+        inputs=specs,
+        variables=MappingProxyType(variables),
+        steps=read,
+        sources=MappingProxyType(sources),
+    )
+
+
+def absolute(path: Path) -> Path:
+    """Return the path from the file system's root, with `..` taken out and links left in."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps the `..`
+
+
+def check_in_project(path: Path, root: Path) -> None:
+    """Check that a workflow file belongs to the project.
+
+    Raises:
+        DefinitionError: It does not.
+    """
+    if not path.is_relative_to(root):
+        raise DefinitionError([Problem(path=path, message=f"is not in the project at {root}")])
+
+
+def workflow_name(model: DeclarationModel | None, path: Path, problems: Problems) -> str:
+    """Return the name of a workflow: what it says, else what its file is called."""
+    if model is not None and model.workflow is not None:
+        return model.workflow
+    name = name_from_file(path)
+    problem = step_id_problem(name)
+    if model is not None and problem is not None:
+        problems.at((), f"the file's name gives no name for the workflow: {problem}. Say it: workflow: my-name")
+    return name
+
+
+def workflow_sources(files: Files, problems: Problems) -> dict[str, str]:
+    """Return the digest of every file that the run trusts, by path from the root."""
+    try:
+        return source_digests(files.root, files.contents, files.folder)
+    except OSError as error:
+        problems.at((), f"{error.filename or 'a conftest.py'} can't be read: {error.strerror or error}")
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,186 @@
+"""Everything that can go wrong on purpose: one root, and a class for each thing a caller may handle differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "CommandFailedError",
+    "CommandNotFoundError",
+    "CommandRefusedError",
+    "CommandTimeoutError",
+    "DefinitionError",
+    "EvidenceError",
+    "ExpectationError",
+    "GateDeniedError",
+    "InputError",
+    "LockHeldError",
+    "LogUnreadableError",
+    "OutputError",
+    "PolicyError",
+    "PreflightError",
+    "Problem",
+    "SandboxSetupError",
+    "SettingsError",
+    "StepOrderError",
+    "ValueRefusedError",
+    "VerifyFailedError",
+    "WorkflowExecError",
+]
+
+
+class WorkflowExecError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong, where it is, and what to do about it."""
+
+    message: str
+    path: Path | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        """Return `file:line:column: message`, as far as the place is known."""
+        place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class _ProblemsError(WorkflowExecError):
+    """Several problems found together."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class DefinitionError(_ProblemsError):
+    """A workflow file is not a workflow; holds all its problems at once."""
+
+
+class SettingsError(_ProblemsError):
+    """The project's configuration can't be used."""
+
+
+class PolicyError(_ProblemsError):
+    """The project's policy can't be used; nothing is allowed."""
+
+
+class PreflightError(_ProblemsError):
+    """The run would not get through; found before its first step."""
+
+
+class InputError(WorkflowExecError):
+    """An input has no value, or one that its declaration does not allow."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        super().__init__(f"input {name!r} {reason}")
+        self.name, self.reason = name, reason
+
+
+class StepOrderError(WorkflowExecError):
+    """A step may not start: an earlier one is not satisfied, or it has already been run."""
+
+    def __init__(self, *, step: str, waiting_for: str, because: str) -> None:
+        super().__init__(f"waits for {waiting_for} ({because})")
+        self.step, self.waiting_for, self.because = step, waiting_for, because
+
+
+class GateDeniedError(WorkflowExecError):
+    """A gate did not open: rejected by a person, or nobody could be asked."""
+
+    def __init__(self, *, step: str, decision: str, reason: str) -> None:
+        super().__init__(f"gate {step!r} was {decision}: {reason or 'no reason given'}")
+        self.step, self.decision, self.reason = step, decision, reason
+
+
+class CommandRefusedError(WorkflowExecError):
+    """A step asked for a command that the policy does not allow; nothing was started."""
+
+    def __init__(self, *, argv: Sequence[str], reason: str) -> None:
+        super().__init__(f"the policy refuses {_shown(argv)}: {reason}")
+        self.argv, self.reason = tuple(argv), reason
+
+
+class CommandNotFoundError(WorkflowExecError):
+    """An allowed program does not exist on the policy's path."""
+
+    def __init__(self, *, program: str, path: Sequence[str]) -> None:
+        super().__init__(
+            f"program {program!r} was not found on the policy's path ({', '.join(path) or 'empty'}). "
+            f"Install it, or set path in [tool.workflow-exec.policy]."
+        )
+        self.program, self.path = program, tuple(path)
+
+
+class CommandFailedError(WorkflowExecError):
+    """A command ran and exited with something else than 0."""
+
+    def __init__(self, *, argv: Sequence[str], exit_status: int | None, signal: int | None, stderr: str) -> None:
+        how = f"was killed by signal {signal}" if signal is not None else f"exited with {exit_status}"
+        tail = stderr.strip()[-_TAIL_CHARACTERS:]
+        super().__init__(f"{_shown(argv)} {how}" + (f":\n{tail}" if tail else ""))
+        self.argv, self.exit_status, self.signal = tuple(argv), exit_status, signal
+
+
+class CommandTimeoutError(WorkflowExecError):
+    """A command took longer than it may; it and everything it started were killed."""
+
+    def __init__(self, *, argv: Sequence[str], timeout_s: float) -> None:
+        super().__init__(f"{_shown(argv)} was killed after {timeout_s:g} s with everything it had started")
+        self.argv, self.timeout_s = tuple(argv), timeout_s
+
+
+class SandboxSetupError(WorkflowExecError):
+    """The sandbox could not be set up; the command was not started."""
+
+
+class ExpectationError(WorkflowExecError):
+    """A command ran, but did not do what its step expects."""
+
+    def __init__(self, *, argv: Sequence[str], what: str, expected: str, found: str) -> None:
+        super().__init__(f"{_shown(argv)}: expected {what} {expected}, found {found}")
+        self.argv, self.what, self.expected, self.found = tuple(argv), what, expected, found
+
+
+class OutputError(WorkflowExecError):
+    """A step's output is missing, ambiguous, not what was declared, or can't be kept as JSON."""
+
+
+class ValueRefusedError(OutputError):
+    """A value can't be kept as evidence; nothing was written, and the log goes on."""
+
+    def __init__(self, *, where: str, reason: str) -> None:
+        super().__init__(f"{where} can't be recorded: {reason}")
+        self.where, self.reason = where, reason
+
+
+class VerifyFailedError(WorkflowExecError):
+    """A `verify:` step's tests did not all run and pass."""
+
+
+class EvidenceError(WorkflowExecError):
+    """Evidence can't be written; the run ends, whatever it was doing."""
+
+
+class LogUnreadableError(WorkflowExecError):
+    """A log can't be read: no such run, or a file that is no evidence."""
+
+
+class LockHeldError(WorkflowExecError):
+    """Another run of the same workflow is under way in this project."""
+
+    def __init__(self, *, workflow: str, holder: str) -> None:
+        super().__init__(f"workflow {workflow!r} is already running here ({holder}). Wait for it, or stop it.")
+        self.workflow, self.holder = workflow, holder
+
+
+_TAIL_CHARACTERS = 2000
+
+
+def _shown(argv: Sequence[str]) -> str:
+    return "[" + ", ".join(ascii(argument) for argument in argv) + "]"

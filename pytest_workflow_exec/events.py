@@ -1,0 +1,165 @@
+"""One vocabulary of what happens in a run: written to evidence, folded into state, shown as progress.
+
+Every event is one record of the log. The functions below are the only places where an event's data gets its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.model import Outcome, StepId
+
+ActorKind = Literal["engine", "human", "agent", "worker"]
+Decided = Literal["approved", "rejected", "denied", "expired"]
+RunResult = Literal["passed", "failed", "denied", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who did it, as far as the engine can tell."""
+
+    kind: ActorKind = "engine"
+    id: str = "pytest-workflow-exec"
+
+
+ENGINE = Actor()
+
+
+class Happening(Protocol):
+    """What a fold needs of an event, whether it was just made or read back from a log."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def step(self) -> StepId | None: ...
+    @property
+    def attempt(self) -> int | None: ...
+    @property
+    def data(self) -> Mapping[str, Json]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened, before it has a place in a log."""
+
+    type: str
+    step: StepId | None = None
+    attempt: int | None = None
+    actor: Actor = ENGINE
+    data: Mapping[str, Json]
+
+
+def run_started(facts: Mapping[str, Json]) -> Event:
+    """Return the first event of a run: everything it was started with."""
+    return Event(type="run.started", data=facts)
+
+
+def run_finished(*, result: RunResult, counts: Mapping[str, int], not_satisfied: Sequence[StepId]) -> Event:
+    """Return the last event of a run: how it ended and which planned steps are not satisfied."""
+    return Event(
+        type="run.finished",
+        data={"result": result, "counts": dict(counts), "not_satisfied": list(not_satisfied)},
+    )
+
+
+def step_started(step: StepId, *, attempt: int, kind: str, digest: str) -> Event:
+    """Return the announcement of a step, written before anything of it can have an effect."""
+    return Event(type="step.started", step=step, attempt=attempt, data={"kind": kind, "digest": digest})
+
+
+def step_finished(
+    step: StepId,
+    *,
+    attempt: int,
+    outcome: Outcome,
+    duration_s: float,
+    outputs: Mapping[str, Json],
+    files: Mapping[str, Json],
+    message: str = "",
+    waits_for: StepId | None = None,
+) -> Event:
+    """Return how a step ended.
+
+    Args:
+        outputs: Its values by name, as later steps see them.
+        files: For each output that is a file: `path`, `sha256` and `size_bytes`.
+        message: Why it is not satisfied; empty otherwise.
+        waits_for: The step that blocks it, for blocked steps.
+    """
+    return Event(
+        type="step.finished",
+        step=step,
+        attempt=attempt,
+        data={
+            "outcome": outcome.value,
+            "duration_s": round(duration_s, 6),
+            "outputs": dict(outputs),
+            "files": dict(files),
+            "message": message,
+            "waits_for": waits_for,
+        },
+    )
+
+
+def command_started(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return the announcement of one command: argv, program, digest, directory, environment names, level."""
+    return Event(type="command.started", step=step, attempt=attempt, data=facts)
+
+
+def command_finished(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return how one command ended: exit, signal, durations, CPU, output and its digests."""
+    return Event(type="command.finished", step=step, attempt=attempt, data=facts)
+
+
+def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: str) -> Event:
+    """Return the refusal of one command; no process was started."""
+    return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
+
+
+def gate_requested(step: StepId, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
+    """Return the question of a gate, with every fact it was asked on and their digest."""
+    return Event(type="gate.requested", step=step, attempt=attempt, data={"request": request, "digest": digest})
+
+
+def gate_decided(
+    step: StepId,
+    *,
+    attempt: int,
+    decision: Decided,
+    reason: str,
+    approver: Actor,
+    channel: str,
+    terminal: str,
+    assurance: int,
+    digest: str,
+) -> Event:
+    """Return a decision on the request with that digest.
+
+    Args:
+        channel: How it was given: `terminal`, or `none` if nobody could answer.
+        terminal: The terminal's device path; empty if there was none.
+        assurance: What it is worth: 0 none, 1 terminal, 2 signature, 3 presence.
+    """
+    return Event(
+        type="gate.decided",
+        step=step,
+        attempt=attempt,
+        actor=approver,
+        data={
+            "decision": decision,
+            "reason": reason,
+            "approver": approver.id,
+            "channel": channel,
+            "terminal": terminal,
+            "assurance": assurance,
+            "digest": digest,
+        },
+    )
+
+
+def gate_used(gate: StepId, *, attempt: int, digest: str, used_by: StepId) -> Event:
+    """Return the first use of an approval: what was approved was recomputed and is unchanged."""
+    return Event(type="gate.used", step=gate, attempt=attempt, data={"digest": digest, "used_by": used_by})

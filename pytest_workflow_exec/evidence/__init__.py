@@ -1,0 +1,40 @@
+"""Evidence of a run: an append-only, hash-chained log that is written before and after everything that matters."""
+
+from __future__ import annotations
+
+from ._blobs import BlobError, may_hold_blobs, resolve_blobs
+from ._directories import STATE_DIRECTORY, create_run_directory, find_run, runs_directory, state_directory
+from ._lines import MAX_LINE_BYTES, BadLineError, Line, Seal, is_sealed, lines_of, read_seal, record_of, seal_claims
+from ._log import EvidenceLog
+from ._names import LOG_NAME
+from ._read import open_log, read_log
+from ._record import NO_HASH, Head, Record
+from ._run_id import new_run_id
+
+__all__ = [
+    "LOG_NAME",
+    "MAX_LINE_BYTES",
+    "NO_HASH",
+    "STATE_DIRECTORY",
+    "BadLineError",
+    "BlobError",
+    "EvidenceLog",
+    "Head",
+    "Line",
+    "Record",
+    "Seal",
+    "create_run_directory",
+    "find_run",
+    "is_sealed",
+    "lines_of",
+    "may_hold_blobs",
+    "new_run_id",
+    "open_log",
+    "read_log",
+    "read_seal",
+    "record_of",
+    "resolve_blobs",
+    "runs_directory",
+    "seal_claims",
+    "state_directory",
+]

@@ -1,0 +1,175 @@
+"""Long values beside the log: salted files, named by their digest, that records refer to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+
+from ._files import open_regular, opened_directory, private_directory, reason_of, write_durably
+from ._names import BLOBS
+from ._strict import StrictJsonError, parse
+
+MAX_TEXT_BYTES = 8 << 10
+"""A longer text goes to a blob."""
+
+_SALT_BYTES = 16
+_HEAD_CHARACTERS = 1 << 10
+_KEYS = frozenset({"blob", "size_bytes", "head"})
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class BlobError(LogUnreadableError):
+    """A record refers to a blob that is missing or is not what the record says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A long text on its way to its file."""
+
+    digest: str
+    """SHA-256 of salt and content, in hex: its name, which tells nothing about a short secret."""
+    content: bytes
+    reference: Mapping[str, Json]
+    """What stands in the record instead of the text."""
+
+    @classmethod
+    def of(cls, text: str) -> Blob:
+        """Return the blob of a text, with a salt of its own."""
+        encoded = text.encode("utf-8")
+        content = os.urandom(_SALT_BYTES) + encoded
+        digest = hashlib.sha256(content).hexdigest()
+        reference: dict[str, Json] = {"blob": digest, "size_bytes": len(encoded), "head": text[:_HEAD_CHARACTERS]}
+        return cls(digest=digest, content=content, reference=reference)
+
+
+def is_reference(value: Json) -> bool:
+    """Return whether a value has the form that stands for a blob."""
+    return isinstance(value, Mapping) and len(value) == len(_KEYS) and value.keys() == _KEYS
+
+
+def may_hold_blobs(raw: bytes) -> bool:
+    """Return False if a record's line refers to no blob; it spares nearly every record a walk through its data."""
+    return b'"blob":' in raw
+
+
+def spilled(value: Json, blobs: list[Blob]) -> Json:
+    """Return `value` with each long text replaced by a reference; the blobs are added to `blobs`, unwritten."""
+    if isinstance(value, str):
+        if len(value) <= MAX_TEXT_BYTES and len(value.encode("utf-8")) <= MAX_TEXT_BYTES:
+            return value
+        blobs.append(Blob.of(value))
+        return blobs[-1].reference
+    if isinstance(value, Mapping):
+        return {key: spilled(item, blobs) for key, item in value.items()}
+    if isinstance(value, list):
+        return [spilled(item, blobs) for item in value]
+    return value
+
+
+def write_blob(run_directory: Path, blob: Blob) -> None:
+    """Write a blob's file and make it durable.
+
+    Raises:
+        EvidenceError: It can't be written.
+    """
+    blobs = run_directory / BLOBS
+    folder = blobs / blob.digest[:2]
+    try:
+        with (
+            opened_directory(run_directory) as run_folder,
+            private_directory(blobs, parent=run_folder) as blobs_folder,
+            private_directory(folder, parent=blobs_folder) as parent,
+        ):
+            write_durably(folder / blob.digest, blob.content, folder=parent)
+    except OSError as error:
+        message = f"{folder / blob.digest} can't be written: {reason_of(error)}"
+        raise EvidenceError(message) from error
+
+
+class Resolved(NamedTuple):
+    """A record's data as it was given to the log."""
+
+    data: Mapping[str, Json]
+    blobs: int
+    """How many blobs were read for it."""
+
+
+def resolve_blobs(data: Mapping[str, Json], run_directory: Path) -> Resolved:
+    """Return a record's data with every reference replaced by what it stands for.
+
+    Raises:
+        BlobError: A blob is missing, or is not what the record says.
+    """
+    reader = _Reader(run_directory)
+    try:
+        whole = reader.data(data) if is_reference(data) else data
+        return Resolved({key: reader.value(item) for key, item in whole.items()}, reader.count)
+    except RecursionError as error:
+        message = "its data is nested too deeply"
+        raise BlobError(message) from error
+
+
+class _Reader:
+    """Reads the blobs of one run and counts them."""
+
+    def __init__(self, run_directory: Path) -> None:
+        self._folder = run_directory / BLOBS
+        self.count = 0
+
+    def data(self, reference: Mapping[str, Json]) -> Mapping[str, Json]:
+        text = self._text(reference)
+        try:
+            data = parse(text)
+        except StrictJsonError as error:
+            message = f"blob {reference['blob']} holds no data: {error}"
+            raise BlobError(message) from error
+        if not isinstance(data, Mapping):
+            message = f"blob {reference['blob']} holds no data: it is no mapping"
+            raise BlobError(message)
+        return data
+
+    def value(self, value: Json) -> Json:
+        if isinstance(value, Mapping):
+            if is_reference(value):
+                return self._text(value)
+            return {key: self.value(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        return value
+
+    def _text(self, reference: Mapping[str, Json]) -> str:
+        digest = reference["blob"]
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+            message = "a reference to a blob holds no digest"
+            raise BlobError(message)
+        try:
+            with open_regular(self._folder / digest[:2] / digest) as file:
+                content = file.read()
+        except (LogUnreadableError, OSError) as error:
+            message = f"blob {digest} is missing or can't be read"
+            raise BlobError(message) from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            message = f"blob {digest} was changed: its content has another digest"
+            raise BlobError(message)
+        self.count += 1
+        return _fitting(content[_SALT_BYTES:], reference)
+
+
+def _fitting(encoded: bytes, reference: Mapping[str, Json]) -> str:
+    try:
+        text = encoded.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"blob {reference['blob']} is no text"
+        raise BlobError(message) from error
+    if reference["size_bytes"] != len(encoded) or reference["head"] != text[:_HEAD_CHARACTERS]:
+        message = f"blob {reference['blob']} is not what the record says of it"
+        raise BlobError(message)
+    return text

@@ -1,0 +1,59 @@
+"""JSON without its traps: one value per key, no NaN, no infinities."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import NoReturn, cast
+
+from pytest_workflow_exec.digests import Json
+
+encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+"""Return a checked value as compact JSON."""
+
+
+class StrictJsonError(ValueError):
+    """A text is not JSON, or JSON that two readers could understand differently."""
+
+
+def parse(text: str) -> Json:
+    """Return the value of a JSON text.
+
+    Raises:
+        StrictJsonError: It is no JSON, has a key twice, a number that is none, or is nested too deeply.
+    """
+    try:
+        return cast("Json", _decoder.decode(text))
+    except RecursionError as error:
+        message = "it is nested too deeply"
+        raise StrictJsonError(message) from error
+    except StrictJsonError:
+        raise
+    except ValueError as error:
+        message = f"it is no JSON ({error})"
+        raise StrictJsonError(message) from error
+
+
+def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        message = "it has a key twice"
+        raise StrictJsonError(message)
+    return mapping
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        message = "it holds a number that is too large"
+        raise StrictJsonError(message)
+    return number
+
+
+def _no_constant(text: str) -> NoReturn:
+    message = f"it holds {text}"
+    raise StrictJsonError(message)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)

@@ -1,0 +1,96 @@
+"""What may stand in a record: plain JSON, with every known secret already taken out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import ValueRefusedError
+from pytest_workflow_exec.redaction import Redactor
+
+from ._blobs import is_reference
+
+_MAX_DEPTH = 64
+_INTEGERS = range(-(2**63), 2**63)
+_SHOWN_CHARACTERS = 200
+
+
+class Cleaner:
+    """Turns the data of an event into plain JSON values without secrets."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redact = redactor.text
+
+    def data(self, data: Mapping[str, Json]) -> dict[str, Json]:
+        """Return a redacted copy made of dicts, lists, texts and numbers only.
+
+        Raises:
+            ValueRefusedError: It holds something that JSON has no unambiguous word for.
+        """
+        return self._mapping(data, "data", 0)
+
+    def text(self, text: str, where: str) -> str:
+        """Return a redacted text.
+
+        Raises:
+            ValueRefusedError: It holds half a character, which UTF-8 has no bytes for.
+        """
+        redacted = str.__str__(self._redact(text))
+        if not redacted.isascii():
+            try:
+                redacted.encode("utf-8")
+            except UnicodeEncodeError:
+                raise _refusal(where, "its text holds a lone surrogate, which is no character") from None
+        return redacted
+
+    def _value(self, value: object, where: str, depth: int) -> Json:
+        if isinstance(value, str):
+            return self.text(value, where)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (int, float)):
+            return _number(value, where)
+        if depth >= _MAX_DEPTH:
+            raise _refusal(where, f"it is nested deeper than {_MAX_DEPTH} levels")
+        if isinstance(value, Mapping):
+            return self._mapping(value, where, depth)
+        if isinstance(value, (list, tuple)):
+            return self._items(value, where, depth)
+        raise _refusal(where, f"a value of type {type(value).__name__} is no JSON")
+
+    def _mapping(self, mapping: Mapping[str, Json], where: str, depth: int) -> dict[str, Json]:
+        cleaned: dict[str, Json] = {}
+        for key, value in mapping.items():
+            name = self._key(key, where)
+            place = f"{where}.{name}"
+            if name in cleaned:
+                raise _refusal(place, "two of its keys are the same once secrets are taken out")
+            cleaned[name] = self._value(value, place, depth + 1)
+        if is_reference(cleaned):
+            raise _refusal(where, "the keys blob, size_bytes and head together mean a stored text. Rename one.")
+        return cleaned
+
+    def _items(self, items: Sequence[object], where: str, depth: int) -> list[Json]:
+        return [self._value(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(items)]
+
+    def _key(self, key: object, where: str) -> str:
+        if isinstance(key, str):
+            return self.text(key, where)
+        raise _refusal(where, f"it has a key of type {type(key).__name__}; keys must be texts")
+
+
+def _number(value: float, where: str) -> int | float:
+    if isinstance(value, int):
+        if value in _INTEGERS:
+            return int(value)
+        raise _refusal(where, "an integer must fit in 64 bits. Keep it as text.")
+    if math.isfinite(value):
+        return float(value)
+    raise _refusal(where, "JSON has no NaN and no infinities. Keep it as text.")
+
+
+def _refusal(where: str, reason: str) -> ValueRefusedError:
+    # The place is made of the value's own keys: a key must not move the cursor of whoever reads the message.
+    shown = where if len(where) <= _SHOWN_CHARACTERS else where[:_SHOWN_CHARACTERS] + "..."
+    return ValueRefusedError(where=ascii(shown)[1:-1], reason=reason)

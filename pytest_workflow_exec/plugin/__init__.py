@@ -1,0 +1,101 @@
+"""The plugin's entry: what every pytest session of the environment loads, whether it has workflows or not.
+
+So it imports nothing but pytest, and does nothing before a workflow is named on the command line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pytest_workflow_exec
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from pytest_workflow_exec.run import Sandbox, WorkflowHandle
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's options."""
+    group = parser.getgroup("workflow-exec", "workflows: steps in order, gates, evidence")
+    group.addoption(
+        "--workflow-input",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]NAME=VALUE",
+        help="give a workflow's input a value; may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest ask this plugin about Python workflow files."""
+    config.addinivalue_line("python_files", "workflow_*.py")
+    pytest_workflow_exec.plugin_sessions += 1
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:  # noqa: ARG001  # pluggy names it
+    """Note that one session less has the plugin."""
+    pytest_workflow_exec.plugin_sessions -= 1
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
+    """Keep the exit status from being 0 when a planned step is not satisfied."""
+    status = yield
+    if not _has_workflows(config):
+        return status
+    from ._ending import honest_status
+
+    return honest_status(config, status)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out Python workflows that the command line does not name."""
+    if not (collection_path.name.startswith("workflow_") and collection_path.suffix == ".py"):
+        return None
+    from ._named import is_named
+
+    return None if is_named(collection_path, config) else True
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a YAML workflow that the command line names."""
+    if not file_path.name.endswith((".workflow.yaml", ".workflow.yml")):
+        return None
+    from ._collect_yaml import collect_yaml
+
+    return collect_yaml(file_path, parent)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Collect a Python workflow."""
+    if not module_path.name.startswith(("workflow_", "_workflow_")):
+        return None
+    from ._collect_python import collect_python
+
+    return collect_python(module_path, parent)
+
+
+@pytest.fixture
+def workflow(request: pytest.FixtureRequest) -> WorkflowHandle:
+    """The running workflow: inputs, outputs of earlier steps, root, run id. Only for its steps."""
+    from ._fixtures import workflow_handle
+
+    return workflow_handle(request)
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """Commands through the project's policy: `sandbox.run([...])`. Only for steps of a workflow."""
+    from ._fixtures import step_sandbox
+
+    return step_sandbox(request)
+
+
+def _has_workflows(config: pytest.Config) -> bool:
+    return config.pluginmanager.has_plugin("workflow_exec_session")

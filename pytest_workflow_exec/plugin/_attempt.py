@@ -1,0 +1,89 @@
+"""One attempt at a step, and how it ended: decided from everything that was seen of it, never from one report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError, WorkflowExecError
+from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.run import NO_OUTPUTS, StepOutputs
+
+
+@dataclass
+class Attempt:
+    """What has been seen of an item while pytest runs it."""
+
+    admitted: bool = False
+    """Whether the step was announced in the log: only then may its body run."""
+    order_error: StepOrderError | None = None
+    """Why it may not run."""
+    body_ran: bool = False
+    errors: list[BaseException] = field(default_factory=list)
+    """What its phases raised, whatever another plugin made of it."""
+    reports: list[pytest.TestReport] = field(default_factory=list)
+    """Every report that was logged for it, those of subtests too."""
+    outputs: StepOutputs = NO_OUTPUTS
+    concluded: bool = False
+    started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it has been going on."""
+        return time.monotonic() - self.started_s
+
+
+@contextmanager
+def failing_plainly(attempt: Attempt) -> Iterator[None]:
+    """Fail the step with the words of an error of ours: its traceback would lead into the engine, not to the mistake."""
+    said = None
+    try:
+        yield
+    except EvidenceError:
+        raise
+    except WorkflowExecError as error:
+        attempt.errors.append(error)
+        said = str(error)
+    if said is not None:
+        pytest.fail(said, pytrace=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """How a step ended, and why if it is not satisfied."""
+
+    outcome: Outcome
+    message: str = ""
+
+
+def conclude(attempt: Attempt) -> Conclusion:
+    """Return how the step ended: passed only if nothing at all speaks against it."""
+    if attempt.order_error is not None and not attempt.admitted:
+        return Conclusion(outcome=Outcome.BLOCKED, message=str(attempt.order_error))
+    for error in attempt.errors:
+        denied = isinstance(error, GateDeniedError) or isinstance(error.__cause__, GateDeniedError)
+        return Conclusion(outcome=Outcome.DENIED if denied and attempt.admitted else Outcome.FAILED, message=_said(error))
+    for report in attempt.reports:
+        if report.outcome != "passed" or hasattr(report, "wasxfail"):
+            return Conclusion(outcome=Outcome.FAILED, message=f"{report.when}: {_short(report.longreprtext)}")
+    if not attempt.admitted or not attempt.body_ran:
+        return Conclusion(outcome=Outcome.FAILED, message="its body never ran")
+    if not {"setup", "call", "teardown"} <= {report.when for report in attempt.reports}:
+        return Conclusion(outcome=Outcome.FAILED, message="pytest did not run it to its end")
+    return Conclusion(outcome=Outcome.PASSED)
+
+
+_MAX_CHARACTERS = 2000
+
+
+def _said(error: BaseException) -> str:
+    text = str(error)
+    return _short(text if isinstance(error, pytest.fail.Exception) else f"{type(error).__name__}: {text}".strip(": "))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "..."

@@ -1,0 +1,51 @@
+"""What the item of a YAML step does when pytest calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from pytest_workflow_exec.definition import return_annotation
+from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.model import Call, Command, Gate, Step, Verify
+from pytest_workflow_exec.run import Run, StepOutputs, outputs_of_return, perform_command, perform_verify
+
+from ._attempt import failing_plainly
+from ._gates import ask_at
+from ._keys import ATTEMPT
+from ._load import load_function
+from ._session import run_of
+
+
+def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> None:
+    """Do what the step says, and keep what it leaves."""
+    attempt, run = item.stash[ATTEMPT], run_of(item)
+    attempt.body_ran = True
+    if isinstance(step.body, Call):
+        # The author's own code: what it raises keeps pytest's traceback.
+        attempt.outputs = _call(run, step.body, fixtures)
+        return
+    with failing_plainly(attempt):
+        attempt.outputs = _engine_body(item, run, step)
+
+
+def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
+    body = step.body
+    if isinstance(body, Command):
+        return perform_command(run, step, body)
+    if isinstance(body, Verify):
+        return perform_verify(run, step, body)
+    if isinstance(body, Gate):
+        return ask_at(item, run, step, body, words="")
+    message = f"step {step.id!r} has no body that a YAML step can have"
+    raise WorkflowExecError(message)
+
+
+def _call(run: Run, call: Call, fixtures: Mapping[str, object]) -> StepOutputs:
+    function = load_function(call)
+    given = {name: run.values.argument_value(value) for name, value in call.arguments.items()}
+    asked = {name: fixtures[name] for name in call.fixtures if name in fixtures}
+    returned = function(**asked, **given)
+    left = outputs_of_return(returned, return_annotation(function), root=run.workflow.root)
+    return StepOutputs(values={**left.values, "outcome": "passed"}, files=left.files)

@@ -1,0 +1,142 @@
+"""Python workflows as pytest items: `@step`, `@gate` and plain tests in source order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.definition import (
+    DeclaredFunction,
+    check_python_source,
+    is_fragment,
+    is_workflow_file,
+    options_of,
+    python_workflow,
+    return_annotation,
+    track,
+)
+from pytest_workflow_exec.definition import Workflow as Declaration
+from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError, WorkflowExecError
+from pytest_workflow_exec.model import Workflow
+
+from ._keys import PLANNED
+from ._markers import mark_step
+from ._planned import PlannedItem
+from ._project import project_of
+from ._session import session_of
+
+
+def collect_python(path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Return the collector of a Python workflow; None for a file that is none."""
+    if is_fragment(path):
+        if not parent.session.isinitpath(path):
+            return None
+        message = "is a fragment: other workflows include it; it can't run alone"
+        session_of(parent.config).problems.append(Problem(path=path, message=message))
+    elif not is_workflow_file(path):
+        return None
+    file: WorkflowModule = WorkflowModule.from_parent(parent, path=path)
+    session_of(parent.config).files.add(file.nodeid)
+    return file
+
+
+class WorkflowModule(pytest.Module):
+    """A Python workflow."""
+
+    def istestfunction(self, obj: object, name: str) -> bool:
+        """Return whether a function is a step: decorated, or a test by name."""
+        return options_of(obj) is not None or super().istestfunction(obj, name)
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Return the steps, or nothing if the file is not a workflow: the session then refuses to run."""
+        session = session_of(self.config)
+        if session.problems and any(problem.path == self.path for problem in session.problems):
+            return []
+        try:
+            return self._steps()
+        except (DefinitionError, SettingsError) as error:
+            session.problems.extend(error.problems)
+            return []
+
+    def _steps(self) -> list[pytest.Item]:
+        session, root = session_of(self.config), project_of(self.path)
+        source = self.path.read_bytes()
+        check_python_source(self.path, source)
+        items = _functions(self, self._imported())
+        if digest_of_bytes(self.path.read_bytes()) != digest_of_bytes(source):
+            raise DefinitionError([Problem(path=self.path, message="changed while it was read; run again")])
+        workflow = python_workflow(
+            self.path,
+            root=root,
+            source=source,
+            declaration=_declaration(self),
+            functions=[_declared(item) for item in items],
+        )
+        if not session.add(workflow):
+            return []
+        session.annotations[workflow.name] = {
+            item.name: return_annotation(item.obj) for item in items if options_of(item.obj) is not None
+        }
+        _plan(items, workflow)
+        return list(items)
+
+    def _imported(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return list(super().collect())
+        except self.CollectError as error:
+            # A misused decorator is the author's mistake in the definition, not a crash of their code.
+            cause = error.__cause__
+            if isinstance(cause, DefinitionError):
+                raise cause from None
+            if isinstance(cause, WorkflowExecError):
+                raise DefinitionError([Problem(path=self.path, message=str(cause))]) from None
+            raise
+
+
+def _functions(module: WorkflowModule, nodes: Iterable[pytest.Item | pytest.Collector]) -> list[pytest.Function]:
+    problems = [
+        Problem(path=module.path, message=f"{node.name}: only functions can be steps; a class can't be used yet")
+        for node in (nodes := list(nodes))
+        if not isinstance(node, pytest.Function)
+    ]
+    functions = [node for node in nodes if isinstance(node, pytest.Function)]
+    for node in functions:
+        if hasattr(node, "callspec"):
+            problems.append(Problem(path=module.path, message=f"{node.name}: parametrized steps can't be used yet"))
+        elif node.obj.__module__ != module.obj.__name__:
+            message = f"{node.name} is imported from {node.obj.__module__}; a step is defined in its workflow's file"
+            problems.append(Problem(path=module.path, message=message))
+    if problems:
+        raise DefinitionError(problems)
+    return functions
+
+
+def _declaration(module: WorkflowModule) -> Declaration:
+    declaration = getattr(module.obj, "WORKFLOW", None)
+    if not isinstance(declaration, Declaration):
+        raise DefinitionError([Problem(path=module.path, message="WORKFLOW must be a Workflow(...)")])
+    return declaration
+
+
+def _declared(item: pytest.Function) -> DeclaredFunction:
+    return DeclaredFunction(
+        name=item.name,
+        line=item.reportinfo()[1] or 0,
+        marks=options_of(item.obj),
+        doc=item.obj.__doc__ or "",
+    )
+
+
+def _plan(items: list[pytest.Function], workflow: Workflow) -> None:
+    for position, (item, step) in enumerate(zip(items, workflow.steps, strict=True)):
+        annotation = return_annotation(item.obj) if options_of(item.obj) is not None else None
+        item.stash[PLANNED] = PlannedItem(
+            workflow=workflow.name, step=step, position=position, annotation=annotation
+        )
+        mark_step(item, step)
+        if options_of(item.obj) is None:
+            # So that the judge can see that a plain test's body really ran.
+            item.obj = track(item.obj)

@@ -1,0 +1,92 @@
+"""YAML workflows as pytest items: one per step, with fixtures like any test."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.definition import is_fragment, read_yaml_workflow
+from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
+from pytest_workflow_exec.model import Call, Step, Workflow
+
+from ._bodies import perform
+from ._keys import PLANNED
+from ._markers import mark_step
+from ._named import is_named
+from ._project import project_of
+from ._planned import PlannedItem
+from ._session import session_of
+
+
+def collect_yaml(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Return the collector of a YAML workflow; None if the command line does not name it."""
+    try:
+        if not is_named(path, parent.config):
+            return None
+    except SettingsError as error:
+        session_of(parent.config).problems.extend(error.problems)
+        return None
+    if is_fragment(path):
+        return _refuse_fragment(path, parent)
+    file: WorkflowFile = WorkflowFile.from_parent(parent, path=path)
+    session_of(parent.config).files.add(file.nodeid)
+    return file
+
+
+def _refuse_fragment(path: Path, parent: pytest.Collector) -> None:
+    if parent.session.isinitpath(path):
+        message = "is a fragment: other workflows include it; it can't run alone"
+        session_of(parent.config).problems.append(Problem(path=path, message=message))
+
+
+class WorkflowFile(pytest.Module):
+    """A YAML workflow. It is a module without a Python object, so that fixtures of every scope work in it."""
+
+    obj = None
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Return the steps, or nothing if the file is not a workflow: the session then refuses to run."""
+        session = session_of(self.config)
+        try:
+            workflow = read_yaml_workflow(self.path, root=project_of(self.path))
+        except (DefinitionError, SettingsError) as error:
+            session.problems.extend(error.problems)
+            return
+        if not session.add(workflow):
+            return
+        for position, step in enumerate(workflow.steps):
+            yield self._item(workflow, step, position)
+
+    def _item(self, workflow: Workflow, step: Step, position: int) -> pytest.Item:
+        item: StepItem = StepItem.from_parent(self, name=step.id, callobj=_body_of(step))
+        item.stash[PLANNED] = PlannedItem(workflow=workflow.name, step=step, position=position)
+        mark_step(item, step)
+        return item
+
+
+class StepItem(pytest.Function):
+    """One step of a YAML workflow."""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return the step's own line, so that reports and editors lead there."""
+        location = self.stash[PLANNED].step.location
+        return location.path, location.line - 1, self.name
+
+
+def _body_of(step: Step) -> Callable[..., None]:
+    def body(request: pytest.FixtureRequest, **fixtures: object) -> None:
+        perform(request.node, step, fixtures)
+
+    names = step.body.fixtures if isinstance(step.body, Call) else ()
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for name in dict.fromkeys(("request", *names))
+    ]
+    # pytest asks the signature which fixtures to bring: a called function's own are its parameters.
+    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions carry it
+    body.__name__ = step.id.replace("-", "_")
+    body.__doc__ = step.name
+    return body

@@ -1,0 +1,28 @@
+"""A gate inside a pytest session: everything that counts or draws holds still while a person decides."""
+
+from __future__ import annotations
+
+import faulthandler
+
+import pytest
+
+from pytest_workflow_exec.model import Gate, Step
+from pytest_workflow_exec.run import Run, StepOutputs
+
+
+def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -> StepOutputs:
+    """Ask at a gate, and return only if the answer is yes.
+
+    Args:
+        words: What the `@gate` function returned; empty for YAML gates.
+
+    Raises:
+        GateDeniedError: Anything but an approval.
+        OutputError: An output to be shown is not there, or its file changed.
+    """
+    # Armed by pytest's own faulthandler_timeout for a hung test; a person who thinks is none.
+    faulthandler.cancel_dump_traceback_later()
+    reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+    return run.decide(step, gate, words=words)

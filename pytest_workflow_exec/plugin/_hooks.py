@@ -1,0 +1,108 @@
+"""The hooks of a session with workflows. Each reads its arguments, calls one function, and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+import pytest
+
+from ._ending import honest_status, run_session
+from ._keys import ATTEMPT, PLANNED
+from ._order import restore_order
+from ._runtest import admit_item, attempted, guarded_body, judge_report
+from ._planned import planned
+from ._session import WorkflowSession
+
+_Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
+
+
+class SessionHooks:
+    """What the plugin does in a session that collected a workflow."""
+
+    def __init__(self, session: WorkflowSession) -> None:
+        self._session = session
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember workflow files that could not be imported."""
+        if report.failed and report.nodeid in self._session.files:
+            self._session.broken.append(report.nodeid)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
+        """Undo every reordering of steps."""
+        result = yield
+        restore_order(items)
+        return result
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Name each plan with its digest."""
+        return [
+            f"workflow {workflow.name}: {len(workflow.steps)} steps, plan {workflow.digest}"
+            for workflow in self._session.workflows.values()
+        ]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Check everything, start the runs, and end them whatever happens."""
+        return (yield from run_session(self._session, session))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Follow each step from its start to its end."""
+        if planned(item) is None or self._session.discovery:
+            return (yield)
+        return (yield from attempted(self._session, item))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Begin a step's line."""
+        self._session.start_line(nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Stop a step whose turn it is not, before any fixture of it is made."""
+        if planned(item) is not None and not self._session.discovery:
+            admit_item(self._session, item)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Stop a body that was reached on another way."""
+        if PLANNED not in pyfuncitem.stash:
+            return (yield)
+        return (yield from guarded_body(pyfuncitem))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn a step's skips into failures."""
+        report = yield
+        if (attempt := item.stash.get(ATTEMPT, None)) is not None:
+            judge_report(attempt, call, report)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep every report of a step."""
+        self._session.note_report(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> _Status | None:
+        """Say a step's outcome in our words."""
+        return self._session.lines.status(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self) -> Generator[None, object, object]:
+        """List the blocked steps below pytest's own short summary."""
+        result = yield
+        self._session.lines.blocked(self._session.blocked)
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Let the exit status tell the truth, and end with the evidence."""
+        self._session.lines.summarising = True
+        session.exitstatus = honest_status(session.config, session.exitstatus)
+        result = yield
+        self._session.lines.last_words(self._session.runs.values())
+        return result

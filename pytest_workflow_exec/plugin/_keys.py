@@ -1,0 +1,21 @@
+"""Where the plugin's state sits: one typed key for each kind of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ._attempt import Attempt
+    from ._planned import PlannedItem
+    from ._session import WorkflowSession
+
+SESSION: pytest.StashKey[WorkflowSession] = pytest.StashKey()
+"""On the config: the workflows of this session."""
+
+PLANNED: pytest.StashKey[PlannedItem] = pytest.StashKey()
+"""On an item: which step of which workflow it is."""
+
+ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()
+"""On an item: what has become of it so far."""

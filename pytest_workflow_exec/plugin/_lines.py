@@ -1,0 +1,129 @@
+"""Steps on pytest's terminal: one line each, our words, and the last word on the run and its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import pytest
+
+from pytest_workflow_exec.model import Outcome, Workflow
+from pytest_workflow_exec.progress import opening, outcome_style, spent
+from pytest_workflow_exec.run import Run
+
+from ._planned import PlannedItem
+
+REPORT_OUTCOME = "workflow_exec_outcome"
+"""The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
+
+
+class Terminal(Protocol):
+    """What this module uses of pytest's terminal reporter."""
+
+    showfspath: bool
+
+    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
+    def write_line(self, line: str, **markup: bool) -> None: ...
+    def ensure_newline(self) -> None: ...
+
+
+class StepLines:
+    """Writes the steps' lines at pytest's normal verbosity, and stays out of the way at any other."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._open = False
+        self.summarising = False
+
+    @property
+    def _terminal(self) -> Terminal | None:
+        terminal: Terminal | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        return terminal
+
+    @property
+    def own_lines(self) -> bool:
+        """Whether a step gets a line of ours instead of pytest's letters."""
+        return self._terminal is not None and self._config.get_verbosity() == 0
+
+    def start(self, step: PlannedItem | None, workflow: Workflow | None) -> None:
+        """Begin a step's line; an ordinary test gets pytest's own again."""
+        terminal = self._terminal
+        if terminal is None or not self.own_lines:
+            return
+        terminal.showfspath = step is None
+        if step is None or workflow is None:
+            return
+        terminal.ensure_newline()
+        terminal.write(_opening(step, workflow), flush=True)
+        self._open = True
+
+    def pause(self) -> None:
+        """Leave the line, because something else is going to be shown."""
+        if self._open and self._terminal is not None:
+            self._terminal.write("\n", flush=True)
+        self._open = False
+
+    def finish(self, step: PlannedItem, workflow: Workflow, outcome: Outcome, seconds: float) -> None:
+        """End a step's line."""
+        terminal, style = self._terminal, outcome_style(outcome)
+        if terminal is None or not self.own_lines:
+            return
+        if not self._open:
+            terminal.write(_opening(step, workflow))
+        terminal.write(style.word, **{style.color: True})
+        terminal.write_line("" if outcome is Outcome.BLOCKED else f" {spent(seconds)}")
+        self._open = False
+
+    def status(self, report: pytest.TestReport) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
+        """Return category, letter and word of a step's report; None for ordinary tests."""
+        said = getattr(report, REPORT_OUTCOME, None)
+        if said is None:
+            return None
+        outcome = Outcome(said)
+        if report.when != "call" and report.passed:
+            return "", "", ""
+        style = outcome_style(outcome)
+        category = {Outcome.DENIED: "failed"}.get(outcome, outcome.value)
+        if self.own_lines and not self.summarising:
+            return category, "", ""
+        return category, style.letter, (style.word, {style.color: True})
+
+    def blocked(self, steps: Iterable[tuple[str, str]]) -> None:
+        """Write the blocked steps below pytest's short summary."""
+        terminal = self._terminal
+        if terminal is None:
+            return
+        for nodeid, reason in steps:
+            terminal.write("BLOCKED", red=True)
+            terminal.write_line(f" {nodeid} - {reason}")
+
+    def last_words(self, runs: Iterable[Run]) -> None:
+        """Write how each run ended and where its evidence is; the very last line is the head."""
+        terminal = self._terminal
+        if terminal is None:
+            return
+        for run in runs:
+            for line in _last_words(run):
+                terminal.write_line(line)
+
+
+def _opening(step: PlannedItem, workflow: Workflow) -> str:
+    return opening(step.step.id, number=step.position + 1, total=len(workflow.steps))
+
+
+def _last_words(run: Run) -> Iterable[str]:
+    path = run.log_path
+    shown = path.relative_to(run.workflow.root) if path.is_relative_to(run.workflow.root) else path
+    yield f"workflow {run.workflow.name}: {_verdict(run)}"
+    yield f"evidence {shown}"
+    yield f"evidence head {run.head.seq} {run.head.hash}"
+
+
+def _verdict(run: Run) -> str:
+    total = len(run.state.plan.steps)
+    if run.state.complete:
+        return f"passed, {total} of {total} steps"
+    missing = run.not_satisfied
+    stop = run.state.stop
+    why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
+    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {', '.join(missing)}"

@@ -1,0 +1,21 @@
+"""Marks for other plugins on the items that are steps: what they may and may not do to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_workflow_exec.model import Command, Gate, Step, Verify
+
+
+def mark_step(item: pytest.Item, step: Step) -> None:
+    """Tell pytest-timeout the step's own timeout, and pytest-rerunfailures to leave it alone."""
+    plugins = item.config.pluginmanager
+    if plugins.hasplugin("timeout"):
+        if isinstance(step.body, Gate):
+            # A person may take as long as the gate allows; the gate counts that itself.
+            item.add_marker(pytest.mark.timeout(0), append=False)
+        elif step.timeout_s is not None and not isinstance(step.body, (Command, Verify)):
+            # The method "thread" ends the whole process, and the evidence with it.
+            item.add_marker(pytest.mark.timeout(step.timeout_s, method="signal"), append=False)
+    if plugins.hasplugin("rerunfailures"):
+        item.add_marker(pytest.mark.flaky(reruns=0), append=False)

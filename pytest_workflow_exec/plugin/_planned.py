@@ -1,0 +1,28 @@
+"""Which step of which workflow an item is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_workflow_exec.model import Step
+
+from ._keys import PLANNED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedItem:
+    """Which step of which workflow an item is."""
+
+    workflow: str
+    step: Step
+    position: int
+    """Its place in the plan, from 0."""
+    annotation: object = None
+    """What its function is annotated to return; None without one."""
+
+
+def planned(item: pytest.Item) -> PlannedItem | None:
+    """Return which step the item is; None for ordinary tests."""
+    return item.stash.get(PLANNED, None)

@@ -1,0 +1,184 @@
+"""From collected workflows to runs: everything is checked together before anything is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from pytest_workflow_exec.approval import ask, terminal_problem
+from pytest_workflow_exec.definition import Inputs, resolve_inputs
+from pytest_workflow_exec.errors import (
+    LockHeldError,
+    PolicyError,
+    PreflightError,
+    Problem,
+    SettingsError,
+    WorkflowExecError,
+)
+from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run import Run, RunSettings, known_values, preflight
+from pytest_workflow_exec.sandbox import Policy, compile_policy
+from pytest_workflow_exec.settings import PolicySettings, load_settings
+
+from ._order import cuts
+from ._planned import planned
+from ._session import WorkflowSession
+
+_WAYS_ON = "A workflow runs whole or not at all: take the selection off, or name nothing but the file or its folder."
+
+
+def refuse_bad_files(session: WorkflowSession) -> None:
+    """Return if every workflow file is a workflow.
+
+    Raises:
+        pytest.UsageError: One is not; lists all that is wrong.
+    """
+    lines = [str(problem) for problem in session.problems]
+    lines += [f"{node}: could not be imported, see above" for node in session.broken]
+    if lines:
+        raise pytest.UsageError(_listed("no workflow runs, because a workflow file can't be used:", lines))
+
+
+def refuse_cut_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
+    """Return if every workflow that runs at all runs whole.
+
+    Raises:
+        pytest.UsageError: One would not; names the steps left out.
+    """
+    config = session.config
+    lines = cuts(items, session.workflows)
+    if config.getoption("setuponly", False) and _running(session, items):
+        lines.append("--setup-only runs no step's body")
+    if lines:
+        raise pytest.UsageError(_listed("the plan is cut, so nothing was run:", [*lines, _WAYS_ON]))
+
+
+def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
+    """Start a run of every workflow with steps among the items, after all of them were checked.
+
+    Raises:
+        pytest.UsageError: One would not get through, or is already running; nothing was run.
+        EvidenceError: Evidence can't be written.
+    """
+    names = _running(session, items)
+    prepared = [_Preparation(session, session.workflows[name], only=len(names) == 1) for name in names]
+    problems = [problem for each in prepared for problem in each.problems]
+    if problems:
+        raise pytest.UsageError(_listed("nothing was run, because the workflow would not get through:", problems))
+    for each in prepared:
+        try:
+            session.runs[each.workflow.name] = Run.open(each.settings())
+        except LockHeldError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def _running(session: WorkflowSession, items: Iterable[pytest.Item]) -> list[str]:
+    selected = {step.workflow for item in items if (step := planned(item)) is not None}
+    return [name for name in session.workflows if name in selected]
+
+
+class _Preparation:
+    """One workflow on its way to a run."""
+
+    def __init__(self, session: WorkflowSession, workflow: Workflow, *, only: bool) -> None:
+        self.workflow, self._session = workflow, session
+        self.problems: list[Problem] = []
+        self._inputs = self._resolve_inputs(only=only)
+        self._policy_settings, self._policy = self._read_policy()
+        self._check()
+
+    def settings(self) -> RunSettings:
+        inputs, policy = self._ready()
+        config = self._session.config
+        return RunSettings(
+            workflow=self.workflow,
+            policy=policy,
+            inputs=_plain(inputs),
+            input_groups=inputs.groups,
+            input_texts=_texts(inputs),
+            environment=os.environ,
+            redactor=Redactor(self._secrets()),
+            command_line=config.invocation_params.args,
+            plugins=_plugin_versions(config),
+            approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
+        )
+
+    def _ready(self) -> tuple[Inputs, Policy]:
+        if self._inputs is None or self._policy is None:
+            message = f"workflow {self.workflow.name!r} was not checked"
+            raise WorkflowExecError(message)
+        return self._inputs, self._policy
+
+    def _resolve_inputs(self, *, only: bool) -> Inputs | None:
+        try:
+            given = _given_inputs(self._session.config, self.workflow, only=only)
+            return resolve_inputs(self.workflow, given)
+        except PreflightError as error:
+            self.problems += error.problems
+            return None
+
+    def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
+        try:
+            settings = load_settings(self.workflow.root).policy
+            return settings, compile_policy(settings, workflow=self.workflow.name, environment=os.environ)
+        except (SettingsError, PolicyError) as error:
+            self.problems += error.problems
+            return None, None
+
+    def _check(self) -> None:
+        if self._inputs is None or self._policy is None:
+            return
+        self.problems += preflight(
+            self.workflow,
+            values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
+            policy=self._policy,
+            texts=_texts(self._inputs),
+            terminal_problem=terminal_problem(),
+            python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
+        )
+
+    def _secrets(self) -> Mapping[str, str]:
+        _, policy = self._ready()
+        names = {name for rule in policy.rules for name in rule.secrets}
+        return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _given_inputs(config: pytest.Config, workflow: Workflow, *, only: bool) -> Mapping[str, str]:
+    given: dict[str, str] = {}
+    for option in config.getoption("--workflow-input"):
+        name, found, value = option.partition("=")
+        target, colon, bare = name.rpartition(":")
+        if not found or not bare:
+            raise _usage(f"--workflow-input {option!r} must be NAME=VALUE or WORKFLOW:NAME=VALUE")
+        if not colon and not only:
+            raise _usage(f"--workflow-input {option!r} does not say which of the workflows it is for: WORKFLOW:NAME=VALUE")
+        if target in ("", workflow.name):
+            given[bare] = value
+    return given
+
+
+def _usage(message: str) -> PreflightError:
+    return PreflightError([Problem(message=message)])
+
+
+def _plain(inputs: Inputs) -> Mapping[str, object]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
+
+
+def _texts(inputs: Inputs) -> Mapping[str, str]:
+    return {name: value for name, value in inputs.values.items() if isinstance(value, str)} | {
+        name: str(value)
+        for name, value in inputs.values.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
+    return {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
+
+
+def _listed(title: str, lines: Iterable[object]) -> str:
+    return "\n".join([title, *(f"  {line}" for line in lines)])

@@ -1,0 +1,168 @@
+"""The judge of every item that is a step: it may run only in its turn, and its end is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pytest_workflow_exec.definition import capture_returns
+from pytest_workflow_exec.errors import EvidenceError, StepOrderError
+from pytest_workflow_exec.model import Function, Gate, Outcome
+from pytest_workflow_exec.run import Run, outputs_of_return
+
+from ._attempt import Attempt, Conclusion, conclude, failing_plainly
+from ._gates import ask_at
+from ._keys import ATTEMPT, PLANNED
+from ._lines import REPORT_OUTCOME
+from ._session import WorkflowSession, run_of
+
+
+@contextmanager
+def evidence_or_exit(session: WorkflowSession) -> Iterator[None]:
+    """End the whole session if evidence can't be written: nothing may happen that leaves none."""
+    try:
+        yield
+    except EvidenceError as error:
+        session.evidence_error = str(error)
+        pytest.exit(f"evidence can't be written: {error}", returncode=3)
+
+
+def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, object, object]:
+    """Go along with pytest through one item that is a step, and write down how it ended."""
+    item.stash[ATTEMPT] = attempt = Attempt()
+    session.attempts[item.nodeid] = attempt
+    try:
+        result = yield
+    except BaseException:
+        with evidence_or_exit(session):
+            _interrupt(session, item, attempt)
+        raise
+    finally:
+        session.attempts.pop(item.nodeid, None)
+    with evidence_or_exit(session):
+        _end(session, item, attempt, conclude(attempt))
+    return result
+
+
+def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
+    """Announce a step whose turn it is; any other does not get past its setup."""
+    attempt = item.stash.get(ATTEMPT, None)
+    if attempt is None:
+        pytest.fail("a step runs only as pytest runs its items", pytrace=False)
+    with evidence_or_exit(session):
+        _admit(item, attempt)
+
+
+def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
+    """Let the body of a step run only if the step was announced; keep what it returns."""
+    attempt = item.stash.get(ATTEMPT, None)
+    if attempt is None or not attempt.admitted or attempt.body_ran:
+        pytest.fail("the body of a step runs once, and only after the step was announced in the evidence", pytrace=False)
+    with capture_returns() as captured:
+        result = yield
+    body = item.stash[PLANNED].step.body
+    if isinstance(body, Function) or (isinstance(body, Gate) and body.function is not None):
+        attempt.body_ran = captured.ran
+        _keep_return(item, attempt, captured.value if captured.ran else None)
+    return result
+
+
+def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Make a step's report say what is so: a skip is a failure, whoever asked for it."""
+    if call.excinfo is not None:
+        attempt.errors.append(call.excinfo.value)
+    if attempt.order_error is not None and not attempt.admitted and report.when == "setup":
+        _fail(report, str(attempt.order_error))
+    elif report.outcome == "skipped" or hasattr(report, "wasxfail"):
+        _fail(report, f"a step may not be skipped or expected to fail: {_reason(report)}")
+    elif attempt.errors and report.outcome == "passed" and call.excinfo is not None:
+        _fail(report, f"it raised {call.excinfo.exconly()}")
+    setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
+
+
+def close_runs(session: WorkflowSession) -> None:
+    """Write the end of every run."""
+    for run in session.runs.values():
+        try:
+            run.close(interrupted=session.interrupted)
+        except EvidenceError as error:
+            session.evidence_error = session.evidence_error or str(error)
+
+
+def _admit(item: pytest.Item, attempt: Attempt) -> None:
+    if attempt.admitted:
+        pytest.fail("a step is attempted again only by its own retry", pytrace=False)
+    with failing_plainly(attempt):
+        try:
+            run_of(item).start(item.stash[PLANNED].step)
+        except StepOrderError as error:
+            attempt.order_error = error
+    if attempt.order_error is not None:
+        # A skip opens no debugger and no traceback; its report is made a failure before anyone counts it.
+        pytest.skip(str(attempt.order_error))
+    attempt.admitted = True
+
+
+def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> None:
+    planned, run = item.stash[PLANNED], run_of(item)
+    body = planned.step.body
+    with failing_plainly(attempt):
+        if isinstance(body, Gate):
+            words = "" if returned is None else str(returned)
+            attempt.outputs = ask_at(item, run, planned.step, body, words=words)
+        elif isinstance(body, Function) and body.returns_outputs:
+            attempt.outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
+
+
+def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:
+    session.interrupted = True
+    if attempt.admitted:
+        conclusion = Conclusion(outcome=Outcome.INTERRUPTED, message="the session was interrupted")
+        _end(session, item, attempt, conclusion)
+
+
+def _end(session: WorkflowSession, item: pytest.Item, attempt: Attempt, conclusion: Conclusion) -> None:
+    planned, run = item.stash[PLANNED], run_of(item)
+    if conclusion.outcome is Outcome.BLOCKED:
+        session.blocked.append((item.nodeid, conclusion.message))
+    duration_s = attempt.duration_s
+    _write_end(run, planned.step.id, attempt, conclusion, duration_s)
+    session.lines.finish(planned, run.workflow, conclusion.outcome, duration_s)
+
+
+def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, duration_s: float) -> None:
+    if run.state.ended(step):
+        # Run a second time by something else than pytest's own loop: its first end stands.
+        return
+    waits_for = attempt.order_error.waiting_for if conclusion.outcome is Outcome.BLOCKED and attempt.order_error else None
+    run.finish(
+        step,
+        conclusion.outcome,
+        duration_s=duration_s,
+        outputs=attempt.outputs,
+        message=conclusion.message,
+        waits_for=waits_for,
+    )
+
+
+def _fail(report: pytest.TestReport, message: str) -> None:
+    report.outcome = "failed"
+    report.longrepr = message
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+
+
+def _reason(report: pytest.TestReport) -> str:
+    xfail = getattr(report, "wasxfail", None)
+    if xfail is not None:
+        return f"xfail {xfail}".strip()
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else report.longreprtext
+
+
+def _standing(attempt: Attempt, report: pytest.TestReport) -> Outcome:
+    if report.outcome == "passed":
+        return Outcome.PASSED
+    outcome = conclude(attempt).outcome
+    return outcome if outcome is not Outcome.PASSED else Outcome.FAILED

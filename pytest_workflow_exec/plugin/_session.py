@@ -1,0 +1,112 @@
+"""The workflows of one pytest session: what was collected, what is wrong with it, which runs are under way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from pytest_workflow_exec.errors import Problem, WorkflowExecError
+from pytest_workflow_exec.model import Outcome, StepId, Workflow
+from pytest_workflow_exec.run import Run
+
+from ._attempt import Attempt
+from ._keys import PLANNED, SESSION
+from ._lines import REPORT_OUTCOME, StepLines
+from ._planned import PlannedItem
+
+HOOKS_NAME = "workflow_exec_session"
+
+
+@dataclass
+class WorkflowSession:
+    """The workflows of one pytest session."""
+
+    config: pytest.Config
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    """What is wrong with workflow files; one is enough for no step of any workflow to run."""
+    broken: list[str] = field(default_factory=list)
+    """Node ids of workflow files that pytest could not import."""
+    files: set[str] = field(default_factory=set)
+    """Node ids of workflow files."""
+    runs: dict[str, Run] = field(default_factory=dict)
+    annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    """The steps under way, by node id."""
+    blocked: list[tuple[str, str]] = field(default_factory=list)
+    """Node ids of the steps that never ran, and what they waited for."""
+    interrupted: bool = False
+    reached_loop: bool = False
+    """Whether pytest got as far as running items."""
+    evidence_error: str | None = None
+    """Why evidence can't be written; the session ends with exit status 3."""
+
+    def __post_init__(self) -> None:
+        """Give the session its lines on the terminal."""
+        self.lines = StepLines(self.config)
+        self.pytest_session: pytest.Session
+        self._planned: dict[str, PlannedItem] = {}
+
+    @property
+    def discovery(self) -> bool:
+        """Whether the session only looks: nothing may be run, locked or made."""
+        options = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+        return any(self.config.getoption(option, False) for option in options)
+
+    def add(self, workflow: Workflow) -> bool:
+        """Take a workflow in; False if another file of the session has its name."""
+        other = self.workflows.setdefault(workflow.name, workflow)
+        if other is workflow:
+            return True
+        message = f"another workflow of this session is also called {workflow.name!r}: {other.file}"
+        self.problems.append(Problem(path=workflow.file, message=message))
+        return False
+
+
+    def begin(self, session: pytest.Session) -> None:
+        """Take note of the session's items, which from now on stay as they are."""
+        self.pytest_session = session
+        self._planned = {item.nodeid: item.stash[PLANNED] for item in session.items if PLANNED in item.stash}
+
+    def start_line(self, nodeid: str) -> None:
+        """Begin the line of the item with that node id."""
+        step = self._planned.get(nodeid)
+        self.lines.start(step, None if step is None else self.workflows[step.workflow])
+
+    def note_report(self, report: pytest.TestReport) -> None:
+        """Keep a report of a step; a blocked one does not count against `--maxfail`."""
+        attempt = self.attempts.get(report.nodeid)
+        if attempt is None:
+            return
+        attempt.reports.append(report)
+        if report.failed and getattr(report, REPORT_OUTCOME, None) == Outcome.BLOCKED.value:
+            # pytest is about to count it; one real failure would otherwise use up --maxfail
+            # for other workflows by blocking the rest of its own.
+            self.pytest_session.testsfailed -= 1
+
+
+def session_of(config: pytest.Config) -> WorkflowSession:
+    """Return the session's workflows; the first call lets the plugin take part in the session."""
+    if SESSION not in config.stash:
+        from ._hooks import SessionHooks
+
+        config.stash[SESSION] = session = WorkflowSession(config)
+        # Registered now, during collection, so that these wrappers are around those of plugins
+        # that were there from the start: what pytest's cacheprovider reorders, they see last.
+        config.pluginmanager.register(SessionHooks(session), HOOKS_NAME)
+    return config.stash[SESSION]
+
+
+def run_of(item: pytest.Item) -> Run:
+    """Return the run that the item's workflow is under way in.
+
+    Raises:
+        WorkflowExecError: Its workflow is not under way.
+    """
+    step = item.stash[PLANNED]
+    run = item.config.stash[SESSION].runs.get(step.workflow)
+    if run is None:
+        message = f"workflow {step.workflow!r} is not under way; a step runs only as part of it"
+        raise WorkflowExecError(message)
+    return run

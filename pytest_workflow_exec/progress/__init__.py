@@ -1,0 +1,5 @@
+"""What a person watching a run sees of each step."""
+
+from pytest_workflow_exec.progress._plain import OutcomeStyle, opening, outcome_style, spent
+
+__all__ = ["OutcomeStyle", "opening", "outcome_style", "spent"]

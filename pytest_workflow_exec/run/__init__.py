@@ -1,0 +1,40 @@
+"""Running a workflow: what may happen next, what is true now, and what has to be known before."""
+
+from pytest_workflow_exec.run._bodies import perform_command, perform_verify
+from pytest_workflow_exec.run._gate import gates_of
+from pytest_workflow_exec.run._gatekeeper import Approver
+from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
+from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_of_return, restore_return
+from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
+from pytest_workflow_exec.run._run import Run, RunSettings
+from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
+from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
+from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
+
+__all__ = [
+    "NO_OUTPUTS",
+    "REPORT_VARIABLE",
+    "Approver",
+    "FileOutput",
+    "Plan",
+    "Run",
+    "RunSettings",
+    "RunState",
+    "Sandbox",
+    "StepOutputs",
+    "Stop",
+    "Values",
+    "WorkflowHandle",
+    "admit",
+    "apply",
+    "fold",
+    "gates_of",
+    "known_values",
+    "needs_person",
+    "outputs_of_return",
+    "perform_command",
+    "perform_verify",
+    "preflight",
+    "restore_return",
+    "settle",
+]

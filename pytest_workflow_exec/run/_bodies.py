@@ -1,0 +1,48 @@
+"""What the steps do that need no code of the project: commands, and tests run as one step."""
+
+from __future__ import annotations
+
+from pytest_workflow_exec.model import Command, Step, Verify
+from pytest_workflow_exec.run._expect import check_expectation
+from pytest_workflow_exec.run._outputs import outputs_of_command
+from pytest_workflow_exec.run._run import Run
+from pytest_workflow_exec.run._values import StepOutputs
+from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE, check_report, child_command, read_report
+
+
+def perform_command(run: Run, step: Step, command: Command) -> StepOutputs:
+    """Run a `run:` step's command and return what it left.
+
+    Raises:
+        CommandRefusedError: The policy does not allow it; nothing was started.
+        CommandNotFoundError: Its program does not exist.
+        CommandTimeoutError: It took longer than the step may.
+        ExpectationError: It did not do what the step expects.
+        OutputError: A value it needs, or an output it declares, is not there.
+    """
+    argv = [run.values.argument(argument) for argument in command.argv]
+    result = run.run_command(step.id, argv, timeout_s=step.timeout_s)
+    check_expectation(command.expect, result, run.values)
+    return outputs_of_command(command.outputs, result, run.values)
+
+
+def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
+    """Run a `verify:` step's tests and return how many passed.
+
+    Raises:
+        VerifyFailedError: They did not all run and pass.
+        CommandTimeoutError: They took longer than the step may.
+        ExpectationError: pytest exited otherwise than expected.
+    """
+    report_path = run.scratch / f"{step.id}.tests.json"
+    result = run.run_tests(
+        step.id, child_command(verify), timeout_s=step.timeout_s, variables={REPORT_VARIABLE: str(report_path)}
+    )
+    if not report_path.exists():
+        # pytest itself did not get far enough to report: its own words say more than ours.
+        check_expectation(verify.expect, result, run.values)
+    report = read_report(report_path)
+    check_report(report, skips_allowed=verify.skips_allowed)
+    check_expectation(verify.expect, result, run.values)
+    passed = sum(outcome == "passed" for outcome in report.ran.values())
+    return StepOutputs(values={"outcome": "passed", "passed": passed, "exit": result.exit}, files={})

@@ -1,0 +1,97 @@
+"""Whether a command did what its step expects of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from pytest_workflow_exec.errors import ExpectationError
+from pytest_workflow_exec.model import Expectation, Matcher
+from pytest_workflow_exec.run._values import Values
+from pytest_workflow_exec.sandbox import CommandResult
+
+_SHOWN_CHARACTERS = 500
+
+
+def check_expectation(expectation: Expectation, result: CommandResult, values: Values) -> None:
+    """Return if the result is as expected; without a word on the exit status, it must be 0.
+
+    Raises:
+        ExpectationError: It is not; says what was expected and what was found.
+        OutputError: A value in the expectation is not there.
+    """
+    _check_exit(expectation, result, values)
+    for name, matchers, text in (
+        ("stdout", expectation.stdout, result.stdout),
+        ("stderr", expectation.stderr, result.stderr),
+    ):
+        if matchers and result.truncated:
+            raise ExpectationError(
+                argv=result.argv, what=name, expected="that could be compared", found="more output than is kept"
+            )
+        for matcher in matchers:
+            if not _holds(matcher, text.removesuffix("\n"), values):
+                raise ExpectationError(
+                    argv=result.argv, what=name, expected=_wanted(matcher, values), found=_short(text)
+                )
+
+
+def _check_exit(expectation: Expectation, result: CommandResult, values: Values) -> None:
+    found = f"signal {result.signal}" if result.exit is None else str(result.exit)
+    wanted = [_wanted(each, values) for each in expectation.exit] or ["0"]
+    # A command that a signal ended has no exit status; it is never "not 0" by accident.
+    as_wanted = result.exit is not None and (
+        all(_holds(each, found, values) for each in expectation.exit) if expectation.exit else result.exit == 0
+    )
+    if not as_wanted:
+        raise ExpectationError(
+            argv=result.argv,
+            what="exit status",
+            expected=" and ".join(wanted),
+            found=_with_stderr(found, result.stderr),
+        )
+
+
+def _holds(matcher: Matcher, found: str, values: Values) -> bool:
+    if matcher.operator in _PATTERNS:
+        [pattern] = matcher.operands
+        return _PATTERNS[matcher.operator](re.search(values.pattern(pattern), found) is not None)
+    wanted = [values.text(operand).removesuffix("\n") for operand in matcher.operands]
+    if matcher.operator in _NUMBERS:
+        return _compare(_NUMBERS[matcher.operator], found, wanted[0])
+    if matcher.operator == "contains":
+        return wanted[0] in found
+    equal = found in wanted
+    return not equal if matcher.operator == "not" else equal
+
+
+_PATTERNS: dict[str, Callable[[bool], bool]] = {"matches": lambda hit: hit, "not_matches": lambda hit: not hit}
+_NUMBERS: dict[str, Callable[[float, float], bool]] = {
+    "lt": lambda found, wanted: found < wanted,
+    "le": lambda found, wanted: found <= wanted,
+    "gt": lambda found, wanted: found > wanted,
+    "ge": lambda found, wanted: found >= wanted,
+}
+
+
+
+def _compare(holds: Callable[[float, float], bool], found: str, wanted: str) -> bool:
+    try:
+        return holds(float(found), float(wanted))
+    except ValueError:
+        return False
+
+
+def _wanted(matcher: Matcher, values: Values) -> str:
+    texts = [_short(values.text(operand)) for operand in matcher.operands]
+    shown = " or ".join(texts)
+    return shown if matcher.operator in ("equals", "in") else f"{matcher.operator.replace('_', ' ')} {shown}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
+
+
+def _with_stderr(found: str, stderr: str) -> str:
+    tail = stderr.strip()[-_SHOWN_CHARACTERS:]
+    return f"{found}:\n{tail}" if tail else found

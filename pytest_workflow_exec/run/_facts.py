@@ -1,0 +1,67 @@
+"""What a run was started with: the data of its first record."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import socket
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.run._repository import Repository
+from pytest_workflow_exec.sandbox import Policy
+
+
+def starter() -> Mapping[str, Json]:
+    """Return who started this process, as far as the system says."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # No name for this user id, as in many containers.
+        user = str(os.getuid())
+    return {"user": user, "uid": os.getuid(), "host": socket.gethostname()}
+
+
+def versions() -> Mapping[str, Json]:
+    """Return the versions of what runs the steps."""
+    packages = ("pytest-workflow-exec", "pytest", "pluggy", "pydantic", "pytest-timeout")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: metadata.version(name) for name in packages},
+    }
+
+
+def run_facts(
+    workflow: Workflow,
+    *,
+    inputs: Mapping[str, Json],
+    policy: Policy,
+    repository: Repository,
+    command_line: Sequence[str],
+    plugins: Mapping[str, str],
+) -> Mapping[str, Json]:
+    """Return the data of `run.started`.
+
+    Args:
+        command_line: pytest's own arguments.
+        plugins: Versions of the other pytest plugins at work, by name.
+    """
+    return {
+        "workflow": workflow.name,
+        "file": workflow.file.relative_to(workflow.root).as_posix(),
+        "plan": workflow.plan,
+        "plan_digest": workflow.digest,
+        "inputs": dict(inputs),
+        "policy": {"digest": policy.digest, "sandbox": policy.level, "pin": "unpinned"},
+        "level": policy.level,
+        "repository": {"commit": repository.commit, "dirty": repository.dirty},
+        "starter": starter(),
+        "versions": versions(),
+        "plugins": dict(plugins),
+        "root": str(workflow.root),
+        "command_line": list(command_line),
+    }

@@ -1,0 +1,176 @@
+"""What a gate asks about: the engine's facts at this moment, and what an approval would let happen."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+
+from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.model import Call, Command, Function, Gate, Step, StepId, Template, Verify, Workflow
+from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._repository import repository_of
+from pytest_workflow_exec.run._values import StepOutputs, Values
+from pytest_workflow_exec.sandbox import Policy
+
+_UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit", "outcome"})
+_LIFETIME = timedelta(days=7)
+_NONCE_BYTES = 16
+
+
+def build_request(
+    workflow: Workflow,
+    step: Step,
+    *,
+    values: Values,
+    policy: Policy,
+    head: Head,
+    attempt: int,
+    words: str,
+) -> GateRequest:
+    """Return the question of a gate as the engine states it now.
+
+    Args:
+        words: What the `@gate` function returned; empty for YAML gates.
+
+    Raises:
+        OutputError: An output to be shown is not there, or its file changed.
+        TypeError: The step is no gate.
+    """
+    gate = step.body
+    if not isinstance(gate, Gate):
+        message = f"step {step.id!r} is no gate"
+        raise TypeError(message)
+    repository = repository_of(workflow.root)
+    issued = datetime.now(timezone.utc)
+    return GateRequest(
+        run=values.run,
+        workflow=workflow.name,
+        plan_digest=workflow.digest,
+        step=step.id,
+        attempt=attempt,
+        meaning=gate.meaning,
+        refs=gate.refs,
+        inputs=values.inputs,
+        starter=starter(),
+        covers=tuple(_covered(each, values) for each in steps_behind(workflow, step.id)),
+        on_reject=(),
+        shown=tuple(_shown(gate.show, values)),
+        commit=repository.commit,
+        dirty=repository.dirty,
+        policy_digest=policy.digest,
+        pin="unpinned",
+        signers="none yet",
+        level=policy.level,
+        carried=(),
+        evidence_seq=head.seq,
+        evidence_head=head.hash,
+        nonce=secrets.token_hex(_NONCE_BYTES),
+        issued=_spelled(issued),
+        expires=_spelled(issued + _LIFETIME),
+        author_words=tuple(_author_words(step, gate, values, words)),
+    )
+
+
+def steps_behind(workflow: Workflow, gate: StepId) -> Sequence[Step]:
+    """Return the steps that a decision at the gate covers: up to the next gate."""
+    after = workflow.steps[[step.id for step in workflow.steps].index(gate) + 1 :]
+    ends = [position for position, step in enumerate(after) if isinstance(step.body, Gate)]
+    return after[: ends[0]] if ends else after
+
+
+def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
+    """Return for each step the gate whose decision covers it; None if no gate does.
+
+    A gate is covered by no other gate: it asks for itself.
+    """
+    gates: dict[StepId, StepId | None] = {}
+    last = None
+    for step in workflow.steps:
+        is_gate = isinstance(step.body, Gate)
+        gates[step.id] = None if is_gate else last
+        last = step.id if is_gate else last
+    return gates
+
+
+def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
+    """Return the names of the facts that are no longer what was approved."""
+    before, after = approved.facts(), now.facts()
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+def _covered(step: Step, values: Values) -> Covered:
+    return Covered(step=step.id, kind=step.kind, does=_does(step, values))
+
+
+def _does(step: Step, values: Values) -> str:
+    body = step.body
+    if isinstance(body, Command):
+        return "[" + ", ".join(ascii(_as_known(argument, values)) for argument in body.argv) + "]"
+    if isinstance(body, Call):
+        given = {name: _given(value, values) for name, value in body.arguments.items()}
+        return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
+    if isinstance(body, Verify):
+        return f"tests in {body.path.relative_to(values.root)}"
+    name = body.name if isinstance(body, Function) else step.id
+    return f"function {name}, source {step.digest}"
+
+
+def _given(value: object, values: Values) -> object:
+    """Return a `with:` value as far as it is known, and as its author wrote it where it is not."""
+    if isinstance(value, Template):
+        return _as_known(value, values)
+    if isinstance(value, tuple):
+        return [_given(item, values) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _given(item, values) for key, item in value.items()}
+    return value
+
+
+def _as_known(template: Template, values: Values) -> str:
+    try:
+        return values.text(template)
+    except OutputError:
+        return template.text
+
+
+def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[ShownOutput]:
+    for step, key in show:
+        outputs = values.outputs.get(step)
+        if outputs is None or (key is not None and key not in outputs.values):
+            message = f"the gate shows {step}{f'.{key}' if key else ''}, which left no such output"
+            raise OutputError(message)
+        keys = [key] if key is not None else [each for each in outputs.values if each not in _UNSHOWN_KEYS]
+        # A step that declares no outputs is shown by what it printed: an approver must see something of it.
+        for each in keys or [each for each in ("stdout",) if each in outputs.values]:
+            yield from _shown_output(step, each, outputs)
+
+
+def _shown_output(step: StepId, key: str, outputs: StepOutputs) -> Iterable[ShownOutput]:
+    value: Json = outputs.values[key]
+    if not isinstance(value, list):
+        yield _one(step, key, value, outputs)
+        return
+    for number, item in enumerate(value):
+        yield _one(step, f"{key}[{number}]", item, outputs)
+
+
+def _one(step: StepId, key: str, value: Json, outputs: StepOutputs) -> ShownOutput:
+    file = outputs.files.get(key)
+    shown = None if file is None else ShownFile(path=file.path, sha256=file.sha256, size_bytes=file.size_bytes)
+    return ShownOutput(step=step, key=key, value=value, file=shown)
+
+
+def _author_words(step: Step, gate: Gate, values: Values, words: str) -> Iterable[AuthorWords]:
+    yield AuthorWords(source="question", text=values.text(gate.question))
+    if step.description:
+        yield AuthorWords(source="description", text=step.description)
+    if words:
+        yield AuthorWords(source="@gate", text=words)
+
+
+def _spelled(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,124 @@
+"""Gates of one run: asking, remembering what was approved, and checking it again before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pytest_workflow_exec import events
+from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.errors import GateDeniedError
+from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
+from pytest_workflow_exec.run._gate import build_request, changed_facts, gates_of
+from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values, check_unchanged
+from pytest_workflow_exec.sandbox import Policy
+
+Approver = Callable[[GateRequest, float], Decision]
+"""Asks a person; returns what was decided within so many seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """An approved request, which lets the steps up to the next gate run."""
+
+    request: GateRequest
+    used: bool = False
+
+
+class Gatekeeper:
+    """Opens a gate only for a person's decision, and lets that decision be used only for what was shown."""
+
+    def __init__(
+        self, workflow: Workflow, *, values: Values, policy: Policy, journal: Journal, approver: Approver
+    ) -> None:
+        self._workflow, self._values, self._policy = workflow, values, policy
+        self._journal, self._approver = journal, approver
+        self._gates = gates_of(workflow)
+        self._approval: Approval | None = None
+
+    def ask(self, step: Step, gate: Gate, *, attempt: int, words: str) -> StepOutputs:
+        """Ask a person, and return only if the answer is yes.
+
+        Args:
+            words: What the `@gate` function returned; empty for YAML gates.
+
+        Raises:
+            GateDeniedError: Anything but an approval.
+            OutputError: An output to be shown is not there, or its file changed.
+            EvidenceError: The question or the answer can't be written.
+        """
+        request = self._request(step, attempt=attempt, words=words)
+        self._journal.record(
+            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
+        )
+        self._journal.barrier()
+        decision = self._approver(request, gate.timeout_s)
+        self._journal.record(_decided(request, decision))
+        self._journal.barrier()
+        if decision.decision != "approved":
+            raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+        self._approval = Approval(request=request)
+        return StepOutputs(values={"outcome": "passed", "approver": decision.approver.id}, files={})
+
+    def use(self, step: Step) -> None:
+        """Return if no gate stands before the step, or if what was approved there is still what is there.
+
+        Raises:
+            GateDeniedError: No decision of this run covers the step, or a fact changed since.
+            OutputError: A file that was approved is gone or changed.
+            EvidenceError: The use can't be written.
+        """
+        gate = self._gates[step.id]
+        if gate is None:
+            return
+        approval = self._approval
+        if approval is None or approval.request.step != gate:
+            raise GateDeniedError(step=gate, decision="denied", reason=f"no decision of this run covers {step.id!r}")
+        if approval.used:
+            self._check_shown_files(approval.request)
+        else:
+            self._use_first(approval, step)
+
+    def _use_first(self, approval: Approval, step: Step) -> None:
+        approved = approval.request
+        now = self._request(self._workflow.step(approved.step), attempt=approved.attempt, words="")
+        if changed := changed_facts(approved, now):
+            reason = f"{', '.join(changed)} changed after the approval; run again and decide on what is there now"
+            raise GateDeniedError(step=approved.step, decision="denied", reason=reason)
+        self._journal.record(
+            events.gate_used(approved.step, attempt=approved.attempt, digest=approved.digest, used_by=step.id)
+        )
+        self._approval = replace(approval, used=True)
+
+    def _check_shown_files(self, approved: GateRequest) -> None:
+        for output in approved.shown:
+            if output.file is None:
+                continue
+            file = FileOutput(path=output.file.path, sha256=output.file.sha256, size_bytes=output.file.size_bytes)
+            check_unchanged(self._workflow.root, file, what=f"{output.step}.{output.key}, which was approved,")
+
+    def _request(self, step: Step, *, attempt: int, words: str) -> GateRequest:
+        return build_request(
+            self._workflow,
+            step,
+            values=self._values,
+            policy=self._policy,
+            head=self._journal.head,
+            attempt=attempt,
+            words=words,
+        )
+
+
+def _decided(request: GateRequest, decision: Decision) -> events.Event:
+    return events.gate_decided(
+        request.step,
+        attempt=request.attempt,
+        decision=decision.decision,
+        reason=decision.reason,
+        approver=decision.approver,
+        channel=decision.channel,
+        terminal=decision.terminal,
+        assurance=decision.assurance,
+        digest=request.digest,
+    )

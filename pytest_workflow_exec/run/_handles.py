@@ -1,0 +1,80 @@
+"""What the code of a step is given: the workflow's values, and commands through the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pytest_workflow_exec.definition import parse_duration
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import CommandFailedError
+from pytest_workflow_exec.model import RunId, StepId
+from pytest_workflow_exec.run._run import Run
+from pytest_workflow_exec.sandbox import CommandResult
+
+
+class WorkflowHandle:
+    """The workflow as its own steps see it: the fixture `workflow`."""
+
+    def __init__(self, run: Run, *, outputs: Callable[[], Mapping[StepId, object]]) -> None:
+        self._run, self._outputs = run, outputs
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        return self._run.workflow.name
+
+    @property
+    def run_id(self) -> RunId:
+        """The id of this run."""
+        return self._run.id
+
+    @property
+    def root(self) -> Path:
+        """The project that holds the workflow."""
+        return self._run.workflow.root
+
+    @property
+    def run_directory(self) -> Path:
+        """The directory of this run that the workflow may write to: `${run.dir}`."""
+        return Path(self._run.values.run_directory)
+
+    @property
+    def inputs(self) -> Mapping[str, Json]:
+        """The inputs by name."""
+        return self._run.values.inputs
+
+    @property
+    def outputs(self) -> Mapping[StepId, object]:
+        """What earlier steps returned, by step: after a JSON round trip, as a resumed run would see it."""
+        return self._outputs()
+
+
+class Sandbox:
+    """Commands for the code of one step, each judged by the policy: the fixture `sandbox`."""
+
+    def __init__(self, run: Run, step: StepId) -> None:
+        self._run_of_step, self._step = run, step
+
+    def run(self, argv: Sequence[str], *, timeout: str | float | None = None, check: bool = True) -> CommandResult:
+        """Run one command and return what became of it.
+
+        Args:
+            argv: The program and its arguments; never a shell line.
+            timeout: A duration such as `"5m"`, or seconds; None for no limit of its own.
+            check: Whether an exit status other than 0 is an error.
+
+        Raises:
+            CommandRefusedError: The policy does not allow it; nothing was started.
+            CommandNotFoundError: Its program does not exist.
+            CommandTimeoutError: It took longer than `timeout`; its whole process tree was killed.
+            CommandFailedError: It failed, and `check` is true.
+            ValueError: `timeout` is no duration.
+        """
+        timeout_s = parse_duration(timeout) if isinstance(timeout, str) else timeout
+        result = self._run_of_step.run_command(self._step, argv, timeout_s=timeout_s)
+        if check and result.exit != 0:
+            raise CommandFailedError(
+                argv=result.argv, exit_status=result.exit, signal=result.signal, stderr=result.stderr
+            )
+        return result

@@ -1,0 +1,146 @@
+"""What a step leaves for later ones: values that survive as JSON, and files with their digests."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json
+
+from pytest_workflow_exec.digests import Json, digest_of_file
+from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.model import OutputRule
+from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
+from pytest_workflow_exec.sandbox import CommandResult
+
+NO_OUTPUTS = StepOutputs(values={}, files={})
+
+
+def outputs_of_command(rules: Iterable[OutputRule], result: CommandResult, values: Values) -> StepOutputs:
+    """Return what a command left: its texts, its exit status, and every declared output.
+
+    Raises:
+        OutputError: A declared output is missing or ambiguous.
+    """
+    found: dict[str, Json] = {
+        "stdout": result.stdout.removesuffix("\n"),
+        "stderr": result.stderr.removesuffix("\n"),
+        "exit": result.exit,
+        "outcome": "passed",
+    }
+    files: dict[str, FileOutput] = {}
+    for rule in rules:
+        if rule.kind == "stdout":
+            found[rule.name] = _from_text(rule, result, values)
+            continue
+        paths = _from_glob(rule, values)
+        found[rule.name] = list(paths) if rule.as_list else paths[0]
+        files |= {
+            (f"{rule.name}[{number}]" if rule.as_list else rule.name): file_output(values.root, values.root / path)
+            for number, path in enumerate(paths)
+        }
+    return StepOutputs(values=found, files=files)
+
+
+def outputs_of_return(returned: object, annotation: object, *, root: Path) -> StepOutputs:
+    """Return what a function returned, as JSON that its annotation accepts again.
+
+    Args:
+        annotation: The function's return annotation; None if it has none.
+        root: The project; files below it are named from there.
+
+    Raises:
+        OutputError: The value can't be kept as JSON, or does not come back as what was annotated.
+    """
+    if returned is None:
+        return NO_OUTPUTS
+    adapter: TypeAdapter[object] = TypeAdapter(object if annotation is None else annotation)
+    try:
+        text = adapter.dump_json(returned, warnings="error")
+        adapter.validate_json(text)
+    except (PydanticSerializationError, ValidationError, ValueError) as error:
+        message = f"the returned value can't be kept as JSON: {error}"
+        raise OutputError(message) from error
+    value = cast("Json", from_json(text, allow_inf_nan=False))
+    named = value if isinstance(value, Mapping) else {"value": value}
+    return StepOutputs(values=named, files=_files_of(returned, root))
+
+
+def restore_return(outputs: StepOutputs, annotation: object) -> object:
+    """Return the value that later steps see: what the annotation makes of the kept JSON.
+
+    Raises:
+        OutputError: The kept JSON is not what the annotation says.
+    """
+    bare = outputs.values["value"] if set(outputs.values) == {"value"} else outputs.values
+    if annotation is None:
+        return bare
+    adapter: TypeAdapter[object] = TypeAdapter(annotation)
+    try:
+        return adapter.validate_python(bare, strict=False)
+    except ValidationError as error:
+        message = f"the kept value is not what its step is annotated to return: {error}"
+        raise OutputError(message) from error
+
+
+def file_output(root: Path, path: Path) -> FileOutput:
+    """Return a file as an output.
+
+    Raises:
+        OutputError: It can't be read.
+    """
+    inside = Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path
+    try:
+        return FileOutput(path=inside.as_posix(), sha256=digest_of_file(path), size_bytes=path.stat().st_size)
+    except OSError as error:
+        message = f"the output {path} can't be read: {error.strerror}"
+        raise OutputError(message) from error
+
+
+def _from_text(rule: OutputRule, result: CommandResult, values: Values) -> Json:
+    if result.truncated:
+        message = f"output {rule.name!r} can't be read: the command printed more than is kept"
+        raise OutputError(message)
+    match = re.search(values.pattern(rule.pattern), result.stdout, re.MULTILINE)
+    if match is None:
+        message = f"output {rule.name!r} was not found: nothing in stdout matches {rule.pattern.text!r}"
+        raise OutputError(message)
+    groups = match.groupdict()
+    if groups and set(groups) != {rule.name}:
+        return cast("Json", groups)
+    return match.group(1) if match.re.groups == 1 else match.group()
+
+
+def _from_glob(rule: OutputRule, values: Values) -> list[str]:
+    pattern = "".join(
+        part if isinstance(part, str) else glob.escape(str(values.value(part))) for part in rule.pattern.parts
+    )
+    found = sorted(glob.glob(pattern, root_dir=values.root, recursive=True))
+    files = [path for path in found if (values.root / path).is_file()]
+    if not files or (rule.count is not None and len(files) != rule.count):
+        wanted = "at least one file" if rule.count is None else f"{rule.count} file{'s' * (rule.count != 1)}"
+        message = f"output {rule.name!r}: {pattern!r} must find {wanted}, found {', '.join(files) or 'none'}"
+        raise OutputError(message)
+    for path in files:
+        if not (values.root / path).resolve().is_relative_to(values.root.resolve()):
+            message = f"output {rule.name!r}: {path!r} leads out of the project"
+            raise OutputError(message)
+    return files
+
+
+def _files_of(returned: object, root: Path) -> dict[str, FileOutput]:
+    if isinstance(returned, Path):
+        fields: Mapping[str, object] = {"value": returned}
+    elif isinstance(returned, Mapping):
+        fields = returned
+    else:
+        fields = getattr(returned, "__dict__", {})
+    paths = {name: path for name, path in fields.items() if isinstance(path, Path)}
+    return {
+        name: file_output(root, root / path) for name, path in paths.items() if (root / path).is_file()
+    }

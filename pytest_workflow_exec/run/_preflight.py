@@ -1,0 +1,83 @@
+"""Everything that can be known before the first step, checked together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
+from pytest_workflow_exec.model import Command, Gate, Step, Workflow
+from pytest_workflow_exec.run._values import Values
+from pytest_workflow_exec.sandbox import Policy, resolve_program
+
+
+def preflight(
+    workflow: Workflow,
+    *,
+    values: Values,
+    policy: Policy,
+    texts: Mapping[str, str],
+    terminal_problem: str | None,
+    python_timeouts: bool,
+) -> list[Problem]:
+    """Return all that would keep the workflow from getting through, in the order of its steps.
+
+    Args:
+        values: What references stand for before any step ran.
+        texts: The inputs as a rule's `{name}` compares them.
+        terminal_problem: Why no person can be asked here; None if one can.
+        python_timeouts: Whether something here can end a Python body that takes too long.
+    """
+    problems = [*_evidence_problems(workflow)]
+    for step in workflow.steps:
+        if isinstance(step.body, Gate) and terminal_problem is not None:
+            problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
+        if isinstance(step.body, Command):
+            problems.extend(_command_problems(step, step.body, values, policy, texts))
+        elif step.timeout_s is not None and not isinstance(step.body, Gate) and not python_timeouts:
+            problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
+    return problems
+
+
+def _evidence_problems(workflow: Workflow) -> Iterator[Problem]:
+    state = workflow.root / ".workflow-exec"
+    place = state if state.exists() else workflow.root
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield Problem(path=place, message="evidence can't be written here; no step runs without it")
+
+
+def _command_problems(
+    step: Step, command: Command, values: Values, policy: Policy, texts: Mapping[str, str]
+) -> Iterator[Problem]:
+    try:
+        argv = [values.known(argument) for argument in command.argv]
+        policy.may_match(argv, inputs=texts)
+        if argv[0] is not None:
+            resolve_program(argv[0], policy)
+    except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
+        yield _at(step, f"step {step.id!r}: {error}")
+
+
+def _at(step: Step, message: str) -> Problem:
+    return Problem(path=step.location.path, line=step.location.line, column=step.location.column, message=message)
+
+
+def known_values(workflow: Workflow, inputs: Mapping[str, Json], groups: Mapping[str, Mapping[str, str]]) -> Values:
+    """Return what references stand for before a run exists: the inputs, and what is derived from them."""
+    return Values(
+        root=workflow.root,
+        run="",
+        run_directory="",
+        inputs=inputs,
+        input_groups=groups,
+        variables=workflow.variables,
+        outputs={},
+    )
+
+
+def needs_person(workflow: Workflow) -> bool:
+    """Whether a person has to be asked in the run."""
+    return any(isinstance(step.body, Gate) for step in workflow.steps)
+
+

@@ -1,0 +1,155 @@
+"""What is true of a run now: a frozen value, folded from the events of its log and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from pytest_workflow_exec.errors import StepOrderError
+from pytest_workflow_exec.events import Happening
+from pytest_workflow_exec.model import Outcome, StepId
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run in the order in which they must be satisfied."""
+
+    steps: tuple[StepId, ...]
+    positions: Mapping[StepId, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the steps.
+
+        Raises:
+            ValueError: A step stands in the plan twice.
+        """
+        positions = {step: position for position, step in enumerate(self.steps)}
+        if len(positions) != len(self.steps):
+            message = "a step stands in the plan twice"
+            raise ValueError(message)
+        object.__setattr__(self, "positions", MappingProxyType(positions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The step that keeps every later one from running."""
+
+    step: StepId
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Where a run stands.
+
+    It has the same small size for any number of steps, so that a fold over a long log stays linear.
+    """
+
+    plan: Plan
+    reached: int = 0
+    """How many steps, from the first on, have ended."""
+    ahead: frozenset[StepId] = frozenset()
+    """Steps that ended out of turn; they never ran."""
+    running: StepId | None = None
+    stop: Stop | None = None
+    """The earliest planned step that ended without being satisfied."""
+    counts: Mapping[Outcome, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned step is satisfied."""
+        return self.reached == len(self.plan.steps) and self.stop is None and self.running is None
+
+    def ended(self, step: StepId) -> bool:
+        """Whether the step has ended, in whatever way."""
+        return self.plan.positions[step] < self.reached or step in self.ahead
+
+    @property
+    def pending(self) -> tuple[StepId, ...]:
+        """The steps that have not ended, in order."""
+        return tuple(step for step in self.plan.steps[self.reached :] if step not in self.ahead)
+
+
+def admit(state: RunState, step: StepId) -> None:
+    """Return if the step may start now: it is the next one, and every step before it is satisfied.
+
+    Raises:
+        StepOrderError: It may not; says which step it waits for and why.
+    """
+    position = state.plan.positions.get(step)
+    if position is None:
+        raise StepOrderError(step=step, waiting_for=step, because="it is not in the plan")
+    if state.running is not None:
+        raise StepOrderError(step=step, waiting_for=state.running, because="still running")
+    if state.ended(step):
+        raise StepOrderError(step=step, waiting_for=step, because="it has already ended")
+    if state.stop is not None and state.plan.positions[state.stop.step] < position:
+        raise StepOrderError(step=step, waiting_for=state.stop.step, because=state.stop.outcome.words)
+    if position != state.reached:
+        raise StepOrderError(step=step, waiting_for=state.plan.steps[state.reached], because="has not run")
+
+
+def settle(state: RunState, step: StepId, outcome: Outcome) -> RunState:
+    """Return what is true after the step ended so.
+
+    Raises:
+        StepOrderError: The step is not in the plan, or has ended before: an end is final.
+    """
+    if step not in state.plan.positions or state.ended(step):
+        raise StepOrderError(step=step, waiting_for=step, because="it can't end twice or outside the plan")
+    reached, ahead = _advance(state, step)
+    return replace(
+        state,
+        reached=reached,
+        ahead=ahead,
+        running=None if state.running == step else state.running,
+        stop=_earlier(state, step, outcome),
+        counts=MappingProxyType({**state.counts, outcome: state.counts.get(outcome, 0) + 1}),
+    )
+
+
+def apply(state: RunState, event: Happening) -> RunState:
+    """Return what is true after the event.
+
+    Raises:
+        StepOrderError: The event contradicts the plan.
+    """
+    if event.step is None:
+        return state
+    if event.type == "step.started":
+        admit(state, event.step)
+        return replace(state, running=event.step)
+    if event.type == "step.finished":
+        return settle(state, event.step, Outcome(event.data["outcome"]))
+    return state
+
+
+def fold(plan: Plan, events: Iterable[Happening]) -> RunState:
+    """Return what is true after the events of a log, from its first record on.
+
+    Raises:
+        StepOrderError: The log contradicts the plan.
+    """
+    state = RunState(plan=plan)
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+def _advance(state: RunState, step: StepId) -> tuple[int, frozenset[StepId]]:
+    ahead = state.ahead | {step}
+    reached = state.reached
+    while reached < len(state.plan.steps) and state.plan.steps[reached] in ahead:
+        ahead -= {state.plan.steps[reached]}
+        reached += 1
+    return reached, ahead
+
+
+def _earlier(state: RunState, step: StepId, outcome: Outcome) -> Stop | None:
+    if outcome.satisfies:
+        return state.stop
+    stop, positions = state.stop, state.plan.positions
+    if stop is not None and positions[stop.step] < positions[step]:
+        return stop
+    return Stop(step=step, outcome=outcome)

@@ -1,0 +1,172 @@
+"""What the author's references stand for while a run goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_workflow_exec.digests import Json, digest_of_file
+from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.model import ArgumentValue, Reference, RunId, StepId, Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOutput:
+    """A file that a step made: where it is from the project root, and what was in it then."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+    def to_data(self) -> Mapping[str, Json]:
+        """Return it as the evidence holds it."""
+        return {"path": self.path, "sha256": self.sha256, "size_bytes": self.size_bytes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutputs:
+    """What a step left for later ones: values by name, and which of them are files."""
+
+    values: Mapping[str, Json]
+    files: Mapping[str, FileOutput]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """Everything that a reference can name."""
+
+    root: Path
+    run: RunId
+    run_directory: str
+    """`${run.dir}`: the directory of the run that commands may write to, from the project root."""
+    inputs: Mapping[str, Json]
+    input_groups: Mapping[str, Mapping[str, str]]
+    variables: Mapping[str, Template]
+    outputs: Mapping[StepId, StepOutputs]
+
+    def text(self, template: Template) -> str:
+        """Return the text with its references filled in.
+
+        Raises:
+            OutputError: A value is not there, is no plain text, or its file changed since it was made.
+        """
+        return "".join(part if isinstance(part, str) else self._spelled(part) for part in template.parts)
+
+    def argument(self, template: Template) -> str:
+        """Return a command's argument with its references filled in.
+
+        Raises:
+            OutputError: As for `text`, or a value would turn the argument into an option or end it early.
+        """
+        text = self.text(template)
+        if text.startswith("-") and not template.text.startswith("-"):
+            message = f"{template.text!r} becomes the option {text!r}; a value may not do that"
+            raise OutputError(message)
+        if "\0" in text:
+            message = f"{template.text!r} holds a NUL character"
+            raise OutputError(message)
+        return text
+
+    def pattern(self, template: Template) -> str:
+        """Return a regular expression whose references stand for exactly their text.
+
+        Raises:
+            OutputError: As for `text`.
+        """
+        return "".join(part if isinstance(part, str) else re.escape(self._spelled(part)) for part in template.parts)
+
+    def argument_value(self, value: ArgumentValue) -> Json:
+        """Return a `with:` value; a text that is one reference keeps the value's own type.
+
+        Raises:
+            OutputError: As for `text`.
+        """
+        if isinstance(value, Template):
+            if len(value.parts) == 1 and isinstance(value.parts[0], Reference):
+                return self.value(value.parts[0])
+            return self.text(value)
+        if isinstance(value, tuple):
+            return [self.argument_value(item) for item in value]
+        if isinstance(value, Mapping):
+            return {key: self.argument_value(item) for key, item in value.items()}
+        return value
+
+    def value(self, reference: Reference) -> Json:
+        """Return what a reference stands for.
+
+        Raises:
+            OutputError: There is no such value, or its file changed since it was made.
+        """
+        if reference.scope == "run":
+            return self.run if reference.path == ("id",) else self.run_directory
+        if reference.scope == "vars":
+            return self.text(self.variables[reference.path[0]])
+        if reference.scope == "inputs":
+            return self._input(reference)
+        return self._output(reference)
+
+    def known(self, template: Template) -> str | None:
+        """Return the text if it can be said before any step ran, else None.
+
+        Raises:
+            OutputError: A value that is known already can't stand where it stands.
+        """
+        return self.argument(template) if all(self._known(part) for part in template.references) else None
+
+    def _known(self, reference: Reference) -> bool:
+        if reference.scope == "vars":
+            return all(self._known(part) for part in self.variables[reference.path[0]].references)
+        return reference.scope == "inputs"
+
+    def _spelled(self, reference: Reference) -> str:
+        value = self.value(reference)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool) or value is None or isinstance(value, (int, float)):
+            return json.dumps(value)
+        message = f"{reference} is a list or a mapping; it can't stand inside a text"
+        raise OutputError(message)
+
+    def _input(self, reference: Reference) -> Json:
+        name, *group = reference.path
+        if group:
+            return self.input_groups[name][group[0]]
+        return self.inputs[name]
+
+    def _output(self, reference: Reference) -> Json:
+        step, key, *deeper = reference.path
+        outputs = self.outputs.get(step)
+        if outputs is None or key not in outputs.values:
+            message = f"{reference} has no value: step {step!r} left no {key!r}"
+            raise OutputError(message)
+        if key in outputs.files and not deeper:
+            check_unchanged(self.root, outputs.files[key], what=str(reference))
+        return _dig(outputs.values[key], deeper, reference)
+
+
+def check_unchanged(root: Path, file: FileOutput, *, what: str) -> None:
+    """Return if the file is what it was when its step ended.
+
+    Raises:
+        OutputError: It is gone, can't be read, or holds something else.
+    """
+    try:
+        now = digest_of_file(root / file.path)
+    except OSError as error:
+        message = f"{what} is gone: {file.path}: {error.strerror}"
+        raise OutputError(message) from error
+    if now != file.sha256:
+        message = f"{what} changed since its step made it: {file.path} is now {now}, was {file.sha256}"
+        raise OutputError(message)
+
+
+def _dig(value: Json, keys: list[str], reference: Reference) -> Json:
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            message = f"{reference} has no value: there is no {key!r} in it"
+            raise OutputError(message)
+        value = value[key]
+    return value

@@ -1,0 +1,84 @@
+"""The environment of a command: built from nothing, then what its rule grants."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_workflow_exec.errors import CommandRefusedError, SandboxSetupError
+
+from ._rules import Rule
+
+MARKER = "WORKFLOW_EXEC_COMMAND"
+"""The variable that marks every process of one command, however it detached itself."""
+
+_FIXED = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    # Else `python -m build` would import a build.py that happens to lie in the project.
+    "PYTHONSAFEPATH": "1",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+
+def make_folders(scratch: Path) -> tuple[Path, Path]:
+    """Return the private home and temporary folder of commands, made if they are not there.
+
+    Raises:
+        SandboxSetupError: They can't be made, or something else stands in their place.
+    """
+    folders = (scratch / "home", scratch / "tmp")
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SandboxSetupError(f"the commands' folder {folder} can't be made: {error.strerror}") from error
+        if folder.is_symlink():
+            raise SandboxSetupError(f"the commands' folder {folder} is a link to somewhere else; remove it")
+        folder.chmod(0o700)
+    return folders
+
+
+def base_environment(*, path: Sequence[Path], root: Path, home: Path, tmp: Path, marker: str) -> dict[str, str]:
+    """Return what every command receives."""
+    environment = {
+        **_FIXED,
+        **_git_configuration(root),
+        "PATH": ":".join(str(folder) for folder in path),
+        "HOME": str(home),
+        "TMPDIR": str(tmp),
+        MARKER: marker,
+    }
+    if sys.prefix != sys.base_prefix:
+        environment["VIRTUAL_ENV"] = sys.prefix
+    return environment
+
+
+def granted(rule: Rule, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a rule grants of the engine's environment.
+
+    Raises:
+        CommandRefusedError: A secret that the rule names, or the home folder that it grants, is not set there.
+    """
+    needed = (*rule.secrets, *(["HOME"] if rule.home else []))
+    missing = [name for name in needed if not environment.get(name)]
+    if missing:
+        listed = ", ".join(missing)
+        reason = f"rule {rule.text!r} needs {listed}, which the environment does not set. Set it and run again."
+        raise CommandRefusedError(argv=[rule.program], reason=reason)
+    names = (*(name for name in rule.env if name in environment), *needed)
+    return {name: environment[name] for name in names}
+
+
+def _git_configuration(root: Path) -> dict[str, str]:
+    # The repository's own hooks and file system monitor are programs that no rule names.
+    settings = {"safe.directory": str(root), "core.hooksPath": "/dev/null", "core.fsmonitor": "false"}
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        variables[f"GIT_CONFIG_KEY_{number}"] = key
+        variables[f"GIT_CONFIG_VALUE_{number}"] = value
+    return variables

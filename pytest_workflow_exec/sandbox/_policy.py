@@ -1,0 +1,250 @@
+"""The policy of one workflow: compiled once from the project's settings, then asked about every command."""
+
+from __future__ import annotations
+
+import difflib
+import os.path
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
+from pytest_workflow_exec.settings import PolicySettings, RuleSettings
+
+from ._argv import checked_argv, shown_argv
+from ._loose import loose_problem
+from ._rights import rights_problems
+from ._rules import Difference, Rule, breadth, difference, parse_tokens
+from ._tokens import InputValue, RuleTextError, has_control
+
+_VENV = "venv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What commands one workflow may run. Whatever no rule allows is refused."""
+
+    rules: tuple[Rule, ...]
+    """The workflow's own rules, then those of every workflow."""
+    path: tuple[Path, ...]
+    """The directories that programs are found in, in order."""
+    digest: str
+    """SHA-256 over the policy as the project states it, in hex."""
+    level: Literal["none"]
+    """The kernel confinement that commands run under."""
+
+    def judge(self, argv: Sequence[str], *, inputs: Mapping[str, str]) -> Rule:
+        """Return the rule that allows a command: of those that do, the one that leaves the least open.
+
+        Args:
+            inputs: The workflow's input values as texts, by name.
+
+        Raises:
+            CommandRefusedError: No rule allows it; names the rule that came nearest and where it differs.
+        """
+        words = checked_argv(argv)
+        rule = find_rule(self.rules, words, inputs)
+        if rule is None:
+            raise CommandRefusedError(argv=shown_argv(words), reason=refusal_reason(self.rules, words, inputs))
+        return rule
+
+    def may_match(self, argv: Sequence[str | None], *, inputs: Mapping[str, str]) -> Rule | None:
+        """Return the only rule that can allow a command of which not everything is known yet.
+
+        Args:
+            argv: None stands for an argument that is known only later; it may turn out to be anything.
+            inputs: The workflow's input values as texts, by name.
+
+        Returns:
+            None if several rules can, so that which one it is depends on what is not known yet.
+
+        Raises:
+            CommandRefusedError: No rule can allow it, whatever the unknown arguments turn out to be.
+        """
+        if isinstance(argv, str):
+            checked_argv(argv)
+        known = checked_argv(["-" if argument is None else argument for argument in argv])
+        words = tuple(None if given is None else word for given, word in zip(argv, known, strict=True))
+        if None not in words:
+            return self.judge([word for word in words if word is not None], inputs=inputs)
+        possible = [rule for rule in self.rules if difference(rule, words, inputs) is None]
+        if not possible:
+            shown = tuple("${…}" if word is None else word for word in words)
+            raise CommandRefusedError(argv=shown_argv(shown), reason=refusal_reason(self.rules, words, inputs))
+        return possible[0] if len(possible) == 1 else None
+
+
+def compile_policy(settings: PolicySettings, *, workflow: str, environment: Mapping[str, str]) -> Policy:
+    """Return the policy that the project's settings make for one workflow.
+
+    Args:
+        workflow: The workflow's name; rules of other workflows' tables are left out.
+        environment: The engine's environment, in which a rule with `home` needs a home folder.
+
+    Raises:
+        PolicyError: Something in it can't be used; holds every problem at once.
+    """
+    problems = [*_mode_problems(settings), *_home_problems(settings, workflow, environment)]
+    path = tuple(_resolved_path(settings.path, problems))
+    tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
+    rules = tuple(rule for table in tables for rule in _compiled(table, path, problems))
+    if problems:
+        raise PolicyError([Problem(message=f"policy: {problem}") for problem in problems])
+    return Policy(rules=rules, path=path, digest=settings.digest, level="none")
+
+
+def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, str]) -> Rule | None:
+    """Return the rule that allows `argv`, or None: of those that do, the one that leaves the least open."""
+    allowing = [rule for rule in rules if difference(rule, argv, inputs) is None]
+    return min(allowing, key=breadth, default=None)
+
+
+def refusal_reason(
+    rules: Sequence[Rule],
+    argv: Sequence[str | None],
+    inputs: Mapping[str, str],
+    *,
+    show: Callable[[str], str] = str,
+) -> str:
+    """Return why no rule allows `argv`: the rule that came nearest, and where it differs.
+
+    Args:
+        show: Takes secrets out of a text before it is quoted.
+    """
+    differences = [(rule, found) for rule in rules if (found := difference(rule, argv, inputs)) is not None]
+    if not differences:
+        return "no rule allows any command. Add a rule to [tool.workflow-exec.policy] if you trust it."
+    rule, nearest = max(differences, key=lambda pair: (pair[1].position, _likeness(pair[0], argv)))
+    return (
+        f"nearest rule {rule.text!r}: {_described(nearest, argv, inputs, show)}. "
+        f"Add a rule to [tool.workflow-exec.policy] if you trust it."
+    )
+
+
+def _likeness(rule: Rule, argv: Sequence[str | None]) -> float:
+    # Bounded: the comparison takes time with the square of the length.
+    text = " ".join(word or "" for word in argv[:20])[:200]
+    return difflib.SequenceMatcher(None, rule.text[:200], text).ratio()
+
+
+def _described(
+    found: Difference, argv: Sequence[str | None], inputs: Mapping[str, str], show: Callable[[str], str]
+) -> str:
+    what = "the program" if found.position == 0 else f"argument {found.position}"
+    if found.position >= len(argv):
+        return f"{what} is missing, the rule says {found.token.text if found.token else ''!r}"
+    word = argv[found.position]
+    given = f"{what} is {'not known yet' if word is None else _quoted(word, show)}"
+    if found.token is None:
+        return f"{given}, the rule ends before it"
+    return f"{given}, the rule says {found.token.text!r}{_input_words(found, inputs, show)}"
+
+
+def _quoted(text: str, show: Callable[[str], str]) -> str:
+    shown = show(text)
+    return ascii(shown) if len(shown) <= _QUOTED_CHARACTERS else ascii(shown[:_QUOTED_CHARACTERS]) + "…"
+
+
+_QUOTED_CHARACTERS = 100
+
+
+def _input_words(found: Difference, inputs: Mapping[str, str], show: Callable[[str], str]) -> str:
+    names = [piece.name for piece in found.token.pieces if isinstance(piece, InputValue)] if found.token else []
+    known = [f"input {name!r} is {_quoted(inputs[name], show)}" for name in names if name in inputs]
+    missing = [f"this workflow has no input {name!r}" for name in names if name not in inputs]
+    return f" ({', '.join([*known, *missing])})" if names else ""
+
+
+def _mode_problems(settings: PolicySettings) -> Iterator[str]:
+    if settings.sandbox == "none":
+        return
+    said = "not set, which asks for kernel confinement" if settings.sandbox is None else f"{settings.sandbox!r}"
+    yield (
+        f"sandbox is {said}, but this version has no kernel confinement yet. To run commands without it, the project "
+        f'must say sandbox = "none" in [tool.workflow-exec.policy].'
+    )
+
+
+def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping[str, str]) -> Iterator[str]:
+    if Path(environment.get("HOME", "")).is_absolute():
+        return
+    for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules):
+        if rule.home:
+            yield f"rule {rule.rule!r}: it grants home, but HOME is no absolute path. Set it, or remove home."
+
+
+def _resolved_path(entries: Sequence[str], problems: list[str]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for entry in entries:
+        problem = _entry_problem(entry)
+        if problem is not None:
+            problems.append(f"path entry {entry!r} {problem}")
+            continue
+        folder = Path(sys.executable).parent if entry == _VENV else Path(entry)
+        if folder.is_dir() and folder not in seen:
+            seen.add(folder)
+            yield folder
+    if not seen:
+        problems.append("path names no directory that exists, so no program could be found")
+
+
+def _entry_problem(entry: str) -> str | None:
+    if entry == _VENV:
+        known = Path(sys.executable or "").is_absolute()
+        return None if known else "can't be used: the running interpreter's path is not known"
+    if not entry.startswith("/"):
+        return "must be absolute, or 'venv'"
+    if os.path.normpath(entry) != entry or entry.startswith("//") or ":" in entry or has_control(entry):
+        return "must be a canonical path: no '.', '..', doubled or final slash, no ':'"
+    return None
+
+
+def _compiled(table: Sequence[RuleSettings], path: Sequence[Path], problems: list[str]) -> Iterator[Rule]:
+    seen: set[str] = set()
+    for written in table:
+        found = [*rights_problems(written)]
+        if written.rule in seen:
+            found.append("it is written twice; keep the one with the rights that it needs")
+        seen.add(written.rule)
+        try:
+            rule = _rule(written, path)
+        except RuleTextError as error:
+            found.insert(0, str(error))
+        else:
+            yield rule
+        problems.extend(f"rule {written.rule!r}: {problem}" for problem in found)
+
+
+def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
+    tokens = parse_tokens(written.rule)
+    problem = loose_problem(tokens) or _off_path_problem(tokens[0].text, path)
+    if problem is not None:
+        raise RuleTextError(problem)
+    return Rule(
+        text=written.rule,
+        tokens=tokens,
+        exec=written.exec,
+        env=written.env,
+        secrets=written.secrets,
+        network=written.network,
+        read=written.read,
+        write=written.write,
+        home=written.home,
+    )
+
+
+def _off_path_problem(program: str, path: Sequence[Path]) -> str | None:
+    if not program.startswith("/") or is_on_path(Path(program), path):
+        return None
+    return (
+        f"program {program!r} is in no directory of the policy's path; "
+        f"programs off it need sha256, which can't be used yet"
+    )
+
+
+def is_on_path(program: Path, path: Sequence[Path]) -> bool:
+    """Return whether an absolute program lies in a directory of `path`, as written and after following links."""
+    real = {os.path.realpath(folder) for folder in path}
+    return program.parent in path and os.path.realpath(program.parent) in real

@@ -1,0 +1,213 @@
+"""One running command: started without a shell, read within bounds, never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from ._environment import MARKER
+from ._tree import Sweep, end_tree
+
+KEPT_BYTES = 1 << 20
+"""How much of each stream is kept."""
+MARGIN_BYTES = 1 << 18
+"""Read beyond what is kept, so that a secret across the border is seen whole and can be masked."""
+_FLOOD_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 16
+_GRACE_S = 1.0
+_REAP_S = 5.0
+_SHORT_PAUSE_S, _LONG_PAUSE_S = 0.001, 0.02
+
+
+@dataclass(slots=True)
+class Stream:
+    """What came out of one stream, up to a bound."""
+
+    content: bytearray = field(default_factory=bytearray)
+    seen_bytes: int = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Keep as much of `chunk` as still fits, and count all of it."""
+        self.seen_bytes += len(chunk)
+        self.content += chunk[: KEPT_BYTES + MARGIN_BYTES - len(self.content)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended."""
+
+    exit: int | None
+    signal: int | None
+    """Which signal ended it. With `exit` also None, how it ended is not known."""
+    timed_out: bool
+    cpu_s: float
+    duration_s: float
+    stdout: Stream
+    stderr: Stream
+    sweep: Sweep
+
+
+NOT_STARTED = Ended(
+    exit=None,
+    signal=None,
+    timed_out=False,
+    cpu_s=0.0,
+    duration_s=0.0,
+    stdout=Stream(),
+    stderr=Stream(),
+    sweep=Sweep(ended=0, clean=True),
+)
+
+
+class RunningCommand:
+    """A command's process with its output; `end` must be called whatever happens."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
+        """Start the process.
+
+        Raises:
+            OSError: It can't be started.
+        """
+        self._stdout, self._stderr = Stream(), Stream()
+        self._timed_out = False
+        self._marker = f"{MARKER}={environment[MARKER]}"
+        self._began = time.monotonic()
+        self._status: tuple[int, float] | None = None
+        self._selector = selectors.DefaultSelector()
+        try:
+            self._process = _spawn(argv, cwd, environment)
+        except BaseException:
+            # An interrupt may arrive when the process exists but nobody holds it yet.
+            self._selector.close()
+            end_tree(None, self._marker)
+            raise
+        self._watch(self._process.stdout, self._stdout)
+        self._watch(self._process.stderr, self._stderr)
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Read its output until it exits, floods, or has taken `timeout_s`."""
+        pause_s = _SHORT_PAUSE_S
+        while not self._has_exited():
+            left_s = _LONG_PAUSE_S if timeout_s is None else self._began + timeout_s - time.monotonic()
+            if left_s <= 0:
+                self._timed_out = True
+                return
+            if self._flooded():
+                return
+            self._read(min(pause_s, left_s))
+            pause_s = min(pause_s * 1.5, _LONG_PAUSE_S)
+        # Something that it left behind may hold the streams open: its end is not waited for.
+        self._read_for(_GRACE_S)
+
+    def end(self) -> Ended:
+        """Kill whatever is left of it, and return how it ended."""
+        try:
+            # Before it is collected: until then no other process can get its pid.
+            sweep = end_tree(self._process.pid, self._marker)
+            self._read_for(0)
+            exit_status, cpu_s = self._collect()
+        finally:
+            self._close()
+        return Ended(
+            exit=exit_status if exit_status is not None and exit_status >= 0 else None,
+            signal=-exit_status if exit_status is not None and exit_status < 0 else None,
+            timed_out=self._timed_out,
+            cpu_s=cpu_s,
+            duration_s=time.monotonic() - self._began,
+            stdout=self._stdout,
+            stderr=self._stderr,
+            sweep=sweep,
+        )
+
+    def _flooded(self) -> bool:
+        return self._stdout.seen_bytes + self._stderr.seen_bytes > _FLOOD_BYTES
+
+    def _watch(self, pipe: IO[bytes] | None, stream: Stream) -> None:
+        if pipe is not None:
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, selectors.EVENT_READ, stream)
+
+    def _read(self, pause_s: float) -> bool:
+        """Read what is there, waiting for it at most `pause_s`; return whether something was."""
+        if not self._selector.get_map():
+            time.sleep(pause_s)
+            return False
+        ready = self._selector.select(pause_s)
+        for key, _ in ready:
+            try:
+                chunk = os.read(key.fd, _CHUNK_BYTES)
+            except BlockingIOError:
+                continue
+            if chunk:
+                key.data.add(chunk)
+            else:
+                self._selector.unregister(key.fileobj)
+        return bool(ready)
+
+    def _read_for(self, grace_s: float) -> None:
+        """Read until both streams end, or there is nothing more within `grace_s` from now."""
+        deadline = time.monotonic() + grace_s
+        while self._selector.get_map() and not self._flooded():
+            left_s = deadline - time.monotonic()
+            if not self._read(min(max(left_s, 0), _LONG_PAUSE_S)) and left_s <= 0:
+                return
+            if left_s <= -_GRACE_S:
+                return
+
+    def _has_exited(self) -> bool:
+        if self._status is not None:
+            return True
+        if sys.platform == "linux":
+            options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            try:
+                return os.waitid(os.P_PID, self._process.pid, options) is not None
+            except ChildProcessError:
+                return True
+        return self._try_collect()
+
+    def _try_collect(self) -> bool:
+        try:
+            pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+        except ChildProcessError:
+            # Somebody else in this process waited for it; how it ended is lost.
+            return True
+        if pid == 0:
+            return False
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._status = (self._process.returncode, usage.ru_utime + usage.ru_stime)
+        return True
+
+    def _collect(self) -> tuple[int | None, float]:
+        deadline = time.monotonic() + _REAP_S
+        while self._status is None and not self._try_collect() and time.monotonic() < deadline:
+            time.sleep(_SHORT_PAUSE_S)
+        return self._status if self._status is not None else (None, 0.0)
+
+    def _close(self) -> None:
+        self._selector.close()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _spawn(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  # the policy judged it
+        list(argv),
+        cwd=cwd,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        close_fds=True,
+        start_new_session=True,
+    )

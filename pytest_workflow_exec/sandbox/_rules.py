@@ -1,0 +1,119 @@
+"""Rules: one allowed shape of a command each, read from its text and held against an argument list."""
+
+from __future__ import annotations
+
+import os.path
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
+
+BARE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One allowed shape of a command, with the rights it gives."""
+
+    text: str
+    """As its author wrote it."""
+    tokens: tuple[Token, ...]
+    exec: tuple[str, ...] = ()
+    """Other programs that it may start; `("any",)` for all."""
+    env: tuple[str, ...] = ()
+    """Variables of the engine's environment that it receives if they are set."""
+    secrets: tuple[str, ...] = ()
+    """Variables of the engine's environment that it needs, and that nobody may see."""
+    network: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    home: bool = False
+    """Whether it sees the user's own home folder instead of a private, empty one."""
+
+    @property
+    def program(self) -> str:
+        """The program's name or absolute path."""
+        return self.tokens[0].text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first place where an argument list is not what a rule says."""
+
+    position: int
+    """0 is the program, 1 the first argument."""
+    token: Token | None
+    """What the rule says there; None if it ends before."""
+
+
+def parse_tokens(text: str) -> tuple[Token, ...]:
+    """Return the tokens of a rule's text: split at single spaces, no quoting.
+
+    Raises:
+        RuleTextError: The text is no rule.
+    """
+    _check_characters(text)
+    words = text.split(" ")
+    if "" in words:
+        raise RuleTextError("tokens are separated by exactly one space, with none at either end")
+    tokens = tuple(parse_token(word) for word in words)
+    if any(token.kind == "rest" for token in tokens[:-1]):
+        raise RuleTextError("'**' stands for the rest of the arguments: only as the last token")
+    _check_program(tokens[0])
+    return tokens
+
+
+def difference(rule: Rule, argv: Sequence[str | None], inputs: Mapping[str, str]) -> Difference | None:
+    """Return where `argv` first differs from a rule, or None if it matches.
+
+    Args:
+        argv: None stands for an argument that is not known yet; it differs from nothing that can match at all.
+    """
+    for position, token in enumerate(rule.tokens):
+        if token.kind == "rest":
+            return _rest_difference(token, position, argv)
+        if position >= len(argv) or not _may_match(token, argv[position], inputs):
+            return Difference(position=position, token=token)
+    return Difference(position=len(rule.tokens), token=None) if len(argv) > len(rule.tokens) else None
+
+
+def breadth(rule: Rule) -> tuple[int, ...]:
+    """Return how much a rule leaves open, token by token: the lower, the narrower."""
+    return tuple(_BREADTH[token.kind] for token in rule.tokens)
+
+
+_BREADTH = {"exact": 0, "input": 1, "mixed": 2, "regex": 3, "any": 4, "rest": 5}
+
+
+def _check_characters(text: str) -> None:
+    if not text:
+        raise RuleTextError("it is empty")
+    bad = next((character for character in text if character != " " and not character.isprintable()), None)
+    if bad is not None:
+        raise RuleTextError(f"it holds {bad!a}, but only characters that can be seen and single spaces may stand there")
+
+
+def _check_program(token: Token) -> None:
+    if token.kind != "exact":
+        raise RuleTextError(f"its program {token.text!r} must be exact: without '*' and '{{…}}'")
+    if token.text.startswith("/"):
+        # normpath keeps two leading slashes, which POSIX lets mean something else.
+        if os.path.normpath(token.text) != token.text or token.text.startswith("//"):
+            raise RuleTextError(f"its program {token.text!r} must be a canonical path: no '.', '..' or doubled slash")
+    elif not BARE_NAME.fullmatch(token.text) or token.text in {".", ".."}:
+        raise RuleTextError(f"its program {token.text!r} must be a name without slashes, or an absolute path")
+
+
+def _rest_difference(token: Token, start: int, argv: Sequence[str | None]) -> Difference | None:
+    for position in range(start, len(argv)):
+        argument = argv[position]
+        if argument is not None and has_control(argument):
+            return Difference(position=position, token=token)
+    return None
+
+
+def _may_match(token: Token, argument: str | None, inputs: Mapping[str, str]) -> bool:
+    if argument is None:
+        return token_is_possible(token, inputs)
+    return token_matches(token, argument, inputs)

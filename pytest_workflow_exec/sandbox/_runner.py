@@ -1,0 +1,218 @@
+"""Running commands: judged, resolved, announced, started, ended, recorded, in this order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import (
+    CommandNotFoundError,
+    CommandRefusedError,
+    CommandTimeoutError,
+    SandboxSetupError,
+    WorkflowExecError,
+)
+from pytest_workflow_exec.events import Event, command_finished, command_refused, command_started
+from pytest_workflow_exec.model import StepId
+from pytest_workflow_exec.redaction import Redactor
+
+from ._argv import checked_argv, shown_argv
+from ._environment import base_environment, granted, make_folders
+from ._policy import Policy, find_rule, refusal_reason
+from ._process import NOT_STARTED, Ended, RunningCommand
+from ._program import identify, resolve_program
+from ._result import CommandResult, finished_facts, result_of
+from ._rules import Rule
+
+_TRUSTED_RULE = "verify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """Which attempt of which step asks for a command, and how long it may take."""
+
+    step: StepId
+    attempt: int
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One command that is allowed, with all it takes to start it."""
+
+    of: _Attempt
+    shown: tuple[str, ...]
+    """Its arguments as they may be shown."""
+    argv: tuple[str, ...]
+    """What is started: with the program's own path."""
+    environment: Mapping[str, str]
+    facts: Mapping[str, Json]
+
+
+class CommandRunner:
+    """Runs the commands of one run's steps; several threads may use it at once."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        root: Path,
+        scratch: Path,
+        inputs: Mapping[str, str],
+        environment: Mapping[str, str],
+        redactor: Redactor,
+        record: Callable[[Event], None],
+    ) -> None:
+        """Prepare for running commands.
+
+        Args:
+            policy: What may run.
+            root: The project, in which commands run.
+            scratch: An existing private directory, for the commands' home and temporary files.
+            inputs: The workflow's input values as texts, by name.
+            environment: The engine's environment; only what a rule names is read from it.
+            redactor: Knows the run's secrets.
+            record: Keeps an event. If it raises, nothing is started.
+
+        Raises:
+            SandboxSetupError: The commands' folders can't be made in `scratch`.
+        """
+        self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
+        self._inputs, self._environment = dict(inputs), environment
+        self._home, self._tmp = make_folders(scratch)
+
+    def run(
+        self, argv: Sequence[str], *, step: StepId, attempt: int, timeout_s: float | None = None
+    ) -> CommandResult:
+        """Run a command if the policy allows it, and return what it did, whatever its exit status.
+
+        Args:
+            timeout_s: It and everything it started are killed after this; None for no bound.
+
+        Raises:
+            CommandRefusedError: The policy does not allow it; nothing was started.
+            CommandNotFoundError: The policy's path does not hold the program; nothing was started.
+            CommandTimeoutError: It took too long.
+            SandboxSetupError: It could not be started, or some of what it started could not be ended.
+        """
+        of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
+        try:
+            words = checked_argv(argv)
+            rule = self._rule_for(words)
+            program = resolve_program(words[0], self._policy)
+            job = self._job(of, words, program, granted(rule, self._environment), rule)
+        except (CommandRefusedError, CommandNotFoundError) as error:
+            raise self._refused(of, argv, error) from None
+        return self._execute(job)
+
+    def run_trusted(
+        self,
+        argv: Sequence[str],
+        *,
+        step: StepId,
+        attempt: int,
+        timeout_s: float | None,
+        extra_environment: Mapping[str, str],
+    ) -> CommandResult:
+        """Run a command of the engine's own, which no rule has to allow.
+
+        Args:
+            argv: Starts with an absolute path.
+            timeout_s: It and everything it started are killed after this; None for no bound.
+            extra_environment: What it receives besides what every command receives.
+
+        Raises:
+            CommandRefusedError: It can't be started as it is; nothing was started.
+            CommandTimeoutError: It took too long.
+            SandboxSetupError: It could not be started, or some of what it started could not be ended.
+        """
+        of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
+        try:
+            words = checked_argv(argv)
+            if not Path(words[0]).is_absolute():
+                raise CommandRefusedError(argv=words, reason="the engine's own commands start with an absolute path")
+            job = self._job(of, words, Path(words[0]), extra_environment, None)
+        except CommandRefusedError as error:
+            raise self._refused(of, argv, error) from None
+        return self._execute(job)
+
+    def _rule_for(self, words: Sequence[str]) -> Rule:
+        rule = find_rule(self._policy.rules, words, self._inputs)
+        if rule is None:
+            reason = refusal_reason(self._policy.rules, words, self._inputs, show=self._redactor.text)
+            raise CommandRefusedError(argv=words, reason=reason)
+        return rule
+
+    def _refused(
+        self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
+    ) -> WorkflowExecError:
+        shown = self._masked(shown_argv(argv))
+        reason = self._redactor.text(error.reason if isinstance(error, CommandRefusedError) else str(error))
+        self._record(command_refused(of.step, attempt=of.attempt, argv=shown, reason=reason))
+        return CommandRefusedError(argv=shown, reason=reason) if isinstance(error, CommandRefusedError) else error
+
+    def _job(
+        self, of: _Attempt, words: tuple[str, ...], program: Path, more: Mapping[str, str], rule: Rule | None
+    ) -> _Job:
+        identity, shown = identify(program), self._masked(words)
+        base = base_environment(
+            path=self._policy.path, root=self._root, home=self._home, tmp=self._tmp, marker=secrets.token_hex(16)
+        )
+        environment = {**base, **more}
+        facts: dict[str, Json] = {
+            "argv": list(shown),
+            "program": self._redactor.text(str(identity.real_path)),
+            "program_sha256": identity.sha256,
+            "rule": rule.text if rule is not None else _TRUSTED_RULE,
+            "cwd": ".",
+            "environment": sorted(environment),
+            "secrets": sorted(rule.secrets) if rule is not None else [],
+            "level": self._policy.level,
+            "timeout_s": of.timeout_s,
+        }
+        return _Job(of=of, shown=shown, argv=(str(program), *words[1:]), environment=environment, facts=facts)
+
+    def _execute(self, job: _Job) -> CommandResult:
+        self._record(command_started(job.of.step, attempt=job.of.attempt, facts=job.facts))
+        command = self._started(job)
+        error = ""
+        try:
+            command.wait(job.of.timeout_s)
+        except BaseException as interruption:
+            error = f"interrupted by {type(interruption).__name__}"
+            raise
+        finally:
+            ended = command.end()
+            result = self._finished(job, ended, error)
+        self._check(job, ended)
+        return result
+
+    def _started(self, job: _Job) -> RunningCommand:
+        try:
+            return RunningCommand(job.argv, cwd=self._root, environment=job.environment)
+        except BaseException as error:
+            words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
+            self._finished(job, NOT_STARTED, words)
+            if isinstance(error, OSError):
+                raise SandboxSetupError(f"{job.shown[0]} {words}") from None
+            raise
+
+    def _finished(self, job: _Job, ended: Ended, error: str) -> CommandResult:
+        result = result_of(argv=job.shown, ended=ended, redactor=self._redactor, level=self._policy.level)
+        facts = finished_facts(result, ended, error=error)
+        self._record(command_finished(job.of.step, attempt=job.of.attempt, facts=facts))
+        return result
+
+    def _check(self, job: _Job, ended: Ended) -> None:
+        if not ended.sweep.clean:
+            raise SandboxSetupError(f"some processes that {job.shown[0]} started could not be ended; end them by hand")
+        if ended.timed_out and job.of.timeout_s is not None:
+            raise CommandTimeoutError(argv=job.shown, timeout_s=job.of.timeout_s)
+        if ended.exit is None and ended.signal is None:
+            raise SandboxSetupError(f"how {job.shown[0]} ended is not known: something else here waited for it")
+
+    def _masked(self, words: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self._redactor.text(word) for word in words)

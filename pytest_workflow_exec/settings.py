@@ -1,0 +1,125 @@
+"""The project's configuration: where the project is, and what its own files say.
+
+pydantic reads, frozen dataclasses travel. No option and no environment variable changes anything here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.errors import Problem, SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OWN_FILE = "workflow-exec.toml"
+SHARED_FILE = "pyproject.toml"
+
+SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """One rule of the policy, as written; `sandbox/` gives it its meaning."""
+
+    rule: str
+    exec: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    home: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """What commands the project allows, as written."""
+
+    rules: tuple[RuleSettings, ...] = ()
+    path: tuple[str, ...] = ("venv", "/usr/bin", "/bin")
+    sandbox: SandboxMode | None = None
+    """None: not said, which is the platform's default."""
+    workflow_rules: Mapping[str, tuple[RuleSettings, ...]] = field(default_factory=dict)
+    """Further rules by workflow name; they allow nothing in any other workflow."""
+    digest: str = digest_of({})
+    """SHA-256 over the whole policy table, in hex."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One project's configuration."""
+
+    root: Path
+    """The project: every path of a command, a glob or the policy starts here."""
+    source: Path | None
+    """The file that it was read from; None if the project has none."""
+    policy: PolicySettings = field(default_factory=PolicySettings)
+
+
+def find_project(start: Path) -> Path | None:
+    """Return the project that holds `start`: the nearest folder at or above it that is configured, else versioned.
+
+    Raises:
+        SettingsError: A configuration file on the way can't be read.
+    """
+    folders = [start, *start.parents]
+    for folder in folders:
+        if (folder / OWN_FILE).is_file() or _table_of(folder / SHARED_FILE) is not None:
+            return folder
+    return next((folder for folder in folders if (folder / ".git").exists()), None)
+
+
+def load_settings(root: Path) -> Settings:
+    """Return the configuration of the project at `root`.
+
+    Raises:
+        SettingsError: It can't be read, is written in two places, or holds a key that does not exist.
+    """
+    own, shared = root / OWN_FILE, root / SHARED_FILE
+    shared_table = _table_of(shared)
+    if own.is_file():
+        if shared_table is not None:
+            raise SettingsError([
+                Problem(path=own, message=f"the project is configured twice: here and in [tool.workflow-exec] of "
+                        f"{SHARED_FILE}. Keep one of them.")
+            ])
+        return _settings(root, own, _read(own))
+    if shared_table is not None:
+        return _settings(root, shared, shared_table)
+    return Settings(root=root, source=None)
+
+
+def _read(path: Path) -> Mapping[str, Json]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([Problem(path=path, message=f"can't be read: {error}")]) from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([Problem(path=path, message=f"is not valid TOML: {error}")]) from error
+
+
+def _table_of(path: Path) -> Mapping[str, Json] | None:
+    if not path.is_file():
+        return None
+    tool = _read(path).get("tool", {})
+    table = tool.get("workflow-exec") if isinstance(tool, Mapping) else None
+    if table is None or isinstance(table, Mapping):
+        return table
+    raise SettingsError([Problem(path=path, message="tool.workflow-exec must be a table")])
+
+
+def _settings(root: Path, source: Path, table: Mapping[str, Json]) -> Settings:
+    # pydantic is a tenth of a second that only a project with a configuration should pay.
+    from pytest_workflow_exec._settings_file import read_policy
+
+    return Settings(root=root, source=source, policy=read_policy(source, table))

@@ -1,0 +1,158 @@
+"""The chain in bytes: each line fits its own hash and names the one before it. No JSON is read here."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.evidence import (
+    MAX_LINE_BYTES,
+    NO_HASH,
+    BadLineError,
+    Line,
+    Seal,
+    is_sealed,
+    lines_of,
+    open_log,
+    read_seal,
+    seal_claims,
+)
+
+from ._verdict import BrokenError, Kind
+
+_BEGINNING = b'{"v":'
+_CLAIMED_VERSION = re.compile(rb'\{"v":[0-9]+,')
+_THIS_VERSION = b'{"v":1,'
+
+
+class Link(NamedTuple):
+    """A line of the log and, unless it is a torn end, its place in the chain."""
+
+    line: Line
+    seal: Seal | None
+
+
+class _Place(NamedTuple):
+    """What the next record must say."""
+
+    seq: int
+    prev: bytes
+    run: bytes | None
+
+
+def links_of(path: Path) -> Iterator[Link]:
+    """Give a log's lines in order, each of them checked against the one before it.
+
+    Raises:
+        LogUnreadableError: The file can't be read, is no evidence, or is of another version.
+        BrokenError: A line is not the next record; the lines before it were given.
+    """
+    place = _Place(0, NO_HASH.encode("ascii"), None)
+    _refuse_other_files(path)
+    with open_log(path) as file:
+        for line in lines_of(file):
+            if line.torn:
+                _refuse_changed_end(line, place)
+                yield Link(line, None)
+                return
+            seal = _next_seal(path, line, place)
+            yield Link(line, seal)
+            place = _Place(seal.seq + 1, seal.hash, seal.run)
+
+
+def _refuse_other_files(path: Path) -> None:
+    with open_log(path) as file:
+        start = file.read(2 * MAX_LINE_BYTES)
+    torn_early = b"\n" not in start and _BEGINNING.startswith(start[: len(_BEGINNING)])
+    if not torn_early and _BEGINNING not in start and b'","prev":"' not in start:
+        message = f"{path} is no evidence: no line of it is a record"
+        raise LogUnreadableError(message)
+
+
+def _refuse_changed_end(line: Line, place: _Place) -> None:
+    # A killed writer leaves the start of a line. All of a record and one byte that is no newline was put there.
+    if is_sealed(line.raw[:-1] + b"\n"):
+        raise _broken(line, "edited", place.seq, "its newline was changed into another byte")
+
+
+def _next_seal(path: Path, line: Line, place: _Place) -> Seal:
+    try:
+        seal = read_seal(line.raw)
+    except BadLineError as error:
+        if error.version is not None and not _version_was_edited(path, line):
+            message = (
+                f"{path}, line {line.number}: unsupported version {error.version}; this is the verifier of version 1. "
+                f"Use a newer one."
+            )
+            raise LogUnreadableError(message) from error
+        raise _broken(line, "edited", place.seq, error.reason) from error
+    if (seal.seq, seal.prev) != (place.seq, place.prev):
+        raise _out_of_place(path, line, seal, place)
+    if place.run is not None and seal.run != place.run:
+        raise _broken(line, "inconsistent", seal.seq, "it belongs to another run than the records before it")
+    return seal
+
+
+def _version_was_edited(path: Path, line: Line) -> bool:
+    # A whole log of another version is unsupported; one line of this version that claims another one was edited.
+    if not is_sealed(_CLAIMED_VERSION.sub(_THIS_VERSION, line.raw, count=1)):
+        return False
+    if line.number > 1:
+        return True
+    with open_log(path) as file:
+        following = next(itertools.islice(lines_of(file), 1, None), None)
+    return following is not None and following.raw.startswith(_THIS_VERSION)
+
+
+def _out_of_place(path: Path, line: Line, seal: Seal, place: _Place) -> BrokenError:
+    if seal.prev == place.prev:
+        return _broken(line, "edited", seal.seq, f"it says seq {seal.seq} where {place.seq} must be")
+    kind, reason = _displacement(seal, place, _others(path, line, seal, place))
+    return _broken(line, kind, seal.seq, reason)
+
+
+def _displacement(seal: Seal, place: _Place, others: _Others) -> tuple[Kind, str]:
+    if others.twin:
+        return "duplicate", f"it repeats line {others.twin}"
+    if others.sibling:
+        return "fork", f"it follows the same record as line {others.sibling}: there were two writers"
+    if others.missing:
+        return "reordered", f"line {others.missing} belongs before it"
+    if seal.seq > place.seq:
+        return "gap", f"the records from seq {place.seq} to {seal.seq - 1} are missing"
+    if seal.seq < place.seq:
+        return "reordered", f"it stands where seq {place.seq} must be"
+    return "replaced", "it follows another record than the one before it"
+
+
+class _Others(NamedTuple):
+    """Numbers of the other lines that tell what happened to a line; 0 for none."""
+
+    twin: int
+    sibling: int
+    missing: int
+
+
+def _others(path: Path, line: Line, seal: Seal, place: _Place) -> _Others:
+    # A second pass, only over a broken log: remembering every hash would cost memory for each intact one.
+    twin = sibling = missing = 0
+    with open_log(path) as file:
+        for other in lines_of(file):
+            claims = seal_claims(other.raw)
+            if claims is None or other.number == line.number:
+                continue
+            if other.number > line.number:
+                missing = missing or (other.number if claims.prev == place.prev else 0)
+            elif other.raw == line.raw:
+                twin = other.number
+            elif claims.prev == seal.prev:
+                sibling = other.number
+    return _Others(twin, sibling, missing)
+
+
+def _broken(line: Line, kind: Kind, seq: int, reason: str) -> BrokenError:
+    return BrokenError(kind=kind, reason=reason, line=line.number, byte=line.offset, seq=seq)

@@ -1,0 +1,77 @@
+"""The answer to "can this log be believed?", with all that was found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.evidence import Head
+
+Word = Literal["verified", "broken", "unreadable", "not passed", "torn tail", "bounded"]
+Kind = Literal["edited", "gap", "duplicate", "fork", "reordered", "replaced", "replaced or cut", "blob", "inconsistent"]
+
+EXIT_CODES: Mapping[Word, int] = MappingProxyType(
+    {"verified": 0, "broken": 1, "unreadable": 2, "bounded": 3, "not passed": 4, "torn tail": 5}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFacts:
+    """The last decision at one gate."""
+
+    step: str
+    attempt: int | None
+    decision: str
+    approver: str
+    channel: str
+    assurance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a log is worth."""
+
+    exit_code: int
+    word: Word
+    message: str
+    """Why, and what to do about it."""
+    kind: Kind | None = None
+    """What is wrong with a broken log."""
+    line: int | None = None
+    """Where it is broken; counts from 1."""
+    byte: int | None = None
+    """Where that line begins in the file."""
+    seq: int | None = None
+    records: int = 0
+    """How many records were read and found intact."""
+    head: Head | None = None
+    """The last of them."""
+    run: str | None = None
+    workflow: str | None = None
+    plan_digest: str | None = None
+    result: str | None = None
+    """How the run finished, in the log's own word; None if it did not, or if that was not read."""
+    steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """How many steps ended in each outcome, and how many planned ones did not end."""
+    gates: tuple[GateFacts, ...] = ()
+    blobs: int = 0
+    """How many stored texts were compared with the log."""
+    torn_bytes: int = 0
+    """The length of a last record that was not written whole."""
+    anchored: bool = False
+    """Whether the log holds the head that the verifier supplied."""
+    chain_only: bool = False
+
+
+class BrokenError(WorkflowExecError):
+    """A log is not what the engine wrote."""
+
+    def __init__(
+        self, *, kind: Kind, reason: str, line: int | None = None, byte: int | None = None, seq: int | None = None
+    ) -> None:
+        place = "" if line is None else f"line {line} (byte {byte}, seq {seq}): "
+        super().__init__(f"{kind}: {place}{reason}")
+        self.kind, self.line, self.byte, self.seq = kind, line, byte, seq
