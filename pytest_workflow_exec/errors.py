@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "ApprovalLapsedError",
     "CommandFailedError",
     "CommandNotFoundError",
     "CommandRefusedError",
@@ -96,6 +97,17 @@ class GateDeniedError(WorkflowExecError):
     def __init__(self, *, step: str, decision: str, reason: str) -> None:
         super().__init__(f"gate {step!r} was {decision}: {reason or 'no reason given'}")
         self.step, self.decision, self.reason = step, decision, reason
+
+
+class ApprovalLapsedError(WorkflowExecError):
+    """An approval no longer holds: what it was given for is not what is there now."""
+
+    def __init__(self, *, gate: str, changed: Sequence[str]) -> None:
+        super().__init__(
+            f"the approval at gate {gate!r} no longer holds: after it was given, {' and '.join(changed)} changed. "
+            f"Run the workflow again and decide on what is there now."
+        )
+        self.gate, self.changed = gate, tuple(changed)
 
 
 class CommandRefusedError(WorkflowExecError):

@@ -32,13 +32,20 @@ class Happening(Protocol):
     """What a fold needs of an event, whether it was just made or read back from a log."""
 
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """What kind of event it is, such as `step.started`."""
+
     @property
-    def step(self) -> StepId | None: ...
+    def step(self) -> StepId | None:
+        """The step it is about; None for the run as a whole."""
+
     @property
-    def attempt(self) -> int | None: ...
+    def attempt(self) -> int | None:
+        """Which attempt at the step, from 1."""
+
     @property
-    def data(self) -> Mapping[str, Json]: ...
+    def data(self) -> Mapping[str, Json]:
+        """What else is to be known about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

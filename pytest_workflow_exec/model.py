@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.digests import Json, digest_of
 
@@ -140,7 +140,9 @@ class Call:
     """The module as it was digested; this, not the file, is what runs."""
 
 
-ArgumentValue = Union[None, bool, int, float, Template, tuple["ArgumentValue", ...], Mapping[str, "ArgumentValue"]]
+ArgumentValue: TypeAlias = (
+    "None | bool | int | float | Template | tuple[ArgumentValue, ...] | Mapping[str, ArgumentValue]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,7 @@ class Gate:
     """The `@gate` function whose returned words are shown below the facts; None for YAML."""
 
 
-Body = Union[Command, Call, Verify, Function, Gate]
+Body = Command | Call | Verify | Function | Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +205,7 @@ class Step:
 _KINDS: dict[type, str] = {Command: "run", Call: "call", Verify: "verify", Function: "step", Gate: "gate"}
 
 InputType = Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file"]
-InputValue = Union[str, int, float, bool, tuple[str, ...]]
+InputValue = str | int | float | bool | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,18 +46,18 @@ def render(request: GateRequest, *, width: int, color: bool) -> str:
         ValueError: A value of the request is NaN or an infinity.
     """
     columns = max(width, _MIN_WIDTH)
-    lines = [*_facts_frame(request, columns, color), *_words_frame(request.author_words, columns, color)]
-    return "".join(_painted(line, color) + "\n" for line in lines)
+    lines = [*_facts_frame(request, columns, color=color), *_words_frame(request.author_words, columns, color=color)]
+    return "".join(_painted(line, color=color) + "\n" for line in lines)
 
 
-def _painted(line: _Line, color: bool) -> str:
+def _painted(line: _Line, *, color: bool) -> str:
     if not color:
         return "".join(text for text, _ in line)
     return "".join(_STYLES[look].render(text, color_system=ColorSystem.STANDARD) for text, look in line)
 
 
-def _facts_frame(request: GateRequest, width: int, color: bool) -> Iterator[_Line]:
-    yield from _title(FACTS_TITLE, width, color)
+def _facts_frame(request: GateRequest, width: int, *, color: bool) -> Iterator[_Line]:
+    yield from _title(FACTS_TITLE, width, color=color)
     for fact in facts_of(request):
         yield from _beside(fact, width) if width >= _WIDE else _below(fact, width)
 
@@ -88,8 +88,8 @@ def _folded_lines(lines: Iterable[FactLine], width: int) -> Iterator[str]:
             mark = " " * len(line.mark)
 
 
-def _words_frame(words: Iterable[AuthorWords], width: int, color: bool) -> Iterator[_Line]:
-    yield from _title(WORDS_TITLE, width, color)
+def _words_frame(words: Iterable[AuthorWords], width: int, *, color: bool) -> Iterator[_Line]:
+    yield from _title(WORDS_TITLE, width, color=color)
     rule, bar = ("─", "│ ") if color else ("-", "| ")
     for each in words:
         yield [(f"{rule}{rule} {each.source}", "frame")]
@@ -107,7 +107,7 @@ def _words_lines(text: str, width: int) -> Iterator[str]:
         yield cut_mark(len(pieces) - _MAX_WORDS_LINES, unit="lines").strip()
 
 
-def _title(title: str, width: int, color: bool) -> Iterator[_Line]:
+def _title(title: str, width: int, *, color: bool) -> Iterator[_Line]:
     rule = "═" if color else "="
     for piece in _fold(title, width - 3):
         text = f"{rule}{rule} {piece.rstrip()} "

@@ -99,15 +99,13 @@ def _find(reference: str) -> Path:
     except LogUnreadableError as error:
         if problem is None:
             raise
-        message = f"{error}\n{problem}"
-        raise LogUnreadableError(message) from error
+        raise LogUnreadableError(f"{error}\n{problem}") from error
 
 
 def _hash(text: str) -> str:
     if re.fullmatch(r"[0-9a-f]{64}", text.lower(), re.ASCII):
         return text.lower()
-    message = "a head is the whole hash: 64 hexadecimal digits"
-    raise argparse.ArgumentTypeError(message)
+    raise argparse.ArgumentTypeError("a head is the whole hash: 64 hexadecimal digits")
 
 
 def _version() -> str:

@@ -86,9 +86,9 @@ class Workflow:
                 "this file is a workflow; run it with pytest and the workflow_exec plugin "
                 "(it is switched off: -p no:workflow_exec or PYTEST_DISABLE_PLUGIN_AUTOLOAD)"
             )
-        values = {"name": name, "description": description, "mode": mode, "inputs": inputs or {}, "vars": vars or {}}
+        values = {"name": name, "description": description, "mode": mode, "inputs": inputs, "vars": vars}
         for field, value in values.items():
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, field, {} if value is None and field != "name" else value)
 
 
 WorkflowDeclaration = Workflow
@@ -145,10 +145,10 @@ def options_of(function: object) -> StepOptions | GateOptions | None:
     return options if isinstance(options, (StepOptions, GateOptions)) else None
 
 
-_OptionsReader = Callable[[Mapping[str, object], Place], "StepOptions | GateOptions"]
+_Read = Callable[[Mapping[str, object], Place], "StepOptions | GateOptions"]
 
 
-def _decorator(function: object, options: Mapping[str, object], read: _OptionsReader, word: str, place: Place) -> object:
+def _decorator(function: object, options: Mapping[str, object], read: _Read, word: str, place: Place) -> object:
     known = read(options, place)
 
     def decorate(target: object) -> object:
@@ -162,18 +162,18 @@ def _decorator(function: object, options: Mapping[str, object], read: _OptionsRe
 
 
 def _checked(target: object, word: str, place: Place) -> FunctionType:
-    problem = _target_problem(target, word)
-    if problem is None and isinstance(target, FunctionType):
-        return target
-    refuse(place_of(target) if isinstance(target, FunctionType) else place, f"@{word} {problem}")
-
-
-def _target_problem(target: object, word: str) -> str | None:
     if inspect.isclass(target):
-        return f"stands on the class {target.__name__}; it belongs on functions"
+        refuse(place, f"@{word} stands on the class {target.__name__}; it belongs on functions")
     if not isinstance(target, FunctionType):
-        kind = type(target).__name__
-        return f"stands on {kind} {str(target)[:40]!r}; it belongs on a function, as @{word} or @{word}(…)"
+        what = f"{type(target).__name__} {str(target)[:40]!r}"
+        refuse(place, f"@{word} stands on {what}; it belongs on a function, as @{word} or @{word}(...)")
+    problem = _function_problem(target)
+    if problem is not None:
+        refuse(place_of(target), f"@{word} {problem}")
+    return target
+
+
+def _function_problem(target: FunctionType) -> str | None:
     if options_of(target) is not None:
         return f"stands on {target.__name__}, which is a step or gate already"
     if "<locals>" in target.__qualname__:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from pytest_workflow_exec.model import StepId
 
@@ -12,7 +13,7 @@ from ._texts import Texts
 
 
 def read_show(
-    entries: Sequence[str], where: Where, texts: Texts, gates: frozenset[str]
+    entries: Sequence[str], where: Where, texts: Texts, gates: AbstractSet[str]
 ) -> tuple[tuple[StepId, str | None], ...]:
     """Return which outputs a gate shows: `build` for all of a step, `build.wheel` for one."""
     shown: list[tuple[StepId, str | None]] = []

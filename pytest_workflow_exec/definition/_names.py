@@ -11,6 +11,7 @@ _YAML_SUFFIXES = (".workflow.yaml", ".workflow.yml")
 _PYTHON_PREFIX, _PYTHON_SUFFIX = "workflow_", ".py"
 
 MAX_NAME_LENGTH = 64
+_MAX_KNOWN = 30
 
 _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
@@ -86,7 +87,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name[:MAX_NAME_LENGTH], names, n=1)
     if near:
         return f" (did you mean {near[0]!r}?)"
-    return f" (known: {', '.join(names)})" if names else " (there are none)"
+    more = ", ..." if len(names) > _MAX_KNOWN else ""
+    return f" (known: {', '.join(names[:_MAX_KNOWN])}{more})" if names else " (there are none)"
 
 
 def quoted(text: str) -> str:

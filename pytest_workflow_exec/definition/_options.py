@@ -94,9 +94,9 @@ def check_keywords(
 
 def _text(what: str, options: Mapping[str, object], key: str, place: Place) -> str | None:
     value = options.get(key)
-    if value is None or isinstance(value, str):
-        return value
-    refuse(place, f"{what}: {key} must be a text, not {value!r}")
+    if value is not None and not isinstance(value, str):
+        refuse(place, f"{what}: {key} must be a text, not {value!r}")
+    return value
 
 
 def _line(what: str, options: Mapping[str, object], key: str, place: Place) -> str | None:

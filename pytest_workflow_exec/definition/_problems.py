@@ -35,6 +35,7 @@ class Problems:
         """Collect the problems of the file at `path`.
 
         Args:
+            path: The file, as messages name it.
             values: Where each value stands. Without it (Python) the place is `fallback`, and messages name the way.
             keys: Where each key of a mapping stands.
             fallback: The place of what has no mark of its own.

@@ -63,6 +63,8 @@ def python_workflow(
     """Return the workflow of a Python file.
 
     Args:
+        path: The file.
+        root: The project that holds it.
         source: The file's content, as it was imported.
         declaration: Its `WORKFLOW`.
         functions: Its steps in their order.

@@ -49,6 +49,7 @@ def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
     """Return the value of every input.
 
     Args:
+        workflow: The workflow that declares them.
         given: Texts by input name, from the command line; they go before defaults.
 
     Raises:
@@ -61,7 +62,7 @@ def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
         try:
             values[spec.name] = value = _value(workflow, spec, given)
             groups[spec.name] = MappingProxyType(dict(groups_of(spec, value)))
-        except ValueProblemError as error:
+        except ValueProblemError as error:  # noqa: PERF203 - all problems are said together
             message = f"input {quoted(spec.name)} {error}. Give --workflow-input {spec.name}=VALUE"
             problems.append(Problem(message=message))
     if problems:

@@ -85,7 +85,8 @@ def _as_list(command: str) -> str:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    return f"write [{', '.join(words)}]" if command.isprintable() and len(command) < _MAX_SHOWN else "write [git, status]"
+    showable = command.isprintable() and len(command) < _MAX_SHOWN
+    return f"write [{', '.join(words)}]" if showable else "write [git, status]"
 
 
 def _show(value: object) -> object:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
 from pytest_workflow_exec.model import Location, Step, Template
+
+_NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
 
 
 def inside(root: Path, path: Path) -> Path | None:
@@ -55,14 +58,17 @@ def python_digests(root: Path, target: Path) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): digest_of_bytes(path.read_bytes()) for path in sorted(set(files))}
 
 
-def _python_files(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*.py") if path.is_file() and "__pycache__" not in path.parts)
+def _python_files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _NOT_SOURCE]
+        yield from (Path(place) / name for name in names if name.endswith(".py") and (Path(place) / name).is_file())
 
 
 def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], sources: Mapping[str, str]) -> Step:
     """Return the step with the digest of its definition.
 
     Args:
+        step: The step, its digest still empty.
         root: The project; paths count from it, so that a moved project has the same digests.
         variables: Those of the workflow; the ones that the step uses count.
         sources: Digests of source text that is part of what the step does, beside what its body holds.
@@ -106,14 +112,18 @@ def _as_data(value: object, root: Path) -> Json:
         return value.relative_to(root).as_posix()
     if isinstance(value, bytes):
         return digest_of_bytes(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _as_data(item, root) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_as_data(item, root) for item in value]
+    if isinstance(value, (Mapping, tuple)):
+        return _many_as_data(value, root)
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         known = {name: item for name, item in fields.items() if name != "digest" and not isinstance(item, Location)}
         return {"kind": type(value).__name__, **{name: _as_data(item, root) for name, item in known.items()}}
-    raise TypeError(f"a definition can't hold {value!r}")
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        raise TypeError(f"a definition can't hold {value!r}")
+    return value
+
+
+def _many_as_data(value: Mapping[str, object] | tuple[object, ...], root: Path) -> Json:
+    if isinstance(value, tuple):
+        return [_as_data(item, root) for item in value]
+    return {key: _as_data(item, root) for key, item in value.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from pytest_workflow_exec.model import Body, Gate, Step, Template, Verify
@@ -35,9 +36,9 @@ class _Reader:
     def texts(self, own: str, earlier: Mapping[str, Keys | None]) -> Texts:
         scope = Scope(
             inputs=self.inputs,
-            variables=frozenset(self.variables),
+            variables=self.variables.keys(),
             all_variables=self.all_variables,
-            steps=dict(earlier),
+            steps=earlier,
             all_steps=self.ids,
             own_step=own,
         )
@@ -75,7 +76,8 @@ def read_steps(
             # A later step may name this one; that it is wrong is said once, here.
             earlier.update(dict.fromkeys(_ids([item])))
             continue
-        body = _body(reader, model, kind, where, earlier, gates)
+        body = _body(model, where, reader.texts(model.id, earlier), reader.files, gates=gates)
+        _check_belongings(model, kind, where, problems)
         earlier[model.id] = _keys_of(model, kind)
         if kind == "gate":
             gates.add(model.id)
@@ -114,24 +116,15 @@ def _keys_of(model: StepModel, kind: str) -> Keys | None:
     return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY}.get(kind)
 
 
-def _body(
-    reader: _Reader,
-    model: StepModel,
-    kind: str,
-    where: Where,
-    earlier: Mapping[str, Keys | None],
-    gates: set[str],
-) -> Body | None:
-    texts = reader.texts(model.id, earlier)
-    _check_belongings(model, kind, where, texts.problems)
+def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: AbstractSet[str]) -> Body | None:
     if model.run is not None:
         return read_command(model, where, texts)
     if model.call is not None:
-        return read_call(model.call, (*where, "call"), texts, reader.files)
+        return read_call(model.call, (*where, "call"), texts, files)
     if model.verify is not None:
-        return _verify(model.verify, model.expect or ExpectModel(), where, texts, reader.files)
+        return _verify(model.verify, model.expect or ExpectModel(), where, texts, files)
     if model.gate is not None:
-        return _gate(model.gate, model.timeout, where, texts, frozenset(gates))
+        return _gate(model.gate, model.timeout, where, texts, gates)
     return None
 
 
@@ -168,7 +161,7 @@ def _verify(model: VerifyModel, expect: ExpectModel, where: Where, texts: Texts,
     )
 
 
-def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: frozenset[str]) -> Gate:
+def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
     place = (*where, "gate")
     if model.assurance != 1:
         texts.problems.at((*place, "assurance"), f"assurance {model.assurance} can't be used yet; 1 is a terminal")

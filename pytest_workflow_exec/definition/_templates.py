@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -15,6 +16,8 @@ _OPENING = re.compile(r"\$(\$)?\{")
 _DOTTED = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
 _SCOPES = ("inputs", "run", "steps", "vars")
 _RUN_KEYS = ("dir", "id")
+
+_MAX_KEYS = 2
 
 COMMAND_KEYS = ("exit", "outcome", "stderr", "stdout")
 
@@ -82,11 +85,11 @@ class Scope:
 
     inputs: Mapping[str, frozenset[str] | None]
     """Each input with its named groups; None: not known, as its declaration has a problem."""
-    variables: frozenset[str] = frozenset()
-    all_variables: frozenset[str] = frozenset()
+    variables: AbstractSet[str] = frozenset()
+    all_variables: AbstractSet[str] = frozenset()
     steps: Mapping[str, Keys | None] | None = None
     """Each earlier step with its values; a step's None: any key. None altogether: steps can't be named here."""
-    all_steps: frozenset[str] = frozenset()
+    all_steps: AbstractSet[str] = frozenset()
     own_step: str | None = None
 
     def problem(self, reference: Reference) -> str | None:
@@ -161,7 +164,7 @@ class Scope:
             return None
         known = (self.steps or {}).get(step)
         below = frozenset[str]() if known is None else known[keys[0]]
-        if len(keys) > 2 or not below:
+        if len(keys) > _MAX_KEYS or not below:
             return f"{quoted(keys[0])} has no values below it"
         if keys[1] not in below:
             return f"the pattern of {quoted(keys[0])} has no named group {quoted(keys[1])}{suggestion(keys[1], below)}"

@@ -11,6 +11,7 @@ from pytest_workflow_exec.model import Template
 from ._names import value_name_problem
 from ._problems import Problems, Where
 from ._templates import Scope, TemplateError, literal_template, parse_template
+from ._yaml_tree import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,8 @@ def read_variables(
             problems.at_key(where, problem)
         elif not isinstance(text, str):
             problems.at(where, "must be a text")
+        elif isinstance(text, Plain) and not text:
+            problems.at(where, 'has no value; write "" if an empty text is meant')
         else:
             scope = Scope(inputs=inputs, variables=frozenset(variables), all_variables=frozenset(declared))
             variables[name] = Texts(problems=problems, scope=scope).template(text, where)

@@ -149,4 +149,4 @@ def _check_characters(value: InputValue) -> None:
 def _check_path(text: str) -> None:
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts:
-        raise ValueProblemError(f"must be a path inside the project, from its root and without '..', not {quoted(text)}")
+        raise ValueProblemError(f"must be a path from the project's root, without '..', not {quoted(text)}")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Union
 
 import yaml
 
@@ -46,7 +45,7 @@ class Plain(str):
     __slots__ = ()
 
 
-Value = Union[str, list["Value"], dict[str, "Value"]]
+Value = str | list["Value"] | dict[str, "Value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,8 +90,7 @@ def write_blob(run_directory: Path, blob: Blob) -> None:
         ):
             write_durably(folder / blob.digest, blob.content, folder=parent)
     except OSError as error:
-        message = f"{folder / blob.digest} can't be written: {reason_of(error)}"
-        raise EvidenceError(message) from error
+        raise EvidenceError(f"{folder / blob.digest} can't be written: {reason_of(error)}") from error
 
 
 class Resolved(NamedTuple):
@@ -113,8 +112,7 @@ def resolve_blobs(data: Mapping[str, Json], run_directory: Path) -> Resolved:
         whole = reader.data(data) if is_reference(data) else data
         return Resolved({key: reader.value(item) for key, item in whole.items()}, reader.count)
     except RecursionError as error:
-        message = "its data is nested too deeply"
-        raise BlobError(message) from error
+        raise BlobError("its data is nested too deeply") from error
 
 
 class _Reader:
@@ -129,11 +127,9 @@ class _Reader:
         try:
             data = parse(text)
         except StrictJsonError as error:
-            message = f"blob {reference['blob']} holds no data: {error}"
-            raise BlobError(message) from error
+            raise BlobError(f"blob {reference['blob']} holds no data: {error}") from error
         if not isinstance(data, Mapping):
-            message = f"blob {reference['blob']} holds no data: it is no mapping"
-            raise BlobError(message)
+            raise BlobError(f"blob {reference['blob']} holds no data: it is no mapping")
         return data
 
     def value(self, value: Json) -> Json:
@@ -148,17 +144,14 @@ class _Reader:
     def _text(self, reference: Mapping[str, Json]) -> str:
         digest = reference["blob"]
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-            message = "a reference to a blob holds no digest"
-            raise BlobError(message)
+            raise BlobError("a reference to a blob holds no digest")
         try:
             with open_regular(self._folder / digest[:2] / digest) as file:
                 content = file.read()
         except (LogUnreadableError, OSError) as error:
-            message = f"blob {digest} is missing or can't be read"
-            raise BlobError(message) from error
+            raise BlobError(f"blob {digest} is missing or can't be read") from error
         if hashlib.sha256(content).hexdigest() != digest:
-            message = f"blob {digest} was changed: its content has another digest"
-            raise BlobError(message)
+            raise BlobError(f"blob {digest} was changed: its content has another digest")
         self.count += 1
         return _fitting(content[_SALT_BYTES:], reference)
 
@@ -167,9 +160,7 @@ def _fitting(encoded: bytes, reference: Mapping[str, Json]) -> str:
     try:
         text = encoded.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"blob {reference['blob']} is no text"
-        raise BlobError(message) from error
+        raise BlobError(f"blob {reference['blob']} is no text") from error
     if reference["size_bytes"] != len(encoded) or reference["head"] != text[:_HEAD_CHARACTERS]:
-        message = f"blob {reference['blob']} is not what the record says of it"
-        raise BlobError(message)
+        raise BlobError(f"blob {reference['blob']} is not what the record says of it")
     return text

@@ -41,8 +41,7 @@ def create_run_directory(root: Path, run: RunId) -> Path:
         EvidenceError: It exists, can't be made, or something on the way is a link or somebody else's.
     """
     if not RUN_ID.fullmatch(run):
-        message = f"{run!r} is no run id"
-        raise EvidenceError(message)
+        raise EvidenceError(f"{run!r} is no run id")
     runs = runs_directory(root)
     with (
         _opened_state(root) as state_folder,
@@ -73,8 +72,7 @@ def find_run(reference: str, *, root: Path | None) -> Path:
     if root is not None and len(fitting) == 1:
         return runs_directory(root) / fitting[0] / LOG_NAME
     if fitting:
-        message = f"{len(fitting)} runs begin with {reference!r}:\n{_listed(fitting)}"
-        raise LogUnreadableError(message)
+        raise LogUnreadableError(f"{len(fitting)} runs begin with {reference!r}:\n{_listed(fitting)}")
     if reference and Path(reference).exists():
         return _log_at(Path(reference))
     raise LogUnreadableError(_nothing_found(reference, runs, root))
@@ -96,15 +94,13 @@ def _ignore_in_git(state: Path, folder: int) -> None:
         try:
             write_durably(state / name, b"*\n", folder=folder)
         except OSError as error:
-            message = f"{state / name} can't be written: {reason_of(error)}"
-            raise EvidenceError(message) from error
+            raise EvidenceError(f"{state / name} can't be written: {reason_of(error)}") from error
 
 
 def _log_at(path: Path) -> Path:
     log = path / LOG_NAME if path.is_dir() else path
     if not log.exists():
-        message = f"there is no {log}. Give the path of a run's folder or of its {LOG_NAME}."
-        raise LogUnreadableError(message)
+        raise LogUnreadableError(f"there is no {log}. Give the path of a run's folder or of its {LOG_NAME}.")
     return log
 
 
@@ -114,8 +110,7 @@ def _runs(root: Path) -> list[RunId]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        message = f"{runs_directory(root)} can't be read: {reason_of(error)}"
-        raise LogUnreadableError(message) from error
+        raise LogUnreadableError(f"{runs_directory(root)} can't be read: {reason_of(error)}") from error
     return sorted((name for name in names if RUN_ID.fullmatch(name)), reverse=True)
 
 

@@ -29,8 +29,7 @@ def opened_directory(path: Path, *, follow: bool = False) -> Iterator[int]:
     try:
         folder = os.open(path, _DIRECTORY if follow else _DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        message = f"{path} can't be used for evidence: {_why_no_directory(path, error)}"
-        raise EvidenceError(message) from error
+        raise EvidenceError(f"{path} can't be used for evidence: {_why_no_directory(path, error)}") from error
     try:
         yield folder
     finally:
@@ -50,8 +49,7 @@ def private_directory(path: Path, *, parent: int, must_be_new: bool = False) -> 
     try:
         folder = _opened_private(path, parent, must_be_new=must_be_new)
     except OSError as error:
-        message = f"{path} can't be used for evidence: {_why_no_directory(path, error)}"
-        raise EvidenceError(message) from error
+        raise EvidenceError(f"{path} can't be used for evidence: {_why_no_directory(path, error)}") from error
     try:
         yield folder
     finally:
@@ -94,12 +92,10 @@ def open_regular(path: Path) -> BinaryIO:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        message = f"{path} can't be read: {reason_of(error)}"
-        raise LogUnreadableError(message) from error
+        raise LogUnreadableError(f"{path} can't be read: {reason_of(error)}") from error
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        message = f"{path} is no regular file"
-        raise LogUnreadableError(message)
+        raise LogUnreadableError(f"{path} is no regular file")
     return os.fdopen(file, "rb")
 
 
@@ -137,8 +133,7 @@ def _make(name: str, parent: int, *, must_be_new: bool) -> bool:
 def _close_to_others(folder: int, path: Path) -> None:
     facts = os.fstat(folder)
     if facts.st_uid != os.geteuid():
-        message = f"{path} belongs to uid {facts.st_uid}, not to you (uid {os.geteuid()}). Remove it."
-        raise EvidenceError(message)
+        raise EvidenceError(f"{path} belongs to uid {facts.st_uid}, not to you (uid {os.geteuid()}). Remove it.")
     if stat.S_IMODE(facts.st_mode) & 0o077:
         os.fchmod(folder, 0o700)
 

@@ -111,8 +111,7 @@ def read_seal(raw: bytes) -> Seal:
     if seal is None:
         raise _why_no_record(raw)
     if not is_sealed(raw):
-        message = "its hash does not fit its bytes"
-        raise BadLineError(message)
+        raise BadLineError("its hash does not fit its bytes")
     return seal
 
 
@@ -125,25 +124,21 @@ def record_of(raw: bytes) -> Record:
     try:
         value = parse(raw[:-1].decode("utf-8"))
     except UnicodeDecodeError as error:
-        message = "it is not UTF-8"
-        raise BadLineError(message) from error
+        raise BadLineError("it is not UTF-8") from error
     except StrictJsonError as error:
         raise BadLineError(str(error)) from error
     if not isinstance(value, Mapping) or tuple(value) != KEYS:
-        message = "its keys are not those of a record"
-        raise BadLineError(message)
+        raise BadLineError("its keys are not those of a record")
     return _record(value, raw)
 
 
 def _record(value: Mapping[str, Json], raw: bytes) -> Record:
     claims = seal_claims(raw)
     if claims is None or value["v"] != VERSION or not _agrees(value, claims):
-        message = "its values differ from its bytes"
-        raise BadLineError(message)
+        raise BadLineError("its values differ from its bytes")
     for key, types in _TYPES.items():
         if type(value[key]) not in types:
-            message = f"its {key} is no {types[-1].__name__}"
-            raise BadLineError(message)
+            raise BadLineError(f"its {key} is no {types[-1].__name__}")
     fields: dict[str, object] = {**value, "actor": _actor(value["actor"])}
     return Record(**fields)  # type: ignore[arg-type]  # each field's type was checked above
 
@@ -153,8 +148,7 @@ def _actor(value: Json) -> Actor:
         kind, name = value["kind"], value["id"]
         if kind in get_args(ActorKind) and isinstance(name, str):
             return Actor(kind=kind, id=name)  # type: ignore[arg-type]  # one of the words of ActorKind
-    message = "its actor is none"
-    raise BadLineError(message)
+    raise BadLineError("its actor is none")
 
 
 def _agrees(value: Mapping[str, Json], claims: Seal) -> bool:

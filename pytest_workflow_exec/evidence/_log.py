@@ -64,15 +64,13 @@ class EvidenceLog:
             EvidenceError: Something of that name is there already, or it can't be made.
         """
         if not RUN_ID.fullmatch(run):
-            message = f"{run!r} is no run id"
-            raise EvidenceError(message)
+            raise EvidenceError(f"{run!r} is no run id")
         path = run_directory / LOG_NAME
         with opened_directory(run_directory) as folder:
             try:
                 file = os.open(LOG_NAME, _FLAGS, 0o600, dir_fd=folder)
             except OSError as error:
-                message = f"{path} can't be created: {reason_of(error)}"
-                raise EvidenceError(message) from error
+                raise EvidenceError(f"{path} can't be created: {reason_of(error)}") from error
             try:
                 _own(file, path)
                 os.fsync(folder)
@@ -137,12 +135,10 @@ class EvidenceLog:
     def _writing(self) -> Iterator[None]:
         # The owner first: in a forked child, another thread of the parent may hold the lock for ever.
         if os.getpid() != self._owner:
-            message = f"{self._path} belongs to process {self._owner}; a forked child may not write to it"
-            raise EvidenceError(message)
+            raise EvidenceError(f"{self._path} belongs to process {self._owner}; a forked child may not write to it")
         with self._lock:
             if self._busy:
-                message = f"{self._path}: a signal handler may not write while a record is being written"
-                raise EvidenceError(message)
+                raise EvidenceError(f"{self._path}: a signal handler may not write while a record is being written")
             self._busy = True
             try:
                 self._refuse_if_over()
@@ -153,11 +149,9 @@ class EvidenceLog:
 
     def _refuse_if_over(self) -> None:
         if self._dead is not None:
-            message = f"{self._path} takes no more records: it {self._dead}"
-            raise EvidenceError(message)
+            raise EvidenceError(f"{self._path} takes no more records: it {self._dead}")
         if self._file < 0:
-            message = f"{self._path} takes no more records: it is closed"
-            raise EvidenceError(message)
+            raise EvidenceError(f"{self._path} takes no more records: it is closed")
 
     def _settle(self) -> None:
         # Ctrl-C can strike between the write and the note of it. The file's size says which of the two
@@ -181,8 +175,7 @@ class EvidenceLog:
 
     def _die(self, reason: str, cause: Exception | None = None) -> NoReturn:
         self._dead = reason
-        message = f"{self._path} {reason}"
-        raise EvidenceError(message) from cause
+        raise EvidenceError(f"{self._path} {reason}") from cause
 
     def _prepared(self, event: Event) -> tuple[Record, bytes, list[Blob]]:
         data = self._cleaner.data(event.data)
@@ -242,8 +235,7 @@ def _own(file: int, path: Path) -> None:
     os.fchmod(file, 0o600)
     facts = os.fstat(file)
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_uid != os.geteuid():
-        message = f"{path} is not a regular file of its own that belongs to uid {os.geteuid()}"
-        raise EvidenceError(message)
+        raise EvidenceError(f"{path} is not a regular file of its own that belongs to uid {os.geteuid()}")
 
 
 def _facts(path: Path) -> os.stat_result | None:

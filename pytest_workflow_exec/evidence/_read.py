@@ -40,22 +40,20 @@ def read_log(path: Path) -> Iterator[Record]:
                 yield _whole_record(line, path)
                 before = seal
         except OSError as error:
-            message = f"{path} can't be read: {reason_of(error)}"
-            raise LogUnreadableError(message) from error
+            raise LogUnreadableError(f"{path} can't be read: {reason_of(error)}") from error
         except (BadLineError, BlobError) as error:
-            message = f"{path}, line {line.number}: {error}. See what `workflow-exec verify {path}` says."
-            raise LogUnreadableError(message) from error
+            raise LogUnreadableError(
+                f"{path}, line {line.number}: {error}. See what `workflow-exec verify {path}` says."
+            ) from error
 
 
 def _linked(line: Line, before: Seal | None) -> Seal:
     seal = read_seal(line.raw)
     seq, prev = (0, NO_HASH.encode("ascii")) if before is None else (before.seq + 1, before.hash)
     if (seal.seq, seal.prev) != (seq, prev):
-        message = "it does not follow the record before it"
-        raise BadLineError(message)
+        raise BadLineError("it does not follow the record before it")
     if before is not None and seal.run != before.run:
-        message = "it belongs to another run"
-        raise BadLineError(message)
+        raise BadLineError("it belongs to another run")
     return seal
 
 

@@ -26,34 +26,29 @@ def parse(text: str) -> Json:
     try:
         return cast("Json", _decoder.decode(text))
     except RecursionError as error:
-        message = "it is nested too deeply"
-        raise StrictJsonError(message) from error
+        raise StrictJsonError("it is nested too deeply") from error
     except StrictJsonError:
         raise
     except ValueError as error:
-        message = f"it is no JSON ({error})"
-        raise StrictJsonError(message) from error
+        raise StrictJsonError(f"it is no JSON ({error})") from error
 
 
 def _unique(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
-        message = "it has a key twice"
-        raise StrictJsonError(message)
+        raise StrictJsonError("it has a key twice")
     return mapping
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        message = "it holds a number that is too large"
-        raise StrictJsonError(message)
+        raise StrictJsonError("it holds a number that is too large")
     return number
 
 
 def _no_constant(text: str) -> NoReturn:
-    message = f"it holds {text}"
-    raise StrictJsonError(message)
+    raise StrictJsonError(f"it holds {text}")
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)

@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest_workflow_exec.plugin_sessions += 1
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:  # noqa: ARG001  # pluggy names it
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Note that one session less has the plugin."""
     pytest_workflow_exec.plugin_sessions -= 1
 

@@ -49,7 +49,7 @@ def failing_plainly(attempt: Attempt) -> Iterator[None]:
         attempt.errors.append(error)
         said = str(error)
     if said is not None:
-        pytest.fail(said, pytrace=False)
+        raise pytest.fail.Exception(said, pytrace=False) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,8 @@ _MAX_CHARACTERS = 2000
 
 def _said(error: BaseException) -> str:
     text = str(error)
-    return _short(text if isinstance(error, pytest.fail.Exception) else f"{type(error).__name__}: {text}".strip(": "))
+    plain = isinstance(error, (WorkflowExecError, pytest.fail.Exception))
+    return _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "))
 
 
 def _short(text: str) -> str:

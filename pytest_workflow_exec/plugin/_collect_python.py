@@ -97,21 +97,30 @@ class WorkflowModule(pytest.Module):
 
 
 def _functions(module: WorkflowModule, nodes: Iterable[pytest.Item | pytest.Collector]) -> list[pytest.Function]:
-    problems = [
-        Problem(path=module.path, message=f"{node.name}: only functions can be steps; a class can't be used yet")
-        for node in (nodes := list(nodes))
-        if not isinstance(node, pytest.Function)
-    ]
-    functions = [node for node in nodes if isinstance(node, pytest.Function)]
-    for node in functions:
-        if hasattr(node, "callspec"):
-            problems.append(Problem(path=module.path, message=f"{node.name}: parametrized steps can't be used yet"))
-        elif node.obj.__module__ != module.obj.__name__:
-            message = f"{node.name} is imported from {node.obj.__module__}; a step is defined in its workflow's file"
-            problems.append(Problem(path=module.path, message=message))
+    functions, problems = [], []
+    for node in nodes:
+        if (problem := _unfit(node, module)) is not None:
+            problems.append(Problem(path=module.path, line=_line_of(node), message=problem))
+        elif isinstance(node, pytest.Function):
+            functions.append(node)
     if problems:
         raise DefinitionError(problems)
     return functions
+
+
+def _unfit(node: pytest.Item | pytest.Collector, module: WorkflowModule) -> str | None:
+    if not isinstance(node, pytest.Function):
+        return f"{node.name}: only functions can be steps; a class can't be used yet"
+    if hasattr(node, "callspec"):
+        return f"{node.name}: parametrized steps can't be used yet"
+    if node.obj.__module__ != module.obj.__name__:
+        return f"{node.name} is imported from {node.obj.__module__}; a step is defined in its workflow's file"
+    return None
+
+
+def _line_of(node: pytest.Item | pytest.Collector) -> int | None:
+    reported = node.reportinfo()[1] if isinstance(node, pytest.Item) else None
+    return None if reported is None else reported + 1
 
 
 def _declaration(module: WorkflowModule) -> Declaration:

@@ -16,8 +16,8 @@ from ._bodies import perform
 from ._keys import PLANNED
 from ._markers import mark_step
 from ._named import is_named
-from ._project import project_of
 from ._planned import PlannedItem
+from ._project import project_of
 from ._session import session_of
 
 
@@ -30,7 +30,8 @@ def collect_yaml(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
         session_of(parent.config).problems.extend(error.problems)
         return None
     if is_fragment(path):
-        return _refuse_fragment(path, parent)
+        _refuse_fragment(path, parent)
+        return None
     file: WorkflowFile = WorkflowFile.from_parent(parent, path=path)
     session_of(parent.config).files.add(file.nodeid)
     return file

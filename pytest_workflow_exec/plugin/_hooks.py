@@ -9,8 +9,8 @@ import pytest
 from ._ending import honest_status, run_session
 from ._keys import ATTEMPT, PLANNED
 from ._order import restore_order
-from ._runtest import admit_item, attempted, guarded_body, judge_report
 from ._planned import planned
+from ._runtest import admit_item, attempted, guarded_body, judge_report
 from ._session import WorkflowSession
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
@@ -102,7 +102,7 @@ class SessionHooks:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Let the exit status tell the truth, and end with the evidence."""
         self._session.lines.summarising = True
-        session.exitstatus = honest_status(session.config, session.exitstatus)
+        session.exitstatus = honest_status(session.config, session.exitstatus) or session.exitstatus
         result = yield
         self._session.lines.last_words(self._session.runs.values())
         return result

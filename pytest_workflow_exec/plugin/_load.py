@@ -45,8 +45,7 @@ def _module_of(call: Call) -> ModuleType:
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         copy = Path(folder) / f"{name}.py"
         copy.write_bytes(call.source)
-        module = _import_copy(name, copy, original=call.path)
-    return module
+        return _import_copy(name, copy, original=call.path)
 
 
 def _import_copy(name: str, copy: Path, *, original: Path) -> ModuleType:

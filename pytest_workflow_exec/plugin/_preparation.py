@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
 from pytest_workflow_exec.approval import ask, terminal_problem
 from pytest_workflow_exec.definition import Inputs, resolve_inputs
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
     LockHeldError,
     PolicyError,
@@ -36,7 +38,7 @@ def refuse_bad_files(session: WorkflowSession) -> None:
     Raises:
         pytest.UsageError: One is not; lists all that is wrong.
     """
-    lines = [str(problem) for problem in session.problems]
+    lines = [_placed(problem, session.config) for problem in session.problems]
     lines += [f"{node}: could not be imported, see above" for node in session.broken]
     if lines:
         raise pytest.UsageError(_listed("no workflow runs, because a workflow file can't be used:", lines))
@@ -65,7 +67,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     """
     names = _running(session, items)
     prepared = [_Preparation(session, session.workflows[name], only=len(names) == 1) for name in names]
-    problems = [problem for each in prepared for problem in each.problems]
+    problems = [_placed(problem, session.config) for each in prepared for problem in each.problems]
     if problems:
         raise pytest.UsageError(_listed("nothing was run, because the workflow would not get through:", problems))
     for each in prepared:
@@ -160,11 +162,18 @@ def _given_inputs(config: pytest.Config, workflow: Workflow, *, only: bool) -> M
     return given
 
 
+def _placed(problem: Problem, config: pytest.Config) -> str:
+    here = config.invocation_params.dir
+    if problem.path is not None and problem.path.is_relative_to(here):
+        problem = replace(problem, path=problem.path.relative_to(here))
+    return str(problem)
+
+
 def _usage(message: str) -> PreflightError:
     return PreflightError([Problem(message=message)])
 
 
-def _plain(inputs: Inputs) -> Mapping[str, object]:
+def _plain(inputs: Inputs) -> Mapping[str, Json]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
 
 

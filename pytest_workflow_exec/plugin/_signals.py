@@ -29,5 +29,5 @@ def ending_signals_interrupt() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # signal's own signature
+def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)

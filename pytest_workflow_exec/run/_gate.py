@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
 from pytest_workflow_exec.digests import Json
@@ -13,12 +14,20 @@ from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import Call, Command, Function, Gate, Step, StepId, Template, Verify, Workflow
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._repository import repository_of
-from pytest_workflow_exec.run._values import StepOutputs, Values
+from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.sandbox import Policy
 
 _UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit", "outcome"})
 _LIFETIME = timedelta(days=7)
 _NONCE_BYTES = 16
+_SPOKEN = {
+    "commit": "the commit",
+    "covers": "what runs after it",
+    "dirty": "whether the working tree is clean",
+    "policy_digest": "the policy",
+    "shown": "an output that was shown",
+    "starter": "who runs it",
+}
 
 
 def build_request(
@@ -97,9 +106,10 @@ def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
 
 
 def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
-    """Return the names of the facts that are no longer what was approved."""
+    """Return the facts that are no longer what was approved, as a person calls them."""
     before, after = approved.facts(), now.facts()
-    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return [_SPOKEN.get(name, name) for name in changed]
 
 
 def _covered(step: Step, values: Values) -> Covered:
@@ -146,28 +156,34 @@ def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterabl
         keys = [key] if key is not None else [each for each in outputs.values if each not in _UNSHOWN_KEYS]
         # A step that declares no outputs is shown by what it printed: an approver must see something of it.
         for each in keys or [each for each in ("stdout",) if each in outputs.values]:
-            yield from _shown_output(step, each, outputs)
+            yield from _shown_output(step, each, outputs, values.root)
 
 
-def _shown_output(step: StepId, key: str, outputs: StepOutputs) -> Iterable[ShownOutput]:
+def _shown_output(step: StepId, key: str, outputs: StepOutputs, root: Path) -> Iterable[ShownOutput]:
     value: Json = outputs.values[key]
     if not isinstance(value, list):
-        yield _one(step, key, value, outputs)
+        yield _one(step, key, value, outputs, root)
         return
     for number, item in enumerate(value):
-        yield _one(step, f"{key}[{number}]", item, outputs)
+        yield _one(step, f"{key}[{number}]", item, outputs, root)
 
 
-def _one(step: StepId, key: str, value: Json, outputs: StepOutputs) -> ShownOutput:
+def _one(step: StepId, key: str, value: Json, outputs: StepOutputs, root: Path) -> ShownOutput:
     file = outputs.files.get(key)
+    if file is not None:
+        # What a person is shown, and what is used later, is what is there now: not a memory of it.
+        check_unchanged(root, file, what=f"{step}.{key}")
     shown = None if file is None else ShownFile(path=file.path, sha256=file.sha256, size_bytes=file.size_bytes)
     return ShownOutput(step=step, key=key, value=value, file=shown)
 
 
 def _author_words(step: Step, gate: Gate, values: Values, words: str) -> Iterable[AuthorWords]:
-    yield AuthorWords(source="question", text=values.text(gate.question))
-    if step.description:
-        yield AuthorWords(source="description", text=step.description)
+    question = values.text(gate.question)
+    yield AuthorWords(source="question", text=question)
+    # A @gate function's docstring is both: its first line asks, the rest explains.
+    description = step.description.removeprefix(question).strip()
+    if description:
+        yield AuthorWords(source="description", text=description)
     if words:
         yield AuthorWords(source="@gate", text=words)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
-from pytest_workflow_exec.errors import GateDeniedError
-from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
+from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError
+from pytest_workflow_exec.model import Gate, Step, Workflow
 from pytest_workflow_exec.run._gate import build_request, changed_facts, gates_of
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values, check_unchanged
@@ -65,7 +65,8 @@ class Gatekeeper:
         """Return if no gate stands before the step, or if what was approved there is still what is there.
 
         Raises:
-            GateDeniedError: No decision of this run covers the step, or a fact changed since.
+            GateDeniedError: No decision of this run covers the step.
+            ApprovalLapsedError: A fact changed since the decision.
             OutputError: A file that was approved is gone or changed.
             EvidenceError: The use can't be written.
         """
@@ -84,8 +85,7 @@ class Gatekeeper:
         approved = approval.request
         now = self._request(self._workflow.step(approved.step), attempt=approved.attempt, words="")
         if changed := changed_facts(approved, now):
-            reason = f"{', '.join(changed)} changed after the approval; run again and decide on what is there now"
-            raise GateDeniedError(step=approved.step, decision="denied", reason=reason)
+            raise ApprovalLapsedError(gate=approved.step, changed=changed)
         self._journal.record(
             events.gate_used(approved.step, attempt=approved.attempt, digest=approved.digest, used_by=step.id)
         )

@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
 from pytest_workflow_exec.digests import Json, digest_of_file
@@ -59,7 +59,7 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
     """
     if returned is None:
         return NO_OUTPUTS
-    adapter: TypeAdapter[object] = TypeAdapter(object if annotation is None else annotation)
+    adapter = _adapter(object if annotation is None else annotation)
     try:
         text = adapter.dump_json(returned, warnings="error")
         adapter.validate_json(text)
@@ -80,7 +80,7 @@ def restore_return(outputs: StepOutputs, annotation: object) -> object:
     bare = outputs.values["value"] if set(outputs.values) == {"value"} else outputs.values
     if annotation is None:
         return bare
-    adapter: TypeAdapter[object] = TypeAdapter(annotation)
+    adapter = _adapter(annotation)
     try:
         return adapter.validate_python(bare, strict=False)
     except ValidationError as error:
@@ -102,6 +102,14 @@ def file_output(root: Path, path: Path) -> FileOutput:
         raise OutputError(message) from error
 
 
+def _adapter(annotation: object) -> TypeAdapter[object]:
+    try:
+        return TypeAdapter(cast("Any", annotation))
+    except PydanticSchemaGenerationError as error:
+        message = f"the return annotation {annotation!r} is nothing that JSON can be checked against: {error.message}"
+        raise OutputError(message) from error
+
+
 def _from_text(rule: OutputRule, result: CommandResult, values: Values) -> Json:
     if result.truncated:
         message = f"output {rule.name!r} can't be read: the command printed more than is kept"
@@ -120,7 +128,8 @@ def _from_glob(rule: OutputRule, values: Values) -> list[str]:
     pattern = "".join(
         part if isinstance(part, str) else glob.escape(str(values.value(part))) for part in rule.pattern.parts
     )
-    found = sorted(glob.glob(pattern, root_dir=values.root, recursive=True))
+    # Path.glob takes no text that could hold an escaped reference, and follows other rules for hidden files.
+    found = sorted(glob.glob(pattern, root_dir=values.root, recursive=True))  # noqa: PTH207
     files = [path for path in found if (values.root / path).is_file()]
     if not files or (rule.count is not None and len(files) != rule.count):
         wanted = "at least one file" if rule.count is None else f"{rule.count} file{'s' * (rule.count != 1)}"

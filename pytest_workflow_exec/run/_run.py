@@ -120,7 +120,8 @@ class Run:
 
         Raises:
             StepOrderError: The step may not start.
-            GateDeniedError: What was approved before it is not what is there now.
+            GateDeniedError: No decision covers it.
+            ApprovalLapsedError: What was approved before it is not what is there now.
             OutputError: A file that was approved is gone or changed.
             EvidenceError: The announcement can't be written.
         """

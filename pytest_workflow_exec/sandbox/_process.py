@@ -24,6 +24,7 @@ _FLOOD_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 16
 _GRACE_S = 1.0
 _REAP_S = 5.0
+_LOST = 255
 _SHORT_PAUSE_S, _LONG_PAUSE_S = 0.001, 0.02
 
 
@@ -177,7 +178,9 @@ class RunningCommand:
         try:
             pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
         except ChildProcessError:
-            # Somebody else in this process waited for it; how it ended is lost.
+            # Somebody else in this process waited for it; how it ended is lost. Popen must not
+            # look for it again: the pid may be another process's by now.
+            self._process.returncode = _LOST
             return True
         if pid == 0:
             return False

@@ -131,9 +131,7 @@ class CommandRunner:
         """
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
-            words = checked_argv(argv)
-            if not Path(words[0]).is_absolute():
-                raise CommandRefusedError(argv=words, reason="the engine's own commands start with an absolute path")
+            words = _with_absolute_program(checked_argv(argv))
             job = self._job(of, words, Path(words[0]), extra_environment, None)
         except CommandRefusedError as error:
             raise self._refused(of, argv, error) from None
@@ -216,3 +214,9 @@ class CommandRunner:
 
     def _masked(self, words: Sequence[str]) -> tuple[str, ...]:
         return tuple(self._redactor.text(word) for word in words)
+
+
+def _with_absolute_program(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not Path(words[0]).is_absolute():
+        raise CommandRefusedError(argv=words, reason="the engine's own commands start with an absolute path")
+    return words

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal
 
 INPUT_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What a value must look like to stand for `{name}`, whatever the workflow declares."""
@@ -50,7 +50,7 @@ class Matching:
     regex: str
 
 
-Piece = Union[Text, Anything, InputValue, Matching]
+Piece = Text | Anything | InputValue | Matching
 
 TokenKind = Literal["exact", "input", "mixed", "regex", "any", "rest"]
 

@@ -82,14 +82,12 @@ def _key(process: _Process) -> tuple[int, int]:
 
 
 def _members(main: int | None, marker: bytes) -> list[_Process]:
-    processes = [process for process in _processes() if process.pid != os.getpid()]
-    related = _descendants(main, processes) if main is not None else set()
+    marked = {process: _carries(process.pid, marker) for process in _processes() if process.pid != os.getpid()}
+    related = _descendants(main, marked) if main is not None else set()
     return [
         process
-        for process in processes
-        if process.pid in related
-        or (main is not None and main in (process.pid, process.group, process.session))
-        or _carries(process.pid, marker)
+        for process, carries in marked.items()
+        if carries or process.pid in related or main in (process.pid, process.group, process.session)
     ]
 
 
@@ -108,12 +106,17 @@ def _descendants(main: int, processes: Iterable[_Process]) -> set[int]:
 
 def _processes() -> Iterator[_Process]:
     """Return the living processes; one that has ended and waits to be collected is not alive."""
-    for name in os.listdir(_PROC):  # noqa: PTH208  # a path object for each process is ten times slower
-        if not name.isdigit():
-            continue
-        process = _read(int(name))
-        if process is not None:
-            yield process
+    # Listed again until nothing is new: a process that forks and ends between being listed and
+    # being read would otherwise hand on its work unseen, time after time.
+    seen: set[int] = set()
+    while new := _pids() - seen:
+        seen |= new
+        yield from (process for process in map(_read, new) if process is not None)
+
+
+def _pids() -> set[int]:
+    # No path objects: they take ten times as long.
+    return {int(name) for name in os.listdir(_PROC) if name.isdigit()}  # noqa: PTH208
 
 
 def _read(pid: int) -> _Process | None:

@@ -69,8 +69,7 @@ def _refuse_other_files(path: Path) -> None:
         start = file.read(2 * MAX_LINE_BYTES)
     torn_early = b"\n" not in start and _BEGINNING.startswith(start[: len(_BEGINNING)])
     if not torn_early and _BEGINNING not in start and b'","prev":"' not in start:
-        message = f"{path} is no evidence: no line of it is a record"
-        raise LogUnreadableError(message)
+        raise LogUnreadableError(f"{path} is no evidence: no line of it is a record")
 
 
 def _refuse_changed_end(line: Line, place: _Place) -> None:
@@ -84,11 +83,10 @@ def _next_seal(path: Path, line: Line, place: _Place) -> Seal:
         seal = read_seal(line.raw)
     except BadLineError as error:
         if error.version is not None and not _version_was_edited(path, line):
-            message = (
+            raise LogUnreadableError(
                 f"{path}, line {line.number}: unsupported version {error.version}; this is the verifier of version 1. "
                 f"Use a newer one."
-            )
-            raise LogUnreadableError(message) from error
+            ) from error
         raise _broken(line, "edited", place.seq, error.reason) from error
     if (seal.seq, seal.prev) != (place.seq, place.prev):
         raise _out_of_place(path, line, seal, place)

@@ -60,11 +60,9 @@ class Story:
             ContradictionError: It can't be true after the ones before it.
         """
         if (record.type == "run.started") != (record.seq == 0):
-            message = "a log begins with run.started, and no other record is one"
-            raise ContradictionError(message)
+            raise ContradictionError("a log begins with run.started, and no other record is one")
         if self.result is not None and record.type not in AFTER_THE_END:
-            message = f"{record.type} stands after the end of the run"
-            raise ContradictionError(message)
+            raise ContradictionError(f"{record.type} stands after the end of the run")
         if record.type not in _KNOWN_TYPES:
             self.unknown_types.add(record.type)
         take = _TAKES.get(record.type)
@@ -79,18 +77,15 @@ class Story:
         steps = plan.get("steps") if isinstance(plan, Mapping) else None
         for step in steps if isinstance(steps, list) else []:
             if not isinstance(step, Mapping) or _text(step, "id") in self._kinds:
-                message = "its plan is not a list of steps, each with an id of its own"
-                raise ContradictionError(message)
+                raise ContradictionError("its plan is not a list of steps, each with an id of its own")
             self._kinds[_text(step, "id")] = _text(step, "kind")
         if not self._kinds:
-            message = "its plan has no steps"
-            raise ContradictionError(message)
+            raise ContradictionError("its plan has no steps")
 
     def _decide(self, record: Record) -> None:
         step, assurance = self._planned(record), record.data.get("assurance")
         if type(assurance) is not int:
-            message = "its assurance is no number"
-            raise ContradictionError(message)
+            raise ContradictionError("its assurance is no number")
         self._decisions[step] = GateFacts(
             step=step,
             attempt=record.attempt,
@@ -103,8 +98,7 @@ class Story:
     def _end_step(self, record: Record) -> None:
         step, word = self._planned(record), _text(record.data, "outcome")
         if word not in {outcome.value for outcome in Outcome}:
-            message = f"{word!r} is no outcome of a step"
-            raise ContradictionError(message)
+            raise ContradictionError(f"{word!r} is no outcome of a step")
         outcome = Outcome(word)
         if outcome is Outcome.PASSED and self._kinds[step] == "gate":
             self._demand_approval(step, record.attempt)
@@ -113,8 +107,7 @@ class Story:
     def _demand_approval(self, step: str, attempt: int | None) -> None:
         decided = self._decisions.get(step)
         if decided is None or decided.decision != "approved" or decided.attempt != attempt:
-            message = f"gate {step!r} passed, but no record says that it was approved"
-            raise ContradictionError(message)
+            raise ContradictionError(f"gate {step!r} passed, but no record says that it was approved")
 
     def _finish(self, record: Record) -> None:
         result = _text(record.data, "result")
@@ -126,16 +119,13 @@ class Story:
         for step in self._kinds:
             outcome = self._outcomes.get(step)
             if outcome is None:
-                message = f"the run says that it passed, but step {step!r} has no end"
-                raise ContradictionError(message)
+                raise ContradictionError(f"the run says that it passed, but step {step!r} has no end")
             if not outcome.satisfies:
-                message = f"the run says that it passed, but step {step!r} is {outcome.words}"
-                raise ContradictionError(message)
+                raise ContradictionError(f"the run says that it passed, but step {step!r} is {outcome.words}")
 
     def _planned(self, record: Record) -> str:
         if record.step is None or record.step not in self._kinds:
-            message = f"{record.type} names step {record.step!r}, which is not in the plan"
-            raise ContradictionError(message)
+            raise ContradictionError(f"{record.type} names step {record.step!r}, which is not in the plan")
         return record.step
 
 
@@ -151,5 +141,4 @@ def _text(data: Mapping[str, Json], key: str) -> str:
     value = data.get(key)
     if isinstance(value, str):
         return value
-    message = f"its data has no text {key!r}"
-    raise ContradictionError(message)
+    raise ContradictionError(f"its data has no text {key!r}")

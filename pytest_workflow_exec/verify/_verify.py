@@ -41,8 +41,7 @@ def verify_log(path: Path, *, expect_head: str | None = None, chain_only: bool =
         ValueError: `expect_head` is not 64 hexadecimal digits.
     """
     if expect_head is not None and not _HASH.fullmatch(expect_head):
-        message = "expect_head must be 64 lower case hexadecimal digits"
-        raise ValueError(message)
+        raise ValueError("expect_head must be 64 lower case hexadecimal digits")
     audit = _Audit(path, expect_head, chain_only=chain_only)
     try:
         audit.read()

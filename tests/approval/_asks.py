@@ -79,9 +79,9 @@ class Asking:
         threading.Thread(target=run, daemon=True).start()
 
 
-def patched_input(asking: Asking) -> None:
+def patched_input(_: Asking) -> None:
     """Someone answers instead of a person."""
-    builtins.input = lambda prompt="": sample_request().code
+    builtins.input = lambda _="": sample_request().code
 
 
 def patched_while_asking(asking: Asking) -> None:
@@ -94,12 +94,12 @@ def stopped_alarm(asking: Asking) -> None:
     asking.meanwhile(lambda: signal.setitimer(signal.ITIMER_REAL, 0))
 
 
-def ascii_input(asking: Asking) -> None:
+def ascii_input(_: Asking) -> None:
     """Reading fails for whatever is not ASCII."""
     sys.stdin.reconfigure(encoding="ascii")  # type: ignore[union-attr]  # it is the real one
 
 
-def replaced_stdin(asking: Asking) -> None:
+def replaced_stdin(_: Asking) -> None:
     """Input comes from a text."""
     sys.stdin = io.StringIO(sample_request().code + "\n")
 
@@ -114,14 +114,14 @@ def typed_ahead(asking: Asking) -> None:
     asking.wait_for("go")
 
 
-def hostile_terminal(asking: Asking) -> None:
+def hostile_terminal(_: Asking) -> None:
     """A step leaves the terminal raw, without echo, in the alternate screen and in a half-written title."""
     tty.setraw(0, termios.TCSANOW)
     sys.stdout.write("\x1b[?1049h\x1b[8m\x1b[?25l\x1b[?1000h\x1b(0HOSTILE\x1b]0;half a title")
     sys.stdout.flush()
 
 
-def captured_stdout(asking: Asking) -> None:
+def captured_stdout(_: Asking) -> None:
     """Standard output is a text that nobody sees, as under a tee."""
     sys.stdout = io.StringIO()
 
@@ -136,13 +136,13 @@ def lost_screen(asking: Asking) -> None:
     asking.screen = LostScreen()
 
 
-def own_alarm(asking: Asking) -> None:
+def own_alarm(_: Asking) -> None:
     """A timer is running before the gate."""
     signal.signal(signal.SIGALRM, ringing)
     signal.setitimer(signal.ITIMER_REAL, ALARM_S)
 
 
-def blocked_alarm(asking: Asking) -> None:
+def blocked_alarm(_: Asking) -> None:
     """Alarms are blocked before the gate."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
 

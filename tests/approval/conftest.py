@@ -31,20 +31,19 @@ class Terminal:
         self._child: Any = None
 
     def start(
-        self, circumstance: str = "", *, timeout_s: float = 60, shell: str = "{}", env: dict[str, str] | None = None
+        self, circumstance: str = "", *, timeout_s: float = 60, script: str = "{}", env: dict[str, str] | None = None
     ) -> None:
         """Start the asking process.
 
         Args:
-            shell: A bash script; `{}` stands for the command line of the process.
+            script: A bash script; `{}` stands for the command line of the process.
         """
         argv = [sys.executable, "-m", "tests.approval._asks", str(self.folder), str(timeout_s), circumstance]
-        script = shell.replace("{}", shlex.join(argv))
-        if script == shlex.join(argv):
-            script = f"exec {script}"
+        command = shlex.join(argv)
+        line = f"exec {command}" if script == "{}" else script.replace("{}", command)
         self._child = pexpect.spawn(
             "/bin/bash",
-            ["--norc", "--noprofile", "-c", script],
+            ["--norc", "--noprofile", "-c", line],
             cwd=str(ROOT),
             env={**_environment(), **(env or {})},
             encoding="utf-8",

@@ -299,7 +299,7 @@ def test_wrong_answers_do_not_extend_the_time(terminal: Terminal) -> None:
 def test_blocked_alarm_can_not_make_it_hang(terminal: Terminal) -> None:
     """The time ends also where alarms were blocked, and they are blocked again afterwards."""
     # given
-    terminal.start("blocked-alarm", timeout_s=1)
+    terminal.start("blocked-alarm", timeout_s=0.3)
     terminal.see_prompt()
 
     # when

@@ -81,7 +81,7 @@ def facts_frame(screen: str) -> str:
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 @pytest.mark.parametrize("fact", FACTS)
-def test_every_fact_is_shown(fact: str, width: int, color: bool) -> None:
+def test_every_fact_is_shown(fact: str, width: int, *, color: bool) -> None:
     """Every fact stands above the words, whole, at any width."""
     # when
     screen = render(sample_request(), width=width, color=color)
@@ -92,7 +92,7 @@ def test_every_fact_is_shown(fact: str, width: int, color: bool) -> None:
 
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_no_line_is_wider_than_the_terminal(width: int, color: bool) -> None:
+def test_no_line_is_wider_than_the_terminal(width: int, *, color: bool) -> None:
     """The engine breaks lines itself, because what the terminal continues would stand without its prefix."""
     # given
     words = AuthorWords(source="model", text="世界" * 300 + "x" * 900 + " word" * 200)
@@ -112,7 +112,7 @@ def _columns(line: str) -> int:
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("source", ["question", "description", "@gate", "model"])
-def test_words_can_not_pass_for_facts(source: WordsSource, width: int, color: bool) -> None:
+def test_words_can_not_pass_for_facts(source: WordsSource, width: int, *, color: bool) -> None:
     """Every line of hostile words has the prefix of words, and no line without it says anything of theirs."""
     # given
     bar = "│ " if color else "| "
@@ -152,7 +152,7 @@ def _without_digest(line: str) -> str:
         {"refs": (HOSTILE,)},
         {"meaning": HOSTILE},
     ],
-    ids=lambda changes: "-".join(changes),
+    ids="-".join,
 )
 def test_values_can_not_pass_for_labels(changes: dict[str, Any], width: int) -> None:
     """The value of a fact acts on nothing and starts no line: only the engine's labels stand at the margin."""

@@ -18,7 +18,7 @@ NOT_TERMINAL = "standard input is no terminal: run it in a terminal, without a p
 
 
 @pytest.mark.parametrize(
-    ("shell", "problem"),
+    ("script", "problem"),
     [
         pytest.param("{} </dev/null", NOT_TERMINAL, id="null"),
         pytest.param("echo CODE | {}", NOT_TERMINAL, id="pipe"),
@@ -33,11 +33,11 @@ NOT_TERMINAL = "standard input is no terminal: run it in a terminal, without a p
         pytest.param("setsid --wait {}", "without setsid", id="other-session"),
     ],
 )
-def test_unusable_terminal_denies(terminal: Terminal, shell: str, problem: str) -> None:
+def test_unusable_terminal_denies(terminal: Terminal, script: str, problem: str) -> None:
     """Without a foreground terminal for both input and screen nobody is asked and nothing is approved."""
     # given
-    script = shell.replace("CODE", terminal.code).replace("FOLDER", str(terminal.folder))
-    terminal.start(shell=script)
+    line = script.replace("CODE", terminal.code).replace("FOLDER", str(terminal.folder))
+    terminal.start(script=line)
 
     # when
     shown = terminal.end()
@@ -71,7 +71,7 @@ def test_two_terminals_deny(terminal: Terminal) -> None:
     """Input from one terminal can't answer a question that another one shows."""
     # given
     master, other = os.openpty()
-    terminal.start(shell=f"{{}} >{os.ttyname(other)}")
+    terminal.start(script=f"{{}} >{os.ttyname(other)}")
 
     # when
     shown = terminal.end()
@@ -151,16 +151,16 @@ def test_interrupt_works_on_a_hostile_terminal(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("circumstance", "shell"),
+    ("circumstance", "script"),
     [
         pytest.param("captured-stdout", "{}", id="standard-output-elsewhere"),
         pytest.param("", "{} 2>FOLDER/log", id="errors-to-file"),
     ],
 )
-def test_prompt_reaches_the_terminal(terminal: Terminal, circumstance: str, shell: str) -> None:
+def test_prompt_reaches_the_terminal(terminal: Terminal, circumstance: str, script: str) -> None:
     """The prompt stands on the terminal wherever the other streams go."""
     # given
-    terminal.start(circumstance, shell=shell.replace("FOLDER", str(terminal.folder)))
+    terminal.start(circumstance, script=script.replace("FOLDER", str(terminal.folder)))
 
     # when
     terminal.see_prompt()
@@ -177,7 +177,7 @@ def test_prompt_reaches_the_terminal(terminal: Terminal, circumstance: str, shel
 def test_frames_fit_the_terminal(terminal: Terminal, plain: Callable[[str], str], columns: int, widest: int) -> None:
     """The frames are as wide as the terminal says, but never wider than 80."""
     # given
-    terminal.start(shell=f"stty cols {columns}; {{}}", env={"COLUMNS": "500"})
+    terminal.start(script=f"stty cols {columns}; {{}}", env={"COLUMNS": "500"})
 
     # when
     lines = plain(terminal.see_prompt()).split("\n")
@@ -208,7 +208,7 @@ def test_capture_is_named_with_its_way_out(terminal: Terminal, options: list[str
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, *options, str(test)]
 
     # when
-    terminal.start(shell=" ".join(argv))
+    terminal.start(script=" ".join(argv))
     terminal.end()
 
     # then

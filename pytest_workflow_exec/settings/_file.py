@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import Problem, SettingsError
-from pytest_workflow_exec.settings import PolicySettings, RuleSettings, SandboxMode
+
+from ._values import PolicySettings, RuleSettings, SandboxMode
 
 _LATER = {
     "gated": "gated commands",

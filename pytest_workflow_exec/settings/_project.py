@@ -1,18 +1,15 @@
-"""The project's configuration: where the project is, and what its own files say.
-
-pydantic reads, frozen dataclasses travel. No option and no environment variable changes anything here.
-"""
+"""Where the project is, and which of its files configures it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import Problem, SettingsError
+
+from ._values import Settings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,47 +18,6 @@ else:
 
 OWN_FILE = "workflow-exec.toml"
 SHARED_FILE = "pyproject.toml"
-
-SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSettings:
-    """One rule of the policy, as written; `sandbox/` gives it its meaning."""
-
-    rule: str
-    exec: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    network: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
-    write: tuple[str, ...] = ()
-    home: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicySettings:
-    """What commands the project allows, as written."""
-
-    rules: tuple[RuleSettings, ...] = ()
-    path: tuple[str, ...] = ("venv", "/usr/bin", "/bin")
-    sandbox: SandboxMode | None = None
-    """None: not said, which is the platform's default."""
-    workflow_rules: Mapping[str, tuple[RuleSettings, ...]] = field(default_factory=dict)
-    """Further rules by workflow name; they allow nothing in any other workflow."""
-    digest: str = digest_of({})
-    """SHA-256 over the whole policy table, in hex."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """One project's configuration."""
-
-    root: Path
-    """The project: every path of a command, a glob or the policy starts here."""
-    source: Path | None
-    """The file that it was read from; None if the project has none."""
-    policy: PolicySettings = field(default_factory=PolicySettings)
 
 
 def find_project(start: Path) -> Path | None:
@@ -103,9 +59,10 @@ def _read(path: Path) -> Mapping[str, Json]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(path=path, message=f"can't be read: {error}")]) from error
     try:
-        return tomllib.loads(text)
+        content: Mapping[str, Json] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([Problem(path=path, message=f"is not valid TOML: {error}")]) from error
+    return content
 
 
 def _table_of(path: Path) -> Mapping[str, Json] | None:
@@ -120,6 +77,6 @@ def _table_of(path: Path) -> Mapping[str, Json] | None:
 
 def _settings(root: Path, source: Path, table: Mapping[str, Json]) -> Settings:
     # pydantic is a tenth of a second that only a project with a configuration should pay.
-    from pytest_workflow_exec._settings_file import read_policy
+    from ._file import read_policy
 
     return Settings(root=root, source=source, policy=read_policy(source, table))

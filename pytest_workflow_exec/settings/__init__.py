@@ -1,0 +1,18 @@
+"""The project's configuration: where the project is, and what its own files say.
+
+pydantic reads, frozen dataclasses travel. No option and no environment variable changes anything here.
+"""
+
+from ._project import OWN_FILE, SHARED_FILE, find_project, load_settings
+from ._values import PolicySettings, RuleSettings, SandboxMode, Settings
+
+__all__ = [
+    "OWN_FILE",
+    "SHARED_FILE",
+    "PolicySettings",
+    "RuleSettings",
+    "SandboxMode",
+    "Settings",
+    "find_project",
+    "load_settings",
+]

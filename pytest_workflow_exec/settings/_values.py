@@ -1,0 +1,51 @@
+"""The configuration as frozen values: what the rest of the package is given of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytest_workflow_exec.digests import digest_of
+
+SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """One rule of the policy, as written; `sandbox/` gives it its meaning."""
+
+    rule: str
+    exec: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    home: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """What commands the project allows, as written."""
+
+    rules: tuple[RuleSettings, ...] = ()
+    path: tuple[str, ...] = ("venv", "/usr/bin", "/bin")
+    sandbox: SandboxMode | None = None
+    """None: not said, which is the platform's default."""
+    workflow_rules: Mapping[str, tuple[RuleSettings, ...]] = field(default_factory=dict)
+    """Further rules by workflow name; they allow nothing in any other workflow."""
+    digest: str = digest_of({})
+    """SHA-256 over the whole policy table, in hex."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One project's configuration."""
+
+    root: Path
+    """The project: every path of a command, a glob or the policy starts here."""
+    source: Path | None
+    """The file that it was read from; None if the project has none."""
+    policy: PolicySettings = field(default_factory=PolicySettings)

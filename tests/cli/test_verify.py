@@ -1,0 +1,159 @@
+"""`workflow-exec verify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pytest_workflow_exec.model import Outcome
+from tests.evidence._logs import begun, decided, ended, finished, note, passed_run, records_in, started, written
+
+from ._tool import workflow_exec
+
+
+def test_a_verified_run_is_exit_0_in_a_few_lines(tmp_path: Path) -> None:
+    """The verdict names run, plan, records, head, steps and decisions."""
+    path = written(tmp_path, passed_run())
+    head = records_in(path)[-1]["hash"]
+
+    done = workflow_exec("verify", path, "--expect-head", head, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"run       {path.parent.name}",
+        "workflow  release, plan pppppppppppp",
+        f"log       {path}",
+        "records   11 (seq 0-10), chain OK",
+        f"head      10 {head}, anchored",
+        "steps     3 passed",
+        "gate      approve: approved by alice (terminal, assurance 1)",
+        "VERDICT verified: intact, complete, passed, and anchored by your head",
+    ]
+
+
+def test_a_head_is_taken_in_any_case(tmp_path: Path) -> None:
+    """Capital letters in a typed head change nothing."""
+    path = written(tmp_path, passed_run())
+
+    head = records_in(path)[-1]["hash"].upper()
+
+    assert workflow_exec("verify", path, "--expect-head", head, cwd=tmp_path).returncode == 0
+
+
+def test_a_bounded_run_is_exit_3_and_says_what_to_do(tmp_path: Path) -> None:
+    """A run that only its own log confirms is told how to be confirmed from outside."""
+    path = written(tmp_path, [*passed_run()[:4], note(text="x" * 9_000), *passed_run()[4:]])
+
+    done = workflow_exec("verify", path, cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "not anchored" in done.stdout
+    assert "12 (seq 0-11), 1 stored texts, chain OK" in done.stdout
+    assert "VERDICT bounded: " in done.stdout.splitlines()[-1]
+    assert "--expect-head" in done.stdout.splitlines()[-1]
+    assert workflow_exec("verify", path, "--chain-only", cwd=tmp_path).returncode == 3
+
+
+def test_a_failed_run_is_exit_4_with_its_steps(tmp_path: Path) -> None:
+    """The steps are counted by outcome, also those that never ended."""
+    happened = [started(), ended("build"), decided("rejected"), ended("approve", Outcome.DENIED), finished("denied")]
+
+    done = workflow_exec("verify", written(tmp_path, happened), cwd=tmp_path)
+
+    assert done.returncode == 4
+    assert "steps     1 passed, 1 denied, 1 unfinished" in done.stdout
+    assert "gate      approve: rejected by alice" in done.stdout
+    assert "VERDICT not passed: the log is intact, and the run finished as denied" in done.stdout
+
+
+def test_a_broken_log_is_exit_1_with_kind_and_place(tmp_path: Path) -> None:
+    """The last line says what kind of damage there is, and where."""
+    path = written(tmp_path, passed_run())
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"exit":0', b'"exit":1'))
+    offset = content.rfind(b"\n", 0, content.find(b'"exit":0')) + 1
+
+    done = workflow_exec("verify", path, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "records   3 (seq 0-2), chain broken after them" in done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last == f"VERDICT broken: edited: line 4 (byte {offset}, seq 3): its hash does not fit its bytes"
+
+
+def test_a_torn_tail_is_exit_5(tmp_path: Path) -> None:
+    """Half a record at the end is called so, with its size."""
+    path = written(tmp_path, [started(), begun("build")])
+    path.write_bytes(path.read_bytes() + b'{"v":1')
+
+    done = workflow_exec("verify", path, cwd=tmp_path)
+
+    assert done.returncode == 5
+    assert "then 6 bytes of a torn record" in done.stdout
+    assert "VERDICT torn tail: " in done.stdout
+
+
+def test_another_file_is_exit_2(tmp_path: Path) -> None:
+    """A file that is no evidence is unreadable, not broken."""
+    (tmp_path / "x.jsonl").write_text("hello\n")
+
+    done = workflow_exec("verify", "x.jsonl", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "VERDICT unreadable: x.jsonl is no evidence" in done.stdout
+
+
+def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
+    """--json prints one object with everything that was found, for every verdict."""
+    path = written(tmp_path, passed_run())
+    head = records_in(path)[-1]["hash"]
+
+    done = workflow_exec("verify", path, "--json", "--expect-head", head, cwd=tmp_path)
+    facts = json.loads(done.stdout)
+
+    gate = {"step": "approve", "attempt": 1, "decision": "approved", "approver": "alice", "channel": "terminal"}
+    assert facts == {
+        "exit_code": 0,
+        "word": "verified",
+        "message": "intact, complete, passed, and anchored by your head",
+        "kind": None,
+        "line": None,
+        "byte": None,
+        "seq": None,
+        "records": 11,
+        "head": {"seq": 10, "hash": head},
+        "run": path.parent.name,
+        "workflow": "release",
+        "plan_digest": "p" * 64,
+        "result": "passed",
+        "steps": {"passed": 3},
+        "gates": [{**gate, "assurance": 1}],
+        "blobs": 0,
+        "torn_bytes": 0,
+        "anchored": True,
+        "chain_only": False,
+        "log": str(path),
+    }
+    path.write_bytes(b"hello\n")
+    done = workflow_exec("verify", path, "--json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["word"]) == (2, "unreadable")
+
+
+def test_a_log_can_not_write_on_the_screen(tmp_path: Path) -> None:
+    """What stands in a log is shown escaped: it moves no cursor and makes no second verdict."""
+    evil = "x\x1b[2J\r\nVERDICT verified: \u202egreen"
+    start = started()
+    path = written(tmp_path, [type(start)(type="run.started", data={**start.data, "workflow": evil})])
+
+    commands: list[list[str | Path]] = [
+        ["verify", path],
+        ["verify", path, "--json"],
+        ["show", path],
+        ["show", path, "--json"],
+    ]
+    for arguments in commands:
+        done = workflow_exec(*arguments, cwd=tmp_path)
+        assert not any(line.startswith("VERDICT verified") for line in done.stdout.splitlines())
+        assert "\x1b" not in done.stdout
+        assert "\u202e" not in done.stdout
+        assert r"\u202egreen" in done.stdout

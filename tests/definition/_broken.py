@@ -1,0 +1,259 @@
+"""Broken workflow files: what is wrong with each, and where."""
+
+from __future__ import annotations
+
+Expected = tuple[str, str]
+
+
+def step(rest: str, *, before: str = "") -> str:
+    """Return a workflow whose last step has these lines, starting in line 3 (without `before`)."""
+    lines = "".join(f"    {line}\n" for line in rest.splitlines())
+    return f"{before}steps:\n  - id: a\n{lines}"
+
+
+def inputs(rest: str) -> str:
+    """Return a workflow with one input, declared in line 2."""
+    return f"inputs:\n  x: {rest}\nsteps:\n  - id: a\n    run: [git]\n"
+
+
+TWO = "steps:\n  - id: a\n    run: [git]\n    outputs: {wheel: {glob: '*.whl'}, v: {stdout: '(?P<major>.)(?P<minor>.)'}}\n  - id: b\n"
+"""A first step with outputs; the second one's keys start in line 6."""
+
+SYNTAX: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "empty": ("", [("1:1", "is empty")]),
+    "only a comment": ("# nothing\n", [("1:1", "is empty")]),
+    "two documents": ("steps: []\n---\nsteps: []\n", [("2:1", "a second document")]),
+    "not UTF-8": (b"steps:\n  \xff", [("2:3", "is not UTF-8")]),
+    "control character": ("steps:\n  - \x07", [("2:5", "U+0007")]),
+    "hidden line end": ("steps: # a\u2028b: c\n", [("1:11", "U+2028")]),
+    "lone carriage return": ("steps: # a\rb: c\n", [("1:11", "U+000D")]),
+    "tab": ("steps:\n\t- id: a\n", [("2:1", "a tab can't indent")]),
+    "reference in braces": ("a: {q: Publish ${x}?}\n", [("1:20", "put quotes around it")]),
+    "reference in brackets": ("run: [git, ${x}]\n", [("1:13", "put quotes around it")]),
+    "star": ("glob: *.whl\n", [("1:8", "put quotes around it")]),
+    "undefined alias": ("glob: *whl\n", [("1:7", "put quotes around it")]),
+    "colon": ("name: Check: all\n", [("1:12", "put quotes around it")]),
+    "at sign": ("name: @all\n", [("1:7", "'@'; put quotes around it")]),
+    "open quote": ("name: 'x\n", [("2:1", "a quote is not closed")]),
+    "open bracket": ("run: [git\n", [("2:1", "not closed")]),
+    "indentation": ("  a: b\n c: d\n", [("2:2", "is not valid YAML")]),
+    "deep": ("[" * 60, [("1:51", "nested deeper than 50")]),
+    "very deep": ("[" * 200_000, [("1:51", "nested deeper than 50")]),
+    "a list in itself": ("steps: &s [*s]\n", [("1:8", "nested deeper than 50")]),
+    "billion laughs": (
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+        "d: [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\n",
+        [("1:14", "more than 1000")],
+    ),
+    "too large": ("#" * ((1 << 20) + 1), [("None:None", "larger than 1 MiB")]),
+    "a list": ("- a\n", [("1:1", "must be a mapping, not a list")]),
+    "a text": ("hello\n", [("1:1", "must be a mapping, not the text 'hello'")]),
+}
+
+STRUCTURE: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "duplicate key": ("mode: python\nmode: python\nsteps: [{id: a, run: [git]}]\n", [("2:1", "twice, first in line 1")]),
+    "duplicate key, quoted": (step('run: [git]\n"run": [rm]'), [("4:5", "'run' stands twice, first in line 3")]),
+    "merge key": ("<<: {mode: python}\nsteps: [{id: a, run: [git]}]\n", [("1:1", "merge keys")]),
+    "key that is a list": ("? [a]\n: b\nsteps: [{id: a, run: [git]}]\n", [("1:3", "a key must be a text")]),
+    "tag": (step("run: [git, !x y]"), [("3:16", "put quotes around it")]),
+    "standard tag": (step("run: [git, !!str y]"), [("3:16", "'!!str'")]),
+    "unused anchor": (step("run: [git, &x y]"), [("3:16", "put quotes around it")]),
+    "NUL": (step('run: [git, "\\0"]'), [("3:16", "U+0000")]),
+}
+
+SHAPE: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "no steps": ("workflow: x\n", [("1:1", "'steps' is missing")]),
+    "empty steps": ("steps: []\n", [("1:8", "must not be empty")]),
+    "steps as text": ("steps: git\n", [("1:8", "must be a list, not the text 'git'")]),
+    "nothing in steps": ("steps:\n", [("1:7", "must be a list, not nothing")]),
+    "unknown workflow key": ("wrokflow: x\n" + step("run: [git]"), [("1:1", "did you mean 'workflow'?")]),
+    "bad workflow name": ("workflow: Re lease\n" + step("run: [git]"), [("1:11", "must match [a-z]")]),
+    "bad mode": ("mode: pyhton\n" + step("run: [git]"), [("1:7", "must be 'python', 'ai_json' or 'interactive'")]),
+    "unknown step key": (step("run: [git]\ntimout: 5m"), [("4:5", "did you mean 'timeout'?")]),
+    "misspelled id": ("steps:\n  - ids: a\n    run: [git]\n", [("2:5", "did you mean 'id'?")]),
+    "no id": ("steps:\n  - run: [git]\n", [("2:5", "'id' is missing")]),
+    "bad id": ("steps:\n  - id: 1st\n    run: [git]\n", [("2:9", "'1st' is not a name")]),
+    "long id": (f"steps:\n  - id: {'a' * 65}\n    run: [git]\n", [("2:9", "longer than 64")]),
+    "duplicate id": (step("run: [git]") + "  - id: a\n    run: [git]\n", [("4:9", "first in line 2")]),
+    "step as text": ("steps:\n  - git status\n", [("2:5", "must be a mapping")]),
+    "no kind": (step("name: x"), [("2:5", "needs one of run, call, verify, gate")]),
+    "two kinds": (step("run: [git]\ngate: Go?"), [("2:5", "not run and gate")]),
+    "run as text": (step("run: git status -s"), [("3:10", "there is no shell that would split a text: write [git, status, -s]")]),
+    "run as mapping": (step("run: {git: status}"), [("3:10", "must be a list, not a mapping")]),
+    "empty run": (step("run: []"), [("3:10", "must not be empty")]),
+    "empty program": (step('run: ["", x]'), [("3:11", "the name of the program is empty")]),
+    "mapping in argv": (step("run: [echo, a: b]"), [("3:17", "not a mapping; if it is one text, put quotes around it")]),
+    "list in argv": (step("run: [echo, [a]]"), [("3:17", "not a list; if it is one text, put quotes around it")]),
+    "nothing in argv": (step("run:\n  - echo\n  -"), [("5:8", 'write "" if an empty text is meant')]),
+    "bad timeout": (step("run: [git]\ntimeout: 90"), [("4:14", "write it like 90s")]),
+    "no timeout at all": (step("run: [git]\ntimeout: 0s"), [("4:14", "more than 0s")]),
+    "name of two lines": (step('run: [git]\nname: "a\\nb"'), [("4:11", "must be one line")]),
+    "comma in braces": (step("gate: {question: Publish a, b}"), [("3:33", "if it is part of a text, put quotes around it")]),
+}
+
+BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "expect on a gate": (step("gate: Go?\nexpect: {exit: 0}"), [("4:5", "expect belongs to run and verify")]),
+    "outputs on a call": (
+        step("call: lib.deep:check\noutputs: {a: {stdout: x}}"),
+        [("4:5", "outputs belong to run steps; this one is a call step")],
+    ),
+    "stdout of a verify": (
+        step("verify: ../smoke\nexpect: {exit: 5, stdout: x}"),
+        [("4:23", "only the exit status")],
+    ),
+    "exit as text": (step("run: [git]\nexpect: {exit: zero}"), [("4:20", "a whole number, not 'zero'")]),
+    "exit as list": (step("run: [git]\nexpect: {exit: [0, 1]}"), [("4:20", "write {in: [...]}")]),
+    "exit contains": (step("run: [git]\nexpect: {exit: {contains: 1}}"), [("4:21", "contains can't be used on it")]),
+    "no matcher": (step("run: [git]\nexpect: {stdout: {}}"), [("4:22", "holds no matcher")]),
+    "unknown matcher": (step("run: [git]\nexpect: {stdout: {macthes: x}}"), [("4:23", "did you mean 'matches'?")]),
+    "equals is no matcher": (step("run: [git]\nexpect: {stdout: {equals: x}}"), [("4:23", "unknown key 'equals'")]),
+    "in takes a list": (step("run: [git]\nexpect: {stdout: {in: x}}"), [("4:27", "must be a list")]),
+    "expected regex": (step("run: [git]\nexpect: {stdout: {matches: '('}}"), [("4:32", "no regular expression")]),
+    "lt compares numbers": (step("run: [git]\nexpect: {stdout: {lt: many}}"), [("4:27", "'many' is none")]),
+    "expected nothing": (step("run: [git]\nexpect: {stdout: }"), [("4:22", "has no value")]),
+    "output from two": (step("run: [git]\noutputs: {o: {stdout: x, glob: y}}"), [("4:18", "exactly one of stdout, glob")]),
+    "output from none": (step("run: [git]\noutputs: {o: {}}"), [("4:18", "exactly one of stdout, glob")]),
+    "output named stdout": (step("run: [git]\noutputs: {stdout: {stdout: x}}"), [("4:15", "already; choose another")]),
+    "output name": (step("run: [git]\noutputs: {1st: {stdout: x}}"), [("4:15", "is not a name")]),
+    "output regex": (step("run: [git]\noutputs: {o: {stdout: '['}}"), [("4:27", "no regular expression")]),
+    "count of stdout": (step("run: [git]\noutputs: {o: {stdout: x, count: 1}}"), [("4:30", "count belongs to a glob")]),
+    "absolute glob": (step("run: [git]\noutputs: {o: {glob: /etc/*}}"), [("4:25", "without '..'")]),
+    "glob upwards": (step("run: [git]\noutputs: {o: {glob: ../*}}"), [("4:25", "without '..'")]),
+    "count none": (step("run: [git]\noutputs: {o: {glob: x, count: 0}}"), [("4:35", "at least 1")]),
+    "count no number": (step("run: [git]\noutputs: {o: {glob: x, count: two}}"), [("4:35", "a whole number, not 'two'")]),
+    "one file, two": (step("run: [git]\noutputs: {o: {glob: x, type: file, count: 2}}"), [("4:47", "a type: list")]),
+    "verify outside": (step("verify: ../../outside.py"), [("3:13", "leads out of the project")]),
+    "verify nothing": (step("verify: {path: tests, skips: allow}"), [("3:20", "there is no 'tests' beside this file")]),
+    "verify skips": (step("verify: {path: ../smoke, skips: 'yes'}"), [("3:37", "must be 'allow', not 'yes'")]),
+    "gate asks nothing": (step('gate: "  "'), [("3:11", "asks nothing")]),
+    "gate without question": (step("gate: {timeout: 5m}"), [("3:11", "'question' is missing")]),
+    "gate with two timeouts": (step("gate: {question: Go?, timeout: 5m}\ntimeout: 6m"), [("4:5", "keep one of them")]),
+    "gate assurance": (step("gate: {question: Go?, assurance: 2}"), [("3:38", "assurance 2 can't be used yet")]),
+    "gate shows later": (
+        step("gate: {question: Go?, show: [b]}") + "  - id: b\n    run: [git]\n",
+        [("3:34", "step 'b' comes later")],
+    ),
+    "gate shows itself": (step("gate: {question: Go?, show: [a]}"), [("3:34", "can't use its own values")]),
+    "gate shows unknown": (TWO + "    gate: {question: Go?, show: [c]}\n", [("6:34", "unknown step 'c'")]),
+    "gate shows no output": (
+        TWO + "    gate: {question: Go?, show: [a.whel]}\n",
+        [("6:34", "did you mean 'wheel'?")],
+    ),
+    "gate shows a text": (TWO + "    gate: {question: Go?, show: a}\n", [("6:33", "takes a list: write [a]")]),
+    "gate shows a gate": (
+        TWO + "    gate: Go?\n  - id: c\n    gate: {question: Go?, show: [b]}\n",
+        [("8:34", "step 'b' is a gate")],
+    ),
+}
+
+CALLS: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "call form": (step("call: checks"), [("3:11", "write module:function")]),
+    "call outside": (step("call: '../outside:f'"), [("3:11", "write module:function")]),
+    "call no module": (step("call: check:f"), [("3:11", "there is no check.py")]),
+    "call no function": (step("call: checks:mention"), [("3:11", "did you mean 'mentions'?")]),
+    "call no Python": (step("call: broken:f"), [("3:11", "broken.py is no Python: line 1")]),
+    "call twice defined": (step("call: checks:twice"), [("3:11", "more than once (lines 10, 11)")]),
+    "call replaced": (step("call: checks:replaced"), [("3:11", "more than once (lines 12, 13)")]),
+    "call conditional": (step("call: checks:conditional"), [("3:11", "no function 'conditional' at its top level")]),
+    "call async": (step("call: checks:later"), [("3:11", "async functions can't be used yet")]),
+    "call generator": (step("call: checks:lazy"), [("3:11", "is a generator")]),
+    "call *args": (step("call: checks:anything"), [("3:11", "*args and **kwargs")]),
+    "call **kwargs": (step("call: checks:everything"), [("3:11", "*args and **kwargs")]),
+    "call positional": (step("call: checks:positional"), [("3:11", "positional-only")]),
+    "call argument": (
+        step("call: {function: 'checks:mentions', with: {versoin: x}}"),
+        [("3:48", "did you mean 'version'?")],
+    ),
+    "call version as number": (
+        step("call: {function: 'checks:mentions', with: {version: 3.10}}"),
+        [("3:57", "read as the number 3.1; if it is a text, put quotes around it")],
+    ),
+    "call number too long": (
+        step("call: {function: 'checks:mentions', with: {version: 12345678901234567890}}"),
+        [("3:57", "more digits")],
+    ),
+    "call nothing": (step("call: {function: 'checks:mentions', with: {version: }}"), [("3:57", "write null")]),
+    "call with text": (step("call: {function: 'checks:mentions', with: x}"), [("3:47", "must be a mapping")]),
+}
+
+REFERENCES: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "open reference": (step("run: [git, '${inputs.x']"), [("3:16", "is not closed")]),
+    "empty reference": (step("run: [git, '${}']"), [("3:16", "is no reference")]),
+    "computed reference": (step("run: [git, '${1+1}']"), [("3:16", "is no reference")]),
+    "unknown scope": (step("run: [git, '${input.x}']"), [("3:16", "did you mean 'inputs'?")]),
+    "scope alone": (step("run: [git, '${inputs}']"), [("3:16", "names no value")]),
+    "unknown input": (
+        "inputs: {version: {}}\n" + step("run: [git, '${inputs.versoin}']"),
+        [("4:16", "did you mean 'version'?")],
+    ),
+    "unknown group": (
+        "inputs: {v: {pattern: '(?P<major>.*)'}}\n" + step("run: [git, '${inputs.v.mayor}']"),
+        [("4:16", "did you mean 'major'?")],
+    ),
+    "unknown variable": ("vars: {tag: x}\n" + step("run: [git, '${vars.tagg}']"), [("4:16", "did you mean 'tag'?")]),
+    "later variable": ("vars: {a: '${vars.b}', b: x}\n" + step("run: [git]"), [("1:11", "variable 'b' comes later")]),
+    "variable of a step": (
+        "vars: {a: '${steps.a.stdout}'}\n" + step("run: [git]"),
+        [("1:11", "values of steps aren't known here")],
+    ),
+    "variable of nothing": ("vars:\n  a:\n" + step("run: [git]"), [("2:5", "has no value")]),
+    "unknown run value": (step("run: [git, '${run.directory}']"), [("3:16", "did you mean 'dir'?")]),
+    "unknown step": (TWO + "    run: [x, '${steps.aa.stdout}']\n", [("6:14", "did you mean 'a'?")]),
+    "later step": (step("run: [x, '${steps.b.exit}']") + "  - {id: b, run: [x]}\n", [("3:14", "'b' comes later")]),
+    "own step": (step("run: [x, '${steps.a.exit}']"), [("3:14", "can't use its own values")]),
+    "step alone": (TWO + "    run: [x, '${steps.a}']\n", [("6:14", "write ${steps.a.key}")]),
+    "unknown output": (TWO + "    run: [x, '${steps.a.whel}']\n", [("6:14", "did you mean 'wheel'?")]),
+    "below a file": (TWO + "    run: [x, '${steps.a.wheel.name}']\n", [("6:14", "'wheel' has no values below it")]),
+    "unknown group of an output": (TWO + "    run: [x, '${steps.a.v.mayor}']\n", [("6:14", "did you mean 'major'?")]),
+    "output of a gate": (
+        step("gate: Go?") + "  - {id: b, run: [x, '${steps.a.reason}']}\n",
+        [("4:22", "no value 'reason'")],
+    ),
+    "expected": (step("run: [x]\nexpect: {stdout: '${inputs.x}'}"), [("4:22", "unknown input 'x'")]),
+    "glob": (step("run: [x]\noutputs: {o: {glob: '${inputs.x}'}}"), [("4:25", "unknown input 'x'")]),
+    "question": (step("gate: 'Publish ${inputs.x}?'"), [("3:11", "unknown input 'x'")]),
+    "argument": (
+        step("call: {function: 'checks:mentions', with: {version: ['${inputs.x}']}}"),
+        [("3:58", "unknown input 'x'")],
+    ),
+}
+
+INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "input name": ("inputs:\n  1st: {}\n" + step("run: [git]"), [("2:3", "is not a name")]),
+    "input as text": (inputs("string"), [("2:6", "must be a mapping")]),
+    "input type": (inputs("{type: str}"), [("2:13", "must be 'string', 'integer'")]),
+    "input key": (inputs("{patern: x}"), [("2:7", "did you mean 'pattern'?")]),
+    "input pattern": (inputs("{pattern: '('}"), [("2:16", "no regular expression")]),
+    "pattern of a number": (inputs("{type: integer, pattern: x}"), [("2:22", "not integer")]),
+    "enum without values": (inputs("{type: enum}"), [("2:6", "an enum needs values")]),
+    "values without enum": (inputs("{values: [a]}"), [("2:7", "values belong to type enum")]),
+    "default no integer": (inputs("{type: integer, default: many}"), [("2:31", "a whole number, not 'many'")]),
+    "default no match": (inputs("{pattern: 'a+', default: b}"), [("2:31", "does not match a+")]),
+    "default no choice": (inputs("{type: enum, values: [minor], default: mino}"), [("2:45", "did you mean 'minor'?")]),
+    "default outside": (inputs("{default: {from: ../x.toml, key: a}}"), [("2:23", "without '..'")]),
+    "default from text": (inputs("{default: {from: x.txt, key: a}}"), [("2:23", "TOML, JSON or YAML")]),
+    "default without key": (inputs("{default: {from: x.toml}}"), [("2:16", "'key' is missing")]),
+}
+
+LATER = {
+    "workflow": ("defaults", "concurrency", "policy", "finally", "outputs"),
+    "step": (
+        "when", "foreach", "finally", "include", "poll", "pause", "manual", "ai", "execute", "session", "check",
+        "evidence", "idempotent", "max_age", "cwd", "env", "stdin", "retry", "undoes", "waive",
+    ),
+    "gate": ("approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form"),
+}  # fmt: skip
+
+for _key in LATER["workflow"]:
+    SHAPE[f"later: {_key}"] = (f"{_key}: x\n" + step("run: [git]"), [("1:1", f"'{_key}' can't be used yet")])
+for _key in LATER["step"]:
+    SHAPE[f"later step: {_key}"] = (step(f"run: [git]\n{_key}: x"), [("4:5", f"'{_key}' can't be used yet")])
+for _key in LATER["gate"]:
+    BODIES[f"later gate: {_key}"] = (step(f"gate: {{question: Go?, {_key}: x}}"), [("3:27", f"'{_key}' can't be used yet")])
+BODIES["later expect"] = (step("run: [git]\nexpect: {json: {}}"), [("4:14", "'json' can't be used yet")])
+BODIES["later output"] = (step("run: [git]\noutputs: {o: {json: $.a}}"), [("4:19", "'json' can't be used yet")])
+REFERENCES["later: each"] = (step("run: [git, '${each.host}']"), [("3:16", "'each' can't be used yet")])
+REFERENCES["later: every value"] = (step("run: [git, '${inputs.x[*]}']"), [("3:16", "'[*]' can't be used yet")])
+INPUTS["later: secret"] = (inputs("{type: secret}"), [("2:13", "'secret' can't be used yet")])
+
+BROKEN = {**SYNTAX, **STRUCTURE, **SHAPE, **BODIES, **CALLS, **REFERENCES, **INPUTS}

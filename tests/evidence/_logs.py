@@ -1,0 +1,142 @@
+"""Real logs for tests, and the format once more, written from its description and not from its code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_workflow_exec import events
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.events import Actor, Event
+from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id
+from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.redaction import Redactor
+
+ALICE = Actor(kind="human", id="alice")
+STEPS = ("build", "approve", "publish")
+_KINDS = {"build": "run", "approve": "gate", "publish": "run"}
+
+
+def new_log(root: Path, *, secrets: Mapping[str, str] | None = None) -> EvidenceLog:
+    """Return the empty log of a new run of the project at `root`."""
+    run = new_run_id()
+    return EvidenceLog.create(create_run_directory(root, run), run, redactor=Redactor(secrets or {}))
+
+
+def note(**data: Any) -> Event:
+    """Return an event with any data."""
+    return Event(type="note", data=data)
+
+
+def started(steps: Sequence[str] = STEPS) -> Event:
+    """Return the start of a run of those steps."""
+    plan: dict[str, Json] = {
+        "workflow": "release",
+        "file": "release.workflow.yaml",
+        "steps": [{"id": step, "kind": _KINDS.get(step, "run"), "name": step, "digest": "d" * 64} for step in steps],
+        "sources": {},
+    }
+    facts: dict[str, Json] = {
+        "workflow": "release",
+        "file": "release.workflow.yaml",
+        "plan": plan,
+        "plan_digest": "p" * 64,
+        "inputs": {"version": "1.2.3"},
+        "policy": {"digest": "e" * 64, "sandbox": "none", "pin": "unpinned"},
+        "level": "none",
+        "repository": {"commit": None, "dirty": None},
+        "starter": {"user": "alice", "uid": 1000, "host": "workshop"},
+        "versions": {"python": "3.11"},
+        "root": "/project",
+        "command_line": ["pytest", "release.workflow.yaml"],
+    }
+    return events.run_started(facts)
+
+
+def ended(step: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Event:
+    """Return the end of a step."""
+    return events.step_finished(
+        step, attempt=1, outcome=outcome, **{"duration_s": 0.25, "outputs": {}, "files": {}, **more}
+    )
+
+
+def decided(decision: events.Decided = "approved", *, attempt: int = 1, reason: str = "") -> Event:
+    """Return Alice's decision at the gate."""
+    return events.gate_decided(
+        "approve",
+        attempt=attempt,
+        decision=decision,
+        reason=reason,
+        approver=ALICE,
+        channel="terminal",
+        terminal="/dev/pts/1",
+        assurance=1,
+        digest="f" * 64,
+    )
+
+
+def finished(result: events.RunResult = "passed", *, not_satisfied: Sequence[str] = ()) -> Event:
+    """Return the end of the run."""
+    return events.run_finished(result=result, counts={}, not_satisfied=not_satisfied)
+
+
+def begun(step: str) -> Event:
+    """Return the start of a step."""
+    return events.step_started(step, attempt=1, kind=_KINDS.get(step, "run"), digest="d" * 64)
+
+
+def passed_run() -> list[Event]:
+    """Return a run of three steps that passed."""
+    return [
+        started(),
+        begun("build"),
+        events.command_started("build", attempt=1, facts={"argv": ["make"]}),
+        events.command_finished("build", attempt=1, facts={"exit": 0}),
+        ended("build"),
+        begun("approve"),
+        decided(),
+        ended("approve"),
+        begun("publish"),
+        ended("publish"),
+        finished(),
+    ]
+
+
+def written(root: Path, happened: Iterable[Event]) -> Path:
+    """Return the log of a run in which that happened."""
+    log = new_log(root)
+    for event in happened:
+        log.append(event)
+    log.close()
+    return log.path
+
+
+def sealed_line(record: Mapping[str, Any]) -> bytes:
+    """Return the line of a record whose hash is made to fit, whatever it says."""
+    fields = {key: value for key, value in record.items() if key != "hash"}
+    body = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()[:-1]
+    digest = hashlib.sha256(b"workflow-exec-evidence/1\n" + body).hexdigest()
+    return body + b',"hash":"' + digest.encode() + b'"}\n'
+
+
+def rechained(records: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return a log of those records as a forger writes it: every seq, prev and hash made to fit."""
+    lines, prev = [], "0" * 64
+    for seq, record in enumerate(records):
+        line = sealed_line({**record, "seq": seq, "prev": prev})
+        prev = json.loads(line)["hash"]
+        lines.append(line)
+    return b"".join(lines)
+
+
+def records_in(path: Path) -> list[dict[str, Any]]:
+    """Return a log's records as plain JSON."""
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
+
+
+def lines_in(path: Path) -> list[bytes]:
+    """Return a log's lines with their newlines."""
+    return path.read_bytes().splitlines(keepends=True)

@@ -1,0 +1,51 @@
+"""A writer of evidence in a process of its own: `python -m tests.evidence._writer WHAT FOLDER`."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from pytest_workflow_exec.errors import EvidenceError
+from pytest_workflow_exec.evidence import EvidenceLog
+
+from ._logs import begun, new_log, note, started
+
+
+def endless(log: EvidenceLog) -> None:
+    """Append without end, and say after each barrier which record is safe."""
+    log.append(started())
+    log.append(begun("build"))
+    while True:
+        log.append(note(text="x" * 3_000))
+        record = log.append(note(long="y" * 9_000))
+        log.barrier()
+        print(record.seq, flush=True)
+
+
+def limited(log: EvidenceLog) -> None:
+    """Append until a limit on the file's size cuts a record short."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    log.append(note(text="first"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
+    fill(log)
+
+
+def fill(log: EvidenceLog) -> None:
+    """Append until it fails, then once more with all the room in the world, and say what was refused and why."""
+    try:
+        while True:
+            log.append(note(text="z" * 900))
+    except EvidenceError as error:
+        print(error, flush=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    for action in (lambda: log.append(note(text="more")), log.barrier):
+        try:
+            action()
+        except EvidenceError as error:
+            print(error, flush=True)
+
+
+if __name__ == "__main__":
+    {"endless": endless, "limited": limited, "fill": fill}[sys.argv[1]](new_log(Path(sys.argv[2])))

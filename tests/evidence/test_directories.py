@@ -1,0 +1,178 @@
+"""Where runs live."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+from pytest_workflow_exec.evidence import (
+    STATE_DIRECTORY,
+    create_run_directory,
+    find_run,
+    new_run_id,
+    runs_directory,
+    state_directory,
+)
+
+from ._logs import new_log
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o277])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A umask that would open, or lock, what is made under it."""
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+@pytest.mark.usefixtures("umask")
+def test_every_new_folder_and_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    """Folders have mode 0700 and files 0600 under any umask."""
+    log = new_log(tmp_path)
+
+    run = log.path.parent
+    state = tmp_path / STATE_DIRECTORY
+    folders = [state, state / "runs", run, run / "outputs", run / "work"]
+    assert [_mode(folder) for folder in folders] == [0o700] * 5
+    assert [_mode(file) for file in (log.path, state / ".gitignore")] == [0o600] * 2
+
+
+def test_a_run_directory_holds_outputs_and_work_and_nothing_else(tmp_path: Path) -> None:
+    """A new run's folder has exactly the two folders that its commands use."""
+    directory = create_run_directory(tmp_path, run := new_run_id())
+
+    assert directory == runs_directory(tmp_path) / run
+    assert sorted(entry.name for entry in directory.iterdir()) == ["outputs", "work"]
+
+
+def test_git_ignores_the_state_directory(tmp_path: Path) -> None:
+    """The state directory ignores itself, and a file that says otherwise is left as it is."""
+    state = state_directory(tmp_path)
+    assert (state / ".gitignore").read_bytes() == b"*\n"
+    (state / ".gitignore").write_bytes(b"mine\n")
+
+    create_run_directory(tmp_path, new_run_id())
+
+    assert (state / ".gitignore").read_bytes() == b"mine\n"
+    assert sorted(entry.name for entry in state.iterdir()) == [".gitignore", "runs"]
+
+
+def test_an_open_state_directory_is_closed_to_others(tmp_path: Path) -> None:
+    """A state directory that others could read or write becomes private before a run uses it."""
+    (tmp_path / STATE_DIRECTORY).mkdir()
+    (tmp_path / STATE_DIRECTORY).chmod(0o777)
+
+    state_directory(tmp_path)
+
+    assert _mode(tmp_path / STATE_DIRECTORY) == 0o700
+
+
+@pytest.mark.parametrize("link", [STATE_DIRECTORY, f"{STATE_DIRECTORY}/runs"])
+def test_a_symbolic_link_on_the_way_is_refused(tmp_path: Path, link: str) -> None:
+    """A run is not made through a link, and nothing appears where the link points."""
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (project / link).parent.mkdir(parents=True)
+    (project / link).symlink_to(elsewhere)
+
+    with pytest.raises(EvidenceError, match="is a symbolic link"):
+        create_run_directory(project, new_run_id())
+
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    """A file with the state directory's name is named in the refusal and stays as it is."""
+    (tmp_path / STATE_DIRECTORY).write_text("mine")
+
+    with pytest.raises(EvidenceError, match=r"\.workflow-exec can't be used for evidence: it is no directory"):
+        create_run_directory(tmp_path, new_run_id())
+
+    assert (tmp_path / STATE_DIRECTORY).read_text() == "mine"
+
+
+def test_a_run_directory_is_made_only_once(tmp_path: Path) -> None:
+    """The folder of a run must be new: a second one with its id is refused and the first is untouched."""
+    directory = create_run_directory(tmp_path, run := new_run_id())
+    (directory / "work" / "file").write_text("mine")
+
+    with pytest.raises(EvidenceError, match="exists already"):
+        create_run_directory(tmp_path, run)
+
+    assert (directory / "work" / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("run", ["", "..", "../../escape", "latest", "0198" * 9])
+def test_a_name_that_is_no_run_id_makes_no_directory(tmp_path: Path, run: str) -> None:
+    """Only a run id names a run's folder."""
+    with pytest.raises(EvidenceError, match="is no run id"):
+        create_run_directory(tmp_path, run)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that belongs to somebody else")
+def test_somebody_elses_state_directory_is_refused(tmp_path: Path) -> None:
+    """Evidence is not written into a folder that another user owns and could replace."""
+    (tmp_path / STATE_DIRECTORY).mkdir()
+    os.chown(tmp_path / STATE_DIRECTORY, 12345, 12345)
+
+    with pytest.raises(EvidenceError, match="belongs to uid 12345"):
+        create_run_directory(tmp_path, new_run_id())
+
+    assert list((tmp_path / STATE_DIRECTORY).iterdir()) == []
+
+
+def test_a_run_is_found_by_id_prefix_latest_and_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id, its unique beginning in any case, `latest`, and paths of folder and log all name the same log."""
+    new_log(tmp_path)
+    newest = new_log(tmp_path).path
+    run = newest.parent.name
+    monkeypatch.chdir(newest.parents[1])
+
+    found = [
+        find_run(reference, root=tmp_path)
+        for reference in (run, run[:-1], run[:-1].upper(), "latest", str(newest), str(newest.parent))
+    ]
+
+    assert found == [newest] * 6
+    assert find_run(f"./{run}", root=None).resolve() == newest
+    assert find_run(f"{run}/evidence.jsonl", root=None).resolve() == newest
+
+
+def test_an_ambiguous_run_lists_its_choices(tmp_path: Path) -> None:
+    """A beginning that several runs share is refused with the runs it could mean, newest first."""
+    runs = [new_log(tmp_path).path.parent.name for _ in range(2)]
+
+    with pytest.raises(LogUnreadableError) as caught:
+        find_run(runs[0][:4], root=tmp_path)
+
+    assert str(caught.value) == f"2 runs begin with {runs[0][:4]!r}:\n  {runs[1]}\n  {runs[0]}"
+
+
+@pytest.mark.parametrize("reference", ["", "ffff", "*", ".", "nothing/here", "missing.jsonl", "latest"])
+def test_a_run_that_is_not_there_is_refused(tmp_path: Path, reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is found where nothing fits, and an empty reference fits nothing."""
+    monkeypatch.chdir(tmp_path)
+    if reference != "latest":
+        create_run_directory(tmp_path, new_run_id())
+
+    with pytest.raises(LogUnreadableError, match=r"there is no|no project"):
+        find_run(reference, root=tmp_path)
+
+
+def test_an_id_needs_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a project an id names nothing, and the refusal says what would."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(LogUnreadableError, match="Give the path of a run"):
+        find_run("latest", root=None)
