@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import sys
 import termios
 from datetime import datetime, timezone
@@ -149,9 +149,10 @@ def _refusal(refused: _RefusedError, *, terminal: str) -> Decision:
 
 
 def _login_name() -> str:
+    # By the system's own word: LOGNAME and USER say whatever their setter likes.
     try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"
 
 

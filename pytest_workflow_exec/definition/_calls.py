@@ -29,9 +29,7 @@ class _CallError(ValueError):
 
 def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Call | None:
     """Return the call of a `call:` step, or None after adding why there is none."""
-    arguments = {
-        name: _argument(value, (*where, "with", name), texts) for name, value in model.with_.items()
-    }
+    arguments = {name: _argument(value, (*where, "with", name), texts) for name, value in model.with_.items()}
     place = (*where, "function")
     try:
         path, name, source = _target(model.function, files)

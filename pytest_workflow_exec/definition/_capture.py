@@ -29,17 +29,21 @@ NOTHING: Final = _Nothing()
 
 
 class Captured:
-    """What a decorated function returned; filled while it runs."""
+    """What the outermost tracked function returned; filled while it runs."""
 
-    __slots__ = ("value",)
+    __slots__ = ("by", "depth", "value")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.value: object = NOTHING
+        self.by: Callable[..., object] | None = None
+        """The tracked function that ran to its end; None if none did."""
+        self.depth = 0
+        """How many tracked functions are running inside each other."""
 
     @property
     def ran(self) -> bool:
-        """Whether a decorated function ran to its end."""
+        """Whether a tracked function ran to its end."""
         return self.value is not NOTHING
 
 
@@ -89,19 +93,46 @@ def kept(function: Callable[..., object]) -> Callable[..., object]:
 
         @functools.wraps(function)
         async def wrapper(*arguments: object, **keywords: object) -> object:
-            return _keep(await cast("Awaitable[object]", function(*arguments, **keywords)))
+            with _call(wrapper) as call:
+                call.returned = await cast("Awaitable[object]", function(*arguments, **keywords))
+            return call.handed_on
     else:
 
         @functools.wraps(function)
         def wrapper(*arguments: object, **keywords: object) -> object:
-            return _keep(function(*arguments, **keywords))
+            with _call(wrapper) as call:
+                call.returned = function(*arguments, **keywords)
+            return call.handed_on
 
     return wrapper
 
 
-def _keep(value: object) -> object:
-    captured = _CAPTURED.get()
-    if captured is not None:
-        # A step may call another step's function: the outer one returns last, so its value stays.
-        captured.value = value
-    return value
+class _Call:
+    """One call of a tracked function."""
+
+    __slots__ = ("handed_on", "returned")
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self.returned: object = None
+        self.handed_on: object = None
+
+
+@contextmanager
+def _call(function: Callable[..., object]) -> Iterator[_Call]:
+    captured, call = _CAPTURED.get(), _Call()
+    if captured is None:
+        yield call
+        call.handed_on = call.returned
+        return
+    captured.depth += 1
+    try:
+        yield call
+    finally:
+        captured.depth -= 1
+    if captured.depth:
+        # A step may call another step's function, and needs what that returns.
+        call.handed_on = call.returned
+    else:
+        # pytest called it, and takes a test that returns something for a mistake.
+        captured.value, captured.by = call.returned, function

@@ -93,4 +93,4 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def quoted(text: str) -> str:
     """Return a text as it can stand in a message: in quotes, escaped, short."""
-    return repr(str(text) if len(text) <= MAX_NAME_LENGTH else f"{text[: MAX_NAME_LENGTH - 1]}…")
+    return repr(str(text) if len(text) <= MAX_NAME_LENGTH else f"{text[: MAX_NAME_LENGTH - 1]}...")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _timeout(what: str, options: Mapping[str, object], place: Place) -> float | 
 
 def place_of(function: Callable[..., object]) -> Place:
     """Return where the function is defined."""
-    code: CodeType | None = getattr(function, "__code__", None)
+    code: CodeType | None = getattr(inspect.unwrap(function), "__code__", None)
     return (Path(code.co_filename), code.co_firstlineno) if code is not None else (Path("<unknown>"), 1)
 
 

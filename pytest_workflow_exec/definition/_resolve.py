@@ -31,7 +31,7 @@ class Inputs:
     """The named groups of each input's pattern."""
 
     def text(self, path: tuple[str, ...]) -> str:
-        """Return what stands for `${inputs.…}` in a text.
+        """Return what stands for an `inputs` reference in a text.
 
         Args:
             path: The reference's: the input, and a named group of its pattern if one is meant.
@@ -62,7 +62,7 @@ def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
         try:
             values[spec.name] = value = _value(workflow, spec, given)
             groups[spec.name] = MappingProxyType(dict(groups_of(spec, value)))
-        except ValueProblemError as error:  # noqa: PERF203 - all problems are said together
+        except ValueProblemError as error:
             message = f"input {quoted(spec.name)} {error}. Give --workflow-input {spec.name}=VALUE"
             problems.append(Problem(message=message))
     if problems:

@@ -46,7 +46,7 @@ def check_python_source(path: Path, source: bytes) -> None:
     problems = Problems(path)
     found = list(bindings(tree.body))
     _check_declaration(found, tree, problems)
-    _check_repeats(found, "", problems)
+    _check_repeats(found, "", problems, steps=_step_names(found, tree))
     _check_classes(tree, problems)
     _check_places(tree, problems)
     _check_rebound(found, tree, problems)
@@ -89,12 +89,22 @@ def _assigns_declaration(statement: ast.stmt) -> bool:
     return any(isinstance(target, ast.Name) and target.id == DECLARATION for target in targets)
 
 
-def _check_repeats(found: list[Binding], owner: str, problems: Problems) -> None:
+def _step_names(found: list[Binding], tree: ast.Module) -> frozenset[str]:
+    spellings = _Spellings.in_module(tree)
+    functions = [binding.node for binding in found if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return frozenset(node.name for node in functions if _is_test(node) or spellings.word_on(node) is not None)
+
+
+def _check_repeats(
+    found: list[Binding], owner: str, problems: Problems, *, steps: frozenset[str] = frozenset()
+) -> None:
     first: dict[tuple[int, str], int] = {}
     functions = [binding for binding in found if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     for binding in sorted(functions, key=lambda one: mark_of(one.node)):
+        if _may_repeat(binding.node) and binding.name not in steps:
+            continue
         key, mark = (binding.block, binding.name), mark_of(binding.node)
-        if key in first and not _may_repeat(binding.node):
+        if key in first:
             message = (
                 f"the function {quoted(owner + binding.name)} is defined twice, first in line {first[key]}; "
                 f"only the last would run"
@@ -212,9 +222,7 @@ class _Spellings:
                     words = _WORDS if alias.name == "*" else (alias.name,)
                     names.update({alias.asname or word: word for word in words if word in _WORDS})
             elif isinstance(node, ast.Import):
-                modules |= {
-                    alias.asname or _PACKAGE for alias in node.names if alias.name.split(".")[0] == _PACKAGE
-                }
+                modules |= {alias.asname or _PACKAGE for alias in node.names if alias.name.split(".")[0] == _PACKAGE}
         return cls(names=names, modules=frozenset(modules))
 
     def word_on(self, node: FunctionNode | ast.ClassDef) -> str | None:

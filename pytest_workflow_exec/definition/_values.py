@@ -20,7 +20,7 @@ _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class ValueProblemError(ValueError):
-    """A value is not one that the input's declaration allows; the message continues "input 'x' …"."""
+    """A value is not one that the input's declaration allows; the message continues "input 'x' ..."."""
 
 
 def read_value(spec: InputSpec, raw: object) -> InputValue:

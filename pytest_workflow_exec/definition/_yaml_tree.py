@@ -225,7 +225,7 @@ def _reason(text: str, mark: Mark, reason: str) -> str:
     lines = text.split("\n")
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     if "expected ',' or" in reason and "${" in line:
-        return f"a text with ${{…}} inside brackets or braces is cut at its '{{' or '}}'; {QUOTES}"
+        return f"a text with ${{...}} inside brackets or braces is cut at its '{{' or '}}'; {QUOTES}"
     if "cannot start any token" in reason:
         character = line[mark.column - 1 : mark.column]
         if character == "\t":

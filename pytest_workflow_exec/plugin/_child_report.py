@@ -16,7 +16,8 @@ class _Reporter:
     def __init__(self, path: str) -> None:
         self._path = path
         self._collected: dict[str, None] = {}
-        self._ran: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
+        self._ended: set[str] = set()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -30,14 +31,17 @@ class _Reporter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # The worst of all its reports: a subtest or a teardown can fail after the test passed.
         outcome = "skipped" if hasattr(report, "wasxfail") else report.outcome
-        before = self._ran.get(report.nodeid, "passed")
-        rank = _RANKS.get(outcome, _RANKS["failed"])
-        if rank >= _RANKS[before]:
-            self._ran[report.nodeid] = next(name for name, each in _RANKS.items() if each == rank)
+        self._seen[report.nodeid] = max(
+            self._seen.get(report.nodeid, "passed"), outcome, key=lambda each: _RANKS.get(each, _RANKS["failed"])
+        )
+        if report.when == "teardown":
+            self._ended.add(report.nodeid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        report = {"collected": list(self._collected), "ran": self._ran}
+        # A test that was broken off, by an exit of the session, has seen its setup pass and nothing more.
+        ran = {test: outcome for test, outcome in self._seen.items() if test in self._ended}
+        report = {"collected": list(self._collected), "ran": ran}
         with open(self._path, "x", encoding="utf-8") as file:  # noqa: PTH123  # no import that the tests would not make
             json.dump(report, file)
 

@@ -141,11 +141,15 @@ def _declared(item: pytest.Function) -> DeclaredFunction:
 
 def _plan(items: list[pytest.Function], workflow: Workflow) -> None:
     for position, (item, step) in enumerate(zip(items, workflow.steps, strict=True)):
-        annotation = return_annotation(item.obj) if options_of(item.obj) is not None else None
-        item.stash[PLANNED] = PlannedItem(
-            workflow=workflow.name, step=step, position=position, annotation=annotation
-        )
-        mark_step(item, step)
-        if options_of(item.obj) is None:
+        decorated = options_of(item.obj) is not None
+        if not decorated:
             # So that the judge can see that a plain test's body really ran.
             item.obj = track(item.obj)
+        item.stash[PLANNED] = PlannedItem(
+            workflow=workflow.name,
+            step=step,
+            position=position,
+            function=item.obj,
+            annotation=return_annotation(item.obj) if decorated else None,
+        )
+        mark_step(item, step)

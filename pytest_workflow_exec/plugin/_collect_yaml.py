@@ -79,7 +79,7 @@ class StepItem(pytest.Function):
 
 def _body_of(step: Step) -> Callable[..., None]:
     def body(request: pytest.FixtureRequest, **fixtures: object) -> None:
-        perform(request.node, step, fixtures)
+        perform(request.node, step, {**fixtures, "request": request})
 
     names = step.body.fixtures if isinstance(step.body, Call) else ()
     parameters = [

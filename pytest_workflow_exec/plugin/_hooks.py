@@ -8,6 +8,7 @@ import pytest
 
 from ._ending import honest_status, run_session
 from ._keys import ATTEMPT, PLANNED
+from ._lines import plan_line
 from ._order import restore_order
 from ._planned import planned
 from ._runtest import admit_item, attempted, guarded_body, judge_report
@@ -35,11 +36,8 @@ class SessionHooks:
         return result
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """Name each plan with its digest."""
-        return [
-            f"workflow {workflow.name}: {len(workflow.steps)} steps, plan {workflow.digest}"
-            for workflow in self._session.workflows.values()
-        ]
+        """Name each plan with its digest, and how far commands are confined."""
+        return [plan_line(workflow) for workflow in self._session.workflows.values()]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:

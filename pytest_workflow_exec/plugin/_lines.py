@@ -7,9 +7,11 @@ from typing import Protocol
 
 import pytest
 
+from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.model import Outcome, Workflow
 from pytest_workflow_exec.progress import opening, outcome_style, spent
 from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.settings import load_settings
 
 from ._planned import PlannedItem
 
@@ -25,6 +27,16 @@ class Terminal(Protocol):
     def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
     def write_line(self, line: str, **markup: bool) -> None: ...
     def ensure_newline(self) -> None: ...
+
+
+def plan_line(workflow: Workflow) -> str:
+    """Return the workflow's line in pytest's header."""
+    try:
+        level = load_settings(workflow.root).policy.sandbox or "not set"
+    except SettingsError:
+        # Said in full, with its place, before the first step.
+        level = "unreadable"
+    return f"workflow {workflow.name}: {len(workflow.steps)} steps, sandbox {level}, plan {workflow.digest}"
 
 
 class StepLines:

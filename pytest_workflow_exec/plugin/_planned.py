@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -19,8 +20,10 @@ class PlannedItem:
     step: Step
     position: int
     """Its place in the plan, from 0."""
+    function: Callable[..., object] | None = None
+    """The tracked function that must run to its end; None for steps without Python of their own."""
     annotation: object = None
-    """What its function is annotated to return; None without one."""
+    """What the function is annotated to return; None without one."""
 
 
 def planned(item: pytest.Item) -> PlannedItem | None:

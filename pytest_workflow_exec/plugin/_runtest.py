@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_workflow_exec.definition import capture_returns
-from pytest_workflow_exec.errors import EvidenceError, StepOrderError
+from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError
 from pytest_workflow_exec.model import Function, Gate, Outcome
-from pytest_workflow_exec.run import Run, outputs_of_return
+from pytest_workflow_exec.run import NO_OUTPUTS, Run, outputs_of_return
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
 from ._gates import ask_at
@@ -62,10 +62,10 @@ def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
         pytest.fail("the body of a step runs once, and only after the step was announced in the evidence", pytrace=False)
     with capture_returns() as captured:
         result = yield
-    body = item.stash[PLANNED].step.body
-    if isinstance(body, Function) or (isinstance(body, Gate) and body.function is not None):
-        attempt.body_ran = captured.ran
-        _keep_return(item, attempt, captured.value if captured.ran else None)
+    function = item.stash[PLANNED].function
+    if function is not None and captured.by is function:
+        attempt.body_ran = True
+        _keep_return(item, attempt, captured.value)
     return result
 
 
@@ -136,15 +136,18 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
     if run.state.ended(step):
         # Run a second time by something else than pytest's own loop: its first end stands.
         return
-    waits_for = attempt.order_error.waiting_for if conclusion.outcome is Outcome.BLOCKED and attempt.order_error else None
-    run.finish(
-        step,
-        conclusion.outcome,
-        duration_s=duration_s,
-        outputs=attempt.outputs,
-        message=conclusion.message,
-        waits_for=waits_for,
-    )
+    waits_for = attempt.order_error.waiting_for if attempt.order_error is not None else None
+    try:
+        run.finish(
+            step,
+            conclusion.outcome,
+            duration_s=duration_s,
+            outputs=attempt.outputs if conclusion.outcome.satisfies else NO_OUTPUTS,
+            message=conclusion.message,
+            waits_for=waits_for,
+        )
+    except OutputError as error:
+        run.finish(step, Outcome.FAILED, duration_s=duration_s, message=str(error))
 
 
 def _fail(report: pytest.TestReport, message: str) -> None:

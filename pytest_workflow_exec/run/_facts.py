@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import platform
+import pwd
 import socket
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -17,11 +17,11 @@ from pytest_workflow_exec.sandbox import Policy
 
 def starter() -> Mapping[str, Json]:
     """Return who started this process, as far as the system says."""
+    # By the system's own word: LOGNAME and USER say whatever their setter likes.
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        # No name for this user id, as in many containers.
-        user = str(os.getuid())
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = f"uid {os.getuid()}"
     return {"user": user, "uid": os.getuid(), "host": socket.gethostname()}
 
 

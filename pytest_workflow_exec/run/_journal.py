@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from pytest_workflow_exec.events import Event
@@ -14,6 +15,8 @@ class Journal:
 
     def __init__(self, log: EvidenceLog, plan: Plan) -> None:
         self._log, self._state = log, RunState(plan=plan)
+        # Commands may be run from several threads of a step; each record and what follows from it are one.
+        self._lock = threading.Lock()
 
     @property
     def state(self) -> RunState:
@@ -37,9 +40,10 @@ class Journal:
             EvidenceError: It can't be written.
             StepOrderError: It contradicts the plan; nothing was written.
         """
-        state = apply(self._state, event)
-        self._log.append(event)
-        self._state = state
+        with self._lock:
+            state = apply(self._state, event)
+            self._log.append(event)
+            self._state = state
 
     def barrier(self) -> None:
         """Return when everything recorded so far survives a power cut.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json
+from pydantic_core import PydanticSerializationError
 
-from pytest_workflow_exec.digests import Json, digest_of_file
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.model import OutputRule
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
@@ -60,13 +60,14 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
     if returned is None:
         return NO_OUTPUTS
     adapter = _adapter(object if annotation is None else annotation)
+    if annotation is None:
+        _check_keys(returned)
     try:
-        text = adapter.dump_json(returned, warnings="error")
-        adapter.validate_json(text)
-    except (PydanticSerializationError, ValidationError, ValueError) as error:
+        value = cast("Json", adapter.dump_python(returned, mode="json", warnings="error"))
+        adapter.validate_json(canonical_json(value))
+    except (PydanticSerializationError, ValidationError, ValueError, TypeError) as error:
         message = f"the returned value can't be kept as JSON: {error}"
         raise OutputError(message) from error
-    value = cast("Json", from_json(text, allow_inf_nan=False))
     named = value if isinstance(value, Mapping) else {"value": value}
     return StepOutputs(values=named, files=_files_of(returned, root))
 
@@ -100,6 +101,19 @@ def file_output(root: Path, path: Path) -> FileOutput:
     except OSError as error:
         message = f"the output {path} can't be read: {error.strerror}"
         raise OutputError(message) from error
+
+
+def _check_keys(value: object) -> None:
+    # JSON's keys are texts: 1 and "1" would become one key, and one of the two values would be lost.
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                message = f"the returned value can't be kept as JSON: the key {key!r} is no text"
+                raise OutputError(message)
+            _check_keys(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_keys(item)
 
 
 def _adapter(annotation: object) -> TypeAdapter[object]:

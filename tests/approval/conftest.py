@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +32,13 @@ class Terminal:
         self._child: Any = None
 
     def start(
-        self, circumstance: str = "", *, timeout_s: float = 60, script: str = "{}", env: dict[str, str] | None = None
+        self,
+        circumstance: str = "",
+        *,
+        timeout_s: float = 60,
+        script: str = "{}",
+        env: dict[str, str] | None = None,
+        columns: int = 80,
     ) -> None:
         """Start the asking process.
 
@@ -48,7 +55,9 @@ class Terminal:
             env={**_environment(), **(env or {})},
             encoding="utf-8",
             timeout=PATIENCE_S,
-            dimensions=(24, 80),
+            dimensions=(24, columns),
+            # Tests started in the background of a shell ignore interrupts, and would pass that on.
+            preexec_fn=_take_interrupts,
         )
         # Without the pause before every line that pexpect makes for passwords.
         self._child.delaybeforesend = None
@@ -93,7 +102,7 @@ class Terminal:
             self._child.close(force=True)
 
     @property
-    def signal(self) -> int | None:
+    def ended_by(self) -> int | None:
         """The signal that ended the process."""
         found: int | None = self._child.signalstatus
         return found
@@ -128,6 +137,10 @@ def plain() -> Callable[[str], str]:
     return lambda screen: re.sub(r"\x1b(?:\[[0-9;?!]*[A-Za-z]|\(.|[78\\])|[\x0f\x18\r]", "", screen)
 
 
+def _take_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV"}}
-    return {**kept, "TERM": "xterm", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT), "LOGNAME": "alice"}
+    return {**kept, "TERM": "xterm", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT), "LOGNAME": "somebody else"}

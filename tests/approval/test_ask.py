@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -11,7 +14,8 @@ import pytest
 from .conftest import Terminal
 
 ENGINE = {"kind": "engine", "id": "pytest-workflow-exec"}
-ALICE = {"kind": "human", "id": "alice"}
+# LOGNAME says "somebody else" in these sessions; what counts is whose process it is.
+PERSON = {"kind": "human", "id": pwd.getpwuid(os.getuid()).pw_name}
 
 
 @pytest.mark.parametrize("change", [str, str.lower, lambda code: f"  {code} "], ids=["as-shown", "lowercase", "spaces"])
@@ -32,7 +36,7 @@ def test_code_approves(terminal: Terminal, change: Callable[[str], str]) -> None
     assert terminal.decision == {
         "decision": "approved",
         "reason": "",
-        "approver": ALICE,
+        "approver": PERSON,
         "channel": "terminal",
         "terminal": terminal.decision["terminal"],
         "assurance": 1,
@@ -101,7 +105,7 @@ def test_reject_asks_for_a_reason(terminal: Terminal) -> None:
     assert not terminal.effect
     decision = terminal.decision
     assert (decision["decision"], decision["reason"]) == ("rejected", "the changelog is empty")
-    assert (decision["approver"], decision["channel"], decision["assurance"]) == (ALICE, "terminal", 1)
+    assert (decision["approver"], decision["channel"], decision["assurance"]) == (PERSON, "terminal", 1)
 
 
 @pytest.mark.parametrize("key", ["m", "d", "c"], ids=["empty", "end-of-input", "interrupt"])
@@ -391,7 +395,7 @@ def test_interrupt_passes_through(terminal: Terminal) -> None:
 
     # then
     assert "KeyboardInterrupt" in shown
-    assert terminal.signal == 2
+    assert terminal.ended_by == signal.SIGINT
     assert not terminal.effect
     assert not (terminal.folder / "decision.json").exists()
     assert terminal.state["after"] == terminal.state["before"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -146,7 +147,7 @@ def test_interrupt_works_on_a_hostile_terminal(terminal: Terminal) -> None:
     terminal.end()
 
     # then
-    assert terminal.signal == 2
+    assert terminal.ended_by == signal.SIGINT
     assert not terminal.effect
 
 
@@ -177,7 +178,7 @@ def test_prompt_reaches_the_terminal(terminal: Terminal, circumstance: str, scri
 def test_frames_fit_the_terminal(terminal: Terminal, plain: Callable[[str], str], columns: int, widest: int) -> None:
     """The frames are as wide as the terminal says, but never wider than 80."""
     # given
-    terminal.start(script=f"stty cols {columns}; {{}}", env={"COLUMNS": "500"})
+    terminal.start(columns=columns, env={"COLUMNS": "500"})
 
     # when
     lines = plain(terminal.see_prompt()).split("\n")

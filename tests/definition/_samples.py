@@ -16,7 +16,7 @@ _LEAVE_A_MARK = f'open(__file__ + ".{MARK}", "w").close()\n'
 
 CHECKS = (
     _LEAVE_A_MARK
-    + '''
+    + """
 import os
 
 def mentions(workflow, version, *, strict=True): ...
@@ -31,7 +31,7 @@ def replaced(): ...
 replaced = os.getcwd
 if os.name:
     def conditional(): ...
-'''
+"""
 )
 
 MINIMAL = "steps:\n  - id: one\n    run: [git, status]\n"

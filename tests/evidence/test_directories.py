@@ -23,10 +23,10 @@ from ._logs import new_log
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o277])
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A umask that would open, or lock, what is made under it."""
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A project under a umask that would open, or lock, what is made in it."""
     before = os.umask(request.param)
-    yield
+    yield tmp_path
     os.umask(before)
 
 
@@ -34,13 +34,12 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-@pytest.mark.usefixtures("umask")
-def test_every_new_folder_and_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
+def test_every_new_folder_and_file_is_private_whatever_the_umask(project: Path) -> None:
     """Folders have mode 0700 and files 0600 under any umask."""
-    log = new_log(tmp_path)
+    log = new_log(project)
 
     run = log.path.parent
-    state = tmp_path / STATE_DIRECTORY
+    state = project / STATE_DIRECTORY
     folders = [state, state / "runs", run, run / "outputs", run / "work"]
     assert [_mode(folder) for folder in folders] == [0o700] * 5
     assert [_mode(file) for file in (log.path, state / ".gitignore")] == [0o600] * 2

@@ -39,10 +39,15 @@ HOPPING = NOTE + (
     "if os.fork() == 0:\n os.setsid(); os.close(1); os.close(2)\n while True:\n"
     "  note()\n  if os.fork() != 0: os._exit(0)\n  time.sleep(0.01)\n"
 )
+GROUP = NOTE + (
+    "if os.fork() == 0:\n"
+    " os.execve('/bin/sh', ['sh', '-c', 'echo $$ >> pids; exec sleep 1000 >&- 2>&-'], {'PATH': '/bin'})\n"
+)
 WAIT_FOR = "while not os.path.exists('pids') or len(open('pids').readlines()) < {count}: time.sleep(0.005)\n"
 
 LEFT_BEHIND = [
     pytest.param(CHILD, 1, id="child"),
+    pytest.param(GROUP, 1, id="group"),
     pytest.param(SESSION, 1, id="session", marks=linux),
     pytest.param(DAEMON, 1, id="daemon", marks=linux),
     pytest.param(MANY, 30, id="many", marks=linux),
@@ -74,7 +79,15 @@ def test_success_ends_the_whole_tree(
         assert project.facts("command.finished")["swept"] >= (1 if body is HOPPING else count)
 
 
-@pytest.mark.parametrize(("body", "count"), [*LEFT_BEHIND, pytest.param(WIPED, 1, id="wiped", marks=linux)])
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        pytest.param(CHILD, 1, id="child"),
+        pytest.param(DAEMON, 1, id="daemon", marks=linux),
+        pytest.param(HOPPING, 3, id="hopping", marks=linux),
+        pytest.param(WIPED, 1, id="wiped", marks=linux),
+    ],
+)
 def test_timeout_ends_the_whole_tree(
     project: Project, alive: Callable[[int], bool], body: str, count: int
 ) -> None:
@@ -191,6 +204,19 @@ def test_secret_across_a_border_is_not_shown_in_part(offset: int, more: int) -> 
 
     assert "abc" not in text
     assert len(text.encode()) <= KEPT_BYTES
+
+
+def test_secret_across_the_last_byte_read_is_not_shown_in_part() -> None:
+    """Where masking shortens the text, the end of what was read still is no part of what is kept."""
+    secret = "abcdefghijklmnop" * 100
+    stream = Stream()
+    masked = secret.encode() * 400
+    stream.add(masked + b"." * (KEPT_BYTES + MARGIN_BYTES - len(masked) - 10) + secret.encode())
+
+    text = kept_text(stream, Redactor({"TOKEN": secret}))
+
+    assert text.startswith("[secret TOKEN]" * 400 + "...")
+    assert "abc" not in text
 
 
 def test_character_across_the_border_is_left_out() -> None:

@@ -316,6 +316,25 @@ def test_command_has_no_terminal_input_or_descriptors(project: Project) -> None:
     assert result.stdout.split("\n") == ["True True", "no terminal", "closed", ""]
 
 
+def test_engines_input_is_not_the_commands(project: Project) -> None:
+    """What is typed or piped into the engine is not read by a command."""
+    read, write = os.pipe()
+    os.write(write, b"typed ahead")
+    os.close(write)
+    before = os.dup(0)
+    os.dup2(read, 0)
+    try:
+        result = project.run("print(repr(sys.stdin.read()))")
+        left = os.read(0, 100)
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(read)
+
+    assert result.stdout == "''\n"
+    assert left == b"typed ahead"
+
+
 def test_known_secret_is_masked_everywhere(project: Project) -> None:
     """A secret that a command prints, in whatever spelling, is in no result and in no record."""
     project.tool(

@@ -1,0 +1,129 @@
+"""Projects with workflows, run by a real pytest in a process of its own, and on a real terminal where one is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+CONFIGURATION = '[policy]\nsandbox = "none"\ncommands = ["echo *", "false", "touch *", "sleep *"]\n'
+PATIENCE_S = 60
+"""How long to wait for something that happens at once; only a hang takes as long."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a pytest session printed, and how it exited."""
+
+    status: int
+    text: str
+
+    @property
+    def heads(self) -> list[str]:
+        """The evidence heads that it printed."""
+        return re.findall(r"^evidence head \d+ ([0-9a-f]{64})$", self.text, flags=re.MULTILINE)
+
+
+@dataclass
+class Project:
+    """A folder that is a project, with workflows below `wf/`."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the project, folders included."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def pytest(self, *arguments: str, stdin: str | None = None) -> Session:
+        """Run pytest in the project, without a terminal."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=self.root,
+            env=self._env(),
+            input=stdin if stdin is not None else "",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return Session(status=done.returncode, text=done.stdout)
+
+    def terminal(self, *arguments: str) -> pexpect.spawn[str]:
+        """Run pytest in the project on a terminal of its own."""
+        return pexpect.spawn(
+            sys.executable,
+            ["-m", "pytest", *arguments],
+            cwd=str(self.root),
+            env={**self._env(), "TERM": "xterm"},
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            dimensions=(60, 200),
+        )
+
+    def logs(self) -> list[Path]:
+        """Return the logs of all runs, oldest first."""
+        return sorted((self.root / ".workflow-exec" / "runs").glob("*/evidence.jsonl"))
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """Return the records of the only run."""
+        [log] = self.logs()
+        return [json.loads(line) for line in log.read_bytes().splitlines() if line.endswith(b"}")]
+
+    def outcomes(self) -> dict[str, str]:
+        """Return how each step of the only run ended."""
+        return {
+            record["step"]: record["data"]["outcome"]
+            for record in self.records()
+            if record["type"] == "step.finished"
+        }
+
+    def of_type(self, name: str) -> list[Mapping[str, Any]]:
+        """Return the records of one type of the only run."""
+        return [record for record in self.records() if record["type"] == name]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no run was begun and no step did anything: nothing but what the test wrote is there."""
+        return not (self.root / ".workflow-exec").exists() and not list(self.root.glob("ran-*"))
+
+    def _env(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COLUMNS"))}
+        return {**inherited, **self.environment}
+
+
+def finish(child: pexpect.spawn[str]) -> Session:
+    """Return what a session on a terminal printed until its end."""
+    child.expect(pexpect.EOF)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", child.before or "").replace("\r\n", "\n")
+    child.close()
+    return Session(status=child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0), text=text)
+
+
+def code_at(child: pexpect.spawn[str]) -> str:
+    """Return the code that the gate asks for, once it asks."""
+    child.expect(r"Type ([A-Z0-9]{4}-[A-Z0-9]{4}) to approve, or reject to stop: ")
+    assert child.match is not None
+    code: str = child.match.group(1)  # type: ignore[union-attr]  # a pattern matched, no EOF
+    return code
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """An empty project with a policy."""
+    made = Project(tmp_path)
+    made.write("workflow-exec.toml", CONFIGURATION)
+    yield made

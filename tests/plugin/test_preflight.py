@@ -1,0 +1,174 @@
+"""All that can be known is said before the first step, with its place and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import CONFIGURATION, Project
+
+FLOW = """
+workflow: flow
+inputs:
+  version: {type: string, pattern: '\\d+\\.\\d+'}
+  count: {type: integer, default: 1}
+steps:
+  - {id: one, run: [touch, ran-one]}
+  - {id: two, run: [touch, "ran-${inputs.version}"]}
+"""
+
+
+def test_all_problems_are_listed_together(project: Project) -> None:
+    """A run that would fail in several places is refused once, with all of them, and nothing is started."""
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n  - {id: bad, run: [rm, x]}\n"
+        "  - {id: gone, run: [no-such-program]}\n  - {id: approve, gate: Go on?}\n",
+    )
+    project.write("workflow-exec.toml", CONFIGURATION.replace('"false"', '"false", "no-such-program"'))
+
+    session = project.pytest("wf")
+
+    assert session.status == 4
+    for place, word in ((4, "refuses"), (5, "not found"), (6, "terminal")):
+        [line] = [line for line in session.text.splitlines() if f"wf/flow.workflow.yaml:{place}:" in line]
+        assert word in line
+    assert project.untouched
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--workflow-input version=VALUE"),
+        (["version=1"], "version"),
+        (["version=1.2", "coutn=3"], "coutn"),
+        (["version=1.2", "count=three"], "count"),
+        (["version"], "NAME=VALUE"),
+        (["version=1.2\n"], "version"),
+    ],
+)
+def test_bad_inputs_are_refused(project: Project, options: list[str], message: str) -> None:
+    """A missing, unknown or unfit input is exit 4, and the message names the option to add."""
+    project.write("wf/flow.workflow.yaml", FLOW)
+
+    session = project.pytest("wf", *(f"--workflow-input={option}" for option in options))
+
+    assert session.status == 4
+    assert message in session.text
+    assert "Traceback" not in session.text
+    assert project.untouched
+
+
+@pytest.mark.parametrize("option", ["version=1.2", "flow:version=1.2"])
+def test_given_inputs_are_used(project: Project, option: str) -> None:
+    """An input reaches its workflow, with and without the workflow's name before it."""
+    project.write("wf/flow.workflow.yaml", FLOW)
+
+    session = project.pytest("wf", f"--workflow-input={option}")
+
+    assert session.status == 0, session.text
+    assert (project.root / "ran-1.2").exists()
+    assert project.of_type("run.started")[0]["data"]["inputs"] == {"version": "1.2", "count": 1}
+
+
+def test_unqualified_input_with_several_workflows_is_refused(project: Project) -> None:
+    """With several workflows, an input says which one it is for."""
+    project.write("wf/a.workflow.yaml", FLOW.replace("workflow: flow", "workflow: a"))
+    project.write("wf/b.workflow.yaml", FLOW.replace("workflow: flow", "workflow: b"))
+
+    refused = project.pytest("wf", "--workflow-input=version=1.2")
+    accepted = project.pytest("wf", "--workflow-input=a:version=1.2", "--workflow-input=b:version=1.3")
+
+    assert refused.status == 4
+    assert accepted.status == 0, accepted.text
+    assert sorted(path.name for path in project.root.glob("ran-1*")) == ["ran-1.2", "ran-1.3"]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        ("", "sandbox"),
+        ("[policy]\ncommands = []\n", "sandbox"),
+        ('[policy]\nsandbox = "required:landlock"\n', "sandbox"),
+        ('[policy]\nsandbox = "available"\n', "sandbox"),
+        ('[policy]\nsandbox = "off"\n', "sandbox"),
+        ('[policy]\nsandbox = "none"\ncommand = ["touch *"]\n', "command"),
+        ('[policy]\nsandbox = "none"\ncommandz = ["touch *"]\n', "did you mean"),
+        ('[policy]\nsandbox = "none"\ncommands = "touch *"\n', "commands"),
+        ('[policy]\nsandbox = "none"\ncommands = ["bash -c *"]\n', "bash"),
+        ('[policy]\nsandbox = "none"\ncommands = ["touch *"]\ngated = {assurance = 1}\n', "can't be used yet"),
+        ('[policy]\nsandbox = "none"\ncommands = []\n', "refuses"),
+        ("[policy\n", "TOML"),
+    ],
+)
+def test_bad_policy_is_refused(project: Project, configuration: str, message: str) -> None:
+    """A policy that can't be used, or that allows nothing, is exit 4 before the first step."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n")
+    project.write("workflow-exec.toml", configuration)
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert message in session.text
+    assert "Traceback" not in session.text
+    assert project.untouched
+
+
+def test_project_configured_twice_is_refused(project: Project) -> None:
+    """Two configurations of one project can't both be meant."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n")
+    project.write("pyproject.toml", "[tool.workflow-exec.policy]\nsandbox = 'none'\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4
+    assert "configured twice" in session.text
+    assert project.untouched
+
+
+def test_rules_of_one_workflow_allow_nothing_in_another(project: Project) -> None:
+    """A rule below `workflows.NAME` is for that workflow alone."""
+    project.write("wf/a.workflow.yaml", "workflow: a\nsteps:\n  - {id: one, run: [touch, ran-a]}\n")
+    project.write("wf/b.workflow.yaml", "workflow: b\nsteps:\n  - {id: one, run: [touch, ran-b]}\n")
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\n[policy.workflows.a]\ncommands = ["touch *"]\n')
+
+    refused = project.pytest("wf/b.workflow.yaml")
+    accepted = project.pytest("wf/a.workflow.yaml")
+
+    assert (refused.status, accepted.status) == (4, 0)
+    assert not (project.root / "ran-b").exists()
+
+
+def test_python_timeout_without_the_timeout_plugin_is_refused(project: Project) -> None:
+    """A timeout that nothing here can hold is not silently ignored."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, call: 'checks:one', timeout: 1s}\n")
+    project.write("wf/checks.py", "def one(workflow):\n    (workflow.root / 'ran-one').touch()\n")
+
+    session = project.pytest("wf", "-p", "no:timeout")
+
+    assert session.status == 4
+    assert "pytest-timeout" in session.text
+    assert project.untouched
+
+
+def test_secrets_reach_only_the_commands_of_their_rule_and_no_log(project: Project) -> None:
+    """A rule's secret is given to its command, and its value stands nowhere in the run's directory or on the screen."""
+    secret = "hunter2-hunter2"  # noqa: S105  # the test's own
+    project.environment["RELEASE_TOKEN"] = secret
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\nsandbox = "none"\n[[policy.command]]\nrule = "printenv RELEASE_TOKEN"\nsecrets = ["RELEASE_TOKEN"]\n'
+        '[[policy.command]]\nrule = "printenv"\n',
+    )
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: with-secret, run: [printenv, RELEASE_TOKEN]}\n"
+        "  - {id: without, run: [printenv], expect: {stdout: {not_matches: TOKEN}}}\n",
+    )
+
+    session = project.pytest("wf", "-rA")
+
+    assert session.status == 0, session.text
+    assert secret not in session.text
+    for path in (project.root / ".workflow-exec").rglob("*"):
+        assert path.is_dir() or secret.encode() not in path.read_bytes()
+    assert "[secret RELEASE_TOKEN]" in project.of_type("command.finished")[0]["data"]["stdout"]

@@ -1,0 +1,235 @@
+"""What each kind of step does inside pytest: fixtures, values, tests as one step, timeouts."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Project
+
+CALL = """
+workflow: flow
+steps:
+  - id: first
+    run: [echo, hello]
+    outputs: {{word: {{stdout: 'h(\\w+)'}}}}
+  - id: second
+    call: {{function: "checks:second", with: {{word: "${{steps.first.word}}"}}}}
+  - {{id: third, run: [touch, "{third}"]}}
+"""
+
+
+def test_called_function_gets_fixtures_and_values(project: Project) -> None:
+    """A called function's parameters are fixtures, `with:` gives plain values, and what it returns are outputs."""
+    project.write("wf/flow.workflow.yaml", CALL.format(third="ran-${steps.second.made}"))
+    project.write("wf/conftest.py", "import pytest\n@pytest.fixture(scope='module')\ndef own():\n    return 'own'\n")
+    project.write(
+        "wf/checks.py",
+        "def second(workflow, own, tmp_path, request, word):\n"
+        "    assert workflow.outputs['first']['stdout'] == 'hello'\n"
+        "    assert request.node.name == 'second'\n"
+        "    return {'made': f'{own}-{word}'}\n",
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    assert (project.root / "ran-own-ello").exists()
+
+
+def test_called_functions_asserts_are_explained(project: Project) -> None:
+    """A failing assert in a called module shows its values, and the traceback leads to the author's file."""
+    project.write("wf/flow.workflow.yaml", CALL.format(third="ran-third"))
+    project.write("wf/checks.py", "def second(word):\n    left = [1, 2]\n    assert left == [1, 3], word\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert "At index 1 diff: 2 != 3" in session.text
+    assert "wf/checks.py:3: AssertionError" in session.text
+    assert not (project.root / "ran-third").exists()
+
+
+def test_module_runs_from_the_bytes_that_were_digested(project: Project) -> None:
+    """A module that an earlier step rewrites is not what the plan holds, and is not what runs."""
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: edit, call: 'editor:edit'}\n  - {id: check, call: 'checks:check'}\n",
+    )
+    project.write("wf/editor.py", "def edit(workflow):\n    (workflow.root / 'wf/checks.py').write_text('def check():\\n    pass\\n')\n")
+    project.write("wf/checks.py", "def check():\n    assert 0, 'the planned bytes ran'\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert "the planned bytes ran" in session.text
+
+
+def test_modules_of_two_workflows_do_not_meet(project: Project) -> None:
+    """Two modules of one name beside two workflows are two modules."""
+    for name in ("a", "b"):
+        project.write(f"wf/{name}/flow.workflow.yaml", f"workflow: {name}\nsteps:\n  - {{id: one, call: 'checks:one'}}\n")
+        project.write(f"wf/{name}/checks.py", f"def one():\n    return {{'who': '{name}'}}\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+
+
+TESTS = "workflow: flow\nsteps:\n  - id: tests\n    verify: {verify}\n  - {{id: after, run: [touch, ran-after]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("verify", "test", "passes"),
+    [
+        ("../checks", "def test_one():\n    pass\n", True),
+        ("../checks", "def test_one():\n    assert False\n", False),
+        ("../checks", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n", False),
+        ("{path: ../checks, skips: allow}", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n", True),
+        ("../checks", "import pytest\n@pytest.mark.xfail\ndef test_one():\n    assert 0\ndef test_two():\n    pass\n", False),
+        ("../checks", "x = 1\n", False),
+        ("../checks", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.exit('enough', returncode=0)\n", False),
+        ("../checks", "import os\ndef test_one():\n    os._exit(0)\n", False),
+        ("../checks", "def test_one(workflow):\n    pass\n", False),
+        ("../checks", "raise RuntimeError\n", False),
+        ("../checks", "import os\ndef test_one():\n    assert not [n for n in os.environ if n == 'PYTEST_ADDOPTS']\n", True),
+    ],
+)
+def test_tests_as_one_step(project: Project, verify: str, test: str, passes: bool) -> None:
+    """Existing tests pass as a step only if all that was collected ran, something passed and nothing was skipped."""
+    project.environment["PYTEST_ADDOPTS"] = "-p no:randomly"
+    project.write("wf/flow.workflow.yaml", TESTS.format(verify=verify))
+    project.write("checks/test_checks.py", test)
+
+    session = project.pytest("wf")
+
+    assert session.status == (0 if passes else 1), session.text
+    assert (project.root / "ran-after").exists() is passes
+    assert project.outcomes()["tests"] == ("passed" if passes else "failed")
+
+
+def test_tests_that_a_selection_leaves_out_prove_nothing(project: Project) -> None:
+    """A child whose plugin drops tests after collection does not pass."""
+    project.write("wf/flow.workflow.yaml", TESTS.format(verify="../checks"))
+    project.write("checks/test_checks.py", "def test_one():\n    pass\ndef test_two():\n    pass\n")
+    project.write("checks/conftest.py", "def pytest_runtestloop(session):\n    return True\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert "did not run" in session.text
+
+
+PYTHON = """
+from pathlib import Path
+from pydantic import BaseModel
+from pytest_workflow_exec import Workflow, step
+
+WORKFLOW = Workflow(name="flow", inputs={{"version": {{"type": "string", "default": "1.0"}}}})
+
+class Built(BaseModel):
+    wheel: Path
+
+@step
+def build(workflow, sandbox) -> Built:
+    sandbox.run(["touch", "ran-build"])
+    return Built(wheel=workflow.root / "ran-build")
+
+{more}
+"""
+
+
+def test_returned_value_is_seen_after_a_round_trip(project: Project) -> None:
+    """What a step returns reaches later steps as its annotation makes it of the JSON in the log."""
+    more = (
+        "def test_outputs(workflow):\n"
+        "    built = workflow.outputs['build']\n"
+        "    assert isinstance(built, Built) and built.wheel.name == 'ran-build'\n"
+        "    assert workflow.inputs == {'version': '1.0'}\n"
+    )
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    [build, _] = project.of_type("step.finished")
+    assert build["data"]["outputs"]["wheel"].endswith("ran-build")
+    assert build["data"]["files"]["wheel"]["path"] == "ran-build"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "@step\ndef bad() -> Built:\n    return 3\n",
+        "@step\ndef bad():\n    return object()\n",
+        "@step\ndef bad():\n    return float('nan')\n",
+        "@step\ndef bad() -> float:\n    return float('inf')\n",
+        "@step\ndef bad():\n    return {1: 'a', '1': 'b'}\n",
+        "@step\ndef bad():\n    return '\\ud800'\n",
+        "@step\ndef bad() -> int:\n    return 'text'\n",
+    ],
+)
+def test_value_that_can_not_be_kept_fails_its_step(project: Project, more: str) -> None:
+    """A returned value that is not what was annotated, or no JSON, fails the step: a resumed run would not see it."""
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert project.outcomes() == {"build": "passed", "bad": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("@step\ndef bad(sandbox) -> None:\n    sandbox.run(['rm', 'ran-build'])\n", "the policy refuses"),
+        ("@step\ndef bad(sandbox) -> None:\n    sandbox.run(['false'])\n", "exited with 1"),
+        ("@step\ndef bad(sandbox) -> None:\n    sandbox.run(['sleep', '60'], timeout='1s')\n", "was killed after 1 s"),
+        ("@step(timeout='1s')\ndef bad() -> None:\n    import time\n    time.sleep(60)\n", "Timeout"),
+    ],
+)
+def test_command_errors_fail_the_step(project: Project, more: str, message: str) -> None:
+    """A refused, failed or endless command, and a body past its timeout, fail the step in its own words."""
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert message in session.text
+    assert project.outcomes()["bad"] == "failed"
+    assert (project.root / "ran-build").exists()
+
+
+def test_unchecked_command_returns_its_result(project: Project) -> None:
+    """With `check=False` the step decides itself about a failing command."""
+    more = "@step\ndef fine(sandbox) -> None:\n    assert sandbox.run(['false'], check=False).exit == 1\n"
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    assert project.pytest("wf").status == 0
+
+
+def test_commands_timeout_ends_its_step(project: Project) -> None:
+    """A `run:` step past its timeout is killed and failed."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: slow, run: [sleep, '60'], timeout: 1s}\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert project.of_type("command.finished")[0]["data"]["timed_out"] is True
+
+
+@pytest.mark.parametrize("status", ["passed", "failed"])
+def test_fixture_of_module_scope_lives_as_long_as_the_workflow(project: Project, status: str) -> None:
+    """A module fixture is made once per workflow, and torn down also where a step failed."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, call: 'checks:one'}\n  - {id: two, call: 'checks:two'}\n")
+    project.write(
+        "wf/conftest.py",
+        "import pytest\nfrom pathlib import Path\n@pytest.fixture(scope='module')\ndef shared():\n"
+        "    yield []\n    Path('ran-teardown').touch()\n",
+    )
+    body = "assert shared == [1]" if status == "passed" else "assert shared == [2]"
+    project.write("wf/checks.py", f"def one(shared):\n    shared.append(1)\ndef two(shared):\n    {body}\n")
+
+    project.pytest("wf")
+
+    assert project.outcomes() == {"one": "passed", "two": status}
+    assert (project.root / "ran-teardown").exists()
