@@ -79,9 +79,7 @@ class Template:
         return tuple(part for part in self.parts if isinstance(part, Reference))
 
 
-MatchOperator = Literal[
-    "equals", "in", "not", "matches", "not_matches", "contains", "lt", "le", "gt", "ge"
-]
+MatchOperator = Literal["equals", "in", "not", "matches", "not_matches", "contains", "lt", "le", "gt", "ge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +139,7 @@ class Call:
 
 
 ArgumentValue: TypeAlias = (
-    "None | bool | int | float | Template | tuple[ArgumentValue, ...] | Mapping[str, ArgumentValue]"
+    "bool | int | float | Template | tuple[ArgumentValue, ...] | Mapping[str, ArgumentValue] | None"
 )
 
 
@@ -254,7 +252,9 @@ class Workflow:
         return {
             "workflow": self.name,
             "file": self.file.relative_to(self.root).as_posix(),
-            "steps": [{"id": step.id, "kind": step.kind, "name": step.name, "digest": step.digest} for step in self.steps],
+            "steps": [
+                {"id": step.id, "kind": step.kind, "name": step.name, "digest": step.digest} for step in self.steps
+            ],
             "sources": dict(sorted(self.sources.items())),
         }
 

@@ -66,7 +66,9 @@ def conclude(attempt: Attempt) -> Conclusion:
         return Conclusion(outcome=Outcome.BLOCKED, message=str(attempt.order_error))
     for error in attempt.errors:
         denied = isinstance(error, GateDeniedError) or isinstance(error.__cause__, GateDeniedError)
-        return Conclusion(outcome=Outcome.DENIED if denied and attempt.admitted else Outcome.FAILED, message=_said(error))
+        return Conclusion(
+            outcome=Outcome.DENIED if denied and attempt.admitted else Outcome.FAILED, message=_said(error)
+        )
     for report in attempt.reports:
         if report.outcome != "passed" or hasattr(report, "wasxfail"):
             return Conclusion(outcome=Outcome.FAILED, message=f"{report.when}: {_short(report.longreprtext)}")

@@ -83,8 +83,7 @@ def _body_of(step: Step) -> Callable[..., None]:
 
     names = step.body.fixtures if isinstance(step.body, Call) else ()
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        for name in dict.fromkeys(("request", *names))
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in dict.fromkeys(("request", *names))
     ]
     # pytest asks the signature which fixtures to bring: a called function's own are its parameters.
     body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions carry it

@@ -9,6 +9,8 @@ import pytest
 from pytest_workflow_exec.model import Gate, Step
 from pytest_workflow_exec.run import Run, StepOutputs
 
+from ._keys import SESSION
+
 
 def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -> StepOutputs:
     """Ask at a gate, and return only if the answer is yes.
@@ -22,7 +24,5 @@ def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -
     """
     # Armed by pytest's own faulthandler_timeout for a hung test; a person who thinks is none.
     faulthandler.cancel_dump_traceback_later()
-    reporter = item.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.ensure_newline()
+    item.config.stash[SESSION].lines.pause()
     return run.decide(step, gate, words=words)

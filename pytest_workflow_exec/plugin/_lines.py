@@ -31,12 +31,15 @@ class Terminal(Protocol):
 
 def plan_line(workflow: Workflow) -> str:
     """Return the workflow's line in pytest's header."""
+    return f"workflow {workflow.name}: {len(workflow.steps)} steps, {_sandbox(workflow)}, plan {workflow.digest}"
+
+
+def _sandbox(workflow: Workflow) -> str:
     try:
-        level = load_settings(workflow.root).policy.sandbox or "not set"
+        return f"sandbox {load_settings(workflow.root).policy.sandbox or 'not set'}"
     except SettingsError:
         # Said in full, with its place, before the first step.
-        level = "unreadable"
-    return f"workflow {workflow.name}: {len(workflow.steps)} steps, sandbox {level}, plan {workflow.digest}"
+        return "policy unreadable"
 
 
 class StepLines:

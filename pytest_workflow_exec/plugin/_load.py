@@ -50,9 +50,7 @@ def _module_of(call: Call) -> ModuleType:
 
 def _import_copy(name: str, copy: Path, *, original: Path) -> ModuleType:
     pytest.register_assert_rewrite(name)
-    specs = (
-        finder.find_spec(name, [str(copy.parent)]) for finder in sys.meta_path if hasattr(finder, "find_spec")
-    )
+    specs = (finder.find_spec(name, [str(copy.parent)]) for finder in sys.meta_path if hasattr(finder, "find_spec"))
     spec = next((spec for spec in specs if spec is not None and spec.origin == str(copy)), None)
     if spec is None or spec.loader is None:
         message = f"{original} can't be loaded: no importer takes it"
@@ -78,7 +76,9 @@ def _relabel(module: ModuleType, copy: str, original: str) -> None:
 
 
 def _methods(module: ModuleType) -> list[object]:
-    classes = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
+    classes = [
+        value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
+    ]
     return [member for each in classes for member in vars(each).values()]
 
 

@@ -156,7 +156,9 @@ def _given_inputs(config: pytest.Config, workflow: Workflow, *, only: bool) -> M
         if not found or not bare:
             raise _usage(f"--workflow-input {option!r} must be NAME=VALUE or WORKFLOW:NAME=VALUE")
         if not colon and not only:
-            raise _usage(f"--workflow-input {option!r} does not say which of the workflows it is for: WORKFLOW:NAME=VALUE")
+            raise _usage(
+                f"--workflow-input {option!r} does not say which of the workflows it is for: WORKFLOW:NAME=VALUE"
+            )
         if target in ("", workflow.name):
             given[bare] = value
     return given

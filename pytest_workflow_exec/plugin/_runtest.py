@@ -59,7 +59,9 @@ def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
     """Let the body of a step run only if the step was announced; keep what it returns."""
     attempt = item.stash.get(ATTEMPT, None)
     if attempt is None or not attempt.admitted or attempt.body_ran:
-        pytest.fail("the body of a step runs once, and only after the step was announced in the evidence", pytrace=False)
+        pytest.fail(
+            "the body of a step runs once, and only after the step was announced in the evidence", pytrace=False
+        )
     with capture_returns() as captured:
         result = yield
     function = item.stash[PLANNED].function

@@ -63,7 +63,6 @@ class WorkflowSession:
         self.problems.append(Problem(path=workflow.file, message=message))
         return False
 
-
     def begin(self, session: pytest.Session) -> None:
         """Take note of the session's items, which from now on stay as they are."""
         self.pytest_session = session

@@ -74,7 +74,6 @@ _NUMBERS: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-
 def _compare(holds: Callable[[float, float], bool], found: str, wanted: str) -> bool:
     try:
         return holds(float(found), float(wanted))

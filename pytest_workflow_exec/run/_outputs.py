@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -60,9 +61,8 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
     if returned is None:
         return NO_OUTPUTS
     adapter = _adapter(object if annotation is None else annotation)
-    if annotation is None:
-        _check_keys(returned)
     try:
+        _refuse_what_json_changes(adapter.dump_python(returned, warnings="error"), any_keys=annotation is not None)
         value = cast("Json", adapter.dump_python(returned, mode="json", warnings="error"))
         adapter.validate_json(canonical_json(value))
     except (PydanticSerializationError, ValidationError, ValueError, TypeError) as error:
@@ -103,17 +103,21 @@ def file_output(root: Path, path: Path) -> FileOutput:
         raise OutputError(message) from error
 
 
-def _check_keys(value: object) -> None:
-    # JSON's keys are texts: 1 and "1" would become one key, and one of the two values would be lost.
+def _refuse_what_json_changes(value: object, *, any_keys: bool) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        message = f"{value} has no spelling in JSON"
+        raise ValueError(message)
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(key, str):
-                message = f"the returned value can't be kept as JSON: the key {key!r} is no text"
-                raise OutputError(message)
-            _check_keys(item)
-    elif isinstance(value, (list, tuple)):
+            # JSON's keys are texts: 1 and "1" would become one key, and one of the two values would be lost.
+            # An annotated mapping gets its keys' own type back, so that it can't happen there unnoticed.
+            if not any_keys and not isinstance(key, str):
+                message = f"the key {key!r} is no text"
+                raise ValueError(message)
+            _refuse_what_json_changes(item, any_keys=any_keys)
+    elif isinstance(value, (list, tuple, set, frozenset)):
         for item in value:
-            _check_keys(item)
+            _refuse_what_json_changes(item, any_keys=any_keys)
 
 
 def _adapter(annotation: object) -> TypeAdapter[object]:
@@ -164,6 +168,4 @@ def _files_of(returned: object, root: Path) -> dict[str, FileOutput]:
     else:
         fields = getattr(returned, "__dict__", {})
     paths = {name: path for name, path in fields.items() if isinstance(path, Path)}
-    return {
-        name: file_output(root, root / path) for name, path in paths.items() if (root / path).is_file()
-    }
+    return {name: file_output(root, root / path) for name, path in paths.items() if (root / path).is_file()}

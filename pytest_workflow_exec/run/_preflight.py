@@ -79,5 +79,3 @@ def known_values(workflow: Workflow, inputs: Mapping[str, Json], groups: Mapping
 def needs_person(workflow: Workflow) -> bool:
     """Whether a person has to be asked in the run."""
     return any(isinstance(step.body, Gate) for step in workflow.steps)
-
-

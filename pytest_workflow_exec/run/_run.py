@@ -231,9 +231,7 @@ class Run:
             self._block(step)
         counts = {outcome.value: count for outcome, count in self.state.counts.items()}
         result = self._result(interrupted=interrupted)
-        self._journal.record(
-            events.run_finished(result=result, counts=counts, not_satisfied=self.not_satisfied)
-        )
+        self._journal.record(events.run_finished(result=result, counts=counts, not_satisfied=self.not_satisfied))
         self._journal.barrier()
 
     def _block(self, step: StepId) -> None:

@@ -52,23 +52,25 @@ def _table(rows: Mapping[str, Runner]) -> Mapping[str, Runner]:
     return MappingProxyType({name: runner for names, runner in rows.items() for name in names.split()})
 
 
-_RUNNERS = _table({
-    "python pypy micropython ipython xonsh": _PYTHON,
-    "sh bash rbash dash ash zsh ksh mksh pdksh lksh yash fish csh tcsh": _SHELL,
-    "perl": _PERL,
-    "awk gawk mawk nawk original-awk": _AWK,
-    "ruby jruby": _RUBY,
-    "node nodejs": _NODE,
-    "java": _JAVA,
-    "php lua luajit rscript guile tclsh wish expect osascript pwsh powershell nu elvish deno bun jshell groovy scala "
-    "julia octave emacs vi vim nvim ex ed sqlite psql gdb lldb bc dc": _OTHER,
-    "env xargs busybox toybox nice ionice nohup setsid stdbuf time sudo doas runuser pkexec setpriv prlimit unshare "
-    "nsenter bwrap firejail systemd-run strace ltrace valgrind perf find fakeroot faketime catchsegv linux32 linux64 "
-    "setarch dbus-run-session xvfb-run npx bunx uvx chronic eatmydata torsocks proxychains ld.so": _WRAPPER,
-    "timeout flock chroot taskset chrt": _AFTER_ONE_WORD,
-    "su script eval exec command source parallel watch entr at batch crontab tmux screen": _JOINED,
-    "ssh rsh slogin mosh": _REMOTE,
-})
+_RUNNERS = _table(
+    {
+        "python pypy micropython ipython xonsh": _PYTHON,
+        "sh bash rbash dash ash zsh ksh mksh pdksh lksh yash fish csh tcsh": _SHELL,
+        "perl": _PERL,
+        "awk gawk mawk nawk original-awk": _AWK,
+        "ruby jruby": _RUBY,
+        "node nodejs": _NODE,
+        "java": _JAVA,
+        "php lua luajit rscript guile tclsh wish expect osascript pwsh powershell nu elvish deno bun jshell groovy scala "
+        "julia octave emacs vi vim nvim ex ed sqlite psql gdb lldb bc dc": _OTHER,
+        "env xargs busybox toybox nice ionice nohup setsid stdbuf time sudo doas runuser pkexec setpriv prlimit unshare "
+        "nsenter bwrap firejail systemd-run strace ltrace valgrind perf find fakeroot faketime catchsegv linux32 linux64 "
+        "setarch dbus-run-session xvfb-run npx bunx uvx chronic eatmydata torsocks proxychains ld.so": _WRAPPER,
+        "timeout flock chroot taskset chrt": _AFTER_ONE_WORD,
+        "su script eval exec command source parallel watch entr at batch crontab tmux screen": _JOINED,
+        "ssh rsh slogin mosh": _REMOTE,
+    }
+)
 
 _VERSION = re.compile(r"(?:-?\d[\d.]*[a-z]?)?(?:-(?:dbg|debug|static))?(?:\.exe)?")
 _LOADER = re.compile(r"ld(?:-linux.*|-musl.*|-\d[\d.]*)?\.so(?:\.\d+)*")

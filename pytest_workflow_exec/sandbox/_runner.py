@@ -84,9 +84,7 @@ class CommandRunner:
         self._inputs, self._environment = dict(inputs), environment
         self._home, self._tmp = make_folders(scratch)
 
-    def run(
-        self, argv: Sequence[str], *, step: StepId, attempt: int, timeout_s: float | None = None
-    ) -> CommandResult:
+    def run(self, argv: Sequence[str], *, step: StepId, attempt: int, timeout_s: float | None = None) -> CommandResult:
         """Run a command if the policy allows it, and return what it did, whatever its exit status.
 
         Args:

@@ -105,9 +105,7 @@ def token_matches(token: Token, argument: str, inputs: Mapping[str, str]) -> boo
 
 def token_is_possible(token: Token, inputs: Mapping[str, str]) -> bool:
     """Return whether a token matches anything at all in a workflow with these inputs."""
-    return all(
-        _usable_value(piece, inputs) is not None for piece in token.pieces if isinstance(piece, InputValue)
-    )
+    return all(_usable_value(piece, inputs) is not None for piece in token.pieces if isinstance(piece, InputValue))
 
 
 _KIND_ALONE: dict[type[Piece], TokenKind] = {

@@ -43,10 +43,15 @@ def load_settings(root: Path) -> Settings:
     shared_table = _table_of(shared)
     if own.is_file():
         if shared_table is not None:
-            raise SettingsError([
-                Problem(path=own, message=f"the project is configured twice: here and in [tool.workflow-exec] of "
-                        f"{SHARED_FILE}. Keep one of them.")
-            ])
+            raise SettingsError(
+                [
+                    Problem(
+                        path=own,
+                        message=f"the project is configured twice: here and in [tool.workflow-exec] of "
+                        f"{SHARED_FILE}. Keep one of them.",
+                    )
+                ]
+            )
         return _settings(root, own, _read(own))
     if shared_table is not None:
         return _settings(root, shared, shared_table)

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,7 @@ class Project:
     def outcomes(self) -> dict[str, str]:
         """Return how each step of the only run ended."""
         return {
-            record["step"]: record["data"]["outcome"]
-            for record in self.records()
-            if record["type"] == "step.finished"
+            record["step"]: record["data"]["outcome"] for record in self.records() if record["type"] == "step.finished"
         }
 
     def of_type(self, name: str) -> list[Mapping[str, Any]]:
@@ -122,8 +120,8 @@ def code_at(child: pexpect.spawn[str]) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Project:
     """An empty project with a policy."""
     made = Project(tmp_path)
     made.write("workflow-exec.toml", CONFIGURATION)
-    yield made
+    return made

@@ -60,9 +60,7 @@ def test_named_workflows_run(project: Project, arguments: list[str], expected: l
         (["--rootdir=wf"], {}),
     ],
 )
-def test_workflows_that_are_not_named_do_not_run(
-    project: Project, arguments: list[str], files: dict[str, str]
-) -> None:
+def test_workflows_that_are_not_named_do_not_run(project: Project, arguments: list[str], files: dict[str, str]) -> None:
     """Bare pytest, the project root, test paths and configured arguments leave workflows out."""
     for name, text in files.items():
         project.write(name, text)
@@ -94,7 +92,12 @@ def test_ordinary_session_loads_nothing_and_says_nothing(project: Project) -> No
     without = project.pytest("-s", "-q", "-p", "no:cacheprovider", "-p", "no:workflow_exec")
 
     loaded, plain = (
-        {name.strip("'") for line in session.text.splitlines() if line.startswith("['") for name in line[1:-2].split(", ")}
+        {
+            name.strip("'")
+            for line in session.text.splitlines()
+            if line.startswith("['")
+            for name in line[1:-2].split(", ")
+        }
         for session in (with_plugin, without)
     )
     assert loaded - plain <= {"pytest_workflow_exec", "pytest_workflow_exec.plugin"}
@@ -107,7 +110,9 @@ def test_ordinary_session_loads_nothing_and_says_nothing(project: Project) -> No
 )
 def test_discovery_runs_nothing(project: Project, discovery: list[str]) -> None:
     """Looking at what there is runs nothing, makes nothing, and needs no terminal."""
-    project.write("wf/a.workflow.yaml", "workflow: a\nsteps:\n  - {id: gate, gate: Go?}\n  - {id: two, run: [touch, ran-a]}\n")
+    project.write(
+        "wf/a.workflow.yaml", "workflow: a\nsteps:\n  - {id: gate, gate: Go?}\n  - {id: two, run: [touch, ran-a]}\n"
+    )
 
     session = project.pytest("wf", *discovery)
 
@@ -154,7 +159,11 @@ def test_python_file_that_cannot_be_imported_stops_every_workflow(project: Proje
         (PYTHON.format(name="d") + "class TestX:\n    def test_y(self):\n        pass\n", "class"),
         (PYTHON.format(name="d") + "@step(wen='x')\ndef two() -> None:\n    pass\n", "'wen'"),
         (PYTHON.format(name="d") + "@step(retry=3)\ndef two() -> None:\n    pass\n", "'retry' can't be used yet"),
-        (PYTHON.format(name="d") + "import pytest\n@pytest.mark.parametrize('x', [1, 2])\n@step\ndef two(x) -> None:\n    pass\n", "parametrized"),
+        (
+            PYTHON.format(name="d")
+            + "import pytest\n@pytest.mark.parametrize('x', [1, 2])\n@step\ndef two(x) -> None:\n    pass\n",
+            "parametrized",
+        ),
         (PYTHON.format(name="d") + "@step\nclass Two:\n    pass\n", "class"),
     ],
 )

@@ -49,8 +49,10 @@ def sleeping(project: Project) -> list[int]:
     found = []
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdigit() and (process / "cmdline").read_bytes() == b"sleep\x001000\x00" and (
-                (process / "cwd").resolve() == project.root
+            if (
+                process.name.isdigit()
+                and (process / "cmdline").read_bytes() == b"sleep\x001000\x00"
+                and ((process / "cwd").resolve() == project.root)
             ):
                 found.append(int(process.name))
         except OSError:
@@ -59,7 +61,10 @@ def sleeping(project: Project) -> list[int]:
 
 
 def test_killed_session_leaves_a_readable_log(
-    project: Project, session: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    project: Project,
+    session: subprocess.Popen[bytes],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After SIGKILL in a step, the log reads, names the step that was under way, and nobody cries tampering."""
     session.kill()
@@ -92,9 +97,7 @@ def test_signal_ends_the_command_and_is_written_down(
     assert sleeping(project) == []
 
 
-def test_second_session_is_refused_while_the_first_runs(
-    project: Project, session: subprocess.Popen[bytes]
-) -> None:
+def test_second_session_is_refused_while_the_first_runs(project: Project, session: subprocess.Popen[bytes]) -> None:
     """A second session of the same workflow exits 4, names the holder, and begins no run."""
     second = project.pytest("wf")
 

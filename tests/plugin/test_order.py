@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_blocked_steps_are_errors_in_junit(project: Project) -> None:
 
     project.pytest("wf", "--junitxml=report.xml")
 
-    suite = ElementTree.parse(project.root / "report.xml").getroot()[0]  # noqa: S314  # written by the test itself
+    suite = ET.parse(project.root / "report.xml").getroot()[0]  # noqa: S314  # written by the test itself
     kinds = {case.get("name"): [child.tag for child in case] for case in suite}
     assert kinds == {"one": [], "two": ["failure"], "three": ["error"], "four": ["error"], "five": ["error"]}
 
@@ -221,11 +221,15 @@ def test_items_that_a_plugin_drops_or_doubles_are_a_cut(project: Project, hook: 
     "hook",
     [
         # A failed report made a passed one.
-        "import pytest\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
-        "    report = yield\n    report.outcome = 'passed'\n    report.longrepr = None\n    return report\n",
+        (
+            "import pytest\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
+            "    report = yield\n    report.outcome = 'passed'\n    report.longrepr = None\n    return report\n"
+        ),
         # The same, after everybody else.
-        "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_logreport(report):\n"
-        "    report.outcome = 'passed'\n    report.longrepr = None\n",
+        (
+            "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_logreport(report):\n"
+            "    report.outcome = 'passed'\n    report.longrepr = None\n"
+        ),
         # A loop that says it ran everything.
         "def pytest_runtestloop(session):\n    return True\n",
         # A protocol that says it ran the item.
@@ -233,11 +237,15 @@ def test_items_that_a_plugin_drops_or_doubles_are_a_cut(project: Project, hook: 
         # A call that says it called.
         "def pytest_pyfunc_call(pyfuncitem):\n    return True\n",
         # Items run backwards by a loop of its own.
-        "def pytest_runtestloop(session):\n    for item in reversed(session.items):\n"
-        "        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)\n    return True\n",
+        (
+            "def pytest_runtestloop(session):\n    for item in reversed(session.items):\n"
+            "        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)\n    return True\n"
+        ),
         # Bodies called directly.
-        "def pytest_runtestloop(session):\n    for item in session.items:\n"
-        "        try:\n            item.runtest()\n        except BaseException:\n            pass\n    return True\n",
+        (
+            "def pytest_runtestloop(session):\n    for item in session.items:\n"
+            "        try:\n            item.runtest()\n        except BaseException:\n            pass\n    return True\n"
+        ),
         # The exit status of the session set back.
         "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_sessionfinish(session):\n    session.exitstatus = 0\n",
     ],

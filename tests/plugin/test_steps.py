@@ -55,7 +55,10 @@ def test_module_runs_from_the_bytes_that_were_digested(project: Project) -> None
         "wf/flow.workflow.yaml",
         "workflow: flow\nsteps:\n  - {id: edit, call: 'editor:edit'}\n  - {id: check, call: 'checks:check'}\n",
     )
-    project.write("wf/editor.py", "def edit(workflow):\n    (workflow.root / 'wf/checks.py').write_text('def check():\\n    pass\\n')\n")
+    project.write(
+        "wf/editor.py",
+        "def edit(workflow):\n    (workflow.root / 'wf/checks.py').write_text('def check():\\n    pass\\n')\n",
+    )
     project.write("wf/checks.py", "def check():\n    assert 0, 'the planned bytes ran'\n")
 
     session = project.pytest("wf")
@@ -67,7 +70,9 @@ def test_module_runs_from_the_bytes_that_were_digested(project: Project) -> None
 def test_modules_of_two_workflows_do_not_meet(project: Project) -> None:
     """Two modules of one name beside two workflows are two modules."""
     for name in ("a", "b"):
-        project.write(f"wf/{name}/flow.workflow.yaml", f"workflow: {name}\nsteps:\n  - {{id: one, call: 'checks:one'}}\n")
+        project.write(
+            f"wf/{name}/flow.workflow.yaml", f"workflow: {name}\nsteps:\n  - {{id: one, call: 'checks:one'}}\n"
+        )
         project.write(f"wf/{name}/checks.py", f"def one():\n    return {{'who': '{name}'}}\n")
 
     session = project.pytest("wf")
@@ -84,14 +89,30 @@ TESTS = "workflow: flow\nsteps:\n  - id: tests\n    verify: {verify}\n  - {{id: 
         ("../checks", "def test_one():\n    pass\n", True),
         ("../checks", "def test_one():\n    assert False\n", False),
         ("../checks", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n", False),
-        ("{path: ../checks, skips: allow}", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n", True),
-        ("../checks", "import pytest\n@pytest.mark.xfail\ndef test_one():\n    assert 0\ndef test_two():\n    pass\n", False),
+        (
+            "{path: ../checks, skips: allow}",
+            "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n",
+            True,
+        ),
+        (
+            "../checks",
+            "import pytest\n@pytest.mark.xfail\ndef test_one():\n    assert 0\ndef test_two():\n    pass\n",
+            False,
+        ),
         ("../checks", "x = 1\n", False),
-        ("../checks", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.exit('enough', returncode=0)\n", False),
+        (
+            "../checks",
+            "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.exit('enough', returncode=0)\n",
+            False,
+        ),
         ("../checks", "import os\ndef test_one():\n    os._exit(0)\n", False),
         ("../checks", "def test_one(workflow):\n    pass\n", False),
         ("../checks", "raise RuntimeError\n", False),
-        ("../checks", "import os\ndef test_one():\n    assert not [n for n in os.environ if n == 'PYTEST_ADDOPTS']\n", True),
+        (
+            "../checks",
+            "import os\ndef test_one():\n    assert not [n for n in os.environ if n == 'PYTEST_ADDOPTS']\n",
+            True,
+        ),
     ],
 )
 def test_tests_as_one_step(project: Project, verify: str, test: str, passes: bool) -> None:
@@ -220,7 +241,10 @@ def test_commands_timeout_ends_its_step(project: Project) -> None:
 @pytest.mark.parametrize("status", ["passed", "failed"])
 def test_fixture_of_module_scope_lives_as_long_as_the_workflow(project: Project, status: str) -> None:
     """A module fixture is made once per workflow, and torn down also where a step failed."""
-    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, call: 'checks:one'}\n  - {id: two, call: 'checks:two'}\n")
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, call: 'checks:one'}\n  - {id: two, call: 'checks:two'}\n",
+    )
     project.write(
         "wf/conftest.py",
         "import pytest\nfrom pathlib import Path\n@pytest.fixture(scope='module')\ndef shared():\n"

@@ -85,9 +85,7 @@ def test_expected_exit_status_replaces_zero() -> None:
 def test_command_that_a_signal_ended_meets_no_exit_status(operator: MatchOperator) -> None:
     """A killed command is never as expected, not even where everything but one status would be."""
     with pytest.raises(ExpectationError, match="signal 9"):
-        check_expectation(
-            Expectation(exit=(matcher(operator, "0"),)), result(exit_status=None, signal=9), VALUES
-        )
+        check_expectation(Expectation(exit=(matcher(operator, "0"),)), result(exit_status=None, signal=9), VALUES)
 
 
 def test_truncated_output_is_never_as_expected() -> None:

@@ -181,7 +181,9 @@ def test_no_step_runs_when_evidence_is_gone(project: Project) -> None:
     assert run.state.complete is False
 
 
-def test_run_does_not_open_where_its_folder_is_a_link(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_run_does_not_open_where_its_folder_is_a_link(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Evidence is not written through a link to somewhere else."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (project.root / ".workflow-exec").symlink_to(elsewhere)

@@ -66,9 +66,7 @@ def no_survivors(project: Project, alive: Callable[[int], bool]) -> Iterator[Non
 
 
 @pytest.mark.parametrize(("body", "count"), LEFT_BEHIND)
-def test_success_ends_the_whole_tree(
-    project: Project, alive: Callable[[int], bool], body: str, count: int
-) -> None:
+def test_success_ends_the_whole_tree(project: Project, alive: Callable[[int], bool], body: str, count: int) -> None:
     """What a successful command leaves running is ended too, however it detached itself, and is counted."""
     result = project.run(body + WAIT_FOR.format(count=count) + "print('done')")
 
@@ -88,9 +86,7 @@ def test_success_ends_the_whole_tree(
         pytest.param(WIPED, 1, id="wiped", marks=linux),
     ],
 )
-def test_timeout_ends_the_whole_tree(
-    project: Project, alive: Callable[[int], bool], body: str, count: int
-) -> None:
+def test_timeout_ends_the_whole_tree(project: Project, alive: Callable[[int], bool], body: str, count: int) -> None:
     """A command that takes too long is ended with all it started, and that is recorded."""
     body += WAIT_FOR.format(count=count) + FOREVER
 

@@ -40,7 +40,10 @@ def publish(workflow: WorkflowHandle, version: str, directory: str, artefacts: l
     (half / "SHA256SUMS").write_text("".join(sums), encoding="ascii")
     # One rename makes it public: nobody finds half a release, and an aborted one leaves none.
     half.rename(release)
-    return {"directory": str(release.relative_to(workflow.root)), "files": [path.name for path in sorted(release.iterdir())]}
+    return {
+        "directory": str(release.relative_to(workflow.root)),
+        "files": [path.name for path in sorted(release.iterdir())],
+    }
 
 
 def _copied(artefact: Path, folder: Path) -> str:

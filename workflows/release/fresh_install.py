@@ -33,7 +33,11 @@ def _plugins(python: str, folder: str) -> str:
     # Without any test: pytest's header names the plugins that it loaded; 5 is "nothing collected".
     done = subprocess.run([python, "-m", "pytest"], cwd=folder, capture_output=True, text=True, check=False)
     plugins = [line for line in done.stdout.splitlines() if line.startswith("plugins: ")]
-    return plugins[0].replace("workflow-exec-", "pytest-workflow-exec-") if done.returncode == 5 and plugins else done.stdout
+    return (
+        plugins[0].replace("workflow-exec-", "pytest-workflow-exec-")
+        if done.returncode == 5 and plugins
+        else done.stdout
+    )
 
 
 if __name__ == "__main__":
