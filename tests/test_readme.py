@@ -138,7 +138,7 @@ def on_terminal(command: str, root: Path, environment: dict[str, str]) -> str:
         program,
         arguments,
         cwd=str(root),
-        env=environment,  # type: ignore[arg-type]  # a dict of texts is an environment
+        env=environment,
         encoding="utf-8",
         dimensions=(60, 80),
         timeout=PATIENCE_S,

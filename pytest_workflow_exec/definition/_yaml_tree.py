@@ -218,6 +218,9 @@ def _syntax_error(path: Path, text: str, error: yaml.YAMLError) -> DefinitionErr
     if mark is None:
         return _refusal(path, Mark(1, 1), f"is not valid YAML: {reason or 'unreadable'}")
     place = Mark(mark.line + 1, mark.column + 1)
+    if "nesting depth" in reason:
+        # Some builds of libyaml look far ahead, and give up before the events that are counted here.
+        return _refusal(path, place, f"is nested deeper than {MAX_DEPTH} levels")
     return _refusal(path, place, f"is not valid YAML: {_reason(text, place, reason)}")
 
 

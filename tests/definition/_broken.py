@@ -41,7 +41,6 @@ SYNTAX: dict[str, tuple[str | bytes, list[Expected]]] = {
     "open bracket": ("run: [git\n", [("2:1", "not closed")]),
     "indentation": ("  a: b\n c: d\n", [("2:2", "is not valid YAML")]),
     "deep": ("[" * 60, [("1:51", "nested deeper than 50")]),
-    "very deep": ("[" * 200_000, [("1:51", "nested deeper than 50")]),
     "a list in itself": ("steps: &s [*s]\n", [("1:8", "nested deeper than 50")]),
     "billion laughs": (
         f"a: &a [{'x,' * 10}]\nb: &b [{'*a,' * 10}]\nc: &c [{'*b,' * 10}]\nd: [{'*c,' * 10}]\n",

@@ -423,3 +423,11 @@ def test_any_step_is_a_step_or_refused(project: Path, step_data: dict[str, objec
     """Neither is a step that has an id and values of any shape beside it."""
     data = {"steps": [{**step_data, "id": "a"}, {"id": "b", "run": ["x", "${steps.a.stdout}"]}]}
     _read_or_refuse(project, yaml.safe_dump(data, allow_unicode=True).encode("utf-8", "replace"))
+
+
+def test_very_deep_file_is_refused_wherever_the_parser_gives_up(project: Path) -> None:
+    """A file of brackets neither overflows the stack nor shows a parser's own words; builds differ in how far they look."""
+    [problem] = problems_of(project, b"[" * 200_000)
+
+    assert "nested deeper than 50" in problem.message
+    assert problem.line == 1

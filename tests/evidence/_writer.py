@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from pytest_workflow_exec.errors import EvidenceError
 from pytest_workflow_exec.evidence import EvidenceLog
@@ -47,5 +48,31 @@ def fill(log: EvidenceLog) -> None:
             print(error, flush=True)
 
 
+class _StruckError(Exception):
+    """What a signal handler raises."""
+
+
+def struck(log: EvidenceLog) -> None:
+    """Append while a signal raises at any moment, and say which records were returned."""
+    returned: list[int] = []
+
+    def strike(_signal: int, _frame: FrameType | None) -> None:
+        raise _StruckError
+
+    signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0003)
+    try:
+        for count in range(3_000):
+            try:
+                returned.append(log.append(note(count=count)).seq)
+            except (_StruckError, EvidenceError):
+                continue
+    except _StruckError:
+        pass
+    finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    print("\n".join(map(str, returned)), flush=True)
+
+
 if __name__ == "__main__":
-    {"endless": endless, "limited": limited, "fill": fill}[sys.argv[1]](new_log(Path(sys.argv[2])))
+    {"endless": endless, "limited": limited, "fill": fill, "struck": struck}[sys.argv[1]](new_log(Path(sys.argv[2])))
