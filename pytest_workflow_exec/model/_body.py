@@ -43,6 +43,8 @@ class OutputRule:
     count: int | None = 1
     """How many files a `glob` must find; None for any number but zero."""
     as_list: bool = False
+    default: Template | None = None
+    """Its value when the step does not apply; None: it has none then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,8 +80,7 @@ class WorkflowModule(pytest.Module):
         session.annotations[workflow.name] = {
             item.name: return_annotation(item.obj) for item in items if options_of(item.obj) is not None
         }
-        _plan(items, workflow)
-        return list(items)
+        return _plan(items, workflow)
 
     def _imported(self) -> Iterable[pytest.Item | pytest.Collector]:
         try:
@@ -139,8 +138,10 @@ def _declared(item: pytest.Function) -> DeclaredFunction:
     )
 
 
-def _plan(items: list[pytest.Function], workflow: Workflow) -> None:
-    for position, (item, step) in enumerate(zip(items, workflow.steps, strict=True)):
+def _plan(items: list[pytest.Function], workflow: Workflow) -> list[pytest.Item]:
+    by_name = {item.name: item for item in items}
+    for position, step in enumerate(workflow.steps):
+        item = by_name[step.id]
         decorated = options_of(item.obj) is not None
         if not decorated:
             # So that the judge can see that a plain test's body really ran.
@@ -153,3 +154,4 @@ def _plan(items: list[pytest.Function], workflow: Workflow) -> None:
             annotation=return_annotation(item.obj) if decorated else None,
         )
         mark_step(item, step)
+    return [by_name[step.id] for step in workflow.steps]
