@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.digests import digest_of, digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import Function, Gate, Step, Template, When, Workflow
 
@@ -40,6 +40,8 @@ class DeclaredFunction:
     marks: StepOptions | GateOptions | None
     """None for a plain `test_*` function."""
     doc: str | None = None
+    cases: tuple[str, ...] = ()
+    """The ids of its cases, `deploy[web1]`, if it is parametrized; each is a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,11 +163,17 @@ def _steps(reader: _Reader, functions: Sequence[DeclaredFunction]) -> tuple[Step
         if isinstance(function.marks, GateOptions):
             seen.gates.add(function.name)
         if step is not None:
-            steps.append(step)
+            steps += _cases(step, function)
             if step.when is not None:
                 seen.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
     check_covered(steps, reader.problems)
     return tuple(steps)
+
+
+def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
+    if not function.cases:
+        return [step]
+    return [replace(step, id=case, digest=digest_of({"case": case, "of": step.digest})) for case in function.cases]
 
 
 def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:

@@ -64,6 +64,16 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse to spread the steps of a workflow over workers."""
+    if session.config.getoption("dist", "no") == "no" and not hasattr(session.config, "workerinput"):
+        return
+    from ._workers import refuse_workers
+
+    refuse_workers(session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out Python workflows that the command line does not name."""
     if not (collection_path.name.startswith("workflow_") and collection_path.suffix == ".py"):

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
+from ._asynchronous import await_body
 from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
@@ -67,6 +68,11 @@ class SessionHooks:
         if PLANNED not in pyfuncitem.stash:
             return (yield)
         return (yield from guarded_body(pyfuncitem))
+
+    @pytest.hookimpl(specname="pytest_pyfunc_call")
+    def pytest_await_body(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run an `async def` step that no plugin of the project has taken."""
+        return await_body(pyfuncitem) if PLANNED in pyfuncitem.stash else None
 
     # pytest takes only methods of that prefix for hooks, whatever hook they name.
     @pytest.hookimpl(tryfirst=True, specname="pytest_pyfunc_call")

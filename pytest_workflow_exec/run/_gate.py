@@ -150,7 +150,7 @@ def _as_known(template: Template, values: Values) -> str:
 
 
 def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[ShownOutput]:
-    for step, key in show:
+    for step, key in _with_cases(show, values):
         outputs = values.outputs.get(step)
         if outputs is None or (key is not None and key not in outputs.values):
             message = f"the gate shows {step}{f'.{key}' if key else ''}, which left no such output"
@@ -159,6 +159,13 @@ def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterabl
         # A step that declares no outputs is shown by what it printed: an approver must see something of it.
         for each in keys or [each for each in ("stdout",) if each in outputs.values]:
             yield from _shown_output(step, each, outputs, values.root)
+
+
+def _with_cases(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[tuple[StepId, str | None]]:
+    # A step with cases is shown by what each of them left: deploy is deploy[web1] and deploy[web2].
+    for step, key in show:
+        cases = [each for each in values.outputs if each.startswith(f"{step}[")]
+        yield from ((each, key) for each in cases or [step])
 
 
 def _shown_output(step: StepId, key: str, outputs: StepOutputs, root: Path) -> Iterable[ShownOutput]:
