@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import cast
 
@@ -120,6 +121,8 @@ def _outputs(models: Mapping[str, OutputModel], where: Where, texts: Texts) -> t
             texts.problems.at_key(place, problem)
             continue
         rule = _output(name, model, place, texts)
+        if rule is not None and model.default is not None:
+            rule = replace(rule, default=texts.template(model.default, (*place, "default")))
         rules += [] if rule is None else [rule]
     return tuple(rules)
 

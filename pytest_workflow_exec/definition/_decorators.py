@@ -98,14 +98,21 @@ WorkflowDeclaration = Workflow
 def step(function: F, /) -> F: ...
 @overload
 def step(
-    *, name: str | None = None, description: str | None = None, timeout: str | None = None
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: str | None = None,
+    when: str | None = None,
+    always: bool = False,
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
 
     Args:
         function: The function, where the decorator stands without arguments.
-        options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt.
+        options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt; `when`, a condition
+            without which the step does not apply; `always=True` for a step that runs last, whatever became of the
+            others.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.
@@ -124,6 +131,7 @@ def gate(
     meaning: str = "approve",
     refs: Sequence[str] = (),
     assurance: int = 1,
+    when: str | None = None,
 ) -> Callable[[F], F]: ...
 def gate(function: object = None, /, **options: object) -> object:
     """Make a function a gate: its workflow waits there until a person decides.
@@ -131,7 +139,7 @@ def gate(function: object = None, /, **options: object) -> object:
     Args:
         function: The function, where the decorator stands without arguments.
         options: The `question`; what to `show`, as `step` or `step.key`; the `timeout` of the terminal; what the
-            decision `meaning` is; `refs` of other systems.
+            decision `meaning` is; `refs` of other systems; `when`, a condition that every step behind it shares.
 
     Raises:
         DefinitionError: It stands on something that can't be a gate, or an option does not exist or fit.

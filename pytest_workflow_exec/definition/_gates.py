@@ -19,7 +19,9 @@ def read_show(
     shown: list[tuple[StepId, str | None]] = []
     for index, entry in enumerate(entries):
         step, dot, key = entry.partition(".")
-        problem = texts.scope.step_problem(step) or (texts.scope.key_problem(step, key) if dot else None)
+        problem = texts.scope.step_problem(step) or (
+            texts.scope.key_problem(step, key) if dot else texts.scope.missing_problem(step, None)
+        )
         if step in gates:
             problem = f"step {quoted(step)} is a gate and has nothing to show"
         elif dot and (not key or "." in key):

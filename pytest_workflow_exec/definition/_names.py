@@ -16,16 +16,16 @@ _MAX_KNOWN = 30
 _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
-WORKFLOW_LATER = frozenset({"defaults", "concurrency", "policy", "finally", "outputs"})
+WORKFLOW_LATER = frozenset({"defaults", "concurrency", "policy", "outputs"})
 STEP_LATER = frozenset({
-    "when", "foreach", "finally", "include", "with", "steps", "allow_empty", "poll", "pause", "manual", "ai", "execute",
+    "foreach", "finally", "include", "with", "steps", "allow_empty", "poll", "pause", "manual", "ai", "execute",
     "session", "check", "evidence", "idempotent", "max_age", "cwd", "env", "stdin", "retry", "defaults", "concurrency",
     "policy", "undoes", "waive", "wait", "form",
 })  # fmt: skip
 GATE_LATER = frozenset({
     "approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form", "veto",
 })  # fmt: skip
-OUTPUT_LATER = frozenset({"json", "default"})
+OUTPUT_LATER = frozenset({"json"})
 EXPECT_LATER = frozenset({"json"})
 INPUT_LATER = frozenset({"optional", "required"})
 VERIFY_LATER = frozenset({"env", "args"})

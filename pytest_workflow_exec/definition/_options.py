@@ -18,8 +18,8 @@ from ._names import GATE_LATER, STEP_LATER, one_line_problem, suggestion
 Place = tuple[Path, int]
 """A file and a line in it."""
 
-_STEP_KEYWORDS = ("name", "description", "timeout")
-_GATE_KEYWORDS = ("question", "show", "timeout", "meaning", "refs", "assurance")
+_STEP_KEYWORDS = ("name", "description", "timeout", "when", "always")
+_GATE_KEYWORDS = ("question", "show", "timeout", "meaning", "refs", "assurance", "when")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class StepOptions:
     name: str | None = None
     description: str | None = None
     timeout_s: float | None = None
+    when: str | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class GateOptions:
     timeout_s: float | None = None
     meaning: str = "approve"
     refs: tuple[str, ...] = ()
+    when: str | None = None
 
 
 def read_step_options(options: Mapping[str, object], place: Place) -> StepOptions:
@@ -53,6 +56,8 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         name=_line("@step", options, "name", place),
         description=_text("@step", options, "description", place),
         timeout_s=_timeout("@step", options, place),
+        when=_text("@step", options, "when", place),
+        always=_flag("@step", options, "always", place),
     )
 
 
@@ -72,6 +77,7 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
         timeout_s=_timeout("@gate", options, place),
         meaning=_line("@gate", options, "meaning", place) or "approve",
         refs=_lines("@gate", options, "refs", place),
+        when=_text("@gate", options, "when", place),
     )
 
 
@@ -116,6 +122,13 @@ def _lines(what: str, options: Mapping[str, object], key: str, place: Place) -> 
         if not isinstance(item, str) or one_line_problem(item) is not None:
             refuse(place, f"{what}: {key} holds {item!r}, which is no line of text")
     return tuple(value)
+
+
+def _flag(what: str, options: Mapping[str, object], key: str, place: Place) -> bool:
+    value = options.get(key, False)
+    if not isinstance(value, bool):
+        refuse(place, f"{what}: {key} must be True or False, not {value!r}")
+    return value
 
 
 def _timeout(what: str, options: Mapping[str, object], place: Place) -> float | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.digests import digest_of, digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import Function, Gate, Step, Template, Workflow
+from pytest_workflow_exec.model import Function, Gate, Step, Template, When, Workflow
 
 from ._decorators import WorkflowDeclaration
 from ._gates import read_show
@@ -24,9 +24,10 @@ from ._schema import DeclarationModel
 from ._source_checks import declaration_mark, decorated_functions, step_functions
 from ._sources import with_digest
 from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
-from ._templates import Keys, Scope
+from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts, read_variables
 from ._validation import validated
+from ._whens import check_covered, read_when
 from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
 
 
@@ -39,6 +40,8 @@ class DeclaredFunction:
     marks: StepOptions | GateOptions | None
     """None for a plain `test_*` function."""
     doc: str | None = None
+    cases: tuple[str, ...] = ()
+    """The ids of its cases, `deploy[web1]`, if it is parametrized; each is a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,26 +144,46 @@ def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], pr
             problems.standing_at(mark_of(node)).at((), message)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What is known of the functions read so far."""
+
+    keys: dict[str, Keys | None] = field(default_factory=dict)
+    gates: set[str] = field(default_factory=set)
+    conditional: dict[str, Conditional] = field(default_factory=dict)
+
+
 def _steps(reader: _Reader, functions: Sequence[DeclaredFunction]) -> tuple[Step, ...]:
     steps: list[Step] = []
-    earlier: dict[str, Keys | None] = {}
-    gates: set[str] = set()
-    for function in functions:
-        step = _step(reader, function, earlier, frozenset(gates))
+    seen = _Seen()
+    for function in _always_last(functions):
+        step = _step(reader, function, seen)
         # What `@step` returns is known when it has run; a plain test returns nothing.
-        earlier[function.name] = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
+        seen.keys[function.name] = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
         if isinstance(function.marks, GateOptions):
-            gates.add(function.name)
-        steps += [] if step is None else [step]
+            seen.gates.add(function.name)
+        if step is not None:
+            steps += _cases(step, function)
+            if step.when is not None:
+                seen.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
+    check_covered(steps, reader.problems)
     return tuple(steps)
 
 
-def _step(
-    reader: _Reader, function: DeclaredFunction, earlier: Mapping[str, Keys | None], gates: frozenset[str]
-) -> Step | None:
+def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
+    if not function.cases:
+        return [step]
+    return [replace(step, id=case, digest=digest_of({"case": case, "of": step.digest})) for case in function.cases]
+
+
+def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:
+    return sorted(functions, key=lambda function: isinstance(function.marks, StepOptions) and function.marks.always)
+
+
+def _step(reader: _Reader, function: DeclaredFunction, seen: _Seen) -> Step | None:
     node = reader.nodes.get(function.name)
     problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
-    problem = _identity_problem(function, node, earlier)
+    problem = _identity_problem(function, node, seen.keys)
     if node is None or problem is not None:
         problems.at((), problem or f"the step {quoted(function.name)} is not a function of this file's top level")
         return None
@@ -169,17 +192,35 @@ def _step(
     if line_problem is not None:
         problems.at((), f"the name of step {quoted(function.name)} {line_problem}")
     marks = function.marks
+    when = read_when(None if marks is None else marks.when, (), _texts(reader, function, problems, seen, None))
+    texts = _texts(reader, function, problems, seen, when)
     step = Step(
         id=function.name,
         name=name,
-        body=_body(reader, function, problems, earlier, gates),
+        body=_body(function, texts, seen),
         location=problems.location(()),
         digest="",
         description=description,
         timeout_s=marks.timeout_s if isinstance(marks, StepOptions) else None,
+        when=when,
+        always=isinstance(marks, StepOptions) and marks.always,
     )
     text = {function.name: digest_of_bytes(segment(reader.source, node))}
     return with_digest(step, root=reader.files.root, variables=reader.variables, sources=text)
+
+
+def _texts(reader: _Reader, function: DeclaredFunction, problems: Problems, seen: _Seen, when: When | None) -> Texts:
+    scope = Scope(
+        inputs=reader.inputs,
+        variables=frozenset(reader.variables),
+        all_variables=frozenset(reader.variables),
+        steps=dict(seen.keys),
+        all_steps=reader.ids,
+        own_step=function.name,
+        own_when=None if when is None else when.condition,
+        conditional=seen.conditional,
+    )
+    return Texts(problems=problems, scope=scope)
 
 
 def _identity_problem(
@@ -204,31 +245,16 @@ def _words(function: DeclaredFunction) -> tuple[str, str]:
     return name, description if said is None else said
 
 
-def _body(
-    reader: _Reader,
-    function: DeclaredFunction,
-    problems: Problems,
-    earlier: Mapping[str, Keys | None],
-    gates: frozenset[str],
-) -> Function | Gate:
+def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | Gate:
     marks = function.marks
     if not isinstance(marks, GateOptions):
         return Function(name=function.name, returns_outputs=marks is not None)
-    scope = Scope(
-        inputs=reader.inputs,
-        variables=frozenset(reader.variables),
-        all_variables=frozenset(reader.variables),
-        steps=dict(earlier),
-        all_steps=reader.ids,
-        own_step=function.name,
-    )
-    texts = Texts(problems=problems, scope=scope)
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():
-        problems.at((), f"the gate {quoted(function.name)} asks nothing")
+        texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")
     return Gate(
         question=texts.template(question, ()),
-        show=read_show(marks.show, (), texts, gates),
+        show=read_show(marks.show, (), texts, seen.gates),
         timeout_s=marks.timeout_s or DEFAULT_GATE_TIMEOUT_S,
         meaning=marks.meaning,
         refs=marks.refs,

@@ -122,6 +122,7 @@ class FileModel(DeclarationModel):
     """The keys of a workflow in YAML."""
 
     steps: Annotated[list[object], Field(min_length=1)]
+    finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
 class InputModel(Strict):
@@ -191,6 +192,7 @@ class OutputModel(Strict):
     glob: Text | None = None
     count: Whole | None = None
     type: Annotated[Literal["file", "list"], BeforeValidator(_choice)] | None = None
+    default: Text | None = None
 
 
 class CallModel(Strict):
@@ -234,6 +236,7 @@ class StepModel(Strict):
     name: Line | None = None
     description: Text = ""
     timeout: Duration | None = None
+    when: Text | None = None
     run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
     expect: ExpectModel | None = None
     outputs: dict[str, OutputModel] | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pytest_workflow_exec.model import Body, Gate, Step, Template, Verify
+from pytest_workflow_exec.model import Body, Condition, Gate, Step, Template, Verify, When
 
 from ._calls import read_call
 from ._commands import command_keys, read_command, read_expectation
@@ -15,9 +15,10 @@ from ._names import quoted, step_id_problem
 from ._problems import Problems, Where
 from ._schema import KINDS, ExpectModel, GateModel, StepModel, VerifyModel
 from ._sources import inside, python_digests, with_digest
-from ._templates import Keys, Scope
+from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
 from ._validation import validated
+from ._whens import check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
@@ -33,20 +34,33 @@ class _Reader:
     all_variables: frozenset[str]
     ids: frozenset[str]
 
-    def texts(self, own: str, earlier: Mapping[str, Keys | None]) -> Texts:
+    def texts(self, own: str, when: Condition | None, read: _Read) -> Texts:
         scope = Scope(
             inputs=self.inputs,
             variables=self.variables.keys(),
             all_variables=self.all_variables,
-            steps=earlier,
+            steps=read.keys,
             all_steps=self.ids,
             own_step=own,
+            own_when=when,
+            conditional=read.conditional,
         )
         return Texts(problems=self.problems, scope=scope)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What is known of the steps read so far."""
+
+    steps: list[Step] = field(default_factory=list)
+    keys: dict[str, Keys | None] = field(default_factory=dict)
+    gates: set[str] = field(default_factory=set)
+    conditional: dict[str, Conditional] = field(default_factory=dict)
+    first_lines: dict[str, int] = field(default_factory=dict)
+
+
 def read_steps(
-    data: Sequence[object],
+    data: Mapping[str, Sequence[object]],
     *,
     problems: Problems,
     files: Files,
@@ -54,36 +68,52 @@ def read_steps(
     variables: Mapping[str, Template],
     all_variables: frozenset[str],
 ) -> tuple[Step, ...]:
-    """Return the steps of a workflow; those with a problem are left out after adding it."""
+    """Return the steps of a workflow; those with a problem are left out after adding it.
+
+    Args:
+        data: The lists of steps by their key, in the order in which they run: `steps`, `finally`.
+    """
     reader = _Reader(
         problems=problems,
         files=files,
         inputs=inputs,
         variables=variables,
         all_variables=all_variables,
-        ids=frozenset(_ids(data)),
+        ids=frozenset(step_id for items in data.values() for step_id in _ids(items)),
     )
-    steps: list[Step] = []
-    earlier: dict[str, Keys | None] = {}
-    gates: set[str] = set()
-    first_lines: dict[str, int] = {}
-    for index, item in enumerate(data):
-        where: Where = ("steps", index)
-        _check_unique(item, where, first_lines, problems)
-        model = validated(StepModel, item, where, problems)
-        kind = None if model is None else _kind(model, where, problems)
-        if model is None or kind is None:
-            # A later step may name this one; that it is wrong is said once, here.
-            earlier.update(dict.fromkeys(_ids([item])))
-            continue
-        body = _body(model, where, reader.texts(model.id, earlier), reader.files, gates=gates)
-        _check_belongings(model, kind, where, problems)
-        earlier[model.id] = _keys_of(model, kind)
-        if kind == "gate":
-            gates.add(model.id)
-        if body is not None:
-            steps += _step(reader, model, body, where)
-    return tuple(steps)
+    read = _Read()
+    for key, items in data.items():
+        for index, item in enumerate(items):
+            _read_step(reader, read, item, (key, index), always=key == "finally")
+    check_covered(read.steps, problems)
+    return tuple(read.steps)
+
+
+def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, always: bool) -> None:
+    problems = reader.problems
+    _check_unique(item, where, read.first_lines, problems)
+    model = validated(StepModel, item, where, problems)
+    kind = None if model is None else _kind(model, where, problems)
+    if model is None or kind is None:
+        # A later step may name this one; that it is wrong is said once, here.
+        read.keys.update(dict.fromkeys(_ids([item])))
+        return
+    when = read_when(model.when, (*where, "when"), reader.texts(model.id, None, read))
+    texts = reader.texts(model.id, None if when is None else when.condition, read)
+    body = _body(model, where, texts, reader.files, gates=read.gates)
+    _check_belongings(model, kind, where, problems)
+    if kind == "gate":
+        read.gates.add(model.id)
+        if always:
+            problems.at_key((*where, "gate"), "a gate can't stand in finally: its steps run whatever is decided")
+    read.keys[model.id] = _keys_of(model, kind)
+    if when is not None:
+        defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
+        read.conditional[model.id] = Conditional(condition=when.condition, defaults=defaults)
+    elif any(output.default is not None for output in (model.outputs or {}).values()):
+        problems.at_key((*where, "outputs"), "a default is for a step that may not apply; this one has no when")
+    if body is not None:
+        read.steps.extend(_step(reader, model, body, where, when=when, always=always))
 
 
 def _ids(data: Sequence[object]) -> list[str]:
@@ -178,7 +208,9 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
     )
 
 
-def _step(reader: _Reader, model: StepModel, body: Body, where: Where) -> list[Step]:
+def _step(
+    reader: _Reader, model: StepModel, body: Body, where: Where, *, when: When | None, always: bool
+) -> list[Step]:
     step = Step(
         id=model.id,
         name=model.name or model.id,
@@ -187,6 +219,8 @@ def _step(reader: _Reader, model: StepModel, body: Body, where: Where) -> list[S
         digest="",
         description=model.description,
         timeout_s=None if isinstance(body, Gate) else model.timeout,
+        when=when,
+        always=always,
     )
     root = reader.files.root
     try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from pytest_workflow_exec.model import Reference, Template
+from pytest_workflow_exec.model import Condition, Reference, Template
 
 from ._names import quoted, suggestion
 
@@ -45,7 +45,7 @@ def parse_template(text: str) -> Template:
         closing = text.find("}", opening.end())
         if closing < 0:
             raise TemplateError("'${' is not closed by '}'; write $${ for the characters themselves")
-        reference = _reference(text[opening.end() : closing])
+        reference = read_reference(text[opening.end() : closing])
         parts += [literal, reference] if literal else [reference]
         literal, position = "", closing + 1
     literal += text[position:]
@@ -57,7 +57,12 @@ def literal_template(text: str) -> Template:
     return Template(text=text, parts=(text,) if text else ())
 
 
-def _reference(content: str) -> Reference:
+def read_reference(content: str) -> Reference:
+    """Return the reference that `scope.name.key` is.
+
+    Raises:
+        TemplateError: It is none.
+    """
     if content.endswith("[*]"):
         raise TemplateError(f"{_shown(content)}: '[*]' can't be used yet")
     if _DOTTED.fullmatch(content) is None:
@@ -80,6 +85,15 @@ def _shown(content: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conditional:
+    """A step that may not apply."""
+
+    condition: Condition
+    defaults: frozenset[str]
+    """Its outputs that have a value also then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What the references of one text may name."""
 
@@ -91,6 +105,10 @@ class Scope:
     """Each earlier step with its values; a step's None: any key. None altogether: steps can't be named here."""
     all_steps: AbstractSet[str] = frozenset()
     own_step: str | None = None
+    own_when: Condition | None = None
+    """The condition of the text's own step."""
+    conditional: Mapping[str, Conditional] = field(default_factory=dict)
+    """The earlier steps that may not apply."""
 
     def problem(self, reference: Reference) -> str | None:
         """Return why the reference can't be used, or None."""
@@ -114,11 +132,24 @@ class Scope:
         return f"unknown step {quoted(step)}{suggestion(step, steps)}"
 
     def key_problem(self, step: str, key: str) -> str | None:
-        """Return why the step has no value of that name, or None."""
+        """Return why the step has no value of that name, or may have none, or None."""
         keys = (self.steps or {}).get(step)
-        if keys is None or key in keys:
+        if keys is not None and key not in keys:
+            return f"step {quoted(step)} has no value {quoted(key)}{suggestion(key, keys)}"
+        return self.missing_problem(step, key)
+
+    def missing_problem(self, step: str, key: str | None) -> str | None:
+        """Return why the step's value may be missing when this text is needed, or None."""
+        conditional = self.conditional.get(step)
+        if conditional is None or key == "outcome" or key in conditional.defaults:
             return None
-        return f"step {quoted(step)} has no value {quoted(key)}{suggestion(key, keys)}"
+        if conditional.condition == self.own_when:
+            return None
+        missing = "nothing to show" if key is None else f"no value {quoted(key)}"
+        return (
+            f"step {quoted(step)} may not apply, and then has {missing}; give this step the same when, or the output "
+            f"a default"
+        )
 
     def _input_problem(self, reference: Reference) -> str | None:
         name, *groups = reference.path

@@ -38,9 +38,8 @@ def read_yaml_workflow(path: Path, *, root: Path) -> Workflow:
     declared = _mapping(data.get("vars"))
     variables = read_variables(declared, inputs=groups, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: content})
-    steps = data.get("steps")
     read = read_steps(
-        steps if isinstance(steps, list) else [],
+        {key: steps for key in ("steps", "finally") if isinstance(steps := data.get(key), list)},
         problems=problems,
         files=files,
         inputs=groups,

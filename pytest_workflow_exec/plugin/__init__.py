@@ -28,6 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="[WORKFLOW:]NAME=VALUE",
         help="give a workflow's input a value; may be repeated",
     )
+    group.addoption(
+        "--workflow-until",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]STEP",
+        help="stop after that step: later ones are not run, and the run is partial",
+    )
+    group.addoption(
+        "--workflow-plan", action="store_true", help="show what would be run, in which order, and run nothing"
+    )
+    group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,6 +61,16 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     from ._ending import honest_status
 
     return honest_status(config, status)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse to spread the steps of a workflow over workers."""
+    if session.config.getoption("dist", "no") == "no" and not hasattr(session.config, "workerinput"):
+        return
+    from ._workers import refuse_workers
+
+    refuse_workers(session.config)
 
 
 @pytest.hookimpl(tryfirst=True)

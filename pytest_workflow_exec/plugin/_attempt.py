@@ -22,6 +22,8 @@ class Attempt:
     """Whether the step was announced in the log: only then may its body run."""
     order_error: StepOrderError | None = None
     """Why it may not run."""
+    left_out: bool = False
+    """Whether it does not apply: then it has no body to run, and that is fine."""
     body_ran: bool = False
     errors: list[BaseException] = field(default_factory=list)
     """What its phases raised, whatever another plugin made of it."""
@@ -64,19 +66,28 @@ def conclude(attempt: Attempt) -> Conclusion:
     """Return how the step ended: passed only if nothing at all speaks against it."""
     if attempt.order_error is not None and not attempt.admitted:
         return Conclusion(outcome=Outcome.BLOCKED, message=str(attempt.order_error))
-    for error in attempt.errors:
-        denied = isinstance(error, GateDeniedError) or isinstance(error.__cause__, GateDeniedError)
-        return Conclusion(
-            outcome=Outcome.DENIED if denied and attempt.admitted else Outcome.FAILED, message=_said(error)
-        )
+    if attempt.errors:
+        return _failed_by(attempt.errors[0], attempt)
+    objection = _objection(attempt)
+    if objection is not None:
+        return Conclusion(outcome=Outcome.FAILED, message=objection)
+    return Conclusion(outcome=Outcome.NOT_APPLICABLE if attempt.left_out else Outcome.PASSED)
+
+
+def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
+    denied = attempt.admitted and isinstance(error, GateDeniedError)
+    return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error))
+
+
+def _objection(attempt: Attempt) -> str | None:
     for report in attempt.reports:
         if report.outcome != "passed" or hasattr(report, "wasxfail"):
-            return Conclusion(outcome=Outcome.FAILED, message=f"{report.when}: {_short(report.longreprtext)}")
-    if not attempt.admitted or not attempt.body_ran:
-        return Conclusion(outcome=Outcome.FAILED, message="its body never ran")
+            return f"{report.when}: {_short(report.longreprtext)}"
+    if not attempt.left_out and not (attempt.admitted and attempt.body_ran):
+        return "its body never ran"
     if not {"setup", "call", "teardown"} <= {report.when for report in attempt.reports}:
-        return Conclusion(outcome=Outcome.FAILED, message="pytest did not run it to its end")
-    return Conclusion(outcome=Outcome.PASSED)
+        return "pytest did not run it to its end"
+    return None
 
 
 _MAX_CHARACTERS = 2000

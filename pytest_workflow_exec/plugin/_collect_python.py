@@ -9,6 +9,7 @@ import pytest
 
 from pytest_workflow_exec.definition import (
     DeclaredFunction,
+    GateOptions,
     check_python_source,
     is_fragment,
     is_workflow_file,
@@ -73,15 +74,14 @@ class WorkflowModule(pytest.Module):
             root=root,
             source=source,
             declaration=_declaration(self),
-            functions=[_declared(item) for item in items],
+            functions=_declared(items),
         )
         if not session.add(workflow):
             return []
         session.annotations[workflow.name] = {
             item.name: return_annotation(item.obj) for item in items if options_of(item.obj) is not None
         }
-        _plan(items, workflow)
-        return list(items)
+        return _plan(items, workflow)
 
     def _imported(self) -> Iterable[pytest.Item | pytest.Collector]:
         try:
@@ -111,8 +111,8 @@ def _functions(module: WorkflowModule, nodes: Iterable[pytest.Item | pytest.Coll
 def _unfit(node: pytest.Item | pytest.Collector, module: WorkflowModule) -> str | None:
     if not isinstance(node, pytest.Function):
         return f"{node.name}: only functions can be steps; a class can't be used yet"
-    if hasattr(node, "callspec"):
-        return f"{node.name}: parametrized steps can't be used yet"
+    if isinstance(options_of(node.obj), GateOptions) and hasattr(node, "callspec"):
+        return f"{node.name}: a gate asks once; it can't be parametrized"
     if node.obj.__module__ != module.obj.__name__:
         return f"{node.name} is imported from {node.obj.__module__}; a step is defined in its workflow's file"
     return None
@@ -130,17 +130,27 @@ def _declaration(module: WorkflowModule) -> Declaration:
     return declaration
 
 
-def _declared(item: pytest.Function) -> DeclaredFunction:
-    return DeclaredFunction(
-        name=item.name,
-        line=item.reportinfo()[1] or 0,
-        marks=options_of(item.obj),
-        doc=item.obj.__doc__ or "",
-    )
+def _declared(items: Iterable[pytest.Function]) -> list[DeclaredFunction]:
+    functions: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        functions.setdefault(item.originalname, []).append(item)
+    return [
+        DeclaredFunction(
+            name=name,
+            line=first.reportinfo()[1] or 0,
+            marks=options_of(first.obj),
+            doc=first.obj.__doc__ or "",
+            cases=tuple(item.name for item in cases) if hasattr(first, "callspec") else (),
+        )
+        for name, cases in functions.items()
+        for first in cases[:1]
+    ]
 
 
-def _plan(items: list[pytest.Function], workflow: Workflow) -> None:
-    for position, (item, step) in enumerate(zip(items, workflow.steps, strict=True)):
+def _plan(items: list[pytest.Function], workflow: Workflow) -> list[pytest.Item]:
+    by_name = {item.name: item for item in items}
+    for position, step in enumerate(workflow.steps):
+        item = by_name[step.id]
         decorated = options_of(item.obj) is not None
         if not decorated:
             # So that the judge can see that a plain test's body really ran.
@@ -153,3 +163,4 @@ def _plan(items: list[pytest.Function], workflow: Workflow) -> None:
             annotation=return_annotation(item.obj) if decorated else None,
         )
         mark_step(item, step)
+    return [by_name[step.id] for step in workflow.steps]

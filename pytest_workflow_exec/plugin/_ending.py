@@ -6,11 +6,13 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_workflow_exec.errors import EvidenceError
+from pytest_workflow_exec.errors import EvidenceError, PreflightError
 
+from ._finally import run_finally
 from ._keys import SESSION
-from ._order import restore_order
-from ._preparation import open_runs, refuse_bad_files, refuse_cut_plans
+from ._order import restore_order, stop_after
+from ._plan import show_plans
+from ._preparation import open_runs, read_until, refuse_bad_files, refuse_cut_plans
 from ._runtest import close_runs
 from ._session import WorkflowSession
 from ._signals import ending_signals_interrupt
@@ -18,10 +20,26 @@ from ._signals import ending_signals_interrupt
 _EVIDENCE_LOST = 3
 
 
+def settle_items(workflows: WorkflowSession, items: list[pytest.Item]) -> None:
+    """Put the steps back into plan order, and leave out those behind the last one that is to run.
+
+    Raises:
+        pytest.UsageError: An option names a step that does not exist.
+    """
+    restore_order(items)
+    try:
+        workflows.until = read_until(workflows)
+    except PreflightError as error:
+        raise pytest.UsageError(str(error)) from error
+    stop_after(items, workflows.workflows, workflows.until)
+
+
 def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
     """Run pytest's loop over the items, between the checks before it and the last records after it."""
     refuse_bad_files(workflows)
     workflows.reached_loop = True
+    if show_plans(workflows, session.items):
+        session.items.clear()
     if workflows.discovery:
         return (yield)
     restore_order(session.items)
@@ -30,10 +48,7 @@ def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generato
     try:
         with ending_signals_interrupt():
             _open(workflows, session)
-            return (yield)
-    except BaseException:
-        workflows.interrupted = True
-        raise
+            return (yield from _run(workflows, session))
     finally:
         close_runs(workflows)
 
@@ -43,11 +58,24 @@ def honest_status(config: pytest.Config, status: int | pytest.ExitCode | None) -
     session = config.stash[SESSION]
     if session.evidence_error is not None:
         return _EVIDENCE_LOST
-    if status not in (0, pytest.ExitCode.NO_TESTS_COLLECTED, None) or session.discovery:
+    if status not in (0, pytest.ExitCode.NO_TESTS_COLLECTED, None):
         return status
-    unfinished = any(not run.state.complete for run in session.runs.values())
+    if session.discovery:
+        return 0 if session.shown else status
+    unfinished = any(not run.fulfilled for run in session.runs.values())
     never_began = session.files and not session.reached_loop
     return pytest.ExitCode.TESTS_FAILED if unfinished or never_began else status
+
+
+def _run(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
+    try:
+        result = yield
+    except BaseException as error:
+        workflows.interrupted = isinstance(error, (KeyboardInterrupt, pytest.exit.Exception))
+        run_finally(workflows, session)
+        raise
+    run_finally(workflows, session)
+    return result
 
 
 def _open(workflows: WorkflowSession, session: pytest.Session) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from ._ending import honest_status, run_session
+from ._asynchronous import await_body
+from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
-from ._order import restore_order
 from ._planned import planned
-from ._runtest import admit_item, attempted, guarded_body, judge_report
+from ._runtest import admit_item, attempted, guarded_body, is_left_out, judge_report
 from ._session import WorkflowSession
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
@@ -32,7 +32,7 @@ class SessionHooks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
         """Undo every reordering of steps."""
         result = yield
-        restore_order(items)
+        settle_items(self._session, items)
         return result
 
     def pytest_report_collectionfinish(self) -> list[str]:
@@ -68,6 +68,17 @@ class SessionHooks:
         if PLANNED not in pyfuncitem.stash:
             return (yield)
         return (yield from guarded_body(pyfuncitem))
+
+    @pytest.hookimpl(specname="pytest_pyfunc_call")
+    def pytest_await_body(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run an `async def` step that no plugin of the project has taken."""
+        return await_body(pyfuncitem) if PLANNED in pyfuncitem.stash else None
+
+    # pytest takes only methods of that prefix for hooks, whatever hook they name.
+    @pytest.hookimpl(tryfirst=True, specname="pytest_pyfunc_call")
+    def pytest_hold_back_body(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Keep the body of a step that does not apply from running."""
+        return True if is_left_out(pyfuncitem) else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

@@ -19,6 +19,9 @@ REPORT_OUTCOME = "workflow_exec_outcome"
 """The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
 
 
+_WITHOUT_TIME = (Outcome.BLOCKED, Outcome.NOT_APPLICABLE)
+
+
 class Terminal(Protocol):
     """What this module uses of pytest's terminal reporter."""
 
@@ -86,7 +89,7 @@ class StepLines:
         if not self._open:
             terminal.write(_opening(step, workflow))
         terminal.write(style.word, **{style.color: True})
-        terminal.write_line("" if outcome is Outcome.BLOCKED else f" {spent(seconds)}")
+        terminal.write_line("" if outcome in _WITHOUT_TIME else f" {spent(seconds)}")
         self._open = False
 
     def status(self, report: pytest.TestReport) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
@@ -98,7 +101,7 @@ class StepLines:
         if report.when != "call" and report.passed:
             return "", "", ""
         style = outcome_style(outcome)
-        category = {Outcome.DENIED: "failed"}.get(outcome, outcome.value)
+        category = "failed" if outcome is Outcome.DENIED else outcome.words
         if self.own_lines and not self.summarising:
             return category, "", ""
         return category, style.letter, (style.word, {style.color: True})
@@ -111,6 +114,12 @@ class StepLines:
         for nodeid, reason in steps:
             terminal.write("BLOCKED", red=True)
             terminal.write_line(f" {nodeid} - {reason}")
+
+    def say(self, line: str) -> None:
+        """Write a line of its own."""
+        if self._terminal is not None:
+            self.pause()
+            self._terminal.write_line(line)
 
     def last_words(self, runs: Iterable[Run]) -> None:
         """Write how each run ended and where its evidence is; the very last line is the head."""
@@ -138,6 +147,8 @@ def _verdict(run: Run) -> str:
     total = len(run.state.plan.steps)
     if run.state.complete:
         return f"passed, {total} of {total} steps"
+    if run.until is not None and run.fulfilled:
+        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {total} steps"
     missing = run.not_satisfied
     stop = run.state.stop
     why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""

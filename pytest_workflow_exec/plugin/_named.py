@@ -16,7 +16,7 @@ def is_named(path: Path, config: pytest.Config) -> bool:
     Raises:
         SettingsError: The project's configuration can't be read.
     """
-    named = _named_paths(config)
+    named = named_paths(config)
     if path in named:
         return True
     folders = [folder for folder in named if folder in path.parents]
@@ -26,7 +26,8 @@ def is_named(path: Path, config: pytest.Config) -> bool:
     return any(project is None or project in folder.parents for folder in folders)
 
 
-def _named_paths(config: pytest.Config) -> list[Path]:
+def named_paths(config: pytest.Config) -> list[Path]:
+    """Return the files and folders that the command line names, as they were typed, from the file system's root."""
     invocation = config.invocation_params
     typed = set(invocation.args)
     # An argument file spells out what was typed; an ini file or PYTEST_ADDOPTS does not.

@@ -19,9 +19,9 @@ from pytest_workflow_exec.errors import (
     SettingsError,
     WorkflowExecError,
 )
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import Run, RunSettings, known_values, preflight
+from pytest_workflow_exec.run import Run, RunSettings, known_values, preflight, steps_until
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import PolicySettings, load_settings
 
@@ -29,7 +29,10 @@ from ._order import cuts
 from ._planned import planned
 from ._session import WorkflowSession
 
-_WAYS_ON = "A workflow runs whole or not at all: take the selection off, or name nothing but the file or its folder."
+_WAYS_ON = (
+    "A workflow runs whole or not at all: take the selection off, or name nothing but the file or its folder. "
+    "To stop early, say --workflow-until STEP."
+)
 
 
 def refuse_bad_files(session: WorkflowSession) -> None:
@@ -51,7 +54,7 @@ def refuse_cut_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> 
         pytest.UsageError: One would not; names the steps left out.
     """
     config = session.config
-    lines = cuts(items, session.workflows)
+    lines = cuts(items, session.workflows, session.until)
     if config.getoption("setuponly", False) and _running(session, items):
         lines.append("--setup-only runs no step's body")
     if lines:
@@ -105,6 +108,7 @@ class _Preparation:
             redactor=Redactor(self._secrets()),
             command_line=config.invocation_params.args,
             plugins=_plugin_versions(config),
+            until=self._session.until.get(self.workflow.name),
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
         )
 
@@ -135,6 +139,7 @@ class _Preparation:
             return
         self.problems += preflight(
             self.workflow,
+            steps=steps_until(self.workflow, self._session.until.get(self.workflow.name)),
             values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=_texts(self._inputs),
@@ -146,6 +151,26 @@ class _Preparation:
         _, policy = self._ready()
         names = {name for rule in policy.rules for name in rule.secrets}
         return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def read_until(session: WorkflowSession) -> dict[str, StepId]:
+    """Return the last step to run of each workflow that is to stop early.
+
+    Raises:
+        PreflightError: An option does not say of which workflow, or names a step that is not there.
+    """
+    until: dict[str, StepId] = {}
+    for option in session.config.getoption("workflow_until"):
+        target, _, step = option.rpartition(":")
+        if not target and len(session.workflows) > 1:
+            raise _usage(f"--workflow-until {option!r} does not say of which workflow: WORKFLOW:STEP")
+        name = target or next(iter(session.workflows), "")
+        steps = [each.id for each in session.workflows[name].steps] if name in session.workflows else []
+        if step not in steps:
+            known = ", ".join(steps) or "none"
+            raise _usage(f"--workflow-until {option!r}: there is no such step (known: {known})")
+        until[name] = step
+    return until
 
 
 def _given_inputs(config: pytest.Config, workflow: Workflow, *, only: bool) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError
-from pytest_workflow_exec.model import Function, Gate, Outcome
+from pytest_workflow_exec.model import Function, Gate, Outcome, Step
 from pytest_workflow_exec.run import NO_OUTPUTS, Run, outputs_of_return
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
@@ -58,6 +58,8 @@ def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
 def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
     """Let the body of a step run only if the step was announced; keep what it returns."""
     attempt = item.stash.get(ATTEMPT, None)
+    if attempt is not None and attempt.left_out:
+        return (yield)
     if attempt is None or not attempt.admitted or attempt.body_ran:
         pytest.fail(
             "the body of a step runs once, and only after the step was announced in the evidence", pytrace=False
@@ -71,15 +73,24 @@ def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
     return result
 
 
+def is_left_out(item: pytest.Item) -> bool:
+    """Return whether the item is a step that does not apply."""
+    attempt = item.stash.get(ATTEMPT, None)
+    return attempt is not None and attempt.left_out
+
+
 def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Make a step's report say what is so: a skip is a failure, whoever asked for it."""
-    if call.excinfo is not None:
+    if attempt.left_out and report.when == "setup" and report.skipped:
+        # Its body is held back by `pytest_hold_back_body`; only a passed setup lets pytest go on to say so.
+        report.outcome, report.longrepr = "passed", None
+    elif call.excinfo is not None:
         attempt.errors.append(call.excinfo.value)
     if attempt.order_error is not None and not attempt.admitted and report.when == "setup":
         _fail(report, str(attempt.order_error))
     elif report.outcome == "skipped" or hasattr(report, "wasxfail"):
         _fail(report, f"a step may not be skipped or expected to fail: {_reason(report)}")
-    elif attempt.errors and report.outcome == "passed" and call.excinfo is not None:
+    elif report.outcome == "passed" and call.excinfo is not None and not attempt.left_out:
         _fail(report, f"it raised {call.excinfo.exconly()}")
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
 
@@ -97,14 +108,22 @@ def _admit(item: pytest.Item, attempt: Attempt) -> None:
     if attempt.admitted:
         pytest.fail("a step is attempted again only by its own retry", pytrace=False)
     with failing_plainly(attempt):
-        try:
-            run_of(item).start(item.stash[PLANNED].step)
-        except StepOrderError as error:
-            attempt.order_error = error
+        _begin(run_of(item), item.stash[PLANNED].step, attempt)
+    if attempt.left_out:
+        pytest.skip("does not apply")
     if attempt.order_error is not None:
         # A skip opens no debugger and no traceback; its report is made a failure before anyone counts it.
         pytest.skip(str(attempt.order_error))
-    attempt.admitted = True
+
+
+def _begin(run: Run, step: Step, attempt: Attempt) -> None:
+    try:
+        attempt.left_out = not run.applies(step)
+        if not attempt.left_out:
+            run.start(step)
+            attempt.admitted = True
+    except StepOrderError as error:
+        attempt.order_error = error
 
 
 def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> None:
@@ -119,7 +138,7 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
 
 
 def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:
-    session.interrupted = True
+    session.interrupted, session.broken_off = True, item
     if attempt.admitted:
         conclusion = Conclusion(outcome=Outcome.INTERRUPTED, message="the session was interrupted")
         _end(session, item, attempt, conclusion)
@@ -137,6 +156,9 @@ def _end(session: WorkflowSession, item: pytest.Item, attempt: Attempt, conclusi
 def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, duration_s: float) -> None:
     if run.state.ended(step):
         # Run a second time by something else than pytest's own loop: its first end stands.
+        return
+    if conclusion.outcome is Outcome.NOT_APPLICABLE:
+        run.leave_out(run.workflow.step(step))
         return
     waits_for = attempt.order_error.waiting_for if attempt.order_error is not None else None
     try:
@@ -168,6 +190,6 @@ def _reason(report: pytest.TestReport) -> str:
 
 def _standing(attempt: Attempt, report: pytest.TestReport) -> Outcome:
     if report.outcome == "passed":
-        return Outcome.PASSED
+        return Outcome.NOT_APPLICABLE if attempt.left_out else Outcome.PASSED
     outcome = conclude(attempt).outcome
     return outcome if outcome is not Outcome.PASSED else Outcome.FAILED

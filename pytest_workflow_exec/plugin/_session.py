@@ -18,6 +18,16 @@ from ._planned import PlannedItem
 HOOKS_NAME = "workflow_exec_session"
 
 
+_DISCOVERY = (
+    "collectonly",
+    "setupplan",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "workflow_plan",
+    "workflow_plan_json",
+)
+
+
 @dataclass
 class WorkflowSession:
     """The workflows of one pytest session."""
@@ -36,7 +46,13 @@ class WorkflowSession:
     """The steps under way, by node id."""
     blocked: list[tuple[str, str]] = field(default_factory=list)
     """Node ids of the steps that never ran, and what they waited for."""
+    until: dict[str, StepId] = field(default_factory=dict)
+    """The last step to run of each workflow that is to stop early."""
     interrupted: bool = False
+    broken_off: pytest.Item | None = None
+    """The step that an interrupt struck; its fixtures are still in place."""
+    shown: bool = False
+    """Whether plans were shown instead of run."""
     reached_loop: bool = False
     """Whether pytest got as far as running items."""
     evidence_error: str | None = None
@@ -51,8 +67,7 @@ class WorkflowSession:
     @property
     def discovery(self) -> bool:
         """Whether the session only looks: nothing may be run, locked or made."""
-        options = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
-        return any(self.config.getoption(option, False) for option in options)
+        return any(self.config.getoption(option, False) for option in _DISCOVERY)
 
     def add(self, workflow: Workflow) -> bool:
         """Take a workflow in; False if another file of the session has its name."""

@@ -6,7 +6,7 @@ from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_of_return, restore_return
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
-from pytest_workflow_exec.run._run import Run, RunSettings
+from pytest_workflow_exec.run._run import Run, RunSettings, plan_of, steps_until
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
@@ -34,7 +34,9 @@ __all__ = [
     "outputs_of_return",
     "perform_command",
     "perform_verify",
+    "plan_of",
     "preflight",
     "restore_return",
     "settle",
+    "steps_until",
 ]

@@ -45,4 +45,4 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
     check_report(report, skips_allowed=verify.skips_allowed)
     check_expectation(verify.expect, result, run.values)
     passed = sum(outcome == "passed" for outcome in report.ran.values())
-    return StepOutputs(values={"outcome": "passed", "passed": passed, "exit": result.exit}, files={})
+    return StepOutputs(values={"passed": passed, "exit": result.exit}, files={})

@@ -17,7 +17,7 @@ from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.sandbox import Policy
 
-_UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit", "outcome"})
+_UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit"})
 _LIFETIME = timedelta(days=7)
 _NONCE_BYTES = 16
 _SPOKEN = {
@@ -66,7 +66,7 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(_covered(each, values) for each in steps_behind(workflow, step.id)),
-        on_reject=(),
+        on_reject=tuple(_covered(each, values) for each in workflow.steps if each.always),
         shown=tuple(_shown(gate.show, values)),
         commit=repository.commit,
         dirty=repository.dirty,
@@ -88,19 +88,20 @@ def steps_behind(workflow: Workflow, gate: StepId) -> Sequence[Step]:
     """Return the steps that a decision at the gate covers: up to the next gate."""
     after = workflow.steps[[step.id for step in workflow.steps].index(gate) + 1 :]
     ends = [position for position, step in enumerate(after) if isinstance(step.body, Gate)]
-    return after[: ends[0]] if ends else after
+    behind = after[: ends[0]] if ends else after
+    return [step for step in behind if not step.always]
 
 
 def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
     """Return for each step the gate whose decision covers it; None if no gate does.
 
-    A gate is covered by no other gate: it asks for itself.
+    A gate is covered by no other gate: it asks for itself. Steps of `finally` run whatever is decided.
     """
     gates: dict[StepId, StepId | None] = {}
     last = None
     for step in workflow.steps:
         is_gate = isinstance(step.body, Gate)
-        gates[step.id] = None if is_gate else last
+        gates[step.id] = None if is_gate or step.always else last
         last = step.id if is_gate else last
     return gates
 
@@ -113,7 +114,8 @@ def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
 
 
 def _covered(step: Step, values: Values) -> Covered:
-    return Covered(step=step.id, kind=step.kind, does=_does(step, values))
+    does = _does(step, values)
+    return Covered(step=step.id, kind=step.kind, does=does if step.when is None else f"{does}, when {step.when.text}")
 
 
 def _does(step: Step, values: Values) -> str:
@@ -148,7 +150,7 @@ def _as_known(template: Template, values: Values) -> str:
 
 
 def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[ShownOutput]:
-    for step, key in show:
+    for step, key in _with_cases(show, values):
         outputs = values.outputs.get(step)
         if outputs is None or (key is not None and key not in outputs.values):
             message = f"the gate shows {step}{f'.{key}' if key else ''}, which left no such output"
@@ -157,6 +159,13 @@ def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterabl
         # A step that declares no outputs is shown by what it printed: an approver must see something of it.
         for each in keys or [each for each in ("stdout",) if each in outputs.values]:
             yield from _shown_output(step, each, outputs, values.root)
+
+
+def _with_cases(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[tuple[StepId, str | None]]:
+    # A step with cases is shown by what each of them left: deploy is deploy[web1] and deploy[web2].
+    for step, key in show:
+        cases = [each for each in values.outputs if each.startswith(f"{step}[")]
+        yield from ((each, key) for each in cases or [step])
 
 
 def _shown_output(step: StepId, key: str, outputs: StepOutputs, root: Path) -> Iterable[ShownOutput]:

@@ -59,7 +59,7 @@ class Gatekeeper:
         if decision.decision != "approved":
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
         self._approval = Approval(request=request)
-        return StepOutputs(values={"outcome": "passed", "approver": decision.approver.id}, files={})
+        return StepOutputs(values={"approver": decision.approver.id}, files={})
 
     def use(self, step: Step) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.

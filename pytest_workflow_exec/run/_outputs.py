@@ -32,7 +32,6 @@ def outputs_of_command(rules: Iterable[OutputRule], result: CommandResult, value
         "stdout": result.stdout.removesuffix("\n"),
         "stderr": result.stderr.removesuffix("\n"),
         "exit": result.exit,
-        "outcome": "passed",
     }
     files: dict[str, FileOutput] = {}
     for rule in rules:
@@ -46,6 +45,17 @@ def outputs_of_command(rules: Iterable[OutputRule], result: CommandResult, value
             for number, path in enumerate(paths)
         }
     return StepOutputs(values=found, files=files)
+
+
+def outputs_without_run(rules: Iterable[OutputRule], values: Values) -> StepOutputs:
+    """Return what a command leaves that did not apply: the defaults of its outputs.
+
+    Raises:
+        OutputError: A value in a default is not there.
+    """
+    return StepOutputs(
+        values={rule.name: values.text(rule.default) for rule in rules if rule.default is not None}, files={}
+    )
 
 
 def outputs_of_return(returned: object, annotation: object, *, root: Path) -> StepOutputs:

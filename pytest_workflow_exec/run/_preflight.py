@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
-from pytest_workflow_exec.model import Command, Gate, Step, Workflow
+from pytest_workflow_exec.model import Command, Gate, Step, Verify, Workflow
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy, resolve_program
 
@@ -15,6 +15,7 @@ from pytest_workflow_exec.sandbox import Policy, resolve_program
 def preflight(
     workflow: Workflow,
     *,
+    steps: Iterable[Step],
     values: Values,
     policy: Policy,
     texts: Mapping[str, str],
@@ -24,18 +25,20 @@ def preflight(
     """Return all that would keep the workflow from getting through, in the order of its steps.
 
     Args:
+        workflow: The workflow.
+        steps: Those of its steps that are to run.
         values: What references stand for before any step ran.
         texts: The inputs as a rule's `{name}` compares them.
         terminal_problem: Why no person can be asked here; None if one can.
         python_timeouts: Whether something here can end a Python body that takes too long.
     """
     problems = [*_evidence_problems(workflow)]
-    for step in workflow.steps:
+    for step in steps:
         if isinstance(step.body, Gate) and terminal_problem is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
         if isinstance(step.body, Command):
             problems.extend(_command_problems(step, step.body, values, policy, texts))
-        elif step.timeout_s is not None and not isinstance(step.body, Gate) and not python_timeouts:
+        elif step.timeout_s is not None and not isinstance(step.body, (Gate, Verify)) and not python_timeouts:
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
 
@@ -73,6 +76,7 @@ def known_values(workflow: Workflow, inputs: Mapping[str, Json], groups: Mapping
         input_groups=groups,
         variables=workflow.variables,
         outputs={},
+        outcomes={},
     )
 
 

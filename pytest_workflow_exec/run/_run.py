@@ -10,17 +10,18 @@ from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import StepOrderError
 from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id
-from pytest_workflow_exec.model import Gate, Outcome, RunId, Step, StepId, Workflow
+from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._gatekeeper import Approver, Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._lock import RunLock
-from pytest_workflow_exec.run._outputs import NO_OUTPUTS
+from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._preflight import known_values
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._state import Plan, RunState, admit
 from pytest_workflow_exec.run._values import StepOutputs, Values
+from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import CommandResult, CommandRunner, Policy
 
 _ATTEMPT = 1
@@ -42,6 +43,8 @@ class RunSettings:
     command_line: Sequence[str]
     plugins: Mapping[str, str]
     approver: Approver
+    until: StepId | None = None
+    """The last step to run; None for all."""
 
 
 class Run:
@@ -53,10 +56,17 @@ class Run:
         self.workflow = workflow
         self.scratch = _private(directory / "scratch")
         self._settings, self._lock = settings, lock
-        self._journal = Journal(log, Plan(tuple(step.id for step in workflow.steps)))
+        self._journal = Journal(log, plan_of(workflow))
         self._outputs: dict[StepId, StepOutputs] = {}
+        self._outcomes: dict[StepId, Outcome] = {}
         base = known_values(workflow, settings.inputs, settings.input_groups)
-        self._values = replace(base, run=run, run_directory=str(directory / "work"), outputs=self._outputs)
+        self._values = replace(
+            base,
+            run=run,
+            run_directory=str(directory / "work"),
+            outputs=self._outputs,
+            outcomes=self._outcomes,
+        )
         self._gatekeeper = Gatekeeper(
             workflow,
             values=self._values,
@@ -115,6 +125,27 @@ class Run:
         """The planned steps that are not satisfied."""
         return tuple(step for step in self.state.plan.steps if step not in self._outputs)
 
+    @property
+    def until(self) -> StepId | None:
+        """The step after which the run was to stop; None if it was to go to its end."""
+        return self._settings.until
+
+    @property
+    def fulfilled(self) -> bool:
+        """Whether every step that was to run is satisfied."""
+        asked = steps_until(self.workflow, self.until)
+        return self.state.running is None and all(step.id in self._outputs for step in asked)
+
+    def applies(self, step: Step) -> bool:
+        """Return whether the step's turn has come and its condition holds.
+
+        Raises:
+            StepOrderError: The step may not start.
+            OutputError: Its condition can't be judged.
+        """
+        admit(self.state, step.id)
+        return step.when is None or holds(step.when, self._values)
+
     def start(self, step: Step) -> None:
         """Announce a step; returns only when the announcement is durable.
 
@@ -158,8 +189,31 @@ class Run:
                 waits_for=waits_for,
             )
         )
+        self._outcomes[step] = outcome
         if outcome.satisfies:
             self._outputs[step] = outputs
+
+    def leave_out(self, step: Step) -> None:
+        """Record that a step does not apply, with the defaults of its outputs.
+
+        Raises:
+            OutputError: A value in a default is not there.
+            EvidenceError: It can't be written.
+        """
+        rules = step.body.outputs if isinstance(step.body, Command) else ()
+        said = "" if step.when is None else f"not applicable: {step.when.text}"
+        outputs = outputs_without_run(rules, self._values)
+        self.finish(step.id, Outcome.NOT_APPLICABLE, outputs=outputs, message=said)
+
+    def give_up(self) -> None:
+        """Record that the steps that have not run will not run, so that those of `finally` can.
+
+        Raises:
+            EvidenceError: It can't be written.
+        """
+        for step in self.state.pending:
+            if step not in self.state.plan.always:
+                self._block(step)
 
     def decide(self, step: Step, gate: Gate, *, words: str) -> StepOutputs:
         """Ask a person, and return only if the answer is yes.
@@ -227,8 +281,9 @@ class Run:
     def _end(self, *, interrupted: bool) -> None:
         if self.state.running is not None:
             self.finish(self.state.running, Outcome.INTERRUPTED, message="the session ended")
-        for step in self.state.pending:
-            self._block(step)
+        if not (self.until is not None and self.fulfilled):
+            for step in self.state.pending:
+                self._block(step)
         counts = {outcome.value: count for outcome, count in self.state.counts.items()}
         result = self._result(interrupted=interrupted)
         self._journal.record(events.run_finished(result=result, counts=counts, not_satisfied=self.not_satisfied))
@@ -245,6 +300,8 @@ class Run:
     def _result(self, *, interrupted: bool) -> events.RunResult:
         if self.state.complete:
             return "passed"
+        if self.until is not None and self.fulfilled:
+            return "partial"
         if interrupted:
             return "interrupted"
         stop = self.state.stop
@@ -253,6 +310,25 @@ class Run:
     def _check_under_way(self, step: StepId) -> None:
         if self.state.running != step:
             raise StepOrderError(step=step, waiting_for=step, because="it is not under way")
+
+
+def steps_until(workflow: Workflow, until: StepId | None) -> tuple[Step, ...]:
+    """Return the steps that run if the workflow stops after `until`: all of them for None.
+
+    Raises:
+        ValueError: The workflow has no such step.
+    """
+    if until is None:
+        return workflow.steps
+    ids = [step.id for step in workflow.steps]
+    return workflow.steps[: ids.index(until) + 1]
+
+
+def plan_of(workflow: Workflow) -> Plan:
+    """Return the plan of a workflow as the order rule sees it."""
+    return Plan(
+        tuple(step.id for step in workflow.steps), always=frozenset(step.id for step in workflow.steps if step.always)
+    )
 
 
 def _private(directory: Path) -> Path:

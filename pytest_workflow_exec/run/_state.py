@@ -16,6 +16,8 @@ class Plan:
     """The steps of a run in the order in which they must be satisfied."""
 
     steps: tuple[StepId, ...]
+    always: frozenset[StepId] = frozenset()
+    """The steps of `finally`, which stand last: they run whatever became of the others."""
     positions: Mapping[StepId, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +54,8 @@ class RunState:
     ahead: frozenset[StepId] = frozenset()
     """Steps that ended out of turn; they never ran."""
     running: StepId | None = None
+    begun: bool = False
+    """Whether any step was started: before that there is nothing for `finally` to clean up."""
     stop: Stop | None = None
     """The earliest planned step that ended without being satisfied."""
     counts: Mapping[Outcome, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -84,10 +88,17 @@ def admit(state: RunState, step: StepId) -> None:
         raise StepOrderError(step=step, waiting_for=state.running, because="still running")
     if state.ended(step):
         raise StepOrderError(step=step, waiting_for=step, because="it has already ended")
-    if state.stop is not None and state.plan.positions[state.stop.step] < position:
+    if step in state.plan.always:
+        _admit_always(state, step)
+    elif state.stop is not None and state.plan.positions[state.stop.step] < position:
         raise StepOrderError(step=step, waiting_for=state.stop.step, because=state.stop.outcome.words)
     if position != state.reached:
         raise StepOrderError(step=step, waiting_for=state.plan.steps[state.reached], because="has not run")
+
+
+def _admit_always(state: RunState, step: StepId) -> None:
+    if not state.begun:
+        raise StepOrderError(step=step, waiting_for=state.plan.steps[0], because="never started")
 
 
 def settle(state: RunState, step: StepId, outcome: Outcome) -> RunState:
@@ -119,7 +130,7 @@ def apply(state: RunState, event: Happening) -> RunState:
         return state
     if event.type == "step.started":
         admit(state, event.step)
-        return replace(state, running=event.step)
+        return replace(state, running=event.step, begun=True)
     if event.type == "step.finished":
         return settle(state, event.step, Outcome(event.data["outcome"]))
     return state

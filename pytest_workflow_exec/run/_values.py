@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.model import ArgumentValue, Reference, RunId, StepId, Template
+from pytest_workflow_exec.model import ArgumentValue, Outcome, Reference, RunId, StepId, Template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,9 @@ class Values:
     input_groups: Mapping[str, Mapping[str, str]]
     variables: Mapping[str, Template]
     outputs: Mapping[StepId, StepOutputs]
+    """What the satisfied steps left."""
+    outcomes: Mapping[StepId, Outcome]
+    """How each step ended that has ended."""
 
     def text(self, template: Template) -> str:
         """Return the text with its references filled in.
@@ -138,6 +141,8 @@ class Values:
 
     def _output(self, reference: Reference) -> Json:
         step, key, *deeper = reference.path
+        if key == "outcome":
+            return self._outcome(step, reference)
         outputs = self.outputs.get(step)
         if outputs is None or key not in outputs.values:
             message = f"{reference} has no value: step {step!r} left no {key!r}"
@@ -145,6 +150,12 @@ class Values:
         if key in outputs.files and not deeper:
             check_unchanged(self.root, outputs.files[key], what=str(reference))
         return _dig(outputs.values[key], deeper, reference)
+
+    def _outcome(self, step: StepId, reference: Reference) -> Json:
+        if step not in self.outcomes:
+            message = f"{reference} has no value: step {step!r} has not ended"
+            raise OutputError(message)
+        return self.outcomes[step].value
 
 
 def check_unchanged(root: Path, file: FileOutput, *, what: str) -> None:

@@ -255,9 +255,9 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 }
 
 LATER = {
-    "workflow": ("defaults", "concurrency", "policy", "finally", "outputs"),
+    "workflow": ("defaults", "concurrency", "policy", "outputs"),
     "step": (
-        "when", "foreach", "finally", "include", "poll", "pause", "manual", "ai", "execute", "session", "check",
+        "foreach", "finally", "include", "poll", "pause", "manual", "ai", "execute", "session", "check",
         "evidence", "idempotent", "max_age", "cwd", "env", "stdin", "retry", "undoes", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form"),

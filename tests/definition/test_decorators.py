@@ -85,7 +85,8 @@ def test_decorated_function_is_still_itself() -> None:
     ("decorate", "fragment"),
     [
         (lambda: any_step(retry=3), "@step: 'retry' can't be used yet"),
-        (lambda: any_step(when="x"), "@step: 'when' can't be used yet"),
+        (lambda: any_step(always="yes"), "@step: always must be True or False, not 'yes'"),
+        (lambda: any_step(when=3), "@step: when must be a text, not 3"),
         (lambda: any_step(tiemout="5m"), "unknown keyword 'tiemout' (did you mean 'timeout'?)"),
         (lambda: any_step(id="x"), "the id of a step is its function's name"),
         (lambda: any_step(timeout=5), "timeout must be a text, not 5"),

@@ -82,7 +82,7 @@ def test_all_problems_of_a_file_are_reported_together(project: Path) -> None:
 
     problems = problems_of(project, text)
 
-    assert places(problems) == ["2:1", "3:1", "4:20", "7:10", "10:5", "12:34"]
+    assert places(problems) == ["2:1", "3:1", "4:20", "7:10", "9:16", "10:11", "12:34"]
 
 
 def test_message_names_file_line_and_column(project: Path) -> None:

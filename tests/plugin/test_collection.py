@@ -159,11 +159,6 @@ def test_python_file_that_cannot_be_imported_stops_every_workflow(project: Proje
         (PYTHON.format(name="d") + "class TestX:\n    def test_y(self):\n        pass\n", "class"),
         (PYTHON.format(name="d") + "@step(wen='x')\ndef two() -> None:\n    pass\n", "'wen'"),
         (PYTHON.format(name="d") + "@step(retry=3)\ndef two() -> None:\n    pass\n", "'retry' can't be used yet"),
-        (
-            PYTHON.format(name="d")
-            + "import pytest\n@pytest.mark.parametrize('x', [1, 2])\n@step\ndef two(x) -> None:\n    pass\n",
-            "parametrized",
-        ),
         (PYTHON.format(name="d") + "@step\nclass Two:\n    pass\n", "class"),
     ],
 )

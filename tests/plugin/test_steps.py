@@ -257,3 +257,57 @@ def test_fixture_of_module_scope_lives_as_long_as_the_workflow(project: Project,
 
     assert project.outcomes() == {"one": "passed", "two": status}
     assert (project.root / "ran-teardown").exists()
+
+
+def test_each_case_is_a_step(project: Project) -> None:
+    """A parametrized step is one step per case, in order, and every case must pass."""
+    more = (
+        "import pytest\n"
+        "@pytest.mark.parametrize('host', ['web1', 'web2', 'web3'])\n"
+        "@step\ndef deploy(host, workflow) -> dict:\n"
+        "    (workflow.root / f'ran-{host}').touch()\n    assert host != 'web2'\n    return {'host': host}\n"
+    )
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert project.outcomes() == {
+        "build": "passed",
+        "deploy[web1]": "passed",
+        "deploy[web2]": "failed",
+        "deploy[web3]": "blocked",
+    }
+    assert not (project.root / "ran-web3").exists()
+
+
+def test_fixture_parameters_do_not_reorder_steps(project: Project) -> None:
+    """Pytest groups tests by the parameters of module fixtures; steps stay in their order."""
+    more = (
+        "import pytest\n"
+        "@pytest.fixture(scope='module', params=['x', 'y'])\ndef side(request):\n    return request.param\n"
+        "@step\ndef first(side) -> None:\n    pass\n"
+        "@step\ndef second(side) -> None:\n    pass\n"
+    )
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    assert list(project.outcomes()) == ["build", "first[x]", "first[y]", "second[x]", "second[y]"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("await asyncio.sleep(0)\n    return {'made': 'x'}", 0), ("raise RuntimeError", 1), ("pytest.skip('no')", 1)],
+)
+def test_async_steps_run(project: Project, body: str, status: int) -> None:
+    """An `async def` step is awaited, and what it returns or raises counts."""
+    pytest.importorskip("anyio")
+    more = f"import asyncio\nimport pytest\n@step\nasync def later(workflow):\n    {body}\n"
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == status, session.text
+    assert project.outcomes()["later"] == ("passed" if status == 0 else "failed")

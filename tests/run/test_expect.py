@@ -12,7 +12,9 @@ from pytest_workflow_exec.run import Values
 from pytest_workflow_exec.run._expect import check_expectation
 from pytest_workflow_exec.sandbox import CommandResult
 
-VALUES = Values(root=Path(), run="", run_directory="", inputs={}, input_groups={}, variables={}, outputs={})
+VALUES = Values(
+    root=Path(), run="", run_directory="", inputs={}, input_groups={}, variables={}, outputs={}, outcomes={}
+)
 
 
 def result(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.model import Reference, Template
+from pytest_workflow_exec.model import Outcome, Reference, Template
 from pytest_workflow_exec.run import FileOutput, StepOutputs, Values
 
 VERSION = Reference(scope="inputs", path=("version",))
@@ -30,6 +30,7 @@ def values(root: Path, *, version: object = "1.2.3", **outputs: object) -> Value
         input_groups={"version": {"series": "1.2"}},
         variables=MappingProxyType({"tag": template("v", VERSION)}),
         outputs={"build": StepOutputs(values=outputs, files={})},  # type: ignore[arg-type]  # any JSON values
+        outcomes={"build": Outcome.PASSED},
     )
 
 
@@ -109,6 +110,7 @@ def test_file_is_checked_at_every_use(tmp_path: Path) -> None:
         input_groups={},
         variables={},
         outputs={"build": StepOutputs(values={"wheel": "x.whl"}, files={"wheel": file})},
+        outcomes={},
     )
 
     with pytest.raises(OutputError, match="changed since its step made it"):

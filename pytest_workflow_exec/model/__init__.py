@@ -1,0 +1,56 @@
+"""The product's nouns as frozen values: workflows, their steps, texts with references, outcomes."""
+
+from ._body import (
+    ArgumentValue,
+    Body,
+    Call,
+    Command,
+    Expectation,
+    Function,
+    Gate,
+    Matcher,
+    MatchOperator,
+    OutputRule,
+    Verify,
+)
+from ._condition import Comparator, Comparison, Condition, Constant, Junction, Negation, Operand, Truth, When
+from ._identity import Location, RunId, StepId
+from ._input import DefaultFrom, InputSpec, InputType, InputValue
+from ._outcome import Outcome
+from ._text import Reference, Template
+from ._workflow import Step, Workflow
+
+__all__ = [
+    "ArgumentValue",
+    "Body",
+    "Call",
+    "Command",
+    "Comparator",
+    "Comparison",
+    "Condition",
+    "Constant",
+    "DefaultFrom",
+    "Expectation",
+    "Function",
+    "Gate",
+    "InputSpec",
+    "InputType",
+    "InputValue",
+    "Junction",
+    "Location",
+    "MatchOperator",
+    "Matcher",
+    "Negation",
+    "Operand",
+    "Outcome",
+    "OutputRule",
+    "Reference",
+    "RunId",
+    "Step",
+    "StepId",
+    "Template",
+    "Truth",
+    "Verify",
+    "When",
+    "Workflow",
+]

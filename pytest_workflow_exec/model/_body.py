@@ -1,0 +1,114 @@
+"""What a step does: one kind of body each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from ._identity import StepId
+from ._text import Template
+
+MatchOperator = Literal["equals", "in", "not", "matches", "not_matches", "contains", "lt", "le", "gt", "ge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matcher:
+    """One comparison of an expectation, such as `contains: done`."""
+
+    operator: MatchOperator
+    operands: tuple[Template, ...]
+    """One text, or for `in` the texts to choose from. Numbers are compared as numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a command must have done for its step to pass."""
+
+    exit: tuple[Matcher, ...] = ()
+    """Empty: the exit status must be 0."""
+    stdout: tuple[Matcher, ...] = ()
+    stderr: tuple[Matcher, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRule:
+    """How a command's output becomes a named value."""
+
+    name: str
+    kind: Literal["stdout", "glob"]
+    pattern: Template
+    """A regular expression for `stdout`, a path pattern from the project root for `glob`."""
+    count: int | None = 1
+    """How many files a `glob` must find; None for any number but zero."""
+    as_list: bool = False
+    default: Template | None = None
+    """Its value when the step does not apply; None: it has none then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """`run:`: one program with its arguments."""
+
+    argv: tuple[Template, ...]
+    expect: Expectation = field(default_factory=Expectation)
+    outputs: tuple[OutputRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """`call:`: a Python function beside the workflow file."""
+
+    path: Path
+    """The module's file, absolute."""
+    function: str
+    fixtures: tuple[str, ...]
+    """The parameters that pytest fixtures fill, in order."""
+    arguments: Mapping[str, ArgumentValue]
+    """`with:`: plain values by parameter name."""
+    source: bytes
+    """The module as it was digested; this, not the file, is what runs."""
+
+
+ArgumentValue: TypeAlias = (
+    "bool | int | float | Template | tuple[ArgumentValue, ...] | Mapping[str, ArgumentValue] | None"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """`verify:`: existing pytest tests, run in a pytest of their own."""
+
+    path: Path
+    """A test file or directory, absolute."""
+    skips_allowed: bool = False
+    expect: Expectation = field(default_factory=Expectation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """`@step` or a plain `test_*` function of a Python workflow."""
+
+    name: str
+    returns_outputs: bool
+    """True for `@step`; a plain test returns nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """`gate:` or `@gate`: stops everything until a person decides."""
+
+    question: Template
+    show: tuple[tuple[StepId, str | None], ...] = ()
+    """What the approver sees: all outputs of a step, or one of them by key."""
+    timeout_s: float = 3600.0
+    """How long the terminal waits for an answer."""
+    meaning: str = "approve"
+    """What the signature means, as 21 CFR 11.50 asks."""
+    refs: tuple[str, ...] = ()
+    function: str | None = None
+    """The `@gate` function whose returned words are shown below the facts; None for YAML."""
+
+
+Body = Command | Call | Verify | Function | Gate

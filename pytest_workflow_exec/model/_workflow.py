@@ -1,0 +1,90 @@
+"""One file's procedure: its steps, and the plan that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from pytest_workflow_exec.digests import Json, digest_of
+
+from ._body import Body, Call, Command, Function, Gate, Verify
+from ._condition import When
+from ._identity import Location, StepId
+from ._input import InputSpec
+from ._text import Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a workflow: what pytest runs as one item."""
+
+    id: StepId
+    name: str
+    body: Body
+    location: Location
+    digest: str
+    """SHA-256 over its definition and the source it runs, in hex; not over comments and layout."""
+    description: str = ""
+    timeout_s: float | None = None
+    when: When | None = None
+    """If it is false, the step does not apply, and later ones may run."""
+    always: bool = False
+    """Whether it stands in `finally`: it runs once the workflow has begun, whatever became of the other steps."""
+
+    @property
+    def kind(self) -> str:
+        """The step's kind in one word, as it stands in plans and evidence."""
+        return _KINDS[type(self.body)]
+
+
+_KINDS: dict[type, str] = {Command: "run", Call: "call", Verify: "verify", Function: "step", Gate: "gate"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """One file's procedure, read and checked."""
+
+    name: str
+    description: str
+    mode: Literal["python", "ai_json", "interactive"]
+    """The highest mode its steps may use."""
+    file: Path
+    root: Path
+    """The project that holds it."""
+    inputs: tuple[InputSpec, ...]
+    variables: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
+    steps: tuple[Step, ...]
+    sources: Mapping[str, str]
+    """SHA-256 of each file the run trusts (the workflow, called modules, conftest files), by path from the root."""
+
+    @property
+    def plan(self) -> Mapping[str, Json]:
+        """The plan as data: which steps, in which order, made of what."""
+        return {
+            "workflow": self.name,
+            "file": self.file.relative_to(self.root).as_posix(),
+            "steps": [
+                {"id": step.id, "kind": step.kind, "name": step.name, "digest": step.digest, "always": step.always}
+                for step in self.steps
+            ],
+            "sources": dict(sorted(self.sources.items())),
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the plan, in hex."""
+        return digest_of(self.plan)
+
+    def step(self, step_id: StepId) -> Step:
+        """Return the step with that id.
+
+        Raises:
+            KeyError: The workflow has no such step.
+        """
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)

@@ -1,0 +1,28 @@
+"""`async def` steps: through the project's own async plugin where it takes them, else through anyio."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+
+import pytest
+
+
+def await_body(item: pytest.Function) -> bool | None:
+    """Run the body if it is a coroutine function that reached this point; None for any other.
+
+    An async plugin either replaces the function by a plain one or runs it before this is asked.
+    """
+    if not inspect.iscoroutinefunction(item.obj):
+        return None
+    try:
+        import anyio
+    except ImportError:
+        pytest.fail(
+            f"{item.name} is an async step, and nothing here can run it: install anyio, or the project's async plugin",
+            pytrace=False,
+        )
+    # Only what the function asks for: funcargs also holds what autouse fixtures brought.
+    arguments = {name: item.funcargs[name] for name in inspect.signature(item.obj).parameters if name in item.funcargs}
+    anyio.run(partial(item.obj, **arguments))
+    return True

@@ -1,0 +1,52 @@
+"""`--workflow-plan`: what would be run, in which order, shown to people or machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from pytest_workflow_exec.model import Command, Gate, Step, Workflow
+
+from ._planned import planned
+from ._session import WorkflowSession
+
+
+def show_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> bool:
+    """Show the plans of the selected workflows if that was asked for, and return whether it was."""
+    config = session.config
+    as_json, as_text = config.getoption("workflow_plan_json", False), config.getoption("workflow_plan", False)
+    if not (as_json or as_text):
+        return False
+    selected = {step.workflow for item in items if (step := planned(item)) is not None}
+    workflows = [workflow for name, workflow in session.workflows.items() if name in selected]
+    lines = [_as_json(workflows)] if as_json else [line for workflow in workflows for line in _as_text(workflow)]
+    for line in lines:
+        session.lines.say(line)
+    session.shown = True
+    return True
+
+
+def _as_json(workflows: Iterable[Workflow]) -> str:
+    plans = [{**workflow.plan, "digest": workflow.digest} for workflow in workflows]
+    return json.dumps({"plans": plans}, indent=2)
+
+
+def _as_text(workflow: Workflow) -> Iterator[str]:
+    yield f"plan of workflow {workflow.name}, digest {workflow.digest}"
+    for number, step in enumerate(workflow.steps, start=1):
+        yield f"  [{number}/{len(workflow.steps)}] {step.id} ({step.kind}): {_does(step)}"
+
+
+def _does(step: Step) -> str:
+    body = step.body
+    if isinstance(body, Command):
+        does = ascii([argument.text for argument in body.argv])
+    elif isinstance(body, Gate):
+        does = f"asks {body.question.text!a}"
+    else:
+        does = ascii(step.name)
+    more = [f"when {step.when.text}"] if step.when is not None else []
+    more += ["finally"] if step.always else []
+    return ", ".join([does, *more])
