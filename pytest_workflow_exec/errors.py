@@ -113,9 +113,10 @@ class ApprovalLapsedError(WorkflowExecError):
 class CommandRefusedError(WorkflowExecError):
     """A step asked for a command that the policy does not allow; nothing was started."""
 
-    def __init__(self, *, argv: Sequence[str], reason: str) -> None:
-        super().__init__(f"the policy refuses {_shown(argv)}: {reason}")
-        self.argv, self.reason = tuple(argv), reason
+    def __init__(self, *, argv: Sequence[str], reason: str, step: str | None = None) -> None:
+        where = f" in step {step!r}" if step is not None else ""
+        super().__init__(f"the policy refuses {_shown(argv)}{where}: {reason}")
+        self.argv, self.reason, self.step = tuple(argv), reason, step
 
 
 class CommandNotFoundError(WorkflowExecError):
@@ -124,7 +125,7 @@ class CommandNotFoundError(WorkflowExecError):
     def __init__(self, *, program: str, path: Sequence[str]) -> None:
         super().__init__(
             f"program {program!r} was not found on the policy's path ({', '.join(path) or 'empty'}). "
-            f"Install it, or set path in [tool.workflow-exec.policy]."
+            f"Install it, or set path in [tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)."
         )
         self.program, self.path = program, tuple(path)
 
@@ -132,10 +133,23 @@ class CommandNotFoundError(WorkflowExecError):
 class CommandFailedError(WorkflowExecError):
     """A command ran and exited with something else than 0."""
 
-    def __init__(self, *, argv: Sequence[str], exit_status: int | None, signal: int | None, stderr: str) -> None:
+    def __init__(
+        self,
+        *,
+        argv: Sequence[str],
+        exit_status: int | None,
+        signal: int | None,
+        stderr: str,
+        stdout: str = "",
+        truncated: bool = False,
+        flooded: bool = False,
+    ) -> None:
         how = f"was killed by signal {signal}" if signal is not None else f"exited with {exit_status}"
-        tail = stderr.strip()[-_TAIL_CHARACTERS:]
-        super().__init__(f"{_shown(argv)} {how}" + (f":\n{tail}" if tail else ""))
+        if flooded:
+            how = "was killed because it printed more than is read"
+        elif truncated:
+            how += "; it printed more than is kept"
+        super().__init__(f"{_shown(argv)} {how}{_last_words(stdout, stderr, truncated=truncated or flooded)}")
         self.argv, self.exit_status, self.signal = tuple(argv), exit_status, signal
 
 
@@ -192,6 +206,19 @@ class LockHeldError(WorkflowExecError):
 
 
 _TAIL_CHARACTERS = 2000
+
+
+def _last_words(stdout: str, stderr: str, *, truncated: bool) -> str:
+    name, text = ("stderr", stderr.strip()) if stderr.strip() else ("stdout", stdout.strip())
+    if not text:
+        return ""
+    tail = text[-_TAIL_CHARACTERS:]
+    if len(tail) < len(text):
+        # Whole lines, unless the last one alone is longer.
+        tail = tail.partition("\n")[2] or tail
+    of = f"what is kept of {name}" if truncated else name
+    # stderr is what anyone expects to see; only what is not needs a name.
+    return f":\n{tail}" if of == "stderr" else f". The end of {of}:\n{tail}"
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -6,14 +6,15 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from pytest_workflow_exec.digests import Json
 
 MIN_SECRET_BYTES = 8
 """A shorter value would be found by chance in ordinary text; it is not masked."""
 
-_MASK = "[secret {name}]"
+_MASK = re.compile(r"\[secret [\w.:-]+\]")
+_NO_NAME = re.compile(r"[^\w.:-]")
 
 
 class Redactor:
@@ -35,7 +36,7 @@ class Redactor:
         """Return `text` with every known secret replaced by its name."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda match: _MASK.format(name=self._names[match.group()]), text)
+        return self._pattern.sub(lambda match: _mask(self._names[match.group()]), text)
 
     def value(self, value: Json) -> Json:
         """Return a JSON value with every known secret in its texts and keys replaced."""
@@ -50,12 +51,27 @@ class Redactor:
         return value
 
 
+def holds_mask(text: str) -> bool:
+    """Return whether `text` holds a mask as a `Redactor` writes it, such as `[secret TOKEN]`.
+
+    Such a text is not the one that was there: nothing may be done with it as if it were.
+    """
+    return _MASK.search(text) is not None
+
+
+def _mask(name: str) -> str:
+    # Of few characters, so that every mask is known again as one, whatever its secret is called.
+    return f"[secret {_NO_NAME.sub('_', name) or '_'}]"
+
+
 def _spellings(value: str) -> Iterable[str]:
     raw = value.encode()
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield quote(value, safe="")
+    for quoted in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield quoted
+        yield _PERCENT.sub(lambda match: match.group().lower(), quoted)
     yield raw.hex()
     yield raw.hex().upper()
     yield from _base64_spellings(raw)
@@ -74,3 +90,4 @@ def _base64_spellings(raw: bytes) -> Iterable[str]:
 
 
 _URL_SAFE = str.maketrans("+/", "-_")
+_PERCENT = re.compile("%[0-9A-F]{2}")

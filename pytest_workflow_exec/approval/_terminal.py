@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import io
 import os
 import sys
 import termios
@@ -110,34 +111,42 @@ def prompt_on_terminal() -> Iterator[None]:
     """Let what `input()` prints reach the terminal, wherever the standard streams go at the moment.
 
     Raises:
-        OSError: A stream can't be flushed or led to the terminal.
+        OSError: A stream can't be flushed.
         ValueError: A stream is closed.
     """
-    before = sys.stdout
+    before, own = sys.stdout, sys.__stdout__
+    if own is None:
+        message = "standard output is closed"
+        raise ValueError(message)
     if before is not None:
         before.flush()
-    sys.stdout = sys.__stdout__
+    sys.stdout = _PromptScreen(own)
     try:
-        with _stderr_on_terminal():
-            yield
+        yield
     finally:
         sys.stdout = before
 
 
-@contextlib.contextmanager
-def _stderr_on_terminal() -> Iterator[None]:
-    # Without the readline module the interpreter prints the prompt to file descriptor 2, not to standard
-    # output: with `2>log` a person would sit before a screen that asks nothing.
-    if _device(2) == _device(1):
-        yield
-        return
-    saved = os.dup(2)
-    try:
-        os.dup2(1, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+class _PromptScreen(io.TextIOBase):
+    """The terminal's own stream without its file descriptor.
+
+    With the descriptors of a terminal, `input()` reads through the readline library where that is loaded. A Ctrl-C
+    at the wrong moment makes the terminal discard the line that readline was already promised; it then waits in a
+    read that no signal ends, and neither Ctrl-C nor the gate's own timeout is heard. Without a descriptor, `input()`
+    reads from `sys.stdin`, which every signal interrupts.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`."""
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Bring what was written to the terminal."""
+        self._stream.flush()
 
 
 def _thread_problem() -> str | None:
@@ -181,7 +190,7 @@ def _screen_problem(screen: TextIO) -> str | None:
 
 
 def _stderr_problem() -> str | None:
-    # input() refuses to work without it, and may print the prompt there.
+    # input() refuses to work without it.
     if sys.stderr is not None and _device(2) is not None:
         return None
     return "standard error is closed: run it in a terminal, without closing it"

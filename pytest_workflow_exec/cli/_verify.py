@@ -41,6 +41,7 @@ def _lines(verdict: Verdict, log: Path) -> list[str]:
         ("head", _head(verdict)),
         ("steps", ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in verdict.steps.items())),
         *[("gate", _gate(gate)) for gate in verdict.gates],
+        *[("warning", warning) for warning in verdict.warnings],
     ]
     shown = [f"{name:<10}{escape(value)}" for name, value in facts if value]
     return [*shown, f"VERDICT {verdict.word}: {escape(verdict.message)}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import inspect
 import types
@@ -47,18 +46,24 @@ class Captured:
         return self.value is not NOTHING
 
 
-_CAPTURED: contextvars.ContextVar[Captured | None] = contextvars.ContextVar("workflow_exec_captured", default=None)
+class _Now:
+    """Whose returns are kept at the moment.
+
+    Not a context variable: an async plugin runs the function in a context that it copied before this one was set.
+    """
+
+    captured: Captured | None = None
 
 
 @contextmanager
 def capture_returns() -> Iterator[Captured]:
     """Return a context that keeps what the outermost decorated function inside it returns."""
-    captured = Captured()
-    token = _CAPTURED.set(captured)
+    before, captured = _Now.captured, Captured()
+    _Now.captured = captured
     try:
         yield captured
     finally:
-        _CAPTURED.reset(token)
+        _Now.captured = before
 
 
 def return_annotation(function: Callable[..., object]) -> object | None:
@@ -120,7 +125,7 @@ class _Call:
 
 @contextmanager
 def _call(function: Callable[..., object]) -> Iterator[_Call]:
-    captured, call = _CAPTURED.get(), _Call()
+    captured, call = _Now.captured, _Call()
     if captured is None:
         yield call
         call.handed_on = call.returned

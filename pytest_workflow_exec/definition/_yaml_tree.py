@@ -32,6 +32,7 @@ _NEVER_IN_A_TEXT = re.compile("[\x00\ud800-\udfff]")
 _REASONS = (
     (re.compile(r"expected alphabetic or numeric"), f"'*' and '&' have a meaning of their own in YAML; {QUOTES}"),
     (re.compile(r"mapping values are not allowed"), f"a text with ': ' in it is read as a mapping; {QUOTES}"),
+    (re.compile(r"scanning a tag|tag handle"), f"a text that starts with '!' is read as a tag; {QUOTES}"),
     (re.compile(r"undefined alias"), f"a text that starts with '*' is read as an alias of an anchor; {QUOTES}"),
     (re.compile(r"expected ',' or"), "a '[' or '{' is not closed, or a text inside it needs quotes"),
     (re.compile(r"block end|'-' indicator|block mapping|block collection"), "the indentation does not fit"),

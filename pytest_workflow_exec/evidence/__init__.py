@@ -10,6 +10,7 @@ from ._names import LOG_NAME
 from ._read import open_log, read_log
 from ._record import NO_HASH, Head, Record
 from ._run_id import new_run_id
+from ._values import refuse_unkeepable
 
 __all__ = [
     "LOG_NAME",
@@ -33,6 +34,7 @@ __all__ = [
     "read_log",
     "read_seal",
     "record_of",
+    "refuse_unkeepable",
     "resolve_blobs",
     "runs_directory",
     "seal_claims",

@@ -20,6 +20,9 @@ from ._strict import StrictJsonError, parse
 MAX_TEXT_BYTES = 8 << 10
 """A longer text goes to a blob."""
 
+MAX_BLOB_BYTES = 64 << 20
+"""A longer text can't be kept: whoever reads the log must be able to hold it."""
+
 _SALT_BYTES = 16
 _HEAD_CHARACTERS = 1 << 10
 _KEYS = frozenset({"blob", "size_bytes", "head"})
@@ -145,15 +148,30 @@ class _Reader:
         digest = reference["blob"]
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise BlobError("a reference to a blob holds no digest")
-        try:
-            with open_regular(self._folder / digest[:2] / digest) as file:
-                content = file.read()
-        except (LogUnreadableError, OSError) as error:
-            raise BlobError(f"blob {digest} is missing or can't be read") from error
+        content = self._content(digest, _size_of(reference))
         if hashlib.sha256(content).hexdigest() != digest:
             raise BlobError(f"blob {digest} was changed: its content has another digest")
         self.count += 1
         return _fitting(content[_SALT_BYTES:], reference)
+
+    def _content(self, digest: str, size_bytes: int) -> bytes:
+        # Nothing is read before its size is known to be right: a file put there may be larger than the memory.
+        try:
+            with open_regular(self._folder / digest[:2] / digest) as file:
+                found_bytes = os.fstat(file.fileno()).st_size
+                content = file.read(size_bytes + 1) if found_bytes == size_bytes else b""
+        except (LogUnreadableError, OSError) as error:
+            raise BlobError(f"blob {digest} is missing or can't be read") from error
+        if found_bytes != size_bytes:
+            raise BlobError(f"blob {digest} was changed: it has {found_bytes} bytes, not {size_bytes}")
+        return content
+
+
+def _size_of(reference: Mapping[str, Json]) -> int:
+    size_bytes = reference["size_bytes"]
+    if type(size_bytes) is not int or not 0 <= size_bytes <= MAX_BLOB_BYTES:
+        raise BlobError(f"blob {reference['blob']} is not what the record says of it: no blob has that size")
+    return size_bytes + _SALT_BYTES
 
 
 def _fitting(encoded: bytes, reference: Mapping[str, Json]) -> str:

@@ -124,10 +124,19 @@ def _make(name: str, parent: int, *, must_be_new: bool) -> bool:
     except FileExistsError:
         if must_be_new:
             raise
+        _unlock(name, parent)
         return False
     # mkdir's mode is cut by the umask; a umask of 0777 would lock out even its owner.
     os.chmod(name, 0o700, dir_fd=parent)
     return True
+
+
+def _unlock(name: str, parent: int) -> None:
+    # A process that was killed between mkdir and chmod leaves a folder that its own owner can't open.
+    facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    own = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+    if own and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.chmod(name, 0o700, dir_fd=parent)
 
 
 def _close_to_others(folder: int, path: Path) -> None:

@@ -27,7 +27,7 @@ from ._names import LOG_NAME
 from ._record import NO_HASH, VERSION, Head, Record
 from ._run_id import RUN_ID
 from ._strict import encode
-from ._values import Cleaner
+from ._values import Cleaner, refuse_too_long
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TYPE = re.compile(r"[a-z]+(?:[._][a-z]+)*", re.ASCII)
@@ -224,7 +224,9 @@ def _short_body(fields: Mapping[str, object], data: Json, blobs: list[Blob]) -> 
     body = _body(fields, short)
     if len(body) <= MAX_LINE_BYTES - _SEAL_ROOM:
         return body
-    blobs.append(Blob.of(encode(short)))
+    whole = encode(short)
+    refuse_too_long(whole, "data")
+    blobs.append(Blob.of(whole))
     return _body(fields, blobs[-1].reference)
 
 

@@ -9,7 +9,8 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import ValueRefusedError
 from pytest_workflow_exec.redaction import Redactor
 
-from ._blobs import is_reference
+from ._blobs import MAX_BLOB_BYTES, is_reference, spilled
+from ._strict import encode
 
 _MAX_DEPTH = 64
 _INTEGERS = range(-(2**63), 2**63)
@@ -34,15 +35,22 @@ class Cleaner:
         """Return a redacted text.
 
         Raises:
-            ValueRefusedError: It holds half a character, which UTF-8 has no bytes for.
+            ValueRefusedError: It holds half a character, which UTF-8 has no bytes for, or is too long.
         """
         redacted = str.__str__(self._redact(text))
-        if not redacted.isascii():
-            try:
-                redacted.encode("utf-8")
-            except UnicodeEncodeError:
-                raise _refusal(where, "its text holds a lone surrogate, which is no character") from None
+        refuse_too_long(redacted, where)
         return redacted
+
+    def value(self, value: object, where: str) -> Json:
+        """Return a redacted copy of one value in the data.
+
+        Args:
+            where: Its place, such as `outputs.wheel`: how deep it stands counts.
+
+        Raises:
+            ValueRefusedError: It holds something that JSON has no unambiguous word for.
+        """
+        return self._value(value, where, len(where.removeprefix("data.").split(".")))
 
     def _value(self, value: object, where: str, depth: int) -> Json:
         if isinstance(value, str):
@@ -78,6 +86,36 @@ class Cleaner:
         if isinstance(key, str):
             return self.text(key, where)
         raise _refusal(where, f"it has a key of type {type(key).__name__}; keys must be texts")
+
+
+def refuse_unkeepable(value: Json, where: str) -> None:
+    """Return if a log keeps the value: what is refused here is what `EvidenceLog.append` would refuse.
+
+    Args:
+        where: The value's place in a record's data, such as `outputs.wheel`; the error names it.
+
+    Raises:
+        ValueRefusedError: It can't be kept; says where and why.
+    """
+    refuse_too_long(encode(spilled(Cleaner(Redactor({})).value(value, where), [])), where)
+
+
+def refuse_too_long(text: str, where: str) -> None:
+    """Return if a text fits into a blob.
+
+    Raises:
+        ValueRefusedError: It is too long, or holds half a character.
+    """
+    size_bytes = len(text) if text.isascii() else _encoded_bytes(text, where)
+    if size_bytes > MAX_BLOB_BYTES:
+        raise _refusal(where, f"it has {size_bytes} bytes, and {MAX_BLOB_BYTES} are the most. Keep it in a file.")
+
+
+def _encoded_bytes(text: str, where: str) -> int:
+    try:
+        return len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise _refusal(where, "its text holds a lone surrogate, which is no character") from None
 
 
 def _number(value: float, where: str) -> int | float:

@@ -9,7 +9,14 @@ import pytest
 from pytest_workflow_exec.definition import return_annotation
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.model import Call, Command, Gate, Step, Verify
-from pytest_workflow_exec.run import Run, StepOutputs, outputs_of_return, perform_command, perform_verify
+from pytest_workflow_exec.run import (
+    Run,
+    StepOutputs,
+    keepable,
+    outputs_of_return,
+    perform_command,
+    perform_verify,
+)
 
 from ._attempt import failing_plainly
 from ._gates import ask_at
@@ -20,14 +27,17 @@ from ._session import run_of
 
 def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> None:
     """Do what the step says, and keep what it leaves."""
+    __tracebackhide__ = True
     attempt, run = item.stash[ATTEMPT], run_of(item)
     attempt.body_ran = True
     if isinstance(step.body, Call):
         # The author's own code: what it raises keeps pytest's traceback.
-        attempt.outputs = _call(run, step.body, fixtures)
+        outputs = _call(run, step.body, fixtures)
+        with failing_plainly(attempt):
+            attempt.outputs = keepable(outputs)
         return
     with failing_plainly(attempt):
-        attempt.outputs = _engine_body(item, run, step)
+        attempt.outputs = keepable(_engine_body(item, run, step))
 
 
 def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
@@ -43,6 +53,7 @@ def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
 
 
 def _call(run: Run, call: Call, fixtures: Mapping[str, object]) -> StepOutputs:
+    __tracebackhide__ = True
     function = load_function(call)
     given = {name: run.values.argument_value(value) for name, value in call.arguments.items()}
     asked = {name: fixtures[name] for name in call.fixtures if name in fixtures}

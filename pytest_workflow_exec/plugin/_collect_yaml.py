@@ -79,6 +79,7 @@ class StepItem(pytest.Function):
 
 def _body_of(step: Step) -> Callable[..., None]:
     def body(request: pytest.FixtureRequest, **fixtures: object) -> None:
+        __tracebackhide__ = True
         perform(request.node, step, {**fixtures, "request": request})
 
     names = step.body.fixtures if isinstance(step.body, Call) else ()

@@ -12,7 +12,8 @@ from ._finally import run_finally
 from ._keys import SESSION
 from ._order import restore_order, stop_after
 from ._plan import show_plans
-from ._preparation import open_runs, read_until, refuse_bad_files, refuse_cut_plans
+from ._preparation import open_runs, read_until, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
+from ._refusals import refusals_in_reports
 from ._runtest import close_runs
 from ._session import WorkflowSession
 from ._signals import ending_signals_interrupt
@@ -36,21 +37,30 @@ def settle_items(workflows: WorkflowSession, items: list[pytest.Item]) -> None:
 
 def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
     """Run pytest's loop over the items, between the checks before it and the last records after it."""
-    refuse_bad_files(workflows)
+    with refusals_in_reports(workflows):
+        refuse_bad_files(workflows)
     workflows.reached_loop = True
     if show_plans(workflows, session.items):
         session.items.clear()
-    if workflows.discovery:
+    if workflows.discovery or _refused_by_pytest(session):
         return (yield)
-    restore_order(session.items)
-    refuse_cut_plans(workflows, session.items)
+    with refusals_in_reports(workflows):
+        refuse_beside_errors(workflows, session.items, session.testsfailed)
+        restore_order(session.items)
+        refuse_cut_plans(workflows, session.items)
     workflows.begin(session)
     try:
         with ending_signals_interrupt():
-            _open(workflows, session)
+            with refusals_in_reports(workflows):
+                _open(workflows, session)
             return (yield from _run(workflows, session))
     finally:
         close_runs(workflows)
+
+
+def _refused_by_pytest(session: pytest.Session) -> bool:
+    # pytest's own loop ends at once after errors in collection: no run is to be begun for that.
+    return bool(session.testsfailed) and not session.config.getoption("continue_on_collection_errors", False)
 
 
 def honest_status(config: pytest.Config, status: int | pytest.ExitCode | None) -> int | pytest.ExitCode | None:

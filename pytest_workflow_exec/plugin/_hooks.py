@@ -24,9 +24,9 @@ class SessionHooks:
         self._session = session
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember workflow files that could not be imported."""
-        if report.failed and report.nodeid in self._session.files:
-            self._session.broken.append(report.nodeid)
+        """Remember workflow files that could not be imported, or skip themselves."""
+        if not report.passed and report.nodeid in self._session.files:
+            self._session.broken.append(f"{report.nodeid}: {'skips itself' if report.skipped else 'see above'}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
@@ -87,7 +87,7 @@ class SessionHooks:
         """Turn a step's skips into failures."""
         report = yield
         if (attempt := item.stash.get(ATTEMPT, None)) is not None:
-            judge_report(attempt, call, report)
+            judge_report(attempt, call, report, self._session.redactor_of(item))
         return report
 
     @pytest.hookimpl(tryfirst=True)

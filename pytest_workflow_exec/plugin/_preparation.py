@@ -29,6 +29,10 @@ from ._order import cuts
 from ._planned import planned
 from ._session import WorkflowSession
 
+_UNFIT = {
+    "setuponly": "--setup-only runs no step's body",
+    "forked": "--forked runs each step in a process of its own, which sees nothing of the others",
+}
 _WAYS_ON = (
     "A workflow runs whole or not at all: take the selection off, or name nothing but the file or its folder. "
     "To stop early, say --workflow-until STEP."
@@ -42,7 +46,7 @@ def refuse_bad_files(session: WorkflowSession) -> None:
         pytest.UsageError: One is not; lists all that is wrong.
     """
     lines = [_placed(problem, session.config) for problem in session.problems]
-    lines += [f"{node}: could not be imported, see above" for node in session.broken]
+    lines += session.broken
     if lines:
         raise pytest.UsageError(_listed("no workflow runs, because a workflow file can't be used:", lines))
 
@@ -55,10 +59,25 @@ def refuse_cut_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> 
     """
     config = session.config
     lines = cuts(items, session.workflows, session.until)
-    if config.getoption("setuponly", False) and _running(session, items):
-        lines.append("--setup-only runs no step's body")
+    if _running(session, items):
+        lines += [what for option, what in _UNFIT.items() if config.getoption(option, False)]
     if lines:
         raise pytest.UsageError(_listed("the plan is cut, so nothing was run:", [*lines, _WAYS_ON]))
+
+
+def refuse_beside_errors(session: WorkflowSession, items: Iterable[pytest.Item], failed: int) -> None:
+    """Return if everything could be collected, or no step is selected.
+
+    Args:
+        session: The workflows.
+        items: What is selected.
+        failed: How many collectors failed.
+
+    Raises:
+        pytest.UsageError: Something could not be collected; it may have held a workflow.
+    """
+    if failed and _running(session, items):
+        raise pytest.UsageError("no workflow runs, because something that was named could not be collected, see above")
 
 
 def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
@@ -143,6 +162,7 @@ class _Preparation:
             values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=_texts(self._inputs),
+            environment=os.environ,
             terminal_problem=terminal_problem(),
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
         )

@@ -14,6 +14,11 @@ def project_of(path: Path) -> Path:
     Raises:
         SettingsError: No project holds it, or its configuration can't be read.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        message = f"has a name that is no UTF-8 text ({str(path)!a}), which no evidence can hold: rename it"
+        raise SettingsError([Problem(message=message)]) from error
     root = find_project(path.parent)
     if root is None:
         message = (

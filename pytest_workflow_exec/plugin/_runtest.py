@@ -10,7 +10,8 @@ import pytest
 from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError
 from pytest_workflow_exec.model import Function, Gate, Outcome, Step
-from pytest_workflow_exec.run import NO_OUTPUTS, Run, outputs_of_return
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run import NO_OUTPUTS, Run, keepable, outputs_of_return
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
 from ._gates import ask_at
@@ -79,8 +80,8 @@ def is_left_out(item: pytest.Item) -> bool:
     return attempt is not None and attempt.left_out
 
 
-def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Make a step's report say what is so: a skip is a failure, whoever asked for it."""
+def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, redactor: Redactor) -> None:
+    """Make a step's report say what is so, without secrets: a skip is a failure, whoever asked for it."""
     if attempt.left_out and report.when == "setup" and report.skipped:
         # Its body is held back by `pytest_hold_back_body`; only a passed setup lets pytest go on to say so.
         report.outcome, report.longrepr = "passed", None
@@ -92,6 +93,7 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _fail(report, f"a step may not be skipped or expected to fail: {_reason(report)}")
     elif report.outcome == "passed" and call.excinfo is not None and not attempt.left_out:
         _fail(report, f"it raised {call.excinfo.exconly()}")
+    _redact(report, redactor)
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
 
 
@@ -134,7 +136,8 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
             words = "" if returned is None else str(returned)
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)
         elif isinstance(body, Function) and body.returns_outputs:
-            attempt.outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
+            outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
+            attempt.outputs = keepable(outputs)
 
 
 def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:
@@ -151,6 +154,9 @@ def _end(session: WorkflowSession, item: pytest.Item, attempt: Attempt, conclusi
     duration_s = attempt.duration_s
     _write_end(run, planned.step.id, attempt, conclusion, duration_s)
     session.lines.finish(planned, run.workflow, conclusion.outcome, duration_s)
+    if conclusion.outcome is Outcome.FAILED and all(report.passed for report in attempt.reports):
+        # Nobody else has said why.
+        session.lines.say(f"{item.nodeid} failed: {conclusion.message}")
 
 
 def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, duration_s: float) -> None:
@@ -179,6 +185,15 @@ def _fail(report: pytest.TestReport, message: str) -> None:
     report.longrepr = message
     if hasattr(report, "wasxfail"):
         del report.wasxfail
+
+
+def _redact(report: pytest.TestReport, redactor: Redactor) -> None:
+    report.sections = [(title, redactor.text(content)) for title, content in report.sections]
+    text = report.longreprtext
+    masked = redactor.text(text)
+    if masked != text:
+        # A traceback is many objects; one that shows a secret is worth less than the secret.
+        report.longrepr = masked
 
 
 def _reason(report: pytest.TestReport) -> str:

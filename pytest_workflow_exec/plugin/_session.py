@@ -8,6 +8,7 @@ import pytest
 
 from pytest_workflow_exec.errors import Problem, WorkflowExecError
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
+from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import Run
 
 from ._attempt import Attempt
@@ -17,6 +18,8 @@ from ._planned import PlannedItem
 
 HOOKS_NAME = "workflow_exec_session"
 
+
+NO_SECRETS = Redactor({})
 
 _DISCOVERY = (
     "collectonly",
@@ -37,7 +40,7 @@ class WorkflowSession:
     problems: list[Problem] = field(default_factory=list)
     """What is wrong with workflow files; one is enough for no step of any workflow to run."""
     broken: list[str] = field(default_factory=list)
-    """Node ids of workflow files that pytest could not import."""
+    """Workflow files that pytest could not import, or that skip themselves, with what is wrong."""
     files: set[str] = field(default_factory=set)
     """Node ids of workflow files."""
     runs: dict[str, Run] = field(default_factory=dict)
@@ -82,6 +85,11 @@ class WorkflowSession:
         """Take note of the session's items, which from now on stay as they are."""
         self.pytest_session = session
         self._planned = {item.nodeid: item.stash[PLANNED] for item in session.items if PLANNED in item.stash}
+
+    def redactor_of(self, item: pytest.Item) -> Redactor:
+        """Return what takes the secrets of the item's run out of its reports."""
+        run = self.runs.get(item.stash[PLANNED].workflow)
+        return NO_SECRETS if run is None else run.redactor
 
     def start_line(self, nodeid: str) -> None:
         """Begin the line of the item with that node id."""

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a session with workflows like Ctrl-C: what happened is written down first."""
+"""SIGTERM, SIGHUP and SIGQUIT end a session with workflows like Ctrl-C: what happened is written down first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_workflow_exec.errors import VerifyFailedError
 from pytest_workflow_exec.model import Command, Step, Verify
 from pytest_workflow_exec.run._expect import check_expectation
 from pytest_workflow_exec.run._outputs import outputs_of_command
@@ -42,7 +43,18 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
         # pytest itself did not get far enough to report: its own words say more than ours.
         check_expectation(verify.expect, result, run.values)
     report = read_report(report_path)
-    check_report(report, skips_allowed=verify.skips_allowed)
+    try:
+        check_report(report, skips_allowed=verify.skips_allowed, failures_expected=bool(verify.expect.exit))
+    except VerifyFailedError as error:
+        raise VerifyFailedError(f"{error}\n{_tail(result.stdout)}") from error
     check_expectation(verify.expect, result, run.values)
     passed = sum(outcome == "passed" for outcome in report.ran.values())
     return StepOutputs(values={"passed": passed, "exit": result.exit}, files={})
+
+
+_TAIL_LINES = 60
+
+
+def _tail(text: str) -> str:
+    lines = text.rstrip().splitlines()
+    return "\n".join(lines[-_TAIL_LINES:])

@@ -38,6 +38,8 @@ def check_expectation(expectation: Expectation, result: CommandResult, values: V
 
 def _check_exit(expectation: Expectation, result: CommandResult, values: Values) -> None:
     found = f"signal {result.signal}" if result.exit is None else str(result.exit)
+    if result.flooded:
+        found += " (it printed more than is read, and was killed for that)"
     wanted = [_wanted(each, values) for each in expectation.exit] or ["0"]
     # A command that a signal ended has no exit status; it is never "not 0" by accident.
     as_wanted = result.exit is not None and (
@@ -48,7 +50,7 @@ def _check_exit(expectation: Expectation, result: CommandResult, values: Values)
             argv=result.argv,
             what="exit status",
             expected=" and ".join(wanted),
-            found=_with_stderr(found, result.stderr),
+            found=_with_tail(found, result.stderr.strip() or result.stdout.strip()),
         )
 
 
@@ -91,6 +93,6 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
 
 
-def _with_stderr(found: str, stderr: str) -> str:
-    tail = stderr.strip()[-_SHOWN_CHARACTERS:]
+def _with_tail(found: str, printed: str) -> str:
+    tail = printed[-_SHOWN_CHARACTERS:]
     return f"{found}:\n{tail}" if tail else found

@@ -71,6 +71,8 @@ class Sandbox:
             CommandFailedError: It failed, and `check` is true.
             ValueError: `timeout` is no duration.
         """
+        # pytest shows the author's line and our message, not the frames in between.
+        __tracebackhide__ = True
         timeout_s = parse_duration(timeout) if isinstance(timeout, str) else timeout
         result = self._run_of_step.run_command(self._step, argv, timeout_s=timeout_s)
         if check and result.exit != 0:

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from pytest_workflow_exec.errors import EvidenceError, LockHeldError
 from pytest_workflow_exec.evidence import state_directory
 
 _MAX_NOTE_BYTES = 200
+_MODE = 0o600
+
+
+def _opened(path: Path) -> int:
+    try:
+        # Without O_NONBLOCK, a FIFO in its place would wait for somebody to open its other end.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(path, flags, _MODE)
+        # Whatever the umask: a lock that its owner can't open again locks the project for good.
+        os.fchmod(descriptor, _MODE)
+    except OSError as error:
+        message = f"the lock {path} can't be opened: {error.strerror}"
+        raise EvidenceError(message) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        message = f"the lock {path} is no regular file; remove it"
+        raise EvidenceError(message)
+    return descriptor
 
 
 class RunLock:
@@ -33,11 +52,7 @@ class RunLock:
             EvidenceError: The lock file can't be made.
         """
         path = state_directory(root) / f"{workflow}.lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            message = f"the lock {path} can't be opened: {error.strerror}"
-            raise EvidenceError(message) from error
+        descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.evidence import refuse_unkeepable
 from pytest_workflow_exec.model import OutputRule
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.sandbox import CommandResult
@@ -80,6 +81,17 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
         raise OutputError(message) from error
     named = value if isinstance(value, Mapping) else {"value": value}
     return StepOutputs(values=named, files=_files_of(returned, root))
+
+
+def keepable(outputs: StepOutputs) -> StepOutputs:
+    """Return the outputs if evidence can hold them: a step must not be reported passed before that is certain.
+
+    Raises:
+        ValueRefusedError: A value is none that evidence can hold.
+    """
+    refuse_unkeepable(outputs.values, "outputs")
+    refuse_unkeepable({name: file.to_data() for name, file in outputs.files.items()}, "files")
+    return outputs
 
 
 def restore_return(outputs: StepOutputs, annotation: object) -> object:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.model import Command, Gate, Step, Verify, Workflow
 from pytest_workflow_exec.run._values import Values
+from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import Policy, resolve_program
 
 
@@ -19,6 +21,7 @@ def preflight(
     values: Values,
     policy: Policy,
     texts: Mapping[str, str],
+    environment: Mapping[str, str],
     terminal_problem: str | None,
     python_timeouts: bool,
 ) -> list[Problem]:
@@ -29,18 +32,32 @@ def preflight(
         steps: Those of its steps that are to run.
         values: What references stand for before any step ran.
         texts: The inputs as a rule's `{name}` compares them.
+        policy: What commands may run.
+        environment: The engine's own, from which secrets come.
         terminal_problem: Why no person can be asked here; None if one can.
         python_timeouts: Whether something here can end a Python body that takes too long.
     """
     problems = [*_evidence_problems(workflow)]
     for step in steps:
+        if _surely_left_out(step, values):
+            continue
         if isinstance(step.body, Gate) and terminal_problem is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
         if isinstance(step.body, Command):
-            problems.extend(_command_problems(step, step.body, values, policy, texts))
+            argv = partial(_known_argv, step.body, values)
+            problems.extend(_command_problems(step, argv, policy, texts, environment))
         elif step.timeout_s is not None and not isinstance(step.body, (Gate, Verify)) and not python_timeouts:
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
+
+
+def _surely_left_out(step: Step, values: Values) -> bool:
+    if step.when is None or any(reference.scope == "steps" for reference in step.when.references):
+        return False
+    try:
+        return not holds(step.when, values)
+    except OutputError:
+        return False
 
 
 def _evidence_problems(workflow: Workflow) -> Iterator[Problem]:
@@ -51,15 +68,26 @@ def _evidence_problems(workflow: Workflow) -> Iterator[Problem]:
 
 
 def _command_problems(
-    step: Step, command: Command, values: Values, policy: Policy, texts: Mapping[str, str]
+    step: Step,
+    known_argv: Callable[[], list[str | None]],
+    policy: Policy,
+    texts: Mapping[str, str],
+    environment: Mapping[str, str],
 ) -> Iterator[Problem]:
     try:
-        argv = [values.known(argument) for argument in command.argv]
-        policy.may_match(argv, inputs=texts)
+        argv = known_argv()
+        rule = policy.may_match(argv, inputs=texts)
+        for name in [] if rule is None else rule.secrets:
+            if not environment.get(name):
+                yield _at(step, f"step {step.id!r} needs the secret {name}, which the environment does not set")
         if argv[0] is not None:
             resolve_program(argv[0], policy)
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"step {step.id!r}: {error}")
+
+
+def _known_argv(command: Command, values: Values) -> list[str | None]:
+    return [values.known(argument) for argument in command.argv]
 
 
 def _at(step: Step, message: str) -> Problem:

@@ -121,6 +121,11 @@ class Run:
         return self._values
 
     @property
+    def redactor(self) -> Redactor:
+        """What takes the run's secrets out of texts."""
+        return self._settings.redactor
+
+    @property
     def not_satisfied(self) -> tuple[StepId, ...]:
         """The planned steps that are not satisfied."""
         return tuple(step for step in self.state.plan.steps if step not in self._outputs)
@@ -236,6 +241,7 @@ class Run:
             CommandNotFoundError: Its program does not exist.
             CommandTimeoutError: It took longer than `timeout_s`.
         """
+        __tracebackhide__ = True
         self._check_under_way(step)
         return self._runner.run(argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s)
 
@@ -248,6 +254,7 @@ class Run:
             StepOrderError: The step is not under way.
             CommandTimeoutError: It took longer than `timeout_s`.
         """
+        __tracebackhide__ = True
         self._check_under_way(step)
         return self._runner.run_trusted(
             argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s, extra_environment=variables
@@ -332,5 +339,7 @@ def plan_of(workflow: Workflow) -> Plan:
 
 
 def _private(directory: Path) -> Path:
-    directory.mkdir(mode=0o700)
+    directory.mkdir()
+    # Not by mkdir's mode, of which the umask takes its part.
+    directory.chmod(0o700)
     return directory

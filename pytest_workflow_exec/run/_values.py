@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.model import ArgumentValue, Outcome, Reference, RunId, StepId, Template
+from pytest_workflow_exec.redaction import holds_mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,9 @@ class Values:
             raise OutputError(message)
         if key in outputs.files and not deeper:
             check_unchanged(self.root, outputs.files[key], what=str(reference))
-        return _dig(outputs.values[key], deeper, reference)
+        value = _dig(outputs.values[key], deeper, reference)
+        _refuse_altered(value, reference)
+        return value
 
     def _outcome(self, step: StepId, reference: Reference) -> Json:
         if step not in self.outcomes:
@@ -171,6 +174,17 @@ def check_unchanged(root: Path, file: FileOutput, *, what: str) -> None:
         raise OutputError(message) from error
     if now != file.sha256:
         message = f"{what} changed since its step made it: {file.path} is now {now}, was {file.sha256}"
+        raise OutputError(message)
+
+
+def _refuse_altered(value: Json, reference: Reference) -> None:
+    # What a command printed is kept without its secrets, and with a sign for bytes that are no text.
+    # Used as a value, it would be something that nobody printed.
+    if isinstance(value, str) and holds_mask(value):
+        message = f"{reference} held a secret, which is not kept; a later step can't use it"
+        raise OutputError(message)
+    if isinstance(value, str) and "\ufffd" in value:
+        message = f"{reference} held bytes that are no UTF-8 text; a later step can't use it"
         raise OutputError(message)
 
 

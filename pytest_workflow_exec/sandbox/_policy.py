@@ -20,6 +20,7 @@ from ._rules import Difference, Rule, breadth, difference, parse_tokens
 from ._tokens import InputValue, RuleTextError, has_control
 
 _VENV = "venv"
+_TABLE = "[tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +116,11 @@ def refusal_reason(
     """
     differences = [(rule, found) for rule in rules if (found := difference(rule, argv, inputs)) is not None]
     if not differences:
-        return "no rule allows any command. Add a rule to [tool.workflow-exec.policy] if you trust it."
+        return f"no rule allows any command. Add a rule to {_TABLE} if you trust it."
     rule, nearest = max(differences, key=lambda pair: (pair[1].position, _likeness(pair[0], argv)))
     return (
         f"nearest rule {rule.text!r}: {_described(nearest, argv, inputs, show)}. "
-        f"Add a rule to [tool.workflow-exec.policy] if you trust it."
+        f"Add a rule to {_TABLE} if you trust it."
     )
 
 
@@ -163,7 +164,7 @@ def _mode_problems(settings: PolicySettings) -> Iterator[str]:
     said = "not set, which asks for kernel confinement" if settings.sandbox is None else f"{settings.sandbox!r}"
     yield (
         f"sandbox is {said}, but this version has no kernel confinement yet. To run commands without it, the project "
-        f'must say sandbox = "none" in [tool.workflow-exec.policy].'
+        f'must say sandbox = "none" in {_TABLE}.'
     )
 
 

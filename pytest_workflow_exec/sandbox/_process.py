@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import IO
 
 from ._environment import MARKER
@@ -49,6 +50,10 @@ class Ended:
     signal: int | None
     """Which signal ended it. With `exit` also None, how it ended is not known."""
     timed_out: bool
+    flooded: bool
+    """Whether it was killed because it printed more than is read."""
+    interrupted_by: Signals | None
+    """The signal to the engine because of which it was ended; None if there was none."""
     cpu_s: float
     duration_s: float
     stdout: Stream
@@ -60,6 +65,8 @@ NOT_STARTED = Ended(
     exit=None,
     signal=None,
     timed_out=False,
+    flooded=False,
+    interrupted_by=None,
     cpu_s=0.0,
     duration_s=0.0,
     stdout=Stream(),
@@ -78,7 +85,8 @@ class RunningCommand:
             OSError: It can't be started.
         """
         self._stdout, self._stderr = Stream(), Stream()
-        self._timed_out = False
+        self._timed_out = self._cut_off = False
+        self._interrupted_by: Signals | None = None
         self._marker = f"{MARKER}={environment[MARKER]}"
         self._began = time.monotonic()
         self._status: tuple[int, float] | None = None
@@ -93,20 +101,29 @@ class RunningCommand:
         self._watch(self._process.stdout, self._stdout)
         self._watch(self._process.stderr, self._stderr)
 
-    def wait(self, timeout_s: float | None) -> None:
-        """Read its output until it exits, floods, or has taken `timeout_s`."""
+    def wait(self, timeout_s: float | None, *, arrived: Sequence[Signals] = ()) -> None:
+        """Read its output until it exits, floods, has taken `timeout_s`, or a signal arrived.
+
+        Args:
+            timeout_s: Counted from its start; None for no bound.
+            arrived: Signals that were held back; looked at again and again.
+        """
         pause_s = _SHORT_PAUSE_S
         while not self._has_exited():
+            if arrived:
+                self._interrupted_by = arrived[0]
+                return
             left_s = _LONG_PAUSE_S if timeout_s is None else self._began + timeout_s - time.monotonic()
             if left_s <= 0:
                 self._timed_out = True
                 return
             if self._flooded():
+                self._cut_off = True
                 return
             self._read(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONG_PAUSE_S)
         # Something that it left behind may hold the streams open: its end is not waited for.
-        self._read_for(_GRACE_S)
+        self._read_for(_GRACE_S, arrived=arrived)
 
     def end(self) -> Ended:
         """Kill whatever is left of it, and return how it ended."""
@@ -121,6 +138,9 @@ class RunningCommand:
             exit=exit_status if exit_status is not None and exit_status >= 0 else None,
             signal=-exit_status if exit_status is not None and exit_status < 0 else None,
             timed_out=self._timed_out,
+            # It may have ended by itself just before it was killed.
+            flooded=self._cut_off and (exit_status is None or exit_status < 0),
+            interrupted_by=self._interrupted_by,
             cpu_s=cpu_s,
             duration_s=time.monotonic() - self._began,
             stdout=self._stdout,
@@ -153,10 +173,10 @@ class RunningCommand:
                 self._selector.unregister(key.fileobj)
         return bool(ready)
 
-    def _read_for(self, grace_s: float) -> None:
-        """Read until both streams end, or there is nothing more within `grace_s` from now."""
+    def _read_for(self, grace_s: float, *, arrived: Sequence[Signals] = ()) -> None:
+        """Read until both streams end, a signal arrived, or there is nothing more within `grace_s` from now."""
         deadline = time.monotonic() + grace_s
-        while self._selector.get_map() and not self._flooded():
+        while self._selector.get_map() and not self._flooded() and not arrived:
             left_s = deadline - time.monotonic()
             if not self._read(min(max(left_s, 0), _LONG_PAUSE_S)) and left_s <= 0:
                 return

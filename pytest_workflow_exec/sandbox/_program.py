@@ -49,7 +49,7 @@ def identify(program: Path) -> Identity:
     """Return what the file of a program is.
 
     Raises:
-        CommandRefusedError: It can't be read, so that nobody could say later what was run.
+        CommandRefusedError: It is no regular file, or can't be read: nobody could say later what was run.
     """
     real = Path(os.path.realpath(program))
     try:

@@ -28,6 +28,8 @@ class CommandResult:
     stdout_sha256: str
     """SHA-256 of `stdout` as UTF-8, in hex."""
     stderr_sha256: str
+    flooded: bool = False
+    """Whether it was killed because it wrote more than is read."""
     level: str
     """The kernel confinement that it ran under."""
 
@@ -46,6 +48,7 @@ def result_of(*, argv: tuple[str, ...], ended: Ended, redactor: Redactor, level:
         stdout=stdout,
         stderr=stderr,
         truncated=ended.stdout.seen_bytes > KEPT_BYTES or ended.stderr.seen_bytes > KEPT_BYTES,
+        flooded=ended.flooded,
         duration_s=round(ended.duration_s, 6),
         cpu_s=round(ended.cpu_s, 6),
         stdout_sha256=digest_of_bytes(stdout.encode()),
@@ -66,6 +69,7 @@ def finished_facts(result: CommandResult, ended: Ended, *, error: str) -> Mappin
         "signal": result.signal,
         "timed_out": ended.timed_out,
         "truncated": result.truncated,
+        "flooded": result.flooded,
         "duration_s": result.duration_s,
         "cpu_s": result.cpu_s,
         "stdout": result.stdout,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
@@ -26,6 +27,7 @@ from ._process import NOT_STARTED, Ended, RunningCommand
 from ._program import identify, resolve_program
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Rule
+from ._signals import held_signals
 
 _TRUSTED_RULE = "verify"
 
@@ -95,7 +97,9 @@ class CommandRunner:
             CommandNotFoundError: The policy's path does not hold the program; nothing was started.
             CommandTimeoutError: It took too long.
             SandboxSetupError: It could not be started, or some of what it started could not be ended.
+            KeyboardInterrupt: A signal to the engine ended it, and the signal's handler raised nothing else.
         """
+        __tracebackhide__ = True
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = checked_argv(argv)
@@ -126,7 +130,9 @@ class CommandRunner:
             CommandRefusedError: It can't be started as it is; nothing was started.
             CommandTimeoutError: It took too long.
             SandboxSetupError: It could not be started, or some of what it started could not be ended.
+            KeyboardInterrupt: A signal to the engine ended it, and the signal's handler raised nothing else.
         """
+        __tracebackhide__ = True
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = _with_absolute_program(checked_argv(argv))
@@ -145,10 +151,13 @@ class CommandRunner:
     def _refused(
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
     ) -> WorkflowExecError:
+        __tracebackhide__ = True
         shown = self._masked(shown_argv(argv))
         reason = self._redactor.text(error.reason if isinstance(error, CommandRefusedError) else str(error))
         self._record(command_refused(of.step, attempt=of.attempt, argv=shown, reason=reason))
-        return CommandRefusedError(argv=shown, reason=reason) if isinstance(error, CommandRefusedError) else error
+        if isinstance(error, CommandRefusedError):
+            return CommandRefusedError(argv=shown, reason=reason, step=of.step)
+        return error
 
     def _job(
         self, of: _Attempt, words: tuple[str, ...], program: Path, more: Mapping[str, str], rule: Rule | None
@@ -172,21 +181,36 @@ class CommandRunner:
         return _Job(of=of, shown=shown, argv=(str(program), *words[1:]), environment=environment, facts=facts)
 
     def _execute(self, job: _Job) -> CommandResult:
-        self._record(command_started(job.of.step, attempt=job.of.attempt, facts=job.facts))
+        __tracebackhide__ = True
+        # From before the start until the end is written down nothing may be raised by a signal: it would
+        # leave a command alive, or ended without a record.
+        with held_signals() as held:
+            self._record(command_started(job.of.step, attempt=job.of.attempt, facts=job.facts))
+            ended, result = self._ended(job, held.arrived)
+        self._check(job, ended)
+        return result
+
+    def _ended(self, job: _Job, arrived: Sequence[signal.Signals]) -> tuple[Ended, CommandResult]:
+        __tracebackhide__ = True
+        if arrived:
+            ended = replace(NOT_STARTED, interrupted_by=arrived[0])
+            return ended, self._finished(job, ended, _interruption(arrived[0]))
         command = self._started(job)
         error = ""
         try:
-            command.wait(job.of.timeout_s)
+            command.wait(job.of.timeout_s, arrived=arrived)
         except BaseException as interruption:
             error = f"interrupted by {type(interruption).__name__}"
             raise
         finally:
             ended = command.end()
+            if ended.interrupted_by is not None:
+                error = _interruption(ended.interrupted_by)
             result = self._finished(job, ended, error)
-        self._check(job, ended)
-        return result
+        return ended, result
 
     def _started(self, job: _Job) -> RunningCommand:
+        __tracebackhide__ = True
         try:
             return RunningCommand(job.argv, cwd=self._root, environment=job.environment)
         except BaseException as error:
@@ -197,12 +221,16 @@ class CommandRunner:
             raise
 
     def _finished(self, job: _Job, ended: Ended, error: str) -> CommandResult:
+        __tracebackhide__ = True
         result = result_of(argv=job.shown, ended=ended, redactor=self._redactor, level=self._policy.level)
         facts = finished_facts(result, ended, error=error)
         self._record(command_finished(job.of.step, attempt=job.of.attempt, facts=facts))
         return result
 
     def _check(self, job: _Job, ended: Ended) -> None:
+        __tracebackhide__ = True
+        if ended.interrupted_by is not None:
+            self._go_on_with(ended.interrupted_by, job)
         if not ended.sweep.clean:
             raise SandboxSetupError(f"some processes that {job.shown[0]} started could not be ended; end them by hand")
         if ended.timed_out and job.of.timeout_s is not None:
@@ -210,8 +238,19 @@ class CommandRunner:
         if ended.exit is None and ended.signal is None:
             raise SandboxSetupError(f"how {job.shown[0]} ended is not known: something else here waited for it")
 
+    def _go_on_with(self, number: signal.Signals, job: _Job) -> None:
+        """Raise for a command that a signal to the engine ended, though the signal's own handler raised nothing."""
+        __tracebackhide__ = True
+        if number is signal.SIGALRM:
+            raise SandboxSetupError(f"{job.shown[0]} was ended because {number.name} arrived while it ran")
+        raise KeyboardInterrupt(number.name)
+
     def _masked(self, words: Sequence[str]) -> tuple[str, ...]:
         return tuple(self._redactor.text(word) for word in words)
+
+
+def _interruption(number: signal.Signals) -> str:
+    return f"interrupted by {number.name}"
 
 
 def _with_absolute_program(words: tuple[str, ...]) -> tuple[str, ...]:

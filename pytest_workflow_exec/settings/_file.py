@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
-from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.errors import SettingsError
 
+from ._problems import Detail, Source
 from ._values import PolicySettings, RuleSettings, SandboxMode
-
-_LATER = {
-    "gated": "gated commands",
-    "sha256": "programs off the policy's path",
-    "sockets": "sockets",
-    "program": "rules by program",
-    "subcommand": "rules by program",
-    "options": "rules by program",
-    "arguments": "rules by program",
-    "allow": "examples of a rule",
-    "refuse": "examples of a rule",
-    "approvers": "groups of approvers",
-    "verify": "rights of verify steps",
-    "python_processes": "the watch on Python steps",
-    "carry": "carrying steps over",
-}
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -66,8 +51,11 @@ class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
 
 
-def read_policy(source: Path, table: Mapping[str, Json]) -> PolicySettings:
+def read_policy(source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> PolicySettings:
     """Return the policy that the table of a configuration file states.
+
+    Args:
+        place: The keys that lead to the table in the file.
 
     Raises:
         SettingsError: A key does not exist, is not supported, or has a value of the wrong kind.
@@ -75,7 +63,9 @@ def read_policy(source: Path, table: Mapping[str, Json]) -> PolicySettings:
     try:
         file = _File.model_validate(table)
     except ValidationError as error:
-        raise SettingsError([_problem(source, detail) for detail in error.errors()]) from error
+        known, origin = _known(), Source(path=source, place=place)
+        details = cast("list[Detail]", error.errors(include_url=False))
+        raise SettingsError([origin.problem(detail, known) for detail in details]) from error
     policy = file.policy
     return PolicySettings(
         rules=_rules(policy, policy),
@@ -105,19 +95,6 @@ def _with_defaults(rule: _Rule, defaults: _Policy) -> RuleSettings:
     )
 
 
-def _problem(source: Path, detail: Mapping[str, object]) -> Problem:
-    place = [str(part) for part in detail["loc"]]  # type: ignore[attr-defined]  # pydantic's loc is a tuple
-    where, key = ".".join(place), place[-1] if place else ""
-    if detail["type"] == "extra_forbidden":
-        if key in _LATER:
-            return Problem(path=source, message=f"{where}: {_LATER[key]} ({key!r}) can't be used yet; remove the key")
-        return Problem(path=source, message=f"{where}: there is no such key{_nearest(key)}")
-    return Problem(path=source, message=f"{where}: {detail['msg']}")
-
-
-def _nearest(key: str) -> str:
-    import difflib
-
-    known = {name for model in (_File, _Policy, _Rule) for name in model.model_fields}
-    near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _known() -> Mapping[str, Iterable[str]]:
+    models: dict[str, type[_Strict]] = {"top": _File, "policy": _Policy, "workflow": _WorkflowPolicy, "rule": _Rule}
+    return {kind: tuple(model.model_fields) for kind, model in models.items()}

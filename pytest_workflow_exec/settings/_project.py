@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import Problem, SettingsError
 
+from ._toml import TomlError, parse
 from ._values import Settings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OWN_FILE = "workflow-exec.toml"
 SHARED_FILE = "pyproject.toml"
+_SHARED_PLACE = ("tool", "workflow-exec")
 
 
 def find_project(start: Path) -> Path | None:
@@ -52,9 +48,9 @@ def load_settings(root: Path) -> Settings:
                     )
                 ]
             )
-        return _settings(root, own, _read(own))
+        return _settings(root, own, _read(own), ())
     if shared_table is not None:
-        return _settings(root, shared, shared_table)
+        return _settings(root, shared, shared_table, _SHARED_PLACE)
     return Settings(root=root, source=None)
 
 
@@ -64,10 +60,11 @@ def _read(path: Path) -> Mapping[str, Json]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([Problem(path=path, message=f"can't be read: {error}")]) from error
     try:
-        content: Mapping[str, Json] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse(text)
+    except TomlError as error:
         raise SettingsError([Problem(path=path, message=f"is not valid TOML: {error}")]) from error
-    return content
+    except RecursionError as error:
+        raise SettingsError([Problem(path=path, message="is nested too deeply")]) from error
 
 
 def _table_of(path: Path) -> Mapping[str, Json] | None:
@@ -80,8 +77,8 @@ def _table_of(path: Path) -> Mapping[str, Json] | None:
     raise SettingsError([Problem(path=path, message="tool.workflow-exec must be a table")])
 
 
-def _settings(root: Path, source: Path, table: Mapping[str, Json]) -> Settings:
+def _settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
     # pydantic is a tenth of a second that only a project with a configuration should pay.
     from ._file import read_policy
 
-    return Settings(root=root, source=source, policy=read_policy(source, table))
+    return Settings(root=root, source=source, policy=read_policy(source, table, place))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import Outcome
 
+from ._approvals import Approvals
+from ._clock import Clock
+from ._commands import Commands
+from ._contradiction import ContradictionError, text_in
+from ._plan import Plan, PlannedStep, read_plan
+from ._turns import Turns
 from ._verdict import GateFacts
 
 AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction"})
@@ -23,10 +28,6 @@ _KNOWN_TYPES = AFTER_THE_END | {
 }  # fmt: skip
 
 
-class ContradictionError(Exception):
-    """A record can't be true after the ones before it."""
-
-
 class Story:
     """A run as its records tell it, record by record."""
 
@@ -37,21 +38,25 @@ class Story:
         self.plan_digest: str | None = None
         self.result: str | None = None
         self.unknown_types: set[str] = set()
-        self._kinds: dict[str, str] = {}
-        self._outcomes: dict[str, Outcome] = {}
-        self._decisions: dict[str, GateFacts] = {}
+        self._clock, self._commands = Clock(), Commands()
+        self._follow(Plan())
 
     @property
     def outcomes(self) -> Mapping[str, int]:
         """How many steps ended in each outcome, and how many planned ones did not end."""
-        counts = Counter(outcome.value for outcome in self._outcomes.values())
-        unfinished = sum(step not in self._outcomes for step in self._kinds)
+        counts = Counter(outcome.value for outcome in self._turns.outcomes.values())
+        unfinished = sum(step.id not in self._turns.outcomes for step in self._plan.steps)
         return {**counts, NO_END: unfinished} if unfinished else dict(counts)
 
     @property
     def gates(self) -> tuple[GateFacts, ...]:
         """The last decision at each gate."""
-        return tuple(self._decisions.values())
+        return tuple(self._approvals.decisions.values())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the run and contradicts nothing."""
+        return self._clock.warnings
 
     def take(self, record: Record) -> None:
         """Continue with the next record.
@@ -63,82 +68,124 @@ class Story:
             raise ContradictionError("a log begins with run.started, and no other record is one")
         if self.result is not None and record.type not in AFTER_THE_END:
             raise ContradictionError(f"{record.type} stands after the end of the run")
+        self._clock.take(record)
         if record.type not in _KNOWN_TYPES:
             self.unknown_types.add(record.type)
         take = _TAKES.get(record.type)
         if take is not None:
             take(self, record)
 
+    def _follow(self, plan: Plan) -> None:
+        self._plan, self._turns, self._approvals = plan, Turns(plan), Approvals(plan)
+
     def _start(self, record: Record) -> None:
         self.run = record.run
-        self.workflow = _text(record.data, "workflow")
-        self.plan_digest = _text(record.data, "plan_digest")
-        plan = record.data.get("plan")
-        steps = plan.get("steps") if isinstance(plan, Mapping) else None
-        for step in steps if isinstance(steps, list) else []:
-            if not isinstance(step, Mapping) or _text(step, "id") in self._kinds:
-                raise ContradictionError("its plan is not a list of steps, each with an id of its own")
-            self._kinds[_text(step, "id")] = _text(step, "kind")
-        if not self._kinds:
-            raise ContradictionError("its plan has no steps")
+        self.workflow = text_in(record.data, "workflow")
+        self.plan_digest = text_in(record.data, "plan_digest")
+        self._follow(read_plan(record.data))
 
-    def _decide(self, record: Record) -> None:
-        step, assurance = self._planned(record), record.data.get("assurance")
-        if type(assurance) is not int:
-            raise ContradictionError("its assurance is no number")
-        self._decisions[step] = GateFacts(
-            step=step,
-            attempt=record.attempt,
-            decision=_text(record.data, "decision"),
-            approver=_text(record.data, "approver"),
-            channel=_text(record.data, "channel"),
-            assurance=assurance,
-        )
+    def _resume(self, _record: Record) -> None:
+        self._turns.resume()
+        self._approvals.resume()
+        self._commands.resume()
+
+    def _invalidate(self, record: Record) -> None:
+        step = self._plan.step_of(record)
+        self._turns.invalidate(step)
+        self._approvals.invalidate(step)
+
+    def _start_step(self, record: Record) -> None:
+        step = self._plan.step_of(record)
+        for key, planned in (("kind", step.kind), ("digest", step.digest)):
+            if text_in(record.data, key) != planned:
+                raise ContradictionError(f"step {step.id!r} starts with another {key} than the plan says")
+        self._turns.start(step, record.attempt)
+        self._approvals.demand_cover(step)
 
     def _end_step(self, record: Record) -> None:
-        step, word = self._planned(record), _text(record.data, "outcome")
-        if word not in {outcome.value for outcome in Outcome}:
-            raise ContradictionError(f"{word!r} is no outcome of a step")
-        outcome = Outcome(word)
-        if outcome is Outcome.PASSED and self._kinds[step] == "gate":
-            self._demand_approval(step, record.attempt)
-        self._outcomes[step] = outcome
+        step, outcome = self._plan.step_of(record), _outcome(record)
+        if outcome is Outcome.PASSED:
+            self._commands.demand_ends(step.id)
+        if outcome is Outcome.PASSED and step.is_gate:
+            self._approvals.demand_approval(step, record.attempt)
+        if outcome is Outcome.WAIVED and step.is_gate:
+            raise ContradictionError(f"gate {step.id!r} is waived, which no gate can be")
+        self._turns.end(step, outcome, record.attempt)
 
-    def _demand_approval(self, step: str, attempt: int | None) -> None:
-        decided = self._decisions.get(step)
-        if decided is None or decided.decision != "approved" or decided.attempt != attempt:
-            raise ContradictionError(f"gate {step!r} passed, but no record says that it was approved")
+    def _start_command(self, record: Record) -> None:
+        self._commands.start(self._plan.step_of(record).id, record.data, running=self._turns.running)
+
+    def _finish_command(self, record: Record) -> None:
+        self._commands.finish(self._plan.step_of(record).id, record.data)
+
+    def _refuse_command(self, record: Record) -> None:
+        self._plan.step_of(record)
+
+    def _request(self, record: Record) -> None:
+        self._approvals.request(self._gate_under_way(record), record)
+
+    def _decide(self, record: Record) -> None:
+        self._approvals.decide(self._gate_under_way(record), record)
+
+    def _use(self, record: Record) -> None:
+        gate = self._plan.step_of(record)
+        if not self._turns.satisfied(gate.id):
+            raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")
+        self._approvals.use(gate, record)
 
     def _finish(self, record: Record) -> None:
-        result = _text(record.data, "result")
+        result = text_in(record.data, "result")
+        if self._turns.running is not None:
+            raise ContradictionError(f"the run ends, but step {self._turns.running!r} is still under way")
         if result == "passed":
             self._demand_satisfaction()
+        if result == "partial":
+            self._demand_no_failure()
+        self._compare_with_end(record)
         self.result = result
 
     def _demand_satisfaction(self) -> None:
-        for step in self._kinds:
-            outcome = self._outcomes.get(step)
-            if outcome is None:
-                raise ContradictionError(f"the run says that it passed, but step {step!r} has no end")
-            if not outcome.satisfies:
-                raise ContradictionError(f"the run says that it passed, but step {step!r} is {outcome.words}")
+        for step in self._turns.unsatisfied():
+            outcome = self._turns.outcomes.get(step)
+            how = "has no end" if outcome is None else f"is {outcome.words}"
+            raise ContradictionError(f"the run says that it passed, but step {step!r} {how}")
 
-    def _planned(self, record: Record) -> str:
-        if record.step is None or record.step not in self._kinds:
-            raise ContradictionError(f"{record.type} names step {record.step!r}, which is not in the plan")
-        return record.step
+    def _demand_no_failure(self) -> None:
+        for step, outcome in self._turns.outcomes.items():
+            if not outcome.satisfies:
+                raise ContradictionError(f"the run says that it stopped early, but step {step!r} is {outcome.words}")
+
+    def _compare_with_end(self, record: Record) -> None:
+        counts = dict(Counter(outcome.value for outcome in self._turns.outcomes.values()))
+        for key, found in (("counts", counts), ("not_satisfied", self._turns.unsatisfied())):
+            if key in record.data and record.data[key] != found:
+                raise ContradictionError(f"its {key} are not what the records before it say: {found}")
+
+    def _gate_under_way(self, record: Record) -> PlannedStep:
+        step = self._plan.step_of(record)
+        if self._turns.running != step.id:
+            raise ContradictionError(f"{record.type} names step {step.id!r}, which is not under way")
+        return step
 
 
 _TAKES = {
     "run.started": Story._start,  # noqa: SLF001
-    "gate.decided": Story._decide,  # noqa: SLF001
-    "step.finished": Story._end_step,  # noqa: SLF001
+    "run.resumed": Story._resume,  # noqa: SLF001
     "run.finished": Story._finish,  # noqa: SLF001
+    "step.started": Story._start_step,  # noqa: SLF001
+    "step.finished": Story._end_step,  # noqa: SLF001
+    "step.invalidated": Story._invalidate,  # noqa: SLF001
+    "command.started": Story._start_command,  # noqa: SLF001
+    "command.finished": Story._finish_command,  # noqa: SLF001
+    "command.refused": Story._refuse_command,  # noqa: SLF001
+    "gate.requested": Story._request,  # noqa: SLF001
+    "gate.decided": Story._decide,  # noqa: SLF001
+    "gate.used": Story._use,  # noqa: SLF001
 }
 
 
-def _text(data: Mapping[str, Json], key: str) -> str:
-    value = data.get(key)
-    if isinstance(value, str):
-        return value
-    raise ContradictionError(f"its data has no text {key!r}")
+def _outcome(record: Record) -> Outcome:
+    word = text_in(record.data, "outcome")
+    if word not in {outcome.value for outcome in Outcome}:
+        raise ContradictionError(f"{word!r} is no outcome of a step")
+    return Outcome(word)

@@ -57,6 +57,8 @@ class Verdict:
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """How many steps ended in each outcome, and how many planned ones did not end."""
     gates: tuple[GateFacts, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is odd about the log and breaks nothing, such as a clock that was set back."""
     blobs: int = 0
     """How many stored texts were compared with the log."""
     torn_bytes: int = 0

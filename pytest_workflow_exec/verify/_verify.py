@@ -20,7 +20,8 @@ from pytest_workflow_exec.evidence import (
 )
 
 from ._chain import links_of
-from ._story import AFTER_THE_END, ContradictionError, Story
+from ._contradiction import ContradictionError
+from ._story import AFTER_THE_END, Story
 from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
 
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -114,6 +115,7 @@ class _Audit:
             result=story.result,
             steps=story.outcomes,
             gates=story.gates,
+            warnings=story.warnings,
             blobs=self._blobs,
             torn_bytes=self._torn_bytes,
             anchored=self._anchored,

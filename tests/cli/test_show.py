@@ -59,11 +59,11 @@ def test_a_passed_run_is_shown_as_a_table(tmp_path: Path) -> None:
     assert lines[2].endswith(" UTC by alice")
     assert lines[3].startswith("result    passed, finished ")
     assert lines[4] == f"evidence  {path}"
-    assert lines[5] == f"head      10 {records[-1]['hash']}"
+    assert lines[5] == f"head      12 {records[-1]['hash']}"
     assert _rows(done.stdout) == [
         ["1", "build", "run", "passed", "0.2s", records[1]["ts"][11:19]],
         ["2", "approve", "gate", "passed", "0.2s", records[5]["ts"][11:19]],
-        ["3", "publish", "run", "passed", "0.2s", records[8]["ts"][11:19]],
+        ["3", "publish", "run", "passed", "0.2s", records[10]["ts"][11:19]],
     ]
     assert "gate      approve: approved by alice (terminal, assurance 1), " in done.stdout
     assert "commands  1 run, 0 refused" in done.stdout
@@ -115,7 +115,7 @@ def test_a_broken_log_shows_what_can_be_read(tmp_path: Path) -> None:
     done = workflow_exec("show", path, cwd=tmp_path)
 
     assert done.returncode == 1
-    assert done.stdout.splitlines()[0].startswith("BROKEN edited: line 7 ")
+    assert done.stdout.splitlines()[0].startswith("BROKEN edited: line 8 ")
     assert [row[3] for row in _rows(done.stdout)] == ["passed", "started,", "not"]
     assert "gate      " not in done.stdout
     assert "result    not finished" in done.stdout

@@ -6,7 +6,18 @@ import json
 from pathlib import Path
 
 from pytest_workflow_exec.model import Outcome
-from tests.evidence._logs import begun, decided, ended, finished, note, passed_run, records_in, started, written
+from tests.evidence._logs import (
+    begun,
+    decided,
+    ended,
+    finished,
+    note,
+    passed_run,
+    records_in,
+    requested,
+    started,
+    written,
+)
 
 from ._tool import workflow_exec
 
@@ -23,8 +34,8 @@ def test_a_verified_run_is_exit_0_in_a_few_lines(tmp_path: Path) -> None:
         f"run       {path.parent.name}",
         "workflow  release, plan pppppppppppp",
         f"log       {path}",
-        "records   11 (seq 0-10), chain OK",
-        f"head      10 {head}, anchored",
+        "records   13 (seq 0-12), chain OK",
+        f"head      12 {head}, anchored",
         "steps     3 passed",
         "gate      approve: approved by alice (terminal, assurance 1)",
         "VERDICT verified: intact, complete, passed, and anchored by your head",
@@ -48,7 +59,7 @@ def test_a_bounded_run_is_exit_3_and_says_what_to_do(tmp_path: Path) -> None:
 
     assert done.returncode == 3
     assert "not anchored" in done.stdout
-    assert "12 (seq 0-11), 1 stored texts, chain OK" in done.stdout
+    assert "14 (seq 0-13), 1 stored texts, chain OK" in done.stdout
     assert "VERDICT bounded: " in done.stdout.splitlines()[-1]
     assert "--expect-head" in done.stdout.splitlines()[-1]
     assert workflow_exec("verify", path, "--chain-only", cwd=tmp_path).returncode == 3
@@ -56,7 +67,12 @@ def test_a_bounded_run_is_exit_3_and_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_failed_run_is_exit_4_with_its_steps(tmp_path: Path) -> None:
     """The steps are counted by outcome, also those that never ended."""
-    happened = [started(), ended("build"), decided("rejected"), ended("approve", Outcome.DENIED), finished("denied")]
+    happened = [
+        started(),
+        *[begun("build"), ended("build")],
+        *[begun("approve"), requested(), decided("rejected"), ended("approve", Outcome.DENIED)],
+        finished("denied"),
+    ]
 
     done = workflow_exec("verify", written(tmp_path, happened), cwd=tmp_path)
 
@@ -120,14 +136,15 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "line": None,
         "byte": None,
         "seq": None,
-        "records": 11,
-        "head": {"seq": 10, "hash": head},
+        "records": 13,
+        "head": {"seq": 12, "hash": head},
         "run": path.parent.name,
         "workflow": "release",
         "plan_digest": "p" * 64,
         "result": "passed",
         "steps": {"passed": 3},
         "gates": [{**gate, "assurance": 1}],
+        "warnings": [],
         "blobs": 0,
         "torn_bytes": 0,
         "anchored": True,

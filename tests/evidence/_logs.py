@@ -63,6 +63,16 @@ def ended(step: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Event:
     )
 
 
+def requested(*, attempt: int = 1) -> Event:
+    """Return the question of the gate."""
+    return events.gate_requested("approve", attempt=attempt, request={"step": "approve"}, digest="f" * 64)
+
+
+def used(*, attempt: int = 1) -> Event:
+    """Return the use of the gate's approval."""
+    return events.gate_used("approve", attempt=attempt, digest="f" * 64, used_by="publish")
+
+
 def decided(decision: events.Decided = "approved", *, attempt: int = 1, reason: str = "") -> Event:
     """Return Alice's decision at the gate."""
     return events.gate_decided(
@@ -78,9 +88,9 @@ def decided(decision: events.Decided = "approved", *, attempt: int = 1, reason: 
     )
 
 
-def finished(result: events.RunResult = "passed", *, not_satisfied: Sequence[str] = ()) -> Event:
+def finished(result: events.RunResult = "passed", **more: Any) -> Event:
     """Return the end of the run."""
-    return events.run_finished(result=result, counts={}, not_satisfied=not_satisfied)
+    return Event(type="run.finished", data={"result": result, **more})
 
 
 def begun(step: str) -> Event:
@@ -94,11 +104,13 @@ def passed_run() -> list[Event]:
         started(),
         begun("build"),
         events.command_started("build", attempt=1, facts={"argv": ["make"]}),
-        events.command_finished("build", attempt=1, facts={"exit": 0}),
+        events.command_finished("build", attempt=1, facts={"argv": ["make"], "exit": 0}),
         ended("build"),
         begun("approve"),
+        requested(),
         decided(),
         ended("approve"),
+        used(),
         begun("publish"),
         ended("publish"),
         finished(),

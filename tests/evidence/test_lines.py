@@ -44,7 +44,7 @@ def test_actor_step_and_attempt_stand_in_the_record(tmp_path: Path) -> None:
     """Who did what in which attempt of which step is read back as it was given."""
     path = written(tmp_path, passed_run())
 
-    decision = record_of(lines_in(path)[6])
+    decision = record_of(lines_in(path)[7])
 
     assert (decision.type, decision.step, decision.attempt, decision.actor) == ("gate.decided", "approve", 1, ALICE)
 

@@ -43,7 +43,7 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
         (lambda lines: [*lines[:3], *lines[2:]], 4),
         (lambda lines: [*lines[:2], b"\n", *lines[2:]], 3),
         (lambda lines: lines[1:], 1),
-        (lambda lines: [*lines, b"{}\n"], 12),
+        (lambda lines: [*lines, b"{}\n"], 14),
     ],
 )
 def test_a_broken_log_gives_what_comes_before_and_then_refuses(tmp_path: Path, damage: object, line: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from .conftest import CONFIGURATION, Project
@@ -245,3 +247,46 @@ def test_fixtures_are_only_for_steps(project: Project, fixture: str) -> None:
 
     assert session.status == 1
     assert "only for steps of a workflow" in session.text
+
+
+@pytest.mark.parametrize(
+    "skip", ["pytest.importorskip('no_such_module')", "pytest.skip('no', allow_module_level=True)"]
+)
+@pytest.mark.parametrize("arguments", [["wf"], ["wf/deep/workflow_c.py", "tests"]])
+def test_workflow_that_skips_itself_stops_every_workflow(project: Project, skip: str, arguments: list[str]) -> None:
+    """A Python workflow that skips at its top level was asked for and would not run: exit 4, and nothing runs."""
+    project.write("wf/deep/workflow_c.py", f"import pytest\n{skip}\n" + PYTHON.format(name="c"))
+
+    session = project.pytest(*arguments)
+
+    assert session.status == 4, session.text
+    assert "skips itself" in session.text
+    assert project.untouched
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [([], 2), (["--continue-on-collection-errors"], 4)], ids=["plain", "continue"]
+)
+@pytest.mark.parametrize("file", ["tests/test_broken.py", "wf/sub/conftest.py"])
+def test_no_run_begins_beside_what_could_not_be_collected(
+    project: Project, file: str, options: list[str], status: int
+) -> None:
+    """A session that pytest refuses begins no run; one that goes on runs no workflow."""
+    project.write(file, "raise RuntimeError\n")
+    project.write("wf/sub/d.workflow.yaml", YAML.format(name="d"))
+
+    session = project.pytest("wf", "tests", *options)
+
+    assert session.status == status, session.text
+    assert project.untouched
+
+
+def test_name_that_is_no_text_is_refused(project: Project) -> None:
+    """A folder whose name is no UTF-8 can't stand in evidence: exit 4, without a traceback."""
+    (project.root / "wf" / "deep").rename(project.root / "wf" / "d\udcffp")
+
+    session = project.pytest("wf/a.workflow.yaml", os.fsdecode(b"wf/d\xffp"))
+
+    assert session.status == 4, session.text
+    assert "UTF-8" in session.text
+    assert project.untouched

@@ -84,7 +84,7 @@ def test_killed_session_leaves_a_readable_log(
         os.kill(process, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_signal_ends_the_command_and_is_written_down(
     project: Project, session: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from .conftest import CONFIGURATION, Project
@@ -172,3 +175,101 @@ def test_secrets_reach_only_the_commands_of_their_rule_and_no_log(project: Proje
     for path in (project.root / ".workflow-exec").rglob("*"):
         assert path.is_dir() or secret.encode() not in path.read_bytes()
     assert "[secret RELEASE_TOKEN]" in project.of_type("command.finished")[0]["data"]["stdout"]
+
+
+def test_missing_secret_is_found_before_the_first_step(project: Project) -> None:
+    """A secret that a later command needs and that is not set is exit 4, and the first step does not run."""
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\nsandbox = "none"\ncommands = ["touch *"]\n[[policy.command]]\nrule = "printenv TOKEN_X"\n'
+        'secrets = ["TOKEN_X"]\n',
+    )
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n  - {id: two, run: [printenv, TOKEN_X]}\n",
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 4
+    assert "TOKEN_X" in session.text
+    assert project.untouched
+
+
+@pytest.mark.parametrize("arguments", [["-k", "one"], []], ids=["cut", "preflight"])
+def test_refused_session_is_an_error_in_junit(project: Project, arguments: list[str]) -> None:
+    """Who reads only the JUnit report sees one error, not an empty success."""
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n  - {id: two, run: [rm, x]}\n",
+    )
+
+    session = project.pytest("wf", "--junitxml=report.xml", *arguments)
+
+    assert session.status == 4
+    suite = ET.parse(project.root / "report.xml").getroot()[0]  # noqa: S314  # written by the test itself
+    assert (suite.get("errors"), suite.get("tests")) == ("1", "1")
+    assert project.untouched
+
+
+def test_secret_in_an_exception_is_masked(project: Project) -> None:
+    """A known secret is taken out of tracebacks, captured output and JUnit, also where Python code shows it."""
+    secret = "hunter2-hunter2"  # noqa: S105  # the test's own
+    project.environment["RELEASE_TOKEN"] = secret
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\nsandbox = "none"\n[[policy.command]]\nrule = "printenv RELEASE_TOKEN"\nsecrets = ["RELEASE_TOKEN"]\n',
+    )
+    project.write(
+        "wf/workflow_flow.py",
+        "import os\nfrom pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='flow')\n"
+        "@step\ndef leak() -> None:\n    print('printed', os.environ['RELEASE_TOKEN'])\n"
+        "    raise RuntimeError(os.environ['RELEASE_TOKEN'])\n",
+    )
+
+    session = project.pytest("wf", "--junitxml=report.xml", "-o", "junit_logging=all", "--showlocals")
+
+    assert session.status == 1
+    assert secret not in session.text
+    assert "[secret RELEASE_TOKEN]" in session.text
+    assert secret not in (project.root / "report.xml").read_text()
+
+
+@pytest.mark.parametrize("printed", ["$RELEASE_TOKEN", "\\377"])
+def test_altered_output_is_no_value(project: Project, printed: str) -> None:
+    """What was masked, or was no text, can't become an argument of a later command."""
+    project.environment["RELEASE_TOKEN"] = "hunter2-hunter2"  # noqa: S105  # the test's own
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\nsandbox = "none"\ncommands = ["touch *"]\n[[policy.command]]\nrule = "python show.py"\n'
+        'secrets = ["RELEASE_TOKEN"]\n',
+    )
+    value = "os.environ['RELEASE_TOKEN'].encode()" if "TOKEN" in printed else "bytes([97, 255])"
+    project.write("show.py", f"import os, sys\nsys.stdout.buffer.write({value})\n")
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [python, show.py]}\n"
+        "  - {id: two, run: [touch, 'ran-${steps.one.stdout}']}\n",
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    assert "a later step can't use it" in session.text
+    assert not list(project.root.glob("ran-*"))
+
+
+@pytest.mark.parametrize("make", ["os.mkfifo(path)", "path.mkdir()", "path.symlink_to('/dev/null')"])
+def test_lock_that_is_no_file_is_refused(project: Project, make: str) -> None:
+    """Something else in the lock's place is an error in plain words, and nothing runs."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n")
+    path = project.root / ".workflow-exec" / "flow.lock"
+    path.parent.mkdir(mode=0o700)
+    exec(make, {"os": os, "path": path})  # noqa: S102  # the cases above
+
+    session = project.pytest("wf")
+
+    assert session.status == 3
+    assert "flow.lock" in session.text
+    assert "INTERNALERROR" not in session.text
+    assert not list(project.root.glob("ran-*"))

@@ -128,6 +128,59 @@ def test_tests_as_one_step(project: Project, verify: str, test: str, passes: boo
     assert project.outcomes()["tests"] == ("passed" if passes else "failed")
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"checks/pytest.ini": "[pytest]\naddopts = --setup-only\n"}, "did not run"),
+        ({"checks/pytest.ini": "[pytest]\naddopts = --deselect test_checks.py::test_one\n"}, "did not run"),
+        (
+            {"checks/conftest.py": "def pytest_collection_modifyitems(items):\n    del items[0]\n"},
+            "did not run",
+        ),
+        (
+            {"checks/conftest.py": "def pytest_collection_finish(session):\n    del session.items[0]\n"},
+            "did not run",
+        ),
+        (
+            {"checks/test_other.py": "import pytest\npytest.importorskip('no_such_module')\ndef test_x():\n    pass\n"},
+            "skipped",
+        ),
+        (
+            {
+                "checks/conftest.py": "import pytest\n@pytest.hookimpl(wrapper=True)\n"
+                "def pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n"
+                "    return report\n",
+                "checks/test_other.py": "def test_bad():\n    assert 0\n",
+            },
+            "failed",
+        ),
+        ({"checks/test_other.py": "import os\ndef test_x():\n    assert 'REPORT' in str(os.environ)\n"}, "failed"),
+        ({"checks/test_other.py": "def test_bad():\n    assert 1 == 2, 'MARKER'\n"}, "MARKER"),
+    ],
+)
+def test_tests_that_did_not_really_pass_prove_nothing(project: Project, files: dict[str, str], message: str) -> None:
+    """Settings, plugins and modules that leave tests out or turn them green do not make the step pass."""
+    project.write("wf/flow.workflow.yaml", TESTS.format(verify="../checks"))
+    project.write("checks/test_checks.py", "def test_one():\n    pass\ndef test_two():\n    pass\n")
+    for name, text in files.items():
+        project.write(name, text)
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert message in session.text
+    assert not (project.root / "ran-after").exists()
+
+
+def test_failing_tests_can_be_expected(project: Project) -> None:
+    """With an expected exit status, failed tests are what the step is about."""
+    flow = TESTS.format(verify="../checks\n    expect: {exit: 1}")
+    project.write("wf/flow.workflow.yaml", flow)
+    project.write("checks/test_checks.py", "def test_one():\n    pass\ndef test_two():\n    assert 0\n")
+
+    assert project.pytest("wf").status == 0
+
+
 def test_tests_that_a_selection_leaves_out_prove_nothing(project: Project) -> None:
     """A child whose plugin drops tests after collection does not pass."""
     project.write("wf/flow.workflow.yaml", TESTS.format(verify="../checks"))
@@ -311,3 +364,20 @@ def test_async_steps_run(project: Project, body: str, status: int) -> None:
 
     assert session.status == status, session.text
     assert project.outcomes()["later"] == ("passed" if status == 0 else "failed")
+
+
+def test_output_that_evidence_can_not_hold_fails_its_step_for_everybody(project: Project) -> None:
+    """A file whose name is no text fails its step on the screen and in JUnit as it does in the log."""
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [python, make.py], outputs: {w: {glob: '*.whl'}}}\n",
+    )
+    project.write("make.py", "open(b'a\\xff.whl', 'w').close()\n")
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = ["python make.py"]\n')
+
+    session = project.pytest("wf", "--junitxml=report.xml")
+
+    assert session.status == 1
+    assert "1 failed" in session.text
+    assert 'failures="1"' in (project.root / "report.xml").read_text()
+    assert project.outcomes() == {"one": "failed"}

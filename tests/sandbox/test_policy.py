@@ -37,6 +37,8 @@ def test_confinement_that_does_not_exist_is_refused(mode: SandboxMode | None) ->
 
     assert "no kernel confinement yet" in message
     assert 'sandbox = "none"' in message
+    assert "[tool.workflow-exec.policy]" in message
+    assert "[policy] in workflow-exec.toml" in message
 
 
 def test_every_problem_is_reported_at_once() -> None:
@@ -58,8 +60,10 @@ def test_every_problem_is_reported_at_once() -> None:
 
 def test_empty_policy_allows_nothing() -> None:
     """Without rules every command is refused."""
-    with pytest.raises(CommandRefusedError, match="no rule allows any command"):
+    with pytest.raises(CommandRefusedError, match="no rule allows any command") as caught:
         policy().judge(["true"], inputs={})
+
+    assert "[policy] in workflow-exec.toml" in caught.value.reason
 
 
 def test_rule_written_twice_is_refused() -> None:
@@ -157,7 +161,7 @@ def test_workflows_own_rule_comes_first() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_narrowest_rule_decides(order: int) -> None:
     """Of several rules that allow a command the one that leaves least open gives its rights, in whatever order."""
-    texts = ["git **", "git tag *", "git tag v{version}", "git tag v1.0"][::order]
+    texts = ["git tag **", "git tag *", "git tag v{version}", "git tag v1.0"][::order]
 
     rule = policy(*texts).judge(["git", "tag", "v1.0"], inputs={"version": "1.0"})
 
@@ -184,7 +188,8 @@ def test_refusal_names_the_nearest_rule(argv: list[str], words: str) -> None:
         policy(*rules).judge(argv, inputs={"version": "1.2.3"})
 
     assert words in caught.value.reason
-    assert "tool.workflow-exec.policy" in caught.value.reason
+    assert "[tool.workflow-exec.policy]" in caught.value.reason
+    assert "[policy] in workflow-exec.toml" in caught.value.reason
 
 
 def test_refusal_of_a_flood_stays_short() -> None:

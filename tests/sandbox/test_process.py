@@ -149,7 +149,7 @@ def test_interrupt_ends_the_tree_and_is_recorded(project: Project, alive: Callab
 
     assert [pid for pid in project.pids() if alive(pid)] == []
     facts = project.facts("command.finished")
-    assert (facts["signal"], facts["stdout"], facts["error"]) == (9, "begun\n", "interrupted by KeyboardInterrupt")
+    assert (facts["signal"], facts["stdout"], facts["error"]) == (9, "begun\n", "interrupted by SIGINT")
 
 
 def test_unknown_end_is_an_error(project: Project) -> None:
@@ -171,7 +171,9 @@ def test_endless_output_is_cut_and_ended(project: Project) -> None:
     assert result.truncated
     assert (result.exit, result.signal) == (None, 9)
     assert KEPT_BYTES - 4 <= len(result.stdout.encode()) <= KEPT_BYTES
-    assert project.facts("command.finished")["truncated"] is True
+    assert result.flooded
+    facts = project.facts("command.finished")
+    assert (facts["truncated"], facts["flooded"]) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +188,7 @@ def test_long_output_is_kept_up_to_the_bound(project: Project, size: int, kept: 
     assert result.stdout == "x" * kept
     assert result.stderr == "y" * kept
     assert result.truncated is (size > kept)
+    assert not result.flooded
 
 
 @pytest.mark.parametrize("offset", [-9, -1, 0, MARGIN_BYTES - 9, MARGIN_BYTES - 1])

@@ -110,3 +110,29 @@ def test_program_that_is_gone_is_refused(tmp_path: Path) -> None:
     """A program that can't be read can't be identified, so it is not run."""
     with pytest.raises(CommandRefusedError, match="can't be read"):
         identify(tmp_path / "gone")
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe in a program's place is passed over on the path and refused by name, without waiting for a writer."""
+    (tmp_path / "bin").mkdir()
+    os.mkfifo(tmp_path / "bin" / "tool", 0o755)
+
+    with pytest.raises(CommandNotFoundError):
+        resolve_program("tool", policy(tmp_path / "bin"))
+    with pytest.raises(CommandRefusedError, match="no regular file"):
+        identify(tmp_path / "bin" / "tool")
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/zero", "/"])
+def test_device_is_refused(path: str) -> None:
+    """A device or a directory is no program; an endless one is not read."""
+    with pytest.raises(CommandRefusedError, match="no regular file"):
+        identify(Path(path))
+
+
+def test_missing_program_names_both_places_of_the_policy(tmp_path: Path) -> None:
+    """Who looks for the path setting finds it, whichever file the project's policy is in."""
+    with pytest.raises(
+        CommandNotFoundError, match=r"\[tool\.workflow-exec\.policy\].*\[policy\] in workflow-exec\.toml"
+    ):
+        resolve_program("tool", policy(tmp_path))

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, EvidenceError, SandboxSetupError
+from pytest_workflow_exec.errors import (
+    CommandNotFoundError,
+    CommandRefusedError,
+    CommandTimeoutError,
+    EvidenceError,
+    SandboxSetupError,
+)
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.settings import RuleSettings
 
@@ -104,6 +110,7 @@ def test_end_is_recorded_as_returned(project: Project) -> None:
         "signal": None,
         "timed_out": False,
         "truncated": False,
+        "flooded": False,
         "duration_s": result.duration_s,
         "cpu_s": result.cpu_s,
         "stdout": "out\n",
@@ -169,6 +176,8 @@ def test_refused_command_is_recorded_and_not_started(project: Project, argv: lis
 
     assert project.kinds() == ["command.refused"]
     assert project.facts("command.refused")["reason"] == caught.value.reason
+    assert caught.value.step == "build"
+    assert "] in step 'build': " in str(caught.value)
     assert list(project.root.iterdir()) == []
 
 
@@ -432,6 +441,34 @@ def test_engines_own_command_must_be_startable(project: Project, argv: list[str]
 
     assert project.kinds() == ["command.refused"]
     assert list(project.root.iterdir()) == []
+
+
+def test_pipe_in_place_of_a_program_is_refused(project: Project) -> None:
+    """A pipe is no program; looking at it does not wait for somebody to write to it."""
+    pipe = project.folder / "bin" / "tool"
+    os.mkfifo(pipe, 0o755)
+
+    with pytest.raises(CommandRefusedError, match="no regular file"):
+        project.runner().run_trusted([str(pipe)], step="build", attempt=1, timeout_s=None, extra_environment={})
+
+    assert project.kinds() == ["command.refused"]
+
+
+def test_errors_show_no_frame_of_the_engine(project: Project) -> None:
+    """What pytest prints of a refusal or a timeout is the author's line, not the runner's inside."""
+    project.tool("time.sleep(60)")
+    runner = project.runner(RuleSettings(rule="tool"))
+
+    with pytest.raises(CommandRefusedError) as refused:
+        runner.run(["tool", "x"], step="build", attempt=1)
+    with pytest.raises(CommandTimeoutError) as timed_out:
+        runner.run(["tool"], step="build", attempt=1, timeout_s=0.1)
+    with pytest.raises(CommandRefusedError) as trusted:
+        runner.run_trusted(["tool"], step="build", attempt=1, timeout_s=None, extra_environment={})
+
+    for caught in (refused, timed_out, trusted):
+        shown = caught.traceback.filter(caught)
+        assert [Path(str(entry.path)).name for entry in shown] == ["test_runner.py"]
 
 
 def test_repository_can_not_run_its_own_programs(project: Project) -> None:

@@ -1,0 +1,148 @@
+"""What is wrong with a configuration, in the words of the one who wrote it: what is expected, and how it looks."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, get_args
+
+from pytest_workflow_exec.errors import Problem
+
+from ._toml import line_of
+from ._values import SandboxMode
+
+LATER = {
+    "gated": "gated commands",
+    "sha256": "programs off the policy's path",
+    "sockets": "sockets",
+    "program": "rules by program",
+    "subcommand": "rules by program",
+    "options": "rules by program",
+    "arguments": "rules by program",
+    "allow": "examples of a rule",
+    "refuse": "examples of a rule",
+    "approvers": "groups of approvers",
+    "verify": "rights of verify steps",
+    "python_processes": "the watch on Python steps",
+    "carry": "carrying steps over",
+}
+"""What a key that is not supported yet would give."""
+
+_TABLE, _ENTRY = "{table}policy", "git status"
+_EXPECTED = {
+    "policy": f"a table: [{_TABLE}]",
+    "workflows": f"tables by workflow: [{_TABLE}.workflows.release]",
+    "commands": f'a list of rules, such as ["{_ENTRY}"]',
+    "command": f'tables: [[{_TABLE}.command]] with rule = "{_ENTRY}"',
+    "rule": f'a text, such as "{_ENTRY}"',
+    "exec": 'a list of programs, such as ["python"]',
+    "env": 'a list of names of variables, such as ["LANG"]',
+    "secrets": 'a list of names of variables, such as ["TWINE_PASSWORD"]',
+    "network": 'a list of places, such as ["*:443"]',
+    "read": 'a list of paths, such as ["dist"]',
+    "write": 'a list of paths, such as ["dist"]',
+    "path": 'a list of folders, such as ["venv", "/usr/bin"]',
+    "home": "true or false",
+    "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
+}
+_KINDS: Mapping[type, str] = {
+    bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table",
+}  # fmt: skip
+_HOMES = {
+    "top": "the top level",
+    "policy": "the table policy",
+    "workflow": "a table of policy.workflows",
+    "rule": "a table of policy.command",
+}
+_SHOWN_CHARACTERS = 60
+
+
+class Detail(TypedDict):
+    """One error of pydantic's, as far as it is read here."""
+
+    type: str
+    loc: tuple[str | int, ...]
+    input: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a configuration was read from."""
+
+    path: Path
+    place: tuple[str, ...]
+    """The table in the file that holds it; empty if it is the file's all."""
+
+    def problem(self, detail: Detail, known: Mapping[str, Iterable[str]]) -> Problem:
+        """Return one of pydantic's errors as a problem that says what to do.
+
+        Args:
+            known: The keys that there are, by the kind of table: `top`, `policy`, `workflow` and `rule`.
+        """
+        place = detail["loc"]
+        message = _message(detail, known, self.place)
+        return Problem(path=self.path, line=self._line(place), message=message)
+
+    def _line(self, place: Sequence[str | int]) -> int | None:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+        return line_of(text, (*self.place, *place))
+
+
+def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence[str]) -> str:
+    place, prefix = _blamed(detail["loc"]), "".join(f"{part}." for part in table)
+    where = _spelled(place)
+    key = next((part for part in reversed(place) if isinstance(part, str)), "")
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: {_about_unknown(key, place, known)}"
+    if detail["type"] == "missing":
+        return f"{where} is missing: it must be {_EXPECTED[key].format(table=prefix)}"
+    if detail["type"] == "string_too_short":
+        return f"{where} must not be empty"
+    return f"{where} must be {_expected(place, key).format(table=prefix)}, not {_found(detail['input'])}"
+
+
+def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    # A rule that is no table stands in a list that is none of tables.
+    return place[:-1] if place[-2:-1] == ("command",) else place
+
+
+def _expected(place: Sequence[str | int], key: str) -> str:
+    if key in _EXPECTED and isinstance(place[-1], int):
+        example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
+        return f"a text, such as {example}"
+    if len(place) > 1 and place[-2] == "workflows":
+        return f'a table: [{_TABLE}.workflows.{key}] with commands = ["{_ENTRY}"]'
+    return _EXPECTED[key]
+
+
+def _found(value: object) -> str:
+    kind = next((words for known, words in _KINDS.items() if isinstance(value, known)), "a date or time")
+    return f"{kind} ({value!r})" if isinstance(value, str) and len(value) <= _SHOWN_CHARACTERS else kind
+
+
+def _spelled(place: Sequence[str | int]) -> str:
+    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Iterable[str]]) -> str:
+    if key in LATER:
+        return f"{LATER[key]} ({key!r}) can't be used yet; remove the key"
+    here = sorted(known[_kind_of(place[:-1])])
+    near = difflib.get_close_matches(key, here, n=1)
+    if near:
+        return f"there is no such key; did you mean {near[0]!r}?"
+    homes = [home for home, keys in known.items() if key in keys]
+    return f"there is no such key here; {key!r} belongs in {_HOMES[homes[0]]}" if homes else "there is no such key"
+
+
+def _kind_of(table: Sequence[str | int]) -> str:
+    if table and isinstance(table[-1], int):
+        return "rule"
+    if len(table) > 1 and table[-2] == "workflows":
+        return "workflow"
+    return "policy" if table else "top"

@@ -1,0 +1,140 @@
+"""What was asked, decided and used at the gates: the same thing each time, and in this order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.model import StepId
+
+from ._contradiction import ContradictionError, text_in
+from ._plan import Plan, PlannedStep
+from ._verdict import GateFacts
+
+_APPROVED = "approved"
+
+
+class _Question(NamedTuple):
+    """What a decision is about."""
+
+    attempt: int | None
+    digest: str
+
+
+class Approvals:
+    """The questions, decisions and uses of a run's gates, checked one after the other."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.decisions: dict[StepId, GateFacts] = {}
+        """The last decision at each gate."""
+        self._asked: dict[StepId, _Question] = {}
+        self._decided: dict[StepId, _Question] = {}
+        self._used: dict[StepId, _Question] = {}
+        self._used_now: set[StepId] = set()
+        """The gates whose approval was used since the run was last resumed."""
+
+    def request(self, gate: PlannedStep, record: Record) -> None:
+        """Take in the question of a gate.
+
+        Raises:
+            ContradictionError: The step is no gate, or the question has no digest.
+        """
+        _demand_gate(gate, record)
+        self._asked[gate.id] = _question(record)
+
+    def decide(self, gate: PlannedStep, record: Record) -> None:
+        """Take in a decision.
+
+        Raises:
+            ContradictionError: It is about something that was not asked, or was refused before.
+        """
+        _demand_gate(gate, record)
+        question, before = _question(record), self.decisions.get(gate.id)
+        if self._asked.get(gate.id) != question:
+            raise ContradictionError(f"gate {gate.id!r} is decided, but no record says that just this was asked")
+        if before is not None and before.decision != _APPROVED and self._decided.get(gate.id) == question:
+            raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
+        self.decisions[gate.id] = _facts(gate, record)
+        self._decided[gate.id] = question
+
+    def use(self, gate: PlannedStep, record: Record) -> None:
+        """Take in the use of an approval, for the step that its data names.
+
+        Raises:
+            ContradictionError: Nothing of that digest was approved, it was used before, or does not cover that step.
+        """
+        _demand_gate(gate, record)
+        user = self._plan.named(record.data.get("used_by"), record.type)
+        question = _question(record)
+        if user.gate != gate.id:
+            raise ContradictionError(f"gate {gate.id!r} does not cover step {user.id!r}, which uses its approval")
+        if not self._approved(gate.id) or self._decided[gate.id] != question:
+            raise ContradictionError(
+                f"the approval of gate {gate.id!r} is used, but no record says that just this was approved"
+            )
+        if gate.id in self._used_now and self._used[gate.id] == question:
+            raise ContradictionError(f"the approval of gate {gate.id!r} is used a second time")
+        self._used[gate.id] = question
+        self._used_now.add(gate.id)
+
+    def demand_approval(self, gate: PlannedStep, attempt: int | None) -> None:
+        """Return if the gate may have passed.
+
+        Raises:
+            ContradictionError: It was not approved in this attempt.
+        """
+        if not self._approved(gate.id) or self._decided[gate.id].attempt != attempt:
+            raise ContradictionError(f"gate {gate.id!r} passed, but no record says that it was approved")
+
+    def demand_cover(self, step: PlannedStep) -> None:
+        """Return if no gate covers the step, or if its approval is in use.
+
+        Raises:
+            ContradictionError: The step starts without it.
+        """
+        if step.gate is None:
+            return
+        # A gate that did not apply covers nothing: what stands behind it has the same condition.
+        if not self._approved(step.gate) or self._used.get(step.gate) != self._decided[step.gate]:
+            raise ContradictionError(
+                f"step {step.id!r} starts, but no record says that the approval of gate {step.gate!r} was used"
+            )
+
+    def invalidate(self, gate: PlannedStep) -> None:
+        """Forget what was decided at a gate that has to be asked again."""
+        for kept in (self._asked, self._decided, self._used, self.decisions):
+            kept.pop(gate.id, None)
+        self._used_now.discard(gate.id)
+
+    def resume(self) -> None:
+        """Go on where an earlier process stopped: what was approved may be used by this one, too."""
+        self._used_now.clear()
+
+    def _approved(self, gate: StepId) -> bool:
+        decision = self.decisions.get(gate)
+        return decision is not None and decision.decision == _APPROVED
+
+
+def _demand_gate(step: PlannedStep, record: Record) -> None:
+    if not step.is_gate:
+        raise ContradictionError(f"{record.type} names step {step.id!r}, which is no gate")
+
+
+def _question(record: Record) -> _Question:
+    return _Question(record.attempt, text_in(record.data, "digest"))
+
+
+def _facts(gate: PlannedStep, record: Record) -> GateFacts:
+    assurance: Json = record.data.get("assurance")
+    if type(assurance) is not int:
+        raise ContradictionError("its assurance is no number")
+    return GateFacts(
+        step=gate.id,
+        attempt=record.attempt,
+        decision=text_in(record.data, "decision"),
+        approver=text_in(record.data, "approver"),
+        channel=text_in(record.data, "channel"),
+        assurance=assurance,
+    )

@@ -1,0 +1,101 @@
+"""The plan of a run as its first record states it, and which gate stands before each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.model import StepId
+
+from ._contradiction import ContradictionError, text_in
+
+_GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One step of the plan."""
+
+    id: StepId
+    kind: str
+    digest: str
+    position: int
+    always: bool
+    """Whether it stands in `finally`."""
+    gate: StepId | None
+    """The gate whose decision covers it; None if none does."""
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether a person decides at it."""
+        return self.kind == _GATE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run, in the order in which they must be satisfied."""
+
+    steps: tuple[PlannedStep, ...] = ()
+    by_id: Mapping[StepId, PlannedStep] = field(default_factory=dict)
+
+    def step_of(self, record: Record) -> PlannedStep:
+        """Return the step that a record is about.
+
+        Raises:
+            ContradictionError: It names none, or one that is not in the plan.
+        """
+        return self.named(record.step, record.type)
+
+    def named(self, step: object, by: str) -> PlannedStep:
+        """Return the step of that id.
+
+        Args:
+            by: What names it, for the error.
+
+        Raises:
+            ContradictionError: It is not in the plan.
+        """
+        if not isinstance(step, str) or step not in self.by_id:
+            raise ContradictionError(f"{by} names step {step!r}, which is not in the plan")
+        return self.by_id[step]
+
+
+def read_plan(data: Mapping[str, Json]) -> Plan:
+    """Return the plan in the data of `run.started`.
+
+    Raises:
+        ContradictionError: It holds no plan.
+    """
+    plan = data.get("plan")
+    listed = plan.get("steps") if isinstance(plan, Mapping) else None
+    by_id: dict[StepId, PlannedStep] = {}
+    gate: StepId | None = None
+    for entry in listed if isinstance(listed, list) else []:
+        step = _step(entry, len(by_id), gate)
+        if step.id in by_id:
+            raise ContradictionError(f"its plan holds step {step.id!r} twice: each has an id of its own")
+        by_id[step.id] = step
+        gate = step.id if step.is_gate else gate
+    if not by_id:
+        raise ContradictionError("its plan has no steps")
+    return Plan(tuple(by_id.values()), by_id)
+
+
+def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
+    if not isinstance(entry, Mapping):
+        raise ContradictionError("its plan is not a list of steps")
+    kind, always = text_in(entry, "kind"), entry.get("always", False)
+    if not isinstance(always, bool):
+        raise ContradictionError("its plan does not say whether a step runs always")
+    # A gate asks for itself, and steps of `finally` run whatever was decided.
+    covered = kind != _GATE and not always
+    return PlannedStep(
+        id=text_in(entry, "id"),
+        kind=kind,
+        digest=text_in(entry, "digest"),
+        position=position,
+        always=always,
+        gate=gate if covered else None,
+    )

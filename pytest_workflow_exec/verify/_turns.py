@@ -1,0 +1,119 @@
+"""Whose turn it was: steps start one by one, in the order of the plan, and end once."""
+
+from __future__ import annotations
+
+from pytest_workflow_exec.model import Outcome, StepId
+
+from ._contradiction import ContradictionError
+from ._plan import Plan, PlannedStep
+
+_WITHOUT_START = frozenset({Outcome.NOT_APPLICABLE, Outcome.CARRIED, Outcome.BLOCKED})
+"""Ends of steps that did not run."""
+
+
+class Turns:
+    """The starts and ends of a run's steps, checked one after the other."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.outcomes: dict[StepId, Outcome] = {}
+        """How each step ended last."""
+        self.running: StepId | None = None
+        """The step under way."""
+        self._attempt: int | None = None
+        self._begun = False
+        self._reached = 0
+        """How many steps, from the first on, are known to be satisfied; a hint that only spares work."""
+        self._ended: set[StepId] = set()
+        """The steps that ended since the run was last resumed."""
+
+    def satisfied(self, step: StepId) -> bool:
+        """Return whether later steps may run as far as this one goes."""
+        outcome = self.outcomes.get(step)
+        return outcome is not None and outcome.satisfies
+
+    def start(self, step: PlannedStep, attempt: int | None) -> None:
+        """Let a step start.
+
+        Raises:
+            ContradictionError: It was not its turn.
+        """
+        self._demand_turn(step)
+        self.outcomes.pop(step.id, None)
+        self._reached = min(self._reached, step.position)
+        self.running, self._attempt, self._begun = step.id, attempt, True
+
+    def end(self, step: PlannedStep, outcome: Outcome, attempt: int | None) -> None:
+        """Let a step end.
+
+        Raises:
+            ContradictionError: It had ended, or could not end like this.
+        """
+        if step.id in self._ended:
+            raise ContradictionError(f"step {step.id!r} ends a second time")
+        ran = self.running == step.id
+        if ran:
+            self._demand_end_of_run_step(step, outcome, attempt)
+        else:
+            self._demand_end_without_run(step, outcome)
+        self.outcomes[step.id] = outcome
+        self._ended.add(step.id)
+        self._reached = self._reached if outcome.satisfies else min(self._reached, step.position)
+        self.running = None if ran else self.running
+
+    def invalidate(self, step: PlannedStep) -> None:
+        """Forget how a step ended: it has to be run again."""
+        self.outcomes.pop(step.id, None)
+        self._ended.discard(step.id)
+        self._reached = min(self._reached, step.position)
+
+    def resume(self) -> None:
+        """Go on where an earlier process stopped: what is not satisfied starts anew, what is may be carried over."""
+        self.outcomes = {step: outcome for step, outcome in self.outcomes.items() if outcome.satisfies}
+        self._ended.clear()
+        self.running = None
+        self._reached = 0
+
+    def unsatisfied(self) -> list[StepId]:
+        """Return the planned steps that are not satisfied, in order."""
+        return [step.id for step in self._plan.steps if not self.satisfied(step.id)]
+
+    def _demand_turn(self, step: PlannedStep) -> None:
+        if self.running is not None:
+            raise ContradictionError(f"it is not the turn of step {step.id!r}: {self.running!r} is still under way")
+        if step.id in self._ended:
+            raise ContradictionError(f"it is not the turn of step {step.id!r}: it has ended before")
+        earlier = self._first_open(step) if step.always else self._first_unsatisfied()
+        if earlier is not None and earlier.position < step.position:
+            how = self.outcomes[earlier.id].words if earlier.id in self.outcomes else "has no end"
+            raise ContradictionError(f"it is not the turn of step {step.id!r}: {earlier.id!r} {_is(how)}")
+        if step.always and not self._begun:
+            raise ContradictionError(f"it is not the turn of step {step.id!r}: no step of the workflow ever started")
+
+    def _first_unsatisfied(self) -> PlannedStep | None:
+        steps = self._plan.steps
+        while self._reached < len(steps) and self.satisfied(steps[self._reached].id):
+            self._reached += 1
+        return steps[self._reached] if self._reached < len(steps) else None
+
+    def _first_open(self, step: PlannedStep) -> PlannedStep | None:
+        before = self._plan.steps[: step.position]
+        return next((each for each in before if each.id not in self.outcomes), None)
+
+    def _demand_end_of_run_step(self, step: PlannedStep, outcome: Outcome, attempt: int | None) -> None:
+        if outcome in _WITHOUT_START:
+            raise ContradictionError(f"step {step.id!r} is {outcome.words}, but it was started")
+        if outcome is Outcome.PASSED and attempt != self._attempt:
+            raise ContradictionError(f"step {step.id!r} passed in attempt {attempt}, but {self._attempt} was started")
+
+    def _demand_end_without_run(self, step: PlannedStep, outcome: Outcome) -> None:
+        if outcome is Outcome.PASSED:
+            raise ContradictionError(f"step {step.id!r} passed, but no record says that it was started")
+        if outcome is Outcome.CARRIED and not self.satisfied(step.id):
+            raise ContradictionError(f"step {step.id!r} is carried, but no earlier end of it satisfies")
+        if outcome.satisfies:
+            self._demand_turn(step)
+
+
+def _is(how: str) -> str:
+    return how if how.startswith("has ") else f"is {how}"
