@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import threading
 from typing import TYPE_CHECKING, Annotated
@@ -110,16 +111,22 @@ def test_async_function_stays_async() -> None:
 
 def test_contexts_do_not_mix() -> None:
     """What runs outside of a context, or in a nested one, is not kept in it."""
-    with capture_returns() as first:
-        with capture_returns() as second:
-            inner()
-        thread = threading.Thread(target=outer)
-        thread.start()
-        thread.join()
+    with capture_returns() as first, capture_returns() as second:
+        inner()
     outer()
 
     assert not first.ran
     assert second.value == "inner"
+
+
+def test_function_counts_wherever_it_runs() -> None:
+    """A function that an async plugin runs in a thread or context of its own is seen to run, and by its name."""
+    with capture_returns() as captured:
+        thread = threading.Thread(target=lambda: contextvars.Context().run(outer))
+        thread.start()
+        thread.join()
+
+    assert captured.by is outer
 
 
 def test_tracked_function_is_no_step() -> None:

@@ -319,7 +319,9 @@ def test_a_clock_that_goes_back_is_only_a_warning(honest: Records, tmp_path: Pat
     for record in back[5:]:
         record["ts"] = "2001-01-01T00:00:00.000000Z"
     back[9]["mono_ns"] = back[11]["mono_ns"] = 0
-    restarted = [{**record, "boot": "0000000a", "mono_ns": 0} if place > 5 else record for place, record in enumerate(honest)]
+    restarted = [
+        {**record, "boot": "0000000a", "mono_ns": 0} if place > 5 else record for place, record in enumerate(honest)
+    ]
 
     verdict, other = _told(tmp_path, back), _told(tmp_path, restarted)
 
