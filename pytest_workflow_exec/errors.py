@@ -26,6 +26,7 @@ __all__ = [
     "SandboxSetupError",
     "SettingsError",
     "StepOrderError",
+    "StillRunningError",
     "ValueRefusedError",
     "VerifyFailedError",
     "WorkflowExecError",
@@ -89,6 +90,17 @@ class StepOrderError(WorkflowExecError):
     def __init__(self, *, step: str, waiting_for: str, because: str) -> None:
         super().__init__(f"waits for {waiting_for} ({because})")
         self.step, self.waiting_for, self.because = step, waiting_for, because
+
+
+class StillRunningError(WorkflowExecError):
+    """A step returned while commands of it were still running."""
+
+    def __init__(self, *, step: str, commands: int) -> None:
+        super().__init__(
+            f"step {step!r} returned while {commands} of its commands still ran in another thread. "
+            f"Wait for the thread before the step returns."
+        )
+        self.step, self.commands = step, commands
 
 
 class GateDeniedError(WorkflowExecError):

@@ -34,6 +34,7 @@ def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> No
         # The author's own code: what it raises keeps pytest's traceback.
         outputs = _call(run, step.body, fixtures)
         with failing_plainly(attempt):
+            run.check_quiet(step.id)
             attempt.outputs = keepable(outputs)
         return
     with failing_plainly(attempt):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_workflow_exec.definition import capture_returns
-from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError
+from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
 from pytest_workflow_exec.model import Function, Gate, Outcome, Step
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import NO_OUTPUTS, Run, keepable, outputs_of_return
@@ -132,6 +132,7 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
     planned, run = item.stash[PLANNED], run_of(item)
     body = planned.step.body
     with failing_plainly(attempt):
+        run.check_quiet(planned.step.id)
         if isinstance(body, Gate):
             words = "" if returned is None else str(returned)
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)
@@ -176,7 +177,7 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
             message=conclusion.message,
             waits_for=waits_for,
         )
-    except OutputError as error:
+    except (OutputError, StillRunningError) as error:
         run.finish(step, Outcome.FAILED, duration_s=duration_s, message=str(error))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import StepOrderError
+from pytest_workflow_exec.errors import StepOrderError, StillRunningError
 from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
@@ -59,6 +61,9 @@ class Run:
         self._journal = Journal(log, plan_of(workflow))
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
+        self._commands = 0
+        # A step's own threads may run commands; none may begin while the step ends, or go on after it.
+        self._commands_lock = threading.Lock()
         base = known_values(workflow, settings.inputs, settings.input_groups)
         self._values = replace(
             base,
@@ -180,20 +185,23 @@ class Run:
 
         Raises:
             StepOrderError: The step has ended before.
+            StillRunningError: It is to be satisfied, and commands of it are still running.
             EvidenceError: The end can't be written.
         """
-        self._journal.record(
-            events.step_finished(
-                step,
-                attempt=_ATTEMPT,
-                outcome=outcome,
-                duration_s=duration_s,
-                outputs=outputs.values,
-                files={name: file.to_data() for name, file in outputs.files.items()},
-                message=message,
-                waits_for=waits_for,
-            )
+        event = events.step_finished(
+            step,
+            attempt=_ATTEMPT,
+            outcome=outcome,
+            duration_s=duration_s,
+            outputs=outputs.values,
+            files={name: file.to_data() for name, file in outputs.files.items()},
+            message=message,
+            waits_for=waits_for,
         )
+        with self._commands_lock:
+            if outcome.satisfies:
+                self.check_quiet(step)
+            self._journal.record(event)
         self._outcomes[step] = outcome
         if outcome.satisfies:
             self._outputs[step] = outputs
@@ -242,8 +250,8 @@ class Run:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        self._check_under_way(step)
-        return self._runner.run(argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s)
+        with self._command_of(step):
+            return self._runner.run(argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s)
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]
@@ -255,10 +263,19 @@ class Run:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        self._check_under_way(step)
-        return self._runner.run_trusted(
-            argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s, extra_environment=variables
-        )
+        with self._command_of(step):
+            return self._runner.run_trusted(
+                argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s, extra_environment=variables
+            )
+
+    def check_quiet(self, step: StepId) -> None:
+        """Return if no command of the step is running any more.
+
+        Raises:
+            StillRunningError: One is: the step returned while a thread of it goes on.
+        """
+        if self._commands:
+            raise StillRunningError(step=step, commands=self._commands)
 
     def close(self, *, interrupted: bool) -> None:
         """Write what never ran as blocked and how the run ended, and give everything back.
@@ -314,9 +331,17 @@ class Run:
         stop = self.state.stop
         return "denied" if stop is not None and stop.outcome is Outcome.DENIED else "failed"
 
-    def _check_under_way(self, step: StepId) -> None:
-        if self.state.running != step:
-            raise StepOrderError(step=step, waiting_for=step, because="it is not under way")
+    @contextmanager
+    def _command_of(self, step: StepId) -> Iterator[None]:
+        with self._commands_lock:
+            if self.state.running != step:
+                raise StepOrderError(step=step, waiting_for=step, because="it is not under way")
+            self._commands += 1
+        try:
+            yield
+        finally:
+            with self._commands_lock:
+                self._commands -= 1
 
 
 def steps_until(workflow: Workflow, until: StepId | None) -> tuple[Step, ...]:

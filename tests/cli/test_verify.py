@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from pytest_workflow_exec.model import Outcome
 from tests.evidence._logs import (
@@ -11,8 +14,10 @@ from tests.evidence._logs import (
     decided,
     ended,
     finished,
+    lines_in,
     note,
     passed_run,
+    rechained,
     records_in,
     requested,
     started,
@@ -174,3 +179,58 @@ def test_a_log_can_not_write_on_the_screen(tmp_path: Path) -> None:
         assert "\x1b" not in done.stdout
         assert "\u202e" not in done.stdout
         assert r"\u202egreen" in done.stdout
+
+
+@pytest.mark.parametrize("head", ["", " ", "0" * 63, "0" * 65, "g" * 64, "0" * 63 + "\n", "\u0660" * 64])
+@pytest.mark.parametrize("form", ["--expect-head {}", "--expect-head={}"])
+def test_what_is_no_head_is_a_usage_error(tmp_path: Path, head: str, form: str) -> None:
+    """An empty head, as a script with an unset variable gives it, is refused: it must not look like no head."""
+    path = written(tmp_path, passed_run())
+
+    done = workflow_exec("verify", path, *[part.format(head) for part in form.split(" ")], cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a head is the whole hash: 64 hexadecimal digits" in done.stderr
+
+
+def test_a_huge_blob_is_broken_and_not_a_traceback(tmp_path: Path) -> None:
+    """`verify` and `show` name a stored text that grew beyond all memory."""
+    path = written(tmp_path, [*passed_run()[:2], note(text="x" * 9_000), *passed_run()[2:]])
+    blob = records_in(path)[2]["data"]["text"]["blob"]
+    os.truncate(path.parent / "blobs" / blob[:2] / blob, 50 << 30)
+
+    verified, shown = workflow_exec("verify", path, cwd=tmp_path), workflow_exec("show", path, cwd=tmp_path)
+
+    assert (verified.returncode, shown.returncode) == (1, 1)
+    assert (
+        f"VERDICT broken: blob: line 3 (byte {len(b''.join(lines_in(path)[:2]))}, seq 2): blob {blob} was changed"
+        in (verified.stdout)
+    )
+    assert shown.stdout.startswith("BROKEN blob: line 3 ")
+    assert (verified.stderr, shown.stderr) == ("", "")
+
+
+def test_a_clock_that_went_back_is_a_warning(tmp_path: Path) -> None:
+    """What is odd about a log is said, and changes neither verdict nor exit code."""
+    path = written(tmp_path, passed_run())
+    records = records_in(path)
+    records[3]["ts"] = "2001-01-01T00:00:00.000000Z"
+    path.write_bytes(rechained(records))
+
+    done = workflow_exec("verify", path, cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "warning   the clock went back once, before seq 3\n" in done.stdout
+
+
+def test_a_log_that_contradicts_itself_is_exit_1(tmp_path: Path) -> None:
+    """Right hashes and a right head do not make an approved gate of one that nobody was asked at."""
+    path = written(tmp_path, passed_run())
+    records = [record for record in records_in(path) if record["type"] != "gate.used"]
+    path.write_bytes(rechained(records))
+
+    done = workflow_exec("verify", path, "--expect-head", records_in(path)[-1]["hash"], cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "VERDICT broken: inconsistent: line 10 " in done.stdout
+    assert "no record says that the approval of gate 'approve' was used" in done.stdout

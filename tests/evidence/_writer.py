@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import sys
@@ -48,6 +49,9 @@ def fill(log: EvidenceLog) -> None:
             print(error, flush=True)
 
 
+_STRUCK_APPENDS = 3_000
+
+
 class _StruckError(Exception):
     """What a signal handler raises."""
 
@@ -61,17 +65,18 @@ def struck(log: EvidenceLog) -> None:
 
     signal.signal(signal.SIGALRM, strike)
     signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0003)
-    try:
-        for count in range(3_000):
-            try:
-                returned.append(log.append(note(count=count)).seq)
-            except (_StruckError, EvidenceError):
-                continue
-    except _StruckError:
-        pass
-    finally:
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    print("\n".join(map(str, returned)), flush=True)
+    count, over = 0, False
+    while not over:
+        # Around all of it: the next signal may strike while the last one is still being dealt with.
+        with contextlib.suppress(_StruckError):
+            while count < _STRUCK_APPENDS:
+                count += 1
+                with contextlib.suppress(EvidenceError):
+                    returned.append(log.append(note(count=count)).seq)
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            over = True
+    for seq in returned:
+        print(seq, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError, ValueRefusedError
 from pytest_workflow_exec.evidence import EvidenceLog, read_log
 
-from ._logs import new_log, note, records_in
+from ._logs import new_log, note, records_in, sealed_line
 
 LONG = "ä" + "x" * 9_000
 
@@ -143,3 +143,45 @@ def test_no_temporary_file_stays_behind(tmp_path: Path) -> None:
 
     names = {json.loads(line)["data"]["text"]["blob"] for line in log.path.read_bytes().splitlines()}
     assert {blob.name for blob in _blobs(log)} == names
+
+
+@pytest.mark.parametrize("size_bytes", [0, 100, 9_016, 9_019, 50 << 30])
+def test_a_blob_of_another_size_is_refused_before_it_is_read(tmp_path: Path, size_bytes: int) -> None:
+    """A file that was cut or grew, by one byte or beyond all memory, is a broken blob by its size alone."""
+    log = new_log(tmp_path)
+    log.append(note(text=LONG))
+    log.close()
+    [blob] = _blobs(log)
+    os.truncate(blob, size_bytes)
+
+    with pytest.raises(LogUnreadableError, match=rf"it has {size_bytes} bytes, not 9018"):
+        list(read_log(log.path))
+
+
+@pytest.mark.parametrize("size_bytes", [(50 << 30) - 16, (64 << 20) + 1, -1, True, "9002", None, 9002.0])
+def test_a_record_can_not_claim_a_size_that_no_blob_has(tmp_path: Path, size_bytes: Any) -> None:
+    """A forged record that makes a huge file look right, or names no size, is refused before anything is read."""
+    log = new_log(tmp_path)
+    log.append(note(text=LONG))
+    log.close()
+    [record], [blob] = records_in(log.path), _blobs(log)
+    record["data"]["text"]["size_bytes"] = size_bytes
+    log.path.write_bytes(sealed_line(record))
+    if type(size_bytes) is int:
+        os.truncate(blob, max(size_bytes, 0) + 16)
+
+    with pytest.raises(LogUnreadableError, match="no blob has that size"):
+        list(read_log(log.path))
+
+
+def test_a_text_that_no_reader_could_hold_is_refused(tmp_path: Path) -> None:
+    """Up to 64 MiB a text is kept; one byte more is refused as a value, nothing is written, and the log goes on."""
+    log = new_log(tmp_path)
+    most = "x" * (64 << 20)
+
+    with pytest.raises(ValueRefusedError, match=r"data\.text can't be recorded: it has 67108865 bytes"):
+        log.append(note(text=most + "x"))
+    assert (log.path.read_bytes(), _blobs(log)) == (b"", [])
+    log.append(note(text=most))
+    [record] = read_log(log.path)
+    assert record.data["text"] == most

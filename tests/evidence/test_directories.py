@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +45,53 @@ def test_every_new_folder_and_file_is_private_whatever_the_umask(project: Path) 
     folders = [state, state / "runs", run, run / "outputs", run / "work"]
     assert [_mode(folder) for folder in folders] == [0o700] * 5
     assert [_mode(file) for file in (log.path, state / ".gitignore")] == [0o600] * 2
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o277, 0o477, 0o700, 0o777])
+def test_no_umask_locks_its_own_user_out(tmp_path: Path, umask: int) -> None:
+    """A user without root's rights writes and reads a whole run, blobs too, under any umask, and over leftovers."""
+    user = 65534 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, user, -1)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE_UNDER_UMASK, str(user), str(umask)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    made = list((tmp_path / STATE_DIRECTORY).rglob("*"))
+    assert {_mode(path) for path in made if path.is_dir()} == {0o700}
+    assert {_mode(path) for path in made if not path.is_dir()} == {0o600}
+    assert len([path for path in made if path.parent.parent.name == "blobs"]) == 2
+
+
+_WRITE_UNDER_UMASK = """
+import encodings.ascii, os, sys
+from pathlib import Path
+from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id, read_log
+from pytest_workflow_exec.events import Event
+from pytest_workflow_exec.redaction import Redactor
+
+user, root = int(sys.argv[1]), Path()
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+os.umask(int(sys.argv[2]))
+# What a process leaves that is killed right after it made the folder.
+os.mkdir(".workflow-exec")
+for _ in range(2):
+    run = new_run_id()
+    log = EvidenceLog.create(create_run_directory(root, run), run, redactor=Redactor({}))
+    log.append(Event(type="note", data={"text": "x" * 10_000}))
+    log.barrier()
+    log.close()
+    assert [record.data for record in read_log(log.path)] == [{"text": "x" * 10_000}]
+"""
 
 
 def test_a_run_directory_holds_outputs_and_work_and_nothing_else(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.errors import EvidenceError, OutputError, ValueRefusedError
-from pytest_workflow_exec.evidence import read_log
+from pytest_workflow_exec.evidence import read_log, refuse_unkeepable
 
 from ._logs import new_log, note
 
@@ -67,6 +67,10 @@ def test_a_value_without_an_unambiguous_word_is_refused(tmp_path: Any, value: An
         log.append(note(long="x" * 10_000, outputs=value))
 
     assert SECRET not in str(caught.value)
+    if SECRET not in value:
+        with pytest.raises(ValueRefusedError) as asked:
+            refuse_unkeepable(value, "outputs")
+        assert f"data.{asked.value}" == str(caught.value)
     assert log.path.read_bytes() == content
     assert not (log.path.parent / "blobs").exists()
     log.append(note(text="after"))
@@ -90,6 +94,7 @@ def test_a_json_value_is_read_back_as_it_was_given(tmp_path: Any, value: Any) ->
     """Every JSON value comes back equal, with its type and the sign of its zero, on one line of the log."""
     log = new_log(tmp_path)
 
+    refuse_unkeepable(value, "value")
     appended = log.append(note(value=value))
 
     [read] = read_log(log.path)
@@ -120,3 +125,37 @@ def test_no_secret_reaches_the_run_directory(tmp_path: Any) -> None:
     assert SECRET.encode() not in everything
     assert everything.count(b"[secret TOKEN]") >= 4
     assert appended.data["text"] == "it is [secret TOKEN]!"
+
+
+@pytest.mark.parametrize("levels", [62, 63, 64, 65])
+def test_asking_first_gives_the_same_answer_at_every_depth(tmp_path: Any, levels: int) -> None:
+    """Where a value stands in the data counts for how deep it may be, when it is asked and when it is written."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    log = new_log(tmp_path)
+
+    for place, data in (("outputs.x", {"outputs": {"x": value}}), ("x", {"x": value})):
+        asked = written = True
+        try:
+            refuse_unkeepable(value, place)
+        except ValueRefusedError:
+            asked = False
+        try:
+            log.append(note(**data))
+        except ValueRefusedError:
+            written = False
+        assert asked == written == (levels <= (62 if place == "outputs.x" else 63))
+
+
+def test_many_values_that_are_too_much_together_are_refused(tmp_path: Any) -> None:
+    """What no text alone makes too long is refused by the sum; long texts, which have files of their own, don't count."""
+    log = new_log(tmp_path)
+    many, texts = ["y" * 8_000] * 9_000, ["z" * (30 << 20)] * 3
+
+    with pytest.raises(ValueRefusedError, match=r"outputs\.x can't be recorded: it has \d+ bytes"):
+        refuse_unkeepable(many, "outputs.x")
+    with pytest.raises(ValueRefusedError, match=r"data can't be recorded: it has \d+ bytes"):
+        log.append(note(outputs={"x": many}))
+    assert log.path.read_bytes() == b""
+    refuse_unkeepable(texts, "outputs.x")

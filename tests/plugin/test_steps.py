@@ -381,3 +381,40 @@ def test_output_that_evidence_can_not_hold_fails_its_step_for_everybody(project:
     assert "1 failed" in session.text
     assert 'failures="1"' in (project.root / "report.xml").read_text()
     assert project.outcomes() == {"one": "failed"}
+
+
+@pytest.mark.parametrize("late", ["", "    time.sleep(0.2)\n"], ids=["running", "beginning"])
+def test_command_does_not_outlive_its_step(project: Project, late: str) -> None:
+    """A step that returns while a thread of it runs a command fails; a thread that is too late runs none."""
+    more = (
+        "import threading, time\n"
+        "@step\ndef leaves(workflow, sandbox) -> None:\n"
+        "    def go():\n"
+        f"    {late}"
+        "        sandbox.run(['sleep', '1'])\n"
+        "    threading.Thread(target=go).start()\n"
+        + ("    time.sleep(0.5)\n" if not late else "")
+        + "@step\ndef after(workflow) -> None:\n    time.sleep(1.5)\n"
+    )
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    session = project.pytest("wf", "-p", "no:threadexception")
+
+    outcomes = project.outcomes()
+    assert outcomes["leaves"] == ("passed" if late else "failed"), session.text
+    assert session.status == (0 if late else 1), session.text
+    started = [record["step"] for record in project.of_type("command.started")]
+    assert started.count("leaves") == (0 if late else 1)
+
+
+def test_fixture_may_run_commands_after_its_step(project: Project) -> None:
+    """A step is under way until its fixtures are torn down; what they run then is part of it."""
+    more = (
+        "import pytest\n"
+        "@pytest.fixture\ndef tidy(sandbox):\n    yield\n    sandbox.run(['touch', 'ran-tidy'])\n"
+        "@step\ndef uses(tidy) -> None:\n    pass\n"
+    )
+    project.write("wf/workflow_flow.py", PYTHON.format(more=more))
+
+    assert project.pytest("wf").status == 0
+    assert (project.root / "ran-tidy").exists()

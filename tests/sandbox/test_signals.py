@@ -157,7 +157,7 @@ def test_handler_gets_its_signal_after_the_record(project: Project, survivors: C
 
     with handlers(SIGTERM=handler):
         with signalled_when_ready(project, signal.SIGTERM), pytest.raises(Raised, match="SIGTERM"):
-            project.run(TREE)
+            project.run(TREE, timeout_s=30)
         restored = signal.getsignal(signal.SIGTERM)
 
     assert restored is handler
@@ -178,7 +178,7 @@ def test_handler_that_raises_nothing_makes_no_success(
         signalled_when_ready(project, number),
         pytest.raises(error, match=number.name),
     ):
-        project.run(TREE)
+        project.run(TREE, timeout_s=30)
 
     assert survivors() == []
     assert project.kinds() == ["command.started", "command.finished"]

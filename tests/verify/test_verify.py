@@ -304,3 +304,17 @@ def test_json_is_not_read_for_the_chain_alone(tmp_path: Path) -> None:
     assert record["seq"] == 0
     assert verify_log(path).kind == "edited"
     assert verify_log(path, chain_only=True).records == 1
+
+
+@pytest.mark.parametrize("size_bytes", [9_017, 50 << 30])
+def test_a_blob_that_grew_is_broken_and_not_read(tmp_path: Path, size_bytes: int) -> None:
+    """A stored text that is larger than memory breaks the log like any other change of it, and takes no memory."""
+    happened = passed_run()
+    path = written(tmp_path, [*happened[:2], note(a="x" * 9_000), *happened[2:]])
+    blob = records_in(path)[2]["data"]["a"]["blob"]
+    os.truncate(path.parent / "blobs" / blob[:2] / blob, size_bytes)
+
+    verdict = verify_log(path, expect_head=_head(path))
+
+    assert (verdict.exit_code, verdict.kind, verdict.line) == (1, "blob", 3)
+    assert f"it has {size_bytes} bytes, not 9016" in verdict.message

@@ -1,0 +1,196 @@
+"""The policy as written: what it gives, and what it says of what it does not understand."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.errors import SettingsError
+from pytest_workflow_exec.settings import PolicySettings, RuleSettings, load_settings
+
+
+def _policy(root: Path, text: str) -> PolicySettings:
+    (root / "workflow-exec.toml").write_text(text)
+    return load_settings(root).policy
+
+
+def _problems(root: Path, text: str, *, name: str = "workflow-exec.toml") -> list[str]:
+    (root / name).write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(root)
+    assert all(problem.path == root / name for problem in caught.value.problems)
+    return [f"{problem.line or '-'}: {problem.message}" for problem in caught.value.problems]
+
+
+def test_an_empty_policy_allows_nothing(tmp_path: Path) -> None:
+    """Without rules there are none; path and sandbox have their defaults."""
+    for text in ("", "[policy]\n", "[policy]\ncommands = []\n"):
+        policy = _policy(tmp_path, text)
+        assert (policy.rules, dict(policy.workflow_rules)) == ((), {})
+        assert (policy.path, policy.sandbox) == (("venv", "/usr/bin", "/bin"), None)
+
+
+def test_a_short_rule_has_no_rights_but_the_defaults(tmp_path: Path) -> None:
+    """A rule in `commands` may start nothing, sees no secret, writes nowhere, and has no home."""
+    policy = _policy(tmp_path, '[policy]\ncommands = ["git status", "git log"]\n')
+
+    assert policy.rules == (RuleSettings(rule="git status"), RuleSettings(rule="git log"))
+    assert RuleSettings(rule="x") == RuleSettings(
+        rule="x", exec=(), env=(), secrets=(), network=(), read=(), write=(), home=False
+    )
+
+
+def test_rules_inherit_only_what_they_do_not_say(tmp_path: Path) -> None:
+    """env, write and network of the policy are defaults: a rule that says them, even as empty, has its own."""
+    policy = _policy(
+        tmp_path,
+        '[policy]\ncommands = ["short"]\nenv = ["LANG"]\nwrite = ["dist"]\nnetwork = ["*:443"]\n'
+        '[[policy.command]]\nrule = "silent"\n'
+        '[[policy.command]]\nrule = "own"\nenv = []\nwrite = ["out"]\nnetwork = []\n'
+        'exec = ["python"]\nsecrets = ["TOKEN"]\nread = ["data"]\nhome = true\n',
+    )
+
+    inherited = RuleSettings(rule="short", env=("LANG",), write=("dist",), network=("*:443",))
+    assert policy.rules == (
+        inherited,
+        dataclasses.replace(inherited, rule="silent"),
+        RuleSettings(
+            rule="own", write=("out",), exec=("python",), secrets=("TOKEN",), read=("data",), home=True
+        ),
+    )  # fmt: skip
+
+
+def test_rules_of_a_workflow_are_its_own(tmp_path: Path) -> None:
+    """[policy.workflows.NAME] adds rules for one workflow, with the policy's defaults, and none for the others."""
+    policy = _policy(
+        tmp_path,
+        '[policy]\nenv = ["LANG"]\n[policy.workflows.release]\ncommands = ["twine upload *"]\n'
+        '[[policy.workflows.release.command]]\nrule = "make"\nenv = []\n',
+    )
+
+    assert policy.rules == ()
+    assert dict(policy.workflow_rules) == {
+        "release": (RuleSettings(rule="twine upload *", env=("LANG",)), RuleSettings(rule="make"))
+    }
+
+
+def test_the_digest_is_that_of_the_whole_policy(tmp_path: Path) -> None:
+    """Any change of what the policy says changes its digest; layout, comments and other tables don't."""
+    digest = _policy(tmp_path, '[policy]\ncommands = ["a"]\npath = ["venv"]\n').digest
+    assert _policy(tmp_path, '# note\n[policy]\npath   = ["venv"]\ncommands = [\n "a",\n]\n').digest == digest
+    assert _policy(tmp_path, '[policy]\ncommands = ["a"]\n').digest != digest
+    assert _policy(tmp_path, "").digest == PolicySettings().digest
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[polcy]\ncommands = ["a"]\n', ["1: polcy: there is no such key; did you mean 'policy'?"]),
+        ('[policy]\ncomands = ["a"]\n', ["2: policy.comands: there is no such key; did you mean 'commands'?"]),
+        ('[[policy.command]]\nrul = "a"\nrule = "b"\n',
+         ["2: policy.command[1].rul: there is no such key; did you mean 'rule'?"]),
+        ("[policy.workflows.x]\ncomand = []\n",
+         ["2: policy.workflows.x.comand: there is no such key; did you mean 'command'?"]),
+        ("[policy]\nzzz = 1\n", ["2: policy.zzz: there is no such key"]),
+        ('commands = ["a"]\n', ["1: commands: there is no such key here; 'commands' belongs in the table policy"]),
+        ("[policy]\nhome = true\n",
+         ["2: policy.home: there is no such key here; 'home' belongs in a table of policy.command"]),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_refused_with_the_nearest_one(tmp_path: Path, text: str, expected: list[str]) -> None:
+    """No key is ignored; the message says which key may have been meant, or where this one belongs."""
+    assert _problems(tmp_path, text) == expected
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["gated", "sha256", "sockets", "program", "subcommand", "options", "arguments", "allow", "refuse"],
+)
+def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
+    """A key of the contract that this version can't keep is refused by name, so that nobody relies on it."""
+    [problem] = _problems(tmp_path, f'[[policy.command]]\nrule = "a"\n{key} = "x"\n')
+
+    assert problem.startswith(f"3: policy.command[1].{key}: ")
+    assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
+
+
+@pytest.mark.parametrize("key", ["approvers", "verify", "python_processes", "carry"])
+def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
+    """The same for keys of the policy itself, as a value and as a table."""
+    for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
+        [problem] = _problems(tmp_path, text)
+        assert problem.startswith(f"2: policy.{key}: ")
+        assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
+
+
+_RULES = 'must be a list of rules, such as ["git status"], not '
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[policy]\n\ncommands = "echo *"\n', [f"3: policy.commands {_RULES}a text ('echo *')"]),
+        ("[policy]\ncommands = true\n", [f"2: policy.commands {_RULES}a truth value"]),
+        ("[policy]\ncommands = {a = 1}\n", [f"2: policy.commands {_RULES}a table"]),
+        ("policy.commands = 3\n", [f"1: policy.commands {_RULES}a number"]),
+        ('[policy]\ncommand = ["echo *"]\n',
+         ['2: policy.command must be tables: [[policy.command]] with rule = "git status", not a text (\'echo *\')']),
+        ('[policy.command]\nrule = "x"\n',
+         ['1: policy.command must be tables: [[policy.command]] with rule = "git status", not a table']),
+        ('[policy]\ncommands = [\n  "a",\n  3,\n  "",\n]\n',
+         ['2: policy.commands[2] must be a text, such as "git status", not a number',
+          "2: policy.commands[3] must not be empty"]),
+        ('[[policy.command]]\nrule = "a"\n\n[[policy.command]]\nexec = ["x"]\n',
+         ['4: policy.command[2].rule is missing: it must be a text, such as "git status"']),
+        ('[[policy.command]]\nrule = "a"\nhome = "yes"\n',
+         ["3: policy.command[1].home must be true or false, not a text ('yes')"]),
+        ('[[policy.command]]\nrule = ["a"]\n',
+         ['2: policy.command[1].rule must be a text, such as "git status", not a list']),
+        ('[policy]\nnetwork = "*:443"\n',
+         ["2: policy.network must be a list of places, such as [\"*:443\"], not a text ('*:443')"]),
+        ("[policy]\nenv = [1979-05-27]\n", ['2: policy.env[1] must be a text, such as "LANG", not a date or time']),
+        ("[policy]\npath = 1.5\n",
+         ['2: policy.path must be a list of folders, such as ["venv", "/usr/bin"], not a number']),
+        ('[policy]\nsandbox = "off"\n',
+         [('2: policy.sandbox must be one of "none", "available", "required:landlock", "required:namespaces", '
+          "not a text ('off')")]),
+        ('policy = "x"\n', ["1: policy must be a table: [policy], not a text ('x')"]),
+        ("[policy]\nworkflows = []\n",
+         ["2: policy.workflows must be tables by workflow: [policy.workflows.release], not a list"]),
+        ('[policy.workflows]\nrelease = ["a"]\n',
+         [('2: policy.workflows.release must be a table: [policy.workflows.release] with commands = ["git status"], '
+          "not a list")]),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_told_what_is_expected(tmp_path: Path, text: str, expected: list[str]) -> None:
+    """The message says which key on which line, what belongs there, with an example, and what was found."""
+    assert _problems(tmp_path, text) == expected
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+    """Every problem of the file is listed."""
+    problems = _problems(tmp_path, '[policy]\ncommands = 1\npath = "x"\ncarry = "any"\n[[policy.command]]\nhome = 0\n')
+
+    assert sorted(problem.partition(":")[0] for problem in problems) == ["2", "3", "4", "5", "6"]
+
+
+def test_in_pyproject_tables_are_named_as_they_stand_there(tmp_path: Path) -> None:
+    """Lines are those of the whole file, examples have the whole name, and a text that looks like a table is none."""
+    text = (
+        "[tool.black]\nexclude = '''\n[tool.workflow-exec.policy]\ncommand = 1\n'''\ncommand = 2\n"
+        "[tool.workflow-exec.policy]\n\ncommand = ['x']\n"
+    )
+
+    assert _problems(tmp_path, text, name="pyproject.toml") == [
+        (
+            '9: policy.command must be tables: [[tool.workflow-exec.policy.command]] with rule = "git status", '
+            "not a text ('x')"
+        )
+    ]
+
+
+def test_a_line_that_is_not_sure_is_left_out(tmp_path: Path) -> None:
+    """Where the key can't be found easily, the message stands without a line."""
+    assert _problems(tmp_path, "[[policy]]\n") == ["-: policy must be a table: [policy], not a list"]
