@@ -77,6 +77,12 @@ class Sandbox:
         result = self._run_of_step.run_command(self._step, argv, timeout_s=timeout_s)
         if check and result.exit != 0:
             raise CommandFailedError(
-                argv=result.argv, exit_status=result.exit, signal=result.signal, stderr=result.stderr
+                argv=result.argv,
+                exit_status=result.exit,
+                signal=result.signal,
+                stderr=result.stderr,
+                stdout=result.stdout,
+                truncated=result.truncated,
+                flooded=result.flooded,
             )
         return result

@@ -17,8 +17,8 @@ else:
 from pytest_workflow_exec.run import WorkflowHandle
 
 
-def versions_agree(workflow: WorkflowHandle, version: str) -> dict[str, str]:
-    """Return the version, if the project and the change log name the same one."""
+def versions_agree(workflow: WorkflowHandle, version: str, directory: str) -> dict[str, str]:
+    """Return the version, if the project and the change log name the same one and it is not published yet."""
     project = tomllib.loads((workflow.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     changes = (workflow.root / "CHANGELOG.md").read_text(encoding="utf-8")
     released = re.findall(r"^## (\d+\.\d+\.\d+)", changes, flags=re.MULTILINE)
@@ -26,6 +26,7 @@ def versions_agree(workflow: WorkflowHandle, version: str) -> dict[str, str]:
     assert project["version"] == version
     assert released, "the change log has no released version"
     assert released[0] == version, "the newest entry of the change log is another version"
+    assert not (workflow.root / directory / version).exists(), f"{version} is published already"
     return {"version": version}
 
 
