@@ -164,11 +164,11 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
     if run.state.ended(step):
         # Run a second time by something else than pytest's own loop: its first end stands.
         return
-    if conclusion.outcome is Outcome.NOT_APPLICABLE:
-        run.leave_out(run.workflow.step(step))
-        return
     waits_for = attempt.order_error.waiting_for if attempt.order_error is not None else None
     try:
+        if conclusion.outcome is Outcome.NOT_APPLICABLE:
+            run.leave_out(run.workflow.step(step))
+            return
         run.finish(
             step,
             conclusion.outcome,
