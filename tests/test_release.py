@@ -57,7 +57,11 @@ def test_policy_allows_the_workflow_and_no_more() -> None:
     assert len(commands) == 4
     for command in commands:
         policy.may_match([values.known(argument) for argument in command.argv], inputs={"version": "1.2.3"})
-    for argv in (["git", "push"], ["python", "-m", "build", "--outdir", "elsewhere"], ["twine", "upload", "dist/x.whl"]):
+    for argv in (
+        ["git", "push"],
+        ["python", "-m", "build", "--outdir", "elsewhere"],
+        ["twine", "upload", "dist/x.whl"],
+    ):
         with pytest.raises(CommandRefusedError):
             policy.judge(argv, inputs={"version": "1.2.3"})
     elsewhere = compile_policy(settings, workflow="other", environment=environment)

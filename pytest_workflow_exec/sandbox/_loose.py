@@ -101,7 +101,7 @@ def _open_before_program(runner: Runner, words: Sequence[Token]) -> Token | None
             return token
         word = token.text
         if runner.code.fullmatch(word):
-            return _open_at(words, position + 1)
+            return None if _says_any_code(runner, words, position) else _open_at(words, position + 1)
         if word.startswith(("-", "+")):
             takes_value = not (runner.flags.fullmatch(word) or (word.startswith("--") and "=" in word))
             if takes_value and (found := _open_at(words, position + 1)) is not None:
@@ -118,6 +118,12 @@ def _open_before_program(runner: Runner, words: Sequence[Token]) -> Token | None
         else:
             return None
     return None
+
+
+def _says_any_code(runner: Runner, words: Sequence[Token], position: int) -> bool:
+    # `python -c *` leaves nothing to chance: who writes it means any Python code. A shell's -c stays refused.
+    following = words[position + 1 : position + 2]
+    return runner.modules and words[position].text == "-c" and [token.text for token in following] == ["*"]
 
 
 def _open_at(words: Sequence[Token], position: int) -> Token | None:

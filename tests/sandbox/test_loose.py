@@ -9,6 +9,7 @@ from pytest_workflow_exec.sandbox._rules import parse_tokens
 from pytest_workflow_exec.sandbox._runners import runner_of
 
 LOOSE = [
+    "python -c x{name}*",
     "sh *",
     "sh",
     "bash **",
@@ -28,7 +29,6 @@ LOOSE = [
     "python -B -m *",
     "python -W ignore -m *",
     "python -W ignore *",
-    "python -c *",
     "python -Bc *",
     "python -c{:.*}",
     "python -",
@@ -217,6 +217,8 @@ UNNAMED = [
 ]
 
 NARROW = [
+    "python -c *",
+    "python -I -S -c *",
     "git log **",
     "git --no-pager log **",
     "git -C sub log **",
