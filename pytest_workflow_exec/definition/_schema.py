@@ -242,6 +242,7 @@ class StepModel(Strict):
     outputs: dict[str, OutputModel] | None = None
     call: Annotated[CallModel, _short("function")] | None = None
     verify: Annotated[VerifyModel, _short("path")] | None = None
+    skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     gate: Annotated[GateModel, _short("question")] | None = None
 
 

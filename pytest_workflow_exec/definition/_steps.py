@@ -152,7 +152,7 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.call is not None:
         return read_call(model.call, (*where, "call"), texts, files)
     if model.verify is not None:
-        return _verify(model.verify, model.expect or ExpectModel(), where, texts, files)
+        return _verify(model, model.verify, where, texts, files)
     if model.gate is not None:
         return _gate(model.gate, model.timeout, where, texts, gates)
     return None
@@ -161,6 +161,8 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
 def _check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
     if model.outputs is not None and kind != "run":
         problems.at_key((*where, "outputs"), f"outputs belong to run steps; this one is a {kind} step")
+    if model.skips is not None and kind != "verify":
+        problems.at_key((*where, "skips"), f"skips belong to verify steps; this one is a {kind} step")
     if model.expect is None:
         return
     if kind not in ("run", "verify"):
@@ -170,7 +172,7 @@ def _check_belongings(model: StepModel, kind: str, where: Where, problems: Probl
             problems.at_key((*where, "expect", key), "of a verify step only the exit status can be expected")
 
 
-def _verify(model: VerifyModel, expect: ExpectModel, where: Where, texts: Texts, files: Files) -> Verify | None:
+def _verify(step: StepModel, model: VerifyModel, where: Where, texts: Texts, files: Files) -> Verify | None:
     place = (*where, "verify", "path")
     try:
         path = inside(files.root, files.folder / model.path)
@@ -186,8 +188,8 @@ def _verify(model: VerifyModel, expect: ExpectModel, where: Where, texts: Texts,
         return None
     return Verify(
         path=path,
-        skips_allowed=model.skips == "allow",
-        expect=read_expectation(expect, (*where, "expect"), texts),
+        skips_allowed="allow" in (model.skips, step.skips),
+        expect=read_expectation(step.expect or ExpectModel(), (*where, "expect"), texts),
     )
 
 

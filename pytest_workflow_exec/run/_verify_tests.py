@@ -81,7 +81,7 @@ def check_report(report: ChildReport, *, skips_allowed: bool, failures_expected:
             raise VerifyFailedError(f"{len(tests)} tests {what}: {_some(tests)}")
     if skipped and not skips_allowed:
         message = f"{len(skipped)} tests were skipped, which proves nothing: {_some(skipped)} ("
-        message += "verify: {path: ..., skips: allow} accepts it)"
+        message += "skips: allow beside verify: accepts it)"
         raise VerifyFailedError(message)
     if _PASSED not in report.ran.values():
         message = "no test passed, so nothing is proven"

@@ -34,6 +34,7 @@ SYNTAX: dict[str, tuple[str | bytes, list[Expected]]] = {
     "reference in braces": ("a: {q: Publish ${x}?}\n", [("1:17", "put quotes around it")]),
     "reference in brackets": ("run: [git, ${x}]\n", [("1:13", "put quotes around it")]),
     "star": ("glob: *.whl\n", [("1:8", "put quotes around it")]),
+    "skips of a command": (step("run: [git]\nskips: allow"), [("4:5", "skips belong to verify steps")]),
     "exclamation mark": ("run: [echo, !x]\n", [("1:15", "put quotes around it")]),
     "undefined alias": ("glob: *whl\n", [("1:7", "put quotes around it")]),
     "colon": ("name: Check: all\n", [("1:12", "put quotes around it")]),

@@ -90,6 +90,11 @@ TESTS = "workflow: flow\nsteps:\n  - id: tests\n    verify: {verify}\n  - {{id: 
         ("../checks", "def test_one():\n    assert False\n", False),
         ("../checks", "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n", False),
         (
+            "../checks\n    skips: allow",
+            "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n",
+            True,
+        ),
+        (
             "{path: ../checks, skips: allow}",
             "import pytest\ndef test_one():\n    pass\ndef test_two():\n    pytest.skip('no')\n",
             True,
