@@ -44,6 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest ask this plugin about Python workflow files."""
     config.addinivalue_line("python_files", "workflow_*.py")
+    if config.getoption("workflow_plan") or config.getoption("workflow_plan_json"):
+        # A plan is only shown: workers would be started for nothing.
+        config.option.dist = "no"
     pytest_workflow_exec.plugin_sessions += 1
 
 
@@ -63,14 +66,14 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     return honest_status(config, status)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse to spread the steps of a workflow over workers."""
-    if session.config.getoption("dist", "no") == "no" and not hasattr(session.config, "workerinput"):
+    """Find the workflows of a session with several workers before pytest-xdist starts them."""
+    if not session.config.pluginmanager.has_plugin("dsession"):
         return
-    from ._workers import refuse_workers
+    from ._workers import conduct
 
-    refuse_workers(session.config)
+    conduct(session)
 
 
 @pytest.hookimpl(tryfirst=True)

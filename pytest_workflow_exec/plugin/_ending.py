@@ -8,7 +8,7 @@ import pytest
 
 from pytest_workflow_exec.errors import EvidenceError, PreflightError
 
-from ._finally import run_finally
+from ._finally import run_steps
 from ._keys import SESSION
 from ._order import restore_order, stop_after
 from ._plan import show_plans
@@ -53,7 +53,7 @@ def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generato
         with ending_signals_interrupt():
             with refusals_in_reports(workflows):
                 _open(workflows, session)
-            return (yield from _run(workflows, session))
+            return (yield from run_steps(workflows, session))
     finally:
         close_runs(workflows)
 
@@ -72,20 +72,8 @@ def honest_status(config: pytest.Config, status: int | pytest.ExitCode | None) -
         return status
     if session.discovery:
         return 0 if session.shown else status
-    unfinished = any(not run.fulfilled for run in session.runs.values())
     never_began = session.files and not session.reached_loop
-    return pytest.ExitCode.TESTS_FAILED if unfinished or never_began else status
-
-
-def _run(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
-    try:
-        result = yield
-    except BaseException as error:
-        workflows.interrupted = isinstance(error, (KeyboardInterrupt, pytest.exit.Exception))
-        run_finally(workflows, session)
-        raise
-    run_finally(workflows, session)
-    return result
+    return pytest.ExitCode.TESTS_FAILED if session.unfinished or never_began else status
 
 
 def _open(workflows: WorkflowSession, session: pytest.Session) -> None:

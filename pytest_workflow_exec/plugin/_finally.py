@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 
 from pytest_workflow_exec.run import Run
@@ -9,6 +11,18 @@ from pytest_workflow_exec.run import Run
 from ._keys import PLANNED
 from ._runtest import evidence_or_exit
 from ._session import WorkflowSession
+
+
+def run_steps(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
+    """Let pytest's loop run, and then, however it ended, what is left of the steps of `finally`."""
+    try:
+        result = yield
+    except BaseException as error:
+        workflows.interrupted = isinstance(error, (KeyboardInterrupt, pytest.exit.Exception))
+        run_finally(workflows, session)
+        raise
+    run_finally(workflows, session)
+    return result
 
 
 def run_finally(workflows: WorkflowSession, session: pytest.Session) -> None:
@@ -25,6 +39,8 @@ def run_finally(workflows: WorkflowSession, session: pytest.Session) -> None:
                 run.give_up()
             _tear_down_broken_off(workflows, left[0])
             for item, following in zip(left, [*left[1:], None], strict=True):
+                if workflows.share is not None:
+                    workflows.share.announce(item)
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
 

@@ -17,8 +17,8 @@ from ._session import WorkflowSession
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
 
 
-class SessionHooks:
-    """What the plugin does in a session that collected a workflow."""
+class PlanHooks:
+    """What the plugin does in every session that collects workflows, wherever their steps run."""
 
     def __init__(self, session: WorkflowSession) -> None:
         self._session = session
@@ -39,9 +39,38 @@ class SessionHooks:
         """Name each plan with its digest, and how far commands are confined."""
         return [plan_line(workflow) for workflow in self._session.workflows.values()]
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> _Status | None:
+        """Say a step's outcome in our words."""
+        return self._session.lines.status(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self) -> Generator[None, object, object]:
+        """List the blocked steps below pytest's own short summary."""
+        result = yield
+        self._session.lines.blocked(self._session.blocked)
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Let the exit status tell the truth, and end with the evidence."""
+        self._session.lines.summarising = True
+        session.exitstatus = honest_status(session.config, session.exitstatus) or session.exitstatus
+        if self._session.share is not None:
+            self._session.share.hand_in(self._session)
+        result = yield
+        self._session.lines.last_words(self._session.ends.values())
+        return result
+
+
+class SessionHooks(PlanHooks):
+    """What the plugin does where the steps run."""
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Check everything, start the runs, and end them whatever happens."""
+        if self._session.share is not None:
+            return (yield from self._session.share.run(self._session, session))
         return (yield from run_session(self._session, session))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -87,31 +116,10 @@ class SessionHooks:
         """Turn a step's skips into failures."""
         report = yield
         if (attempt := item.stash.get(ATTEMPT, None)) is not None:
-            judge_report(attempt, call, report, self._session.redactor_of(item))
+            judge_report(attempt, call, report, self._session.run_under_way(item))
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep every report of a step."""
         self._session.note_report(report)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> _Status | None:
-        """Say a step's outcome in our words."""
-        return self._session.lines.status(report)
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(self) -> Generator[None, object, object]:
-        """List the blocked steps below pytest's own short summary."""
-        result = yield
-        self._session.lines.blocked(self._session.blocked)
-        return result
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Let the exit status tell the truth, and end with the evidence."""
-        self._session.lines.summarising = True
-        session.exitstatus = honest_status(session.config, session.exitstatus) or session.exitstatus
-        result = yield
-        self._session.lines.last_words(self._session.runs.values())
-        return result

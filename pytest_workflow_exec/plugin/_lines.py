@@ -10,14 +10,15 @@ import pytest
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.model import Outcome, Workflow
 from pytest_workflow_exec.progress import opening, outcome_style, spent
-from pytest_workflow_exec.run import Run
 from pytest_workflow_exec.settings import load_settings
 
 from ._planned import PlannedItem
+from ._run_end import RunEnd
 
 REPORT_OUTCOME = "workflow_exec_outcome"
 """The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
-
+REPORT_LOG = "workflow_exec_log"
+"""The attribute of a report that says where the evidence of its step is."""
 
 _WITHOUT_TIME = (Outcome.BLOCKED, Outcome.NOT_APPLICABLE)
 
@@ -52,6 +53,7 @@ class StepLines:
         self._config = config
         self._open = False
         self.summarising = False
+        self.unsaid: list[str] = []
 
     @property
     def _terminal(self) -> Terminal | None:
@@ -92,6 +94,16 @@ class StepLines:
         terminal.write_line("" if outcome in _WITHOUT_TIME else f" {spent(seconds)}")
         self._open = False
 
+    def whole(self, step: PlannedItem, workflow: Workflow, outcome: Outcome, seconds: float) -> None:
+        """Write a step's line at once: several workflows are under way, so it names its own."""
+        terminal, style = self._terminal, outcome_style(outcome)
+        if terminal is None or not self.own_lines:
+            return
+        terminal.ensure_newline()
+        terminal.write(f"[{workflow.name} {step.position + 1}/{len(workflow.steps)}] {step.step.id} ")
+        terminal.write(style.word, **{style.color: True})
+        terminal.write_line("" if outcome in _WITHOUT_TIME else f" {spent(seconds)}")
+
     def status(self, report: pytest.TestReport) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Return category, letter and word of a step's report; None for ordinary tests."""
         said = getattr(report, REPORT_OUTCOME, None)
@@ -116,40 +128,22 @@ class StepLines:
             terminal.write_line(f" {nodeid} - {reason}")
 
     def say(self, line: str) -> None:
-        """Write a line of its own."""
-        if self._terminal is not None:
-            self.pause()
-            self._terminal.write_line(line)
+        """Write a line of its own; without a terminal it is kept for whoever has one."""
+        if self._terminal is None:
+            self.unsaid.append(line)
+            return
+        self.pause()
+        self._terminal.write_line(line)
 
-    def last_words(self, runs: Iterable[Run]) -> None:
+    def last_words(self, ends: Iterable[RunEnd]) -> None:
         """Write how each run ended and where its evidence is; the very last line is the head."""
         terminal = self._terminal
         if terminal is None:
             return
-        for run in runs:
-            for line in _last_words(run):
+        for end in ends:
+            for line in end.lines:
                 terminal.write_line(line)
 
 
 def _opening(step: PlannedItem, workflow: Workflow) -> str:
     return opening(step.step.id, number=step.position + 1, total=len(workflow.steps))
-
-
-def _last_words(run: Run) -> Iterable[str]:
-    path = run.log_path
-    shown = path.relative_to(run.workflow.root) if path.is_relative_to(run.workflow.root) else path
-    yield f"workflow {run.workflow.name}: {_verdict(run)}"
-    yield f"evidence {shown}"
-    yield f"evidence head {run.head.seq} {run.head.hash}"
-
-
-def _verdict(run: Run) -> str:
-    total = len(run.state.plan.steps)
-    if run.state.complete:
-        return f"passed, {total} of {total} steps"
-    if run.until is not None and run.fulfilled:
-        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {total} steps"
-    missing = run.not_satisfied
-    stop = run.state.stop
-    why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
-    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {', '.join(missing)}"

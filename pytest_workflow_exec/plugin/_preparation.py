@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -21,7 +21,7 @@ from pytest_workflow_exec.errors import (
 )
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import Run, RunSettings, known_values, preflight, steps_until
+from pytest_workflow_exec.run import Run, RunLock, RunSettings, known_values, preflight, steps_until
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import PolicySettings, load_settings
 
@@ -87,16 +87,59 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
         pytest.UsageError: One would not get through, or is already running; nothing was run.
         EvidenceError: Evidence can't be written.
     """
-    names = _running(session, items)
-    prepared = [_Preparation(session, session.workflows[name], only=len(names) == 1) for name in names]
-    problems = [_placed(problem, session.config) for each in prepared for problem in each.problems]
-    if problems:
-        raise pytest.UsageError(_listed("nothing was run, because the workflow would not get through:", problems))
+    prepared = _prepared(session, _running(session, items), terminal_problem=terminal_problem())
+    session.awaited |= {each.workflow.name for each in prepared}
     for each in prepared:
         try:
             session.runs[each.workflow.name] = Run.open(each.settings())
         except LockHeldError as error:
             raise pytest.UsageError(str(error)) from error
+
+
+def check_runs(session: WorkflowSession, items: Iterable[pytest.Item], *, terminal_problem: str) -> list[Workflow]:
+    """Return the workflows with steps among the items, after all of them were checked; workers will start them.
+
+    Args:
+        terminal_problem: Why no person can be asked there.
+
+    Raises:
+        pytest.UsageError: One would not get through, or is already running; nothing was run.
+        EvidenceError: Evidence can't be written.
+    """
+    prepared = _prepared(session, _running(session, items), terminal_problem=terminal_problem)
+    session.awaited |= {each.workflow.name for each in prepared}
+    for each in prepared:
+        try:
+            RunLock.take(each.workflow.root, each.workflow.name, run="about to be given to a worker").release()
+        except LockHeldError as error:
+            raise pytest.UsageError(str(error)) from error
+    return [each.workflow for each in prepared]
+
+
+def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
+    """Return a new run of a workflow that was checked by the process that hands out the work.
+
+    Raises:
+        WorkflowExecError: It would not get through now, or is already running.
+        EvidenceError: Evidence can't be written.
+    """
+    only = len(session.workflows) == 1
+    prepared = _Preparation(session, workflow, only=only, terminal_problem=None)
+    if prepared.problems:
+        raise PreflightError(prepared.problems)
+    session.runs[workflow.name] = run = Run.open(prepared.settings())
+    return run
+
+
+def _prepared(session: WorkflowSession, names: Sequence[str], *, terminal_problem: str | None) -> list[_Preparation]:
+    only = len(names) == 1
+    prepared = [
+        _Preparation(session, session.workflows[name], only=only, terminal_problem=terminal_problem) for name in names
+    ]
+    problems = [_placed(problem, session.config) for each in prepared for problem in each.problems]
+    if problems:
+        raise pytest.UsageError(_listed("nothing was run, because the workflow would not get through:", problems))
+    return prepared
 
 
 def _running(session: WorkflowSession, items: Iterable[pytest.Item]) -> list[str]:
@@ -107,8 +150,10 @@ def _running(session: WorkflowSession, items: Iterable[pytest.Item]) -> list[str
 class _Preparation:
     """One workflow on its way to a run."""
 
-    def __init__(self, session: WorkflowSession, workflow: Workflow, *, only: bool) -> None:
-        self.workflow, self._session = workflow, session
+    def __init__(
+        self, session: WorkflowSession, workflow: Workflow, *, only: bool, terminal_problem: str | None
+    ) -> None:
+        self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
         self._inputs = self._resolve_inputs(only=only)
         self._policy_settings, self._policy = self._read_policy()
@@ -163,7 +208,7 @@ class _Preparation:
             policy=self._policy,
             texts=_texts(self._inputs),
             environment=os.environ,
-            terminal_problem=terminal_problem(),
+            terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
         )
 

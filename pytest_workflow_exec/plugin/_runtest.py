@@ -9,14 +9,15 @@ import pytest
 
 from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
-from pytest_workflow_exec.model import Function, Gate, Outcome, Step
+from pytest_workflow_exec.model import Function, Gate, Outcome
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import NO_OUTPUTS, Run, keepable, outputs_of_return
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
 from ._gates import ask_at
 from ._keys import ATTEMPT, PLANNED
-from ._lines import REPORT_OUTCOME
+from ._lines import REPORT_LOG, REPORT_OUTCOME
+from ._run_end import RunEnd, shown_log
 from ._session import WorkflowSession, run_of
 
 
@@ -44,6 +45,8 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
         session.attempts.pop(item.nodeid, None)
     with evidence_or_exit(session):
         _end(session, item, attempt, conclude(attempt))
+    if session.share is not None:
+        session.share.end(session, item.stash[PLANNED])
     return result
 
 
@@ -80,7 +83,7 @@ def is_left_out(item: pytest.Item) -> bool:
     return attempt is not None and attempt.left_out
 
 
-def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, redactor: Redactor) -> None:
+def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, run: Run | None) -> None:
     """Make a step's report say what is so, without secrets: a skip is a failure, whoever asked for it."""
     if attempt.left_out and report.when == "setup" and report.skipped:
         # Its body is held back by `pytest_hold_back_body`; only a passed setup lets pytest go on to say so.
@@ -93,24 +96,33 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _fail(report, f"a step may not be skipped or expected to fail: {_reason(report)}")
     elif report.outcome == "passed" and call.excinfo is not None and not attempt.left_out:
         _fail(report, f"it raised {call.excinfo.exconly()}")
-    _redact(report, redactor)
+    if run is not None:
+        _redact(report, run.redactor)
+        setattr(report, REPORT_LOG, shown_log(run))
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
 
 
 def close_runs(session: WorkflowSession) -> None:
-    """Write the end of every run."""
+    """Write the end of every run that has none."""
     for run in session.runs.values():
-        try:
-            run.close(interrupted=session.interrupted)
-        except EvidenceError as error:
-            session.evidence_error = session.evidence_error or str(error)
+        if run.workflow.name not in session.ends:
+            close_run(session, run)
+
+
+def close_run(session: WorkflowSession, run: Run) -> None:
+    """Write how a run ended."""
+    try:
+        run.close(interrupted=session.interrupted)
+    except EvidenceError as error:
+        session.evidence_error = session.evidence_error or str(error)
+    session.ends[run.workflow.name] = RunEnd.of(run)
 
 
 def _admit(item: pytest.Item, attempt: Attempt) -> None:
     if attempt.admitted:
         pytest.fail("a step is attempted again only by its own retry", pytrace=False)
     with failing_plainly(attempt):
-        _begin(run_of(item), item.stash[PLANNED].step, attempt)
+        _begin(item, attempt)
     if attempt.left_out:
         pytest.skip("does not apply")
     if attempt.order_error is not None:
@@ -118,8 +130,10 @@ def _admit(item: pytest.Item, attempt: Attempt) -> None:
         pytest.skip(str(attempt.order_error))
 
 
-def _begin(run: Run, step: Step, attempt: Attempt) -> None:
+def _begin(item: pytest.Item, attempt: Attempt) -> None:
+    step = item.stash[PLANNED].step
     try:
+        run = run_of(item)
         attempt.left_out = not run.applies(step)
         if not attempt.left_out:
             run.start(step)
@@ -149,12 +163,14 @@ def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) ->
 
 
 def _end(session: WorkflowSession, item: pytest.Item, attempt: Attempt, conclusion: Conclusion) -> None:
-    planned, run = item.stash[PLANNED], run_of(item)
+    planned = item.stash[PLANNED]
+    workflow, run = session.workflows[planned.workflow], session.runs.get(planned.workflow)
     if conclusion.outcome is Outcome.BLOCKED:
         session.blocked.append((item.nodeid, conclusion.message))
     duration_s = attempt.duration_s
-    _write_end(run, planned.step.id, attempt, conclusion, duration_s)
-    session.lines.finish(planned, run.workflow, conclusion.outcome, duration_s)
+    if run is not None:
+        _write_end(run, planned.step.id, attempt, conclusion, duration_s)
+    session.lines.finish(planned, workflow, conclusion.outcome, duration_s)
     if conclusion.outcome is Outcome.FAILED and all(report.passed for report in attempt.reports):
         # Nobody else has said why.
         session.lines.say(f"{item.nodeid} failed: {conclusion.message}")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_workflow_exec.errors import Problem, WorkflowExecError
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
-from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import Run
 
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
 from ._planned import PlannedItem
+from ._run_end import RunEnd
+
+if TYPE_CHECKING:
+    from ._workers import WorkerShare
 
 HOOKS_NAME = "workflow_exec_session"
 
-
-NO_SECRETS = Redactor({})
 
 _DISCOVERY = (
     "collectonly",
@@ -58,6 +60,12 @@ class WorkflowSession:
     """Whether plans were shown instead of run."""
     reached_loop: bool = False
     """Whether pytest got as far as running items."""
+    ends: dict[str, RunEnd] = field(default_factory=dict)
+    """How the runs ended, as far as they have."""
+    awaited: set[str] = field(default_factory=set)
+    """The workflows that were to run."""
+    share: WorkerShare | None = None
+    """What this process may run, if it is one of several workers."""
     evidence_error: str | None = None
     """Why evidence can't be written; the session ends with exit status 3."""
 
@@ -66,6 +74,11 @@ class WorkflowSession:
         self.lines = StepLines(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a workflow that was to run is not known to have done all that was asked."""
+        return any(name not in self.ends or not self.ends[name].fulfilled for name in self.awaited)
 
     @property
     def discovery(self) -> bool:
@@ -86,10 +99,9 @@ class WorkflowSession:
         self.pytest_session = session
         self._planned = {item.nodeid: item.stash[PLANNED] for item in session.items if PLANNED in item.stash}
 
-    def redactor_of(self, item: pytest.Item) -> Redactor:
-        """Return what takes the secrets of the item's run out of its reports."""
-        run = self.runs.get(item.stash[PLANNED].workflow)
-        return NO_SECRETS if run is None else run.redactor
+    def run_under_way(self, item: pytest.Item) -> Run | None:
+        """Return the run that the item's step belongs to; None before it has begun."""
+        return self.runs.get(item.stash[PLANNED].workflow)
 
     def start_line(self, nodeid: str) -> None:
         """Begin the line of the item with that node id."""
@@ -114,6 +126,10 @@ def session_of(config: pytest.Config) -> WorkflowSession:
         from ._hooks import SessionHooks
 
         config.stash[SESSION] = session = WorkflowSession(config)
+        if hasattr(config, "workerinput"):
+            from ._workers import WorkerShare
+
+            session.share = WorkerShare.of(config)
         # Registered now, during collection, so that these wrappers are around those of plugins
         # that were there from the start: what pytest's cacheprovider reorders, they see last.
         config.pluginmanager.register(SessionHooks(session), HOOKS_NAME)
@@ -125,9 +141,14 @@ def run_of(item: pytest.Item) -> Run:
 
     Raises:
         WorkflowExecError: Its workflow is not under way.
+        StepOrderError: An earlier step found that it can't be.
+        EvidenceError: It was to begin now, and evidence can't be written.
     """
     step = item.stash[PLANNED]
-    run = item.config.stash[SESSION].runs.get(step.workflow)
+    session = item.config.stash[SESSION]
+    run = session.runs.get(step.workflow)
+    if run is None and session.share is not None:
+        return session.share.begin(session, step)
     if run is None:
         message = f"workflow {step.workflow!r} is not under way; a step runs only as part of it"
         raise WorkflowExecError(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,8 +12,17 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager
-def ending_signals_interrupt() -> Iterator[None]:
-    """Turn the signals that end a process into an interrupt, as long as the context lasts."""
+def ending_signals_interrupt(unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Turn the signals that end a process into an interrupt, as long as the context lasts.
+
+    Args:
+        unless: Asked at each signal; if it holds, the signal means nothing any more.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not unless():
+            raise KeyboardInterrupt(signal.Signals(number).name)
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -21,13 +30,9 @@ def ending_signals_interrupt() -> Iterator[None]:
     for number, handler in before.items():
         # nohup sets SIGHUP aside on purpose.
         if handler is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)

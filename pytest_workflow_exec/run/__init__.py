@@ -4,6 +4,7 @@ from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
+from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
 from pytest_workflow_exec.run._run import Run, RunSettings, plan_of, steps_until
@@ -18,6 +19,7 @@ __all__ = [
     "FileOutput",
     "Plan",
     "Run",
+    "RunLock",
     "RunSettings",
     "RunState",
     "Sandbox",

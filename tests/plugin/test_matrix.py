@@ -156,6 +156,3 @@ def test_plugins(project: Project, flow: Flow, module: str) -> None:
     session = project.pytest("wf", *(PLUGINS[module] if module != "pytest_randomly" else []))
 
     check(project, session, flow)
-    if module == "xdist":
-        assert session.status == 4
-        assert project.untouched

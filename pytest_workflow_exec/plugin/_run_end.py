@@ -1,0 +1,64 @@
+"""How a run ended, as far as the session that started it has to know: plain values that can leave a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_workflow_exec.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended."""
+
+    workflow: str
+    fulfilled: bool
+    """Whether every step that was to run is satisfied."""
+    lines: tuple[str, ...]
+    """What a person is told about it; the last one is the head of its evidence."""
+
+    @classmethod
+    def of(cls, run: Run) -> RunEnd:
+        """Return how a run ended that is closed."""
+        return cls(
+            workflow=run.workflow.name,
+            fulfilled=run.fulfilled,
+            lines=(
+                f"workflow {run.workflow.name}: {_verdict(run)}",
+                f"evidence {shown_log(run)}",
+                f"evidence head {run.head.seq} {run.head.hash}",
+            ),
+        )
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, object]) -> RunEnd:
+        """Return the end that a worker sent; whatever is not certain counts against it."""
+        lines = data.get("lines")
+        return cls(
+            workflow=str(data.get("workflow")),
+            fulfilled=data.get("fulfilled") is True,
+            lines=tuple(map(str, lines)) if isinstance(lines, (list, tuple)) else (),
+        )
+
+    def to_data(self) -> dict[str, object]:
+        """Return it in values that travel between processes."""
+        return {"workflow": self.workflow, "fulfilled": self.fulfilled, "lines": list(self.lines)}
+
+
+def shown_log(run: Run) -> str:
+    """Return where the run's evidence is, from its project on."""
+    path = run.log_path
+    return str(path.relative_to(run.workflow.root) if path.is_relative_to(run.workflow.root) else path)
+
+
+def _verdict(run: Run) -> str:
+    total = len(run.state.plan.steps)
+    if run.state.complete:
+        return f"passed, {total} of {total} steps"
+    if run.until is not None and run.fulfilled:
+        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {total} steps"
+    missing = run.not_satisfied
+    stop = run.state.stop
+    why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
+    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {', '.join(missing)}"
