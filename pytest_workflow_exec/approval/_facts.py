@@ -102,5 +102,6 @@ def _value(value: Json) -> str:
 def _commit(request: GateRequest) -> Fact:
     if request.commit is None:
         return _fact("Commit", "none: not under version control", is_warning=True)
-    state = {True: "DIRTY: files differ from it", False: "clean", None: "not known whether clean"}[request.dirty]
+    dirty = f"DIRTY: files differ from it, sha256 {escape_line(request.changes or _NONE_YET)} of the differences"
+    state = {True: dirty, False: "clean", None: "not known whether clean"}[request.dirty]
     return _fact("Commit", f"{request.commit}, {state}", is_warning=request.dirty is not False)

@@ -75,6 +75,8 @@ class GateRequest:
     """None outside version control."""
     dirty: bool | None
     """None if it is not known."""
+    changes: str | None = None
+    """SHA-256 over every file that differs from the commit, in hex; None if that is not known."""
     policy_digest: str
     pin: str = "unpinned"
     signers: str = "none yet"
@@ -139,6 +141,7 @@ _PLAIN = (
     "meaning",
     "commit",
     "dirty",
+    "changes",
     "policy_digest",
     "pin",
     "signers",

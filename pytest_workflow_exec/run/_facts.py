@@ -58,7 +58,11 @@ def run_facts(
         "inputs": dict(inputs),
         "policy": {"digest": policy.digest, "sandbox": policy.level, "pin": "unpinned"},
         "level": policy.level,
-        "repository": {"commit": repository.commit, "dirty": repository.dirty},
+        "repository": {
+            "commit": repository.commit,
+            "dirty": repository.dirty,
+            "changes": repository.changes,
+        },
         "starter": starter(),
         "versions": versions(),
         "plugins": dict(plugins),

@@ -22,6 +22,7 @@ _LIFETIME = timedelta(days=7)
 _NONCE_BYTES = 16
 _SPOKEN = {
     "commit": "the commit",
+    "changes": "a file of the working tree",
     "covers": "what runs after it",
     "dirty": "whether the working tree is clean",
     "policy_digest": "the policy",
@@ -70,6 +71,7 @@ def build_request(
         shown=tuple(_shown(gate.show, values)),
         commit=repository.commit,
         dirty=repository.dirty,
+        changes=repository.changes,
         policy_digest=policy.digest,
         pin="unpinned",
         signers="none yet",

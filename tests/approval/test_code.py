@@ -28,6 +28,7 @@ CHANGES: dict[str, Any] = {
     "shown": (replace(sample_request().shown[0], file=None), sample_request().shown[1]),
     "commit": None,
     "dirty": False,
+    "changes": "0" * 64,
     "policy_digest": "00" * 32,
     "pin": "pinned",
     "signers": "release-managers",
