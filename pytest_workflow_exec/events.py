@@ -126,6 +126,19 @@ def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: 
     return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
 
 
+def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:
+    """Return that the bytes there are no record: a writer died in the middle of one, and another goes on behind it.
+
+    Args:
+        offset: Where the bytes begin: the end of the last whole record.
+        size_bytes: How many there are, without the newline that ends them.
+        sha256: Their digest, in hex.
+        cause: Why they are there.
+    """
+    data: dict[str, Json] = {"offset": offset, "bytes": size_bytes, "sha256": sha256, "cause": cause}
+    return Event(type="recovery", data=data)
+
+
 def gate_requested(step: StepId, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
     """Return the question of a gate, with every fact it was asked on and their digest."""
     return Event(type="gate.requested", step=step, attempt=attempt, data={"request": request, "digest": digest})

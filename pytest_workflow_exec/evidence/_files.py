@@ -17,17 +17,19 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def opened_directory(path: Path, *, follow: bool = False) -> Iterator[int]:
+def opened_directory(path: Path, *, follow: bool = False, parent: int | None = None) -> Iterator[int]:
     """Give a descriptor of an existing folder.
 
     Args:
         follow: Whether `path` itself may be a symbolic link.
+        parent: A descriptor of the folder that holds it; None to follow the path.
 
     Raises:
         EvidenceError: There is no such folder, or it can't be opened.
     """
+    name = path if parent is None else path.name
     try:
-        folder = os.open(path, _DIRECTORY if follow else _DIRECTORY | os.O_NOFOLLOW)
+        folder = os.open(name, _DIRECTORY if follow else _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     except OSError as error:
         raise EvidenceError(f"{path} can't be used for evidence: {_why_no_directory(path, error)}") from error
     try:
@@ -71,7 +73,7 @@ def write_durably(path: Path, content: bytes, *, folder: int) -> None:
     file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
     try:
         os.fchmod(file, 0o600)
-        _write_all(file, content)
+        write_all(file, content)
         os.fsync(file)
         os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
@@ -81,6 +83,17 @@ def write_durably(path: Path, content: bytes, *, folder: int) -> None:
     finally:
         os.close(file)
     os.fsync(folder)
+
+
+def write_all(file: int, content: bytes) -> None:
+    """Write all of the content, in as many parts as the system takes it.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -153,9 +166,3 @@ def _why_no_directory(path: Path, error: OSError) -> str:
     if isinstance(error, FileExistsError):
         return "it exists already"
     return "it is no directory. Remove it." if error.errno == errno.ENOTDIR else reason_of(error)
-
-
-def _write_all(file: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(file, rest) :]

@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 64 << 10
 _DOMAIN = hashlib.sha256(b"workflow-exec-evidence/1\n")
 _BEFORE_HASH = b',"hash":"'
 _SEAL_BYTES = len(_BEFORE_HASH) + 64 + len(b'"}\n')
+_BEGINNING = b'{"v":1,"seq":'
 _VERSION = re.compile(rb'\{"v":(0|[1-9][0-9]{0,8}),')
 _START = re.compile(
     rb'\{"v":1,"seq":(0|[1-9][0-9]{0,17}),"run":"([^"\\]*)","ts":"[^"\\]*","mono_ns":[0-9]+,"boot":"[^"\\]*",'
@@ -99,6 +100,22 @@ def seal_claims(raw: bytes) -> Seal | None:
     if start is None or end is None:
         return None
     return Seal(int(start[1]), start[2], start[3], end[1], end[2])
+
+
+def seems_cut(raw: bytes) -> bool:
+    """Return whether a line that is no record can be the start of one that was cut and later ended by a newline.
+
+    A whole record's line carries three marks of its end. Changing one bit takes away one of them at most.
+    """
+    kept = raw.rstrip()
+    begins = kept.startswith(_BEGINNING) or (kept != b"" and _BEGINNING.startswith(kept))
+    ended = kept + b"\n"
+    marks = (
+        ended[-_END_BYTES:].startswith(b',"prev":"'),
+        ended[-_SEAL_BYTES:].startswith(_BEFORE_HASH),
+        ended.endswith(b'"}\n'),
+    )
+    return raw.endswith(b"\n") and begins and sum(marks) < 2  # noqa: PLR2004  # one of three may be chance
 
 
 def read_seal(raw: bytes) -> Seal:

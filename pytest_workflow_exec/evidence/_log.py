@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -18,20 +17,22 @@ from pytest_workflow_exec.errors import EvidenceError, ValueRefusedError
 from pytest_workflow_exec.events import Actor, Event
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.settings import Durability
 
 from ._blobs import MAX_TEXT_BYTES, Blob, spilled, write_blob
 from ._boot import boot_id
-from ._files import opened_directory, reason_of
-from ._lines import MAX_LINE_BYTES, sealed
-from ._names import LOG_NAME
+from ._chain import BrokenChainError, Chain, Tail
+from ._files import reason_of
+from ._lines import MAX_LINE_BYTES, BadLineError, record_of, sealed
+from ._log_file import LogFile
+from ._read import records_of
 from ._record import NO_HASH, VERSION, Head, Record
+from ._rescue import saved
 from ._run_id import RUN_ID
 from ._strict import encode
 from ._values import Cleaner, refuse_too_long
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TYPE = re.compile(r"[a-z]+(?:[._][a-z]+)*", re.ASCII)
-_sync = getattr(os, "fdatasync", os.fsync)
 
 
 class _State(NamedTuple):
@@ -43,11 +44,11 @@ class _State(NamedTuple):
 
 
 class EvidenceLog:
-    """A run's log, open for appending by the process that made it."""
+    """A run's log, open for appending by one process."""
 
-    def __init__(self, file: int, path: Path, run: RunId, redactor: Redactor) -> None:
-        """Take over the descriptor of a new, empty log; use `create`."""
-        self._file, self._path, self._run = file, path, run
+    def __init__(self, file: LogFile, run: RunId, redactor: Redactor, *, synced: bool) -> None:
+        """Take over the file of a new, empty log; use `create` or `reopen`."""
+        self._file, self._run, self._synced = file, run, synced
         self._cleaner = Cleaner(redactor)
         self._owner = os.getpid()
         self._lock = threading.RLock()
@@ -57,37 +58,73 @@ class EvidenceLog:
         self._pending: _State | None = None
 
     @classmethod
-    def create(cls, run_directory: Path, run: RunId, *, redactor: Redactor) -> EvidenceLog:
+    def create(
+        cls, run_directory: Path, run: RunId, *, redactor: Redactor, durability: Durability = "power"
+    ) -> EvidenceLog:
         """Return the new log of a run, durable in its folder and readable only to its owner.
+
+        Args:
+            durability: What a record survives once a barrier returned: a power cut, or the end of the process.
 
         Raises:
             EvidenceError: Something of that name is there already, or it can't be made.
         """
-        if not RUN_ID.fullmatch(run):
-            raise EvidenceError(f"{run!r} is no run id")
-        path = run_directory / LOG_NAME
-        with opened_directory(run_directory) as folder:
-            try:
-                file = os.open(LOG_NAME, _FLAGS, 0o600, dir_fd=folder)
-            except OSError as error:
-                raise EvidenceError(f"{path} can't be created: {reason_of(error)}") from error
-            try:
-                _own(file, path)
-                os.fsync(folder)
-            except BaseException:
-                os.close(file)
-                raise
-        return cls(file, path, run, redactor)
+        _demand_run_id(run)
+        return cls(LogFile.create(run_directory), run, redactor, synced=durability == "power")
+
+    @classmethod
+    def reopen(
+        cls,
+        run_directory: Path,
+        run: RunId,
+        *,
+        redactor: Redactor,
+        durability: Durability = "power",
+        on_record: Callable[[Record], None] | None = None,
+    ) -> EvidenceLog:
+        """Return a log that is there, read and checked from its first record on, ready for the next one.
+
+        A record that was not written whole stays where it is; a `recovery` record behind it says so.
+
+        Args:
+            on_record: Is given each record before anything is written, with long texts still as references. What it
+                raises goes through.
+
+        Raises:
+            EvidenceError: There is no log, it is not its owner's own, another process writes to it, it is broken, or
+                it is not the run's.
+        """
+        _demand_run_id(run)
+        log = cls(LogFile.open(run_directory), run, redactor, synced=durability == "power")
+        try:
+            tail = log._read(on_record)
+            if tail is not None:
+                log._mend(tail)
+        except BaseException:
+            log.close()
+            raise
+        return log
 
     @property
     def path(self) -> Path:
         """The log's file."""
-        return self._path
+        return self._file.path
 
     @property
     def head(self) -> Head:
         """The newest record's place and hash."""
         return Head(seq=self._state.seq, hash=self._state.hash)
+
+    def records(self, *, blobs: bool = True) -> Iterator[Record]:
+        """Give the records of the open file in order, whatever its path names now.
+
+        Args:
+            blobs: Whether long texts are put back; see `whole_record`.
+
+        Raises:
+            LogUnreadableError: It can't be read, or was broken meanwhile; the records before were given.
+        """
+        return records_of(self._file.reader(), self.path, blobs=blobs)
 
     def append(self, event: Event) -> Record:
         """Write one event as the log's next record and return it, as it will be read back.
@@ -97,17 +134,7 @@ class EvidenceLog:
             EvidenceError: The record could not be written whole, or an earlier one could not; the log is over.
         """
         with self._writing():
-            record, line, blobs = self._prepared(event)
-            try:
-                for blob in blobs:
-                    write_blob(self._path.parent, blob)
-            except EvidenceError as error:
-                self._die(str(error), error)
-            self._pending = _State(record.seq, record.hash, self._state.size_bytes + len(line))
-            self._write(line)
-            self._state = self._pending
-            self._pending = None
-            return record
+            return self._append(event)
 
     def barrier(self) -> None:
         """Return once everything written so far survives a power cut, in the file that the path names.
@@ -117,28 +144,59 @@ class EvidenceLog:
         """
         with self._writing():
             try:
-                _sync(self._file)
-                held, named = os.fstat(self._file), _facts(self._path)
+                if self._synced:
+                    self._file.sync()
+                problem = self._file.problem(self._state.size_bytes)
             except OSError as error:
                 self._die(f"could not be made durable: {reason_of(error)}", error)
-            problem = _difference(held, named, self._state.size_bytes)
             if problem:
                 self._die(problem)
 
     def close(self) -> None:
         """Let go of the file; nothing can be written any more. Closing twice does nothing."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
+
+    def _read(self, on_record: Callable[[Record], None] | None) -> Tail | None:
+        chain = Chain()
+        try:
+            for link in chain.links(self._file.reader()):
+                record = record_of(link.line.raw)
+                if record.run != self._run:
+                    raise EvidenceError(f"{self.path} is the log of run {record.run}, not of {self._run}")
+                if on_record is not None:
+                    on_record(record)
+        except BrokenChainError as error:
+            place = f"line {error.line.number}, byte {error.line.offset}, seq {error.seq}"
+            raise EvidenceError(f"{self.path} is broken ({place}): {error}. {self._advice}") from error
+        except BadLineError as error:
+            raise EvidenceError(f"{self.path} is broken (seq {chain.head.seq}): {error}. {self._advice}") from error
+        except OSError as error:
+            raise EvidenceError(f"{self.path} can't be read: {reason_of(error)}") from error
+        self._state = _State(chain.head.seq, chain.head.hash, self._file.size_bytes)
+        return chain.tail
+
+    def _mend(self, tail: Tail) -> None:
+        with self._writing():
+            ending = b"\n" if tail.newline else b""
+            if tail.torn is not None:
+                # In one write: a newline alone would leave a line that somebody may have edited.
+                self._append(tail.torn.event, after=ending)
+            else:
+                self._put(ending, self._state._replace(size_bytes=self._state.size_bytes + len(ending)))
+        self.barrier()
+
+    @property
+    def _advice(self) -> str:
+        return f"Nothing is written to it. See what `workflow-exec verify {self.path}` says."
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         # The owner first: in a forked child, another thread of the parent may hold the lock for ever.
         if os.getpid() != self._owner:
-            raise EvidenceError(f"{self._path} belongs to process {self._owner}; a forked child may not write to it")
+            raise EvidenceError(f"{self.path} belongs to process {self._owner}; a forked child may not write to it")
         with self._lock:
             if self._busy:
-                raise EvidenceError(f"{self._path}: a signal handler may not write while a record is being written")
+                raise EvidenceError(f"{self.path}: a signal handler may not write while a record is being written")
             self._busy = True
             try:
                 self._refuse_if_over()
@@ -149,33 +207,59 @@ class EvidenceLog:
 
     def _refuse_if_over(self) -> None:
         if self._dead is not None:
-            raise EvidenceError(f"{self._path} takes no more records: it {self._dead}")
-        if self._file < 0:
-            raise EvidenceError(f"{self._path} takes no more records: it is closed")
+            raise EvidenceError(f"{self.path} takes no more records: it {self._dead}")
+        if self._file.closed:
+            raise EvidenceError(f"{self.path} takes no more records: it is closed")
 
     def _settle(self) -> None:
         # Ctrl-C can strike between the write and the note of it. The file's size says which of the two
         # states is true; a guess would let the next record name a predecessor that isn't there.
         if self._pending is None:
             return
-        size_bytes = os.fstat(self._file).st_size
+        size_bytes = self._file.size_bytes
         if size_bytes == self._pending.size_bytes:
             self._state = self._pending
         elif size_bytes != self._state.size_bytes:
             self._die("was interrupted in the middle of a record")
         self._pending = None
 
-    def _write(self, line: bytes) -> None:
+    def _append(self, event: Event, *, after: bytes = b"") -> Record:
+        record, line, blobs = self._prepared(event)
         try:
-            written = os.write(self._file, line)
+            for blob in blobs:
+                write_blob(self.path.parent, blob)
+        except EvidenceError as error:
+            self._die(str(error), error)
+        content = after + line
+        self._put(content, _State(record.seq, record.hash, self._state.size_bytes + len(content)))
+        return record
+
+    def _put(self, content: bytes, state: _State) -> None:
+        self._pending = state
+        self._write(content)
+        self._state = state
+        self._pending = None
+
+    def _write(self, content: bytes) -> None:
+        try:
+            written = self._file.write(content)
         except OSError as error:
             self._die(f"could not be written: {reason_of(error)}", error)
-        if written != len(line):
-            self._die(f"took only {written} of {len(line)} bytes of a record; is the disk full?")
+        if written != len(content):
+            self._die(f"took only {written} of {len(content)} bytes of a record; is the disk full?")
 
     def _die(self, reason: str, cause: Exception | None = None) -> NoReturn:
         self._dead = reason
-        raise EvidenceError(f"{self._path} {reason}") from cause
+        message = f"{self.path} {reason}"
+        if self._is_displaced():
+            message += f". {saved(self._file.reader, self.path.parent)}"
+        raise EvidenceError(message) from cause
+
+    def _is_displaced(self) -> bool:
+        try:
+            return self._file.displaced() is not None
+        except OSError:
+            return False
 
     def _prepared(self, event: Event) -> tuple[Record, bytes, list[Blob]]:
         data = self._cleaner.data(event.data)
@@ -208,6 +292,11 @@ class EvidenceLog:
         }
 
 
+def _demand_run_id(run: RunId) -> None:
+    if not RUN_ID.fullmatch(run):
+        raise EvidenceError(f"{run!r} is no run id")
+
+
 def _body(fields: Mapping[str, object], data: Json) -> bytes:
     # One dictionary, one call: an encoder's start costs more than encoding a small record.
     ordered = {**fields, "actor": _actor_data(fields["actor"]), "data": data}
@@ -231,31 +320,3 @@ def _short_body(fields: Mapping[str, object], data: Json, blobs: list[Blob]) -> 
 
 
 _SEAL_ROOM = 128
-
-
-def _own(file: int, path: Path) -> None:
-    os.fchmod(file, 0o600)
-    facts = os.fstat(file)
-    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1 or facts.st_uid != os.geteuid():
-        raise EvidenceError(f"{path} is not a regular file of its own that belongs to uid {os.geteuid()}")
-
-
-def _facts(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _difference(held: os.stat_result, named: os.stat_result | None, size_bytes: int) -> str | None:
-    if named is None or held.st_nlink == 0:
-        return "was deleted or moved away" if named is None else "was replaced by another file"
-    if (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino):
-        return "was replaced by another file"
-    if held.st_nlink != 1:
-        return "has a second name: somebody linked it"
-    if held.st_size > size_bytes:
-        return f"was written by somebody else: it has {held.st_size} bytes, not {size_bytes}"
-    if held.st_size < size_bytes:
-        return f"was cut, or its records are not being stored: it has {held.st_size} bytes, not {size_bytes}"
-    return None

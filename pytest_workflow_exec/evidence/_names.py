@@ -6,4 +6,5 @@ STATE_DIRECTORY = ".workflow-exec"
 RUNS = "runs"
 LOG_NAME = "evidence.jsonl"
 BLOBS = "blobs"
+SAVED = "saved"
 RUN_SUBDIRECTORIES = ("outputs", "work")

@@ -10,9 +10,10 @@ from typing import BinaryIO
 from pytest_workflow_exec.errors import LogUnreadableError
 
 from ._blobs import BlobError, may_hold_blobs, resolve_blobs
+from ._chain import BrokenChainError, Chain
 from ._files import open_regular, reason_of
-from ._lines import BadLineError, Line, Seal, lines_of, read_seal, record_of
-from ._record import NO_HASH, Record
+from ._lines import BadLineError, record_of
+from ._record import Record
 
 
 def open_log(path: Path) -> BinaryIO:
@@ -24,41 +25,46 @@ def open_log(path: Path) -> BinaryIO:
     return open_regular(path)
 
 
-def read_log(path: Path) -> Iterator[Record]:
-    """Give a log's records in order, with blobs put back; a last line without newline is left out.
+def read_log(path: Path, *, blobs: bool = True) -> Iterator[Record]:
+    """Give a log's records in order; what is no record and was recovered from, or stands torn at the end, is left out.
+
+    Args:
+        blobs: Whether long texts are put back; see `whole_record`.
 
     Raises:
         LogUnreadableError: The log is missing or broken; the records before the bad line were given.
     """
-    before: Seal | None = None
     with open_log(path) as file:
-        try:
-            for line in lines_of(file):
-                if line.torn:
-                    return
-                seal = _linked(line, before)
-                yield _whole_record(line, path)
-                before = seal
-        except OSError as error:
-            raise LogUnreadableError(f"{path} can't be read: {reason_of(error)}") from error
-        except (BadLineError, BlobError) as error:
-            raise LogUnreadableError(
-                f"{path}, line {line.number}: {error}. See what `workflow-exec verify {path}` says."
-            ) from error
+        yield from records_of(file, path, blobs=blobs)
 
 
-def _linked(line: Line, before: Seal | None) -> Seal:
-    seal = read_seal(line.raw)
-    seq, prev = (0, NO_HASH.encode("ascii")) if before is None else (before.seq + 1, before.hash)
-    if (seal.seq, seal.prev) != (seq, prev):
-        raise BadLineError("it does not follow the record before it")
-    if before is not None and seal.run != before.run:
-        raise BadLineError("it belongs to another run")
-    return seal
+def records_of(file: BinaryIO, path: Path, *, blobs: bool) -> Iterator[Record]:
+    """Give the records of an open log in order, as `read_log` does.
+
+    Raises:
+        LogUnreadableError: The log is broken; the records before the bad line were given.
+    """
+    chain, number = Chain(), 0
+    try:
+        for link in chain.links(file):
+            if chain.tail is not None:
+                return
+            number = link.line.number
+            record = record_of(link.line.raw)
+            yield whole_record(record, path.parent) if blobs and may_hold_blobs(link.line.raw) else record
+    except OSError as error:
+        raise LogUnreadableError(f"{path} can't be read: {reason_of(error)}") from error
+    except (BadLineError, BlobError) as error:
+        place = error.line.number if isinstance(error, BrokenChainError) else number
+        raise LogUnreadableError(
+            f"{path}, line {place}: {error}. See what `workflow-exec verify {path}` says."
+        ) from error
 
 
-def _whole_record(line: Line, path: Path) -> Record:
-    record = record_of(line.raw)
-    if not may_hold_blobs(line.raw):
-        return record
-    return dataclasses.replace(record, data=resolve_blobs(record.data, path.parent).data)
+def whole_record(record: Record, run_directory: Path) -> Record:
+    """Return a record with its long texts put back in place of the references to them.
+
+    Raises:
+        BlobError: A text is missing, or is not what the record says.
+    """
+    return dataclasses.replace(record, data=resolve_blobs(record.data, run_directory).data)

@@ -13,9 +13,10 @@ from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import SettingsError
 
 from ._problems import Detail, Source
-from ._values import PolicySettings, RuleSettings, SandboxMode
+from ._values import Durability, PolicySettings, RuleSettings, SandboxMode, Settings
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+_Days = Annotated[int, Field(ge=1, le=36500)]
 
 
 class _Strict(BaseModel):
@@ -49,12 +50,15 @@ class _Policy(_WorkflowPolicy):
 
 class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
+    durability: Durability = "power"
+    retention_days: _Days | None = None
 
 
-def read_policy(source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> PolicySettings:
-    """Return the policy that the table of a configuration file states.
+def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
+    """Return what the table of a configuration file states.
 
     Args:
+        root: The project.
         place: The keys that lead to the table in the file.
 
     Raises:
@@ -66,7 +70,16 @@ def read_policy(source: Path, table: Mapping[str, Json], place: tuple[str, ...])
         known, origin = _known(), Source(path=source, place=place)
         details = cast("list[Detail]", error.errors(include_url=False))
         raise SettingsError([origin.problem(detail, known) for detail in details]) from error
-    policy = file.policy
+    return Settings(
+        root=root,
+        source=source,
+        policy=_policy(file.policy, table),
+        durability=file.durability,
+        retention_days=file.retention_days,
+    )
+
+
+def _policy(policy: _Policy, table: Mapping[str, Json]) -> PolicySettings:
     return PolicySettings(
         rules=_rules(policy, policy),
         path=tuple(policy.path),

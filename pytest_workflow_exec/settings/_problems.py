@@ -11,7 +11,7 @@ from typing import TypedDict, get_args
 from pytest_workflow_exec.errors import Problem
 
 from ._toml import line_of
-from ._values import SandboxMode
+from ._values import Durability, SandboxMode
 
 LATER = {
     "gated": "gated commands",
@@ -45,6 +45,8 @@ _EXPECTED = {
     "write": 'a list of paths, such as ["dist"]',
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
     "home": "true or false",
+    "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
+    "retention_days": "a number of days from 1 on, such as 90",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _KINDS: Mapping[type, str] = {

@@ -79,6 +79,6 @@ def _table_of(path: Path) -> Mapping[str, Json] | None:
 
 def _settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
     # pydantic is a tenth of a second that only a project with a configuration should pay.
-    from ._file import read_policy
+    from ._file import read_settings
 
-    return Settings(root=root, source=source, policy=read_policy(source, table, place))
+    return read_settings(root, source, table, place)

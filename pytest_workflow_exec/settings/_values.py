@@ -10,6 +10,8 @@ from typing import Literal
 from pytest_workflow_exec.digests import digest_of
 
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
+Durability = Literal["power", "process"]
+"""What evidence survives: a power cut, or only the end of the process, however sudden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +51,6 @@ class Settings:
     source: Path | None
     """The file that it was read from; None if the project has none."""
     policy: PolicySettings = field(default_factory=PolicySettings)
+    durability: Durability = "power"
+    retention_days: int | None = None
+    """How long runs are to be kept at least; None: not said."""
