@@ -64,6 +64,43 @@ def run_started(facts: Mapping[str, Json]) -> Event:
     return Event(type="run.started", data=facts)
 
 
+def run_resumed(
+    facts: Mapping[str, Json],
+    *,
+    session: int,
+    carried: Sequence[StepId],
+    again: Mapping[StepId, Sequence[str]],
+    unknown: Sequence[StepId],
+    redo: Mapping[str, Json] | None,
+) -> Event:
+    """Return the first event of a later session of a run.
+
+    Args:
+        facts: What it was started with, as for `run_started`.
+        session: Its number; the first session of a run was 1.
+        carried: The steps that count as they are.
+        again: The steps that had passed and run again, each with the reasons.
+        unknown: The steps that were started before and have no end.
+        redo: The step that a person wants to run again, with `step`, `reason` and `who`; None if nobody does.
+    """
+    return Event(
+        type="run.resumed",
+        data={
+            **facts,
+            "session": session,
+            "carried": list(carried),
+            "again": {step: list(reasons) for step, reasons in again.items()},
+            "unknown": list(unknown),
+            "redo": redo,
+        },
+    )
+
+
+def step_invalidated(step: StepId, *, reasons: Sequence[str]) -> Event:
+    """Return the note that a step which had passed counts no more, and has to run again."""
+    return Event(type="step.invalidated", step=step, data={"reasons": list(reasons)})
+
+
 def run_finished(*, result: RunResult, counts: Mapping[str, int], not_satisfied: Sequence[StepId]) -> Event:
     """Return the last event of a run: how it ended and which planned steps are not satisfied."""
     return Event(
@@ -87,6 +124,7 @@ def step_finished(
     files: Mapping[str, Json],
     message: str = "",
     waits_for: StepId | None = None,
+    used: Sequence[StepId] = (),
 ) -> Event:
     """Return how a step ended.
 
@@ -95,6 +133,7 @@ def step_finished(
         files: For each output that is a file: `path`, `sha256` and `size_bytes`.
         message: Why it is not satisfied; empty otherwise.
         waits_for: The step that blocks it, for blocked steps.
+        used: The steps whose outputs its code looked at.
     """
     return Event(
         type="step.finished",
@@ -107,6 +146,7 @@ def step_finished(
             "files": dict(files),
             "message": message,
             "waits_for": waits_for,
+            "used": list(used),
         },
     )
 
@@ -139,13 +179,17 @@ def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:
     return Event(type="recovery", data=data)
 
 
-def gate_requested(step: StepId, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
-    """Return the question of a gate, with every fact it was asked on and their digest."""
+def gate_requested(step: StepId | None, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
+    """Return the question of a gate, with every fact it was asked on and their digest.
+
+    Args:
+        step: The gate; None for the engine's own question before a run goes on.
+    """
     return Event(type="gate.requested", step=step, attempt=attempt, data={"request": request, "digest": digest})
 
 
 def gate_decided(
-    step: StepId,
+    step: StepId | None,
     *,
     attempt: int,
     decision: Decided,
@@ -180,6 +224,6 @@ def gate_decided(
     )
 
 
-def gate_used(gate: StepId, *, attempt: int, digest: str, used_by: StepId) -> Event:
+def gate_used(gate: StepId | None, *, attempt: int, digest: str, used_by: StepId | None) -> Event:
     """Return the first use of an approval: what was approved was recomputed and is unchanged."""
     return Event(type="gate.used", step=gate, attempt=attempt, data={"digest": digest, "used_by": used_by})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._ask import ask
 from ._decision import Channel, Decision
+from ._reason import ask_reason
 from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, WordsSource
 from ._screen import render
 from ._terminal import terminal_problem
@@ -19,6 +20,7 @@ __all__ = [
     "ShownOutput",
     "WordsSource",
     "ask",
+    "ask_reason",
     "escape",
     "render",
     "terminal_problem",

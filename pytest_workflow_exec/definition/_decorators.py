@@ -104,6 +104,8 @@ def step(
     timeout: str | None = None,
     when: str | None = None,
     always: bool = False,
+    idempotent: bool = False,
+    max_age: str | None = None,
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
@@ -112,7 +114,8 @@ def step(function: object = None, /, **options: object) -> object:
         function: The function, where the decorator stands without arguments.
         options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt; `when`, a condition
             without which the step does not apply; `always=True` for a step that runs last, whatever became of the
-            others.
+            others; `idempotent=True` for a step that may run a second time unasked; `max_age`, such as `7d`, after
+            which a resumed run does not carry it.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

@@ -18,7 +18,7 @@ from ._names import GATE_LATER, STEP_LATER, one_line_problem, suggestion
 Place = tuple[Path, int]
 """A file and a line in it."""
 
-_STEP_KEYWORDS = ("name", "description", "timeout", "when", "always")
+_STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age")
 _GATE_KEYWORDS = ("question", "show", "timeout", "meaning", "refs", "assurance", "when")
 
 
@@ -31,6 +31,8 @@ class StepOptions:
     timeout_s: float | None = None
     when: str | None = None
     always: bool = False
+    idempotent: bool = False
+    max_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +57,11 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
     return StepOptions(
         name=_line("@step", options, "name", place),
         description=_text("@step", options, "description", place),
-        timeout_s=_timeout("@step", options, place),
+        timeout_s=_duration("@step", options, "timeout", place),
         when=_text("@step", options, "when", place),
         always=_flag("@step", options, "always", place),
+        idempotent=_flag("@step", options, "idempotent", place),
+        max_age_s=_duration("@step", options, "max_age", place),
     )
 
 
@@ -74,7 +78,7 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
     return GateOptions(
         question=_text("@gate", options, "question", place),
         show=_lines("@gate", options, "show", place),
-        timeout_s=_timeout("@gate", options, place),
+        timeout_s=_duration("@gate", options, "timeout", place),
         meaning=_line("@gate", options, "meaning", place) or "approve",
         refs=_lines("@gate", options, "refs", place),
         when=_text("@gate", options, "when", place),
@@ -131,14 +135,14 @@ def _flag(what: str, options: Mapping[str, object], key: str, place: Place) -> b
     return value
 
 
-def _timeout(what: str, options: Mapping[str, object], place: Place) -> float | None:
-    value = _text(what, options, "timeout", place)
+def _duration(what: str, options: Mapping[str, object], key: str, place: Place) -> float | None:
+    value = _text(what, options, key, place)
     if value is None:
         return None
     try:
         return parse_duration(value)
     except ValueError as error:
-        refuse(place, f"{what}: timeout {error}")
+        refuse(place, f"{what}: {key} {error}")
 
 
 def place_of(function: Callable[..., object]) -> Place:

@@ -204,6 +204,8 @@ def _step(reader: _Reader, function: DeclaredFunction, seen: _Seen) -> Step | No
         timeout_s=marks.timeout_s if isinstance(marks, StepOptions) else None,
         when=when,
         always=isinstance(marks, StepOptions) and marks.always,
+        idempotent=isinstance(marks, StepOptions) and marks.idempotent,
+        max_age_s=marks.max_age_s if isinstance(marks, StepOptions) else None,
     )
     text = {function.name: digest_of_bytes(segment(reader.source, node))}
     return with_digest(step, root=reader.files.root, variables=reader.variables, sources=text)

@@ -68,6 +68,15 @@ def _whole(value: object) -> int:
     return int(text)
 
 
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(_text(value))
+    if text not in ("true", "false"):
+        raise complaint(f"must be true or false, not {quoted(text)}")
+    return text == "true"
+
+
 def _choice(value: object) -> object:
     return str(value) if isinstance(value, str) else value
 
@@ -99,6 +108,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 Line = Annotated[str, BeforeValidator(_line)]
 Name = Annotated[str, BeforeValidator(_name)]
 Duration = Annotated[float, BeforeValidator(_duration)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
@@ -237,6 +247,8 @@ class StepModel(Strict):
     description: Text = ""
     timeout: Duration | None = None
     when: Text | None = None
+    idempotent: Flag = False
+    max_age: Duration | None = None
     run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
     expect: ExpectModel | None = None
     outputs: dict[str, OutputModel] | None = None

@@ -223,6 +223,8 @@ def _step(
         timeout_s=None if isinstance(body, Gate) else model.timeout,
         when=when,
         always=always,
+        idempotent=model.idempotent,
+        max_age_s=model.max_age,
     )
     root = reader.files.root
     try:

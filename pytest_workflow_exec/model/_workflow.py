@@ -33,6 +33,10 @@ class Step:
     """If it is false, the step does not apply, and later ones may run."""
     always: bool = False
     """Whether it stands in `finally`: it runs once the workflow has begun, whatever became of the other steps."""
+    idempotent: bool = False
+    """Whether running it a second time does no harm, so that nobody has to be asked before."""
+    max_age_s: float | None = None
+    """How old it may be, in seconds, for a resumed run to carry it; None for any age."""
 
     @property
     def kind(self) -> str:

@@ -36,6 +36,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="stop after that step: later ones are not run, and the run is partial",
     )
     group.addoption(
+        "--workflow-resume", action="store_true", help="go on with the newest run of each workflow that has not passed"
+    )
+    group.addoption("--workflow-run", metavar="RUN", help="the run to go on with, by its id or the beginning of it")
+    group.addoption(
+        "--workflow-redo",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]STEP",
+        help="when going on, run this step and its dependents again; asks for a reason",
+    )
+    group.addoption(
+        "--workflow-new", action="store_true", help="start a new run beside an older one that has not passed"
+    )
+    group.addoption(
         "--workflow-plan", action="store_true", help="show what would be run, in which order, and run nothing"
     )
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")

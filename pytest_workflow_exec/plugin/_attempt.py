@@ -22,8 +22,8 @@ class Attempt:
     """Whether the step was announced in the log: only then may its body run."""
     order_error: StepOrderError | None = None
     """Why it may not run."""
-    left_out: bool = False
-    """Whether it does not apply: then it has no body to run, and that is fine."""
+    stand_in: Outcome | None = None
+    """How it ends without running: it does not apply, or is carried; None if it has to run."""
     body_ran: bool = False
     errors: list[BaseException] = field(default_factory=list)
     """What its phases raised, whatever another plugin made of it."""
@@ -71,7 +71,7 @@ def conclude(attempt: Attempt) -> Conclusion:
     objection = _objection(attempt)
     if objection is not None:
         return Conclusion(outcome=Outcome.FAILED, message=objection)
-    return Conclusion(outcome=Outcome.NOT_APPLICABLE if attempt.left_out else Outcome.PASSED)
+    return Conclusion(outcome=attempt.stand_in or Outcome.PASSED)
 
 
 def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
@@ -83,7 +83,7 @@ def _objection(attempt: Attempt) -> str | None:
     for report in attempt.reports:
         if report.outcome != "passed" or hasattr(report, "wasxfail"):
             return f"{report.when}: {_short(report.longreprtext)}"
-    if not attempt.left_out and not (attempt.admitted and attempt.body_ran):
+    if attempt.stand_in is None and not (attempt.admitted and attempt.body_ran):
         return "its body never ran"
     if not {"setup", "call", "teardown"} <= {report.when for report in attempt.reports}:
         return "pytest did not run it to its end"

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_workflow_exec.errors import EvidenceError, PreflightError
+from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, PreflightError
 
 from ._finally import run_steps
 from ._keys import SESSION
@@ -79,6 +79,8 @@ def honest_status(config: pytest.Config, status: int | pytest.ExitCode | None) -
 def _open(workflows: WorkflowSession, session: pytest.Session) -> None:
     try:
         open_runs(workflows, session.items)
+    except GateDeniedError as error:
+        pytest.exit(f"nothing was run: {error}", returncode=int(pytest.ExitCode.TESTS_FAILED))
     except EvidenceError as error:
         workflows.evidence_error = str(error)
         pytest.exit(f"evidence can't be written: {error}", returncode=_EVIDENCE_LOST)

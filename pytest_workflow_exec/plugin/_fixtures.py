@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import pytest
@@ -35,4 +35,22 @@ def _step_item(request: pytest.FixtureRequest) -> pytest.Item:
 
 def _typed_outputs(item: pytest.Item, run: Run) -> Mapping[StepId, object]:
     annotations = item.config.stash[SESSION].annotations.get(run.workflow.name, {})
-    return {step: restore_return(outputs, annotations.get(step)) for step, outputs in run.values.outputs.items()}
+    return _NotedOutputs(run, annotations)
+
+
+class _NotedOutputs(Mapping[StepId, object]):
+    """What earlier steps returned; looking at it is noted, so that a resumed run knows who used what."""
+
+    def __init__(self, run: Run, annotations: Mapping[StepId, object]) -> None:
+        self._run, self._annotations = run, annotations
+
+    def __getitem__(self, step: StepId) -> object:
+        outputs = self._run.values.outputs[step]
+        self._run.note_use(step)
+        return restore_return(outputs, self._annotations.get(step))
+
+    def __iter__(self) -> Iterator[StepId]:
+        return iter(self._run.values.outputs)
+
+    def __len__(self) -> int:
+        return len(self._run.values.outputs)

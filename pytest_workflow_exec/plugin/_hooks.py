@@ -11,7 +11,7 @@ from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
 from ._planned import planned
-from ._runtest import admit_item, attempted, guarded_body, is_left_out, judge_report
+from ._runtest import admit_item, attempted, guarded_body, has_stand_in, judge_report
 from ._session import WorkflowSession
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
@@ -106,8 +106,8 @@ class SessionHooks(PlanHooks):
     # pytest takes only methods of that prefix for hooks, whatever hook they name.
     @pytest.hookimpl(tryfirst=True, specname="pytest_pyfunc_call")
     def pytest_hold_back_body(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Keep the body of a step that does not apply from running."""
-        return True if is_left_out(pyfuncitem) else None
+        """Keep the body of a step from running that does not apply or is carried."""
+        return True if has_stand_in(pyfuncitem) else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

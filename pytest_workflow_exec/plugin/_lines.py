@@ -20,7 +20,7 @@ REPORT_OUTCOME = "workflow_exec_outcome"
 REPORT_LOG = "workflow_exec_log"
 """The attribute of a report that says where the evidence of its step is."""
 
-_WITHOUT_TIME = (Outcome.BLOCKED, Outcome.NOT_APPLICABLE)
+_WITHOUT_TIME = (Outcome.BLOCKED, Outcome.NOT_APPLICABLE, Outcome.CARRIED)
 
 
 class Terminal(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 
 import pytest
 
@@ -21,10 +22,21 @@ from pytest_workflow_exec.errors import (
 )
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import Run, RunLock, RunSettings, known_values, preflight, steps_until
+from pytest_workflow_exec.run import (
+    Present,
+    Resumption,
+    Run,
+    RunLock,
+    RunSettings,
+    known_values,
+    preflight,
+    repository_facts,
+    steps_until,
+)
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import PolicySettings, load_settings
 
+from ._onward import Onward, onward, problems_of, with_reason
 from ._order import cuts
 from ._planned import planned
 from ._session import WorkflowSession
@@ -89,11 +101,11 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     """
     prepared = _prepared(session, _running(session, items), terminal_problem=terminal_problem())
     session.awaited |= {each.workflow.name for each in prepared}
-    for each in prepared:
-        try:
-            session.runs[each.workflow.name] = Run.open(each.settings())
-        except LockHeldError as error:
-            raise pytest.UsageError(str(error)) from error
+    try:
+        for settings in [each.settings() for each in prepared]:
+            session.runs[settings.workflow.name] = Run.open(settings)
+    except (LockHeldError, PreflightError) as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def check_runs(session: WorkflowSession, items: Iterable[pytest.Item], *, terminal_problem: str) -> list[Workflow]:
@@ -155,13 +167,24 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
+        self._onward = self._find_earlier(only=only)
+        self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
         self._policy_settings, self._policy = self._read_policy()
+        self._present = self._look()
+        self._resumption = self._work_out()
         self._check()
 
     def settings(self) -> RunSettings:
+        """Return what the run is started with; asks for the reason of a step that is to run again.
+
+        Raises:
+            PreflightError: Nobody gave a reason.
+        """
         inputs, policy = self._ready()
-        config = self._session.config
+        config, resumption = self._session.config, self._resumption
+        if self._onward is not None and self._present is not None and resumption is not None:
+            resumption = with_reason(self._onward, self.workflow, self._present, resumption)
         return RunSettings(
             workflow=self.workflow,
             policy=policy,
@@ -173,6 +196,8 @@ class _Preparation:
             command_line=config.invocation_params.args,
             plugins=_plugin_versions(config),
             until=self._session.until.get(self.workflow.name),
+            given=self._given,
+            resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
         )
 
@@ -184,8 +209,11 @@ class _Preparation:
 
     def _resolve_inputs(self, *, only: bool) -> Inputs | None:
         try:
-            given = _given_inputs(self._session.config, self.workflow, only=only)
-            return resolve_inputs(self.workflow, given)
+            earlier = {} if self._onward is None else self._onward.given
+            declared = {spec.name for spec in self.workflow.inputs}
+            kept = {name: text for name, text in earlier.items() if name in declared}
+            self._given = {**kept, **_given_inputs(self._session.config, self.workflow, only=only)}
+            return resolve_inputs(self.workflow, self._given)
         except PreflightError as error:
             self.problems += error.problems
             return None
@@ -198,12 +226,42 @@ class _Preparation:
             self.problems += error.problems
             return None, None
 
+    def _find_earlier(self, *, only: bool) -> Onward | None:
+        try:
+            return onward(self._session.config, self.workflow, only=only)
+        except PreflightError as error:
+            self.problems += error.problems
+            return None
+
+    def _look(self) -> Present | None:
+        if self._onward is None or self._inputs is None or self._policy is None:
+            return None
+        return Present(
+            inputs=_plain(self._inputs),
+            policy=self._policy,
+            repository=repository_facts(self.workflow.root),
+            now=datetime.now(timezone.utc),
+        )
+
+    def _work_out(self) -> Resumption | None:
+        if self._onward is None or self._present is None:
+            return None
+        resumption = self._onward.resumption(self.workflow, self._present)
+        said = problems_of(self._onward, resumption, terminal_problem=self._terminal_problem)
+        self.problems += [Problem(path=self.workflow.file, message=message) for message in said]
+        return resumption
+
     def _check(self) -> None:
         if self._inputs is None or self._policy is None:
             return
+        carried = () if self._resumption is None else self._resumption.carried
         self.problems += preflight(
             self.workflow,
-            steps=steps_until(self.workflow, self._session.until.get(self.workflow.name)),
+            steps=[
+                step
+                for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
+                if step.id not in carried
+            ],
             values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=_texts(self._inputs),

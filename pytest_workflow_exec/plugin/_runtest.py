@@ -62,7 +62,7 @@ def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
 def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
     """Let the body of a step run only if the step was announced; keep what it returns."""
     attempt = item.stash.get(ATTEMPT, None)
-    if attempt is not None and attempt.left_out:
+    if attempt is not None and attempt.stand_in is not None:
         return (yield)
     if attempt is None or not attempt.admitted or attempt.body_ran:
         pytest.fail(
@@ -77,15 +77,15 @@ def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
     return result
 
 
-def is_left_out(item: pytest.Item) -> bool:
-    """Return whether the item is a step that does not apply."""
+def has_stand_in(item: pytest.Item) -> bool:
+    """Return whether the item is a step that ends without running."""
     attempt = item.stash.get(ATTEMPT, None)
-    return attempt is not None and attempt.left_out
+    return attempt is not None and attempt.stand_in is not None
 
 
 def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, run: Run | None) -> None:
     """Make a step's report say what is so, without secrets: a skip is a failure, whoever asked for it."""
-    if attempt.left_out and report.when == "setup" and report.skipped:
+    if attempt.stand_in is not None and report.when == "setup" and report.skipped:
         # Its body is held back by `pytest_hold_back_body`; only a passed setup lets pytest go on to say so.
         report.outcome, report.longrepr = "passed", None
     elif call.excinfo is not None:
@@ -94,7 +94,7 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _fail(report, str(attempt.order_error))
     elif report.outcome == "skipped" or hasattr(report, "wasxfail"):
         _fail(report, f"a step may not be skipped or expected to fail: {_reason(report)}")
-    elif report.outcome == "passed" and call.excinfo is not None and not attempt.left_out:
+    elif report.outcome == "passed" and call.excinfo is not None and attempt.stand_in is None:
         _fail(report, f"it raised {call.excinfo.exconly()}")
     if run is not None:
         _redact(report, run.redactor)
@@ -123,8 +123,8 @@ def _admit(item: pytest.Item, attempt: Attempt) -> None:
         pytest.fail("a step is attempted again only by its own retry", pytrace=False)
     with failing_plainly(attempt):
         _begin(item, attempt)
-    if attempt.left_out:
-        pytest.skip("does not apply")
+    if attempt.stand_in is not None:
+        pytest.skip(attempt.stand_in.words)
     if attempt.order_error is not None:
         # A skip opens no debugger and no traceback; its report is made a failure before anyone counts it.
         pytest.skip(str(attempt.order_error))
@@ -134,8 +134,11 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
     step = item.stash[PLANNED].step
     try:
         run = run_of(item)
-        attempt.left_out = not run.applies(step)
-        if not attempt.left_out:
+        if run.carries(step):
+            attempt.stand_in = Outcome.CARRIED
+        elif not run.applies(step):
+            attempt.stand_in = Outcome.NOT_APPLICABLE
+        else:
             run.start(step)
             attempt.admitted = True
     except StepOrderError as error:
@@ -185,6 +188,9 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
         if conclusion.outcome is Outcome.NOT_APPLICABLE:
             run.leave_out(run.workflow.step(step))
             return
+        if conclusion.outcome is Outcome.CARRIED:
+            run.carry(run.workflow.step(step))
+            return
         run.finish(
             step,
             conclusion.outcome,
@@ -222,6 +228,6 @@ def _reason(report: pytest.TestReport) -> str:
 
 def _standing(attempt: Attempt, report: pytest.TestReport) -> Outcome:
     if report.outcome == "passed":
-        return Outcome.NOT_APPLICABLE if attempt.left_out else Outcome.PASSED
+        return attempt.stand_in or Outcome.PASSED
     outcome = conclude(attempt).outcome
     return outcome if outcome is not Outcome.PASSED else Outcome.FAILED

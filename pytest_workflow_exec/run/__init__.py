@@ -1,12 +1,17 @@
 """Running a workflow: what may happen next, what is true now, and what has to be known before."""
 
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
+from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
+from pytest_workflow_exec.run._earlier import EarlierRun, newest_run, run_named
+from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
+from pytest_workflow_exec.run._history import History
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
+from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._run import Run, RunSettings, plan_of, steps_until
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
@@ -16,8 +21,14 @@ __all__ = [
     "NO_OUTPUTS",
     "REPORT_VARIABLE",
     "Approver",
+    "Carried",
+    "EarlierRun",
     "FileOutput",
+    "History",
     "Plan",
+    "Present",
+    "Redo",
+    "Resumption",
     "Run",
     "RunLock",
     "RunSettings",
@@ -34,12 +45,17 @@ __all__ = [
     "keepable",
     "known_values",
     "needs_person",
+    "newest_run",
     "outputs_of_return",
     "perform_command",
     "perform_verify",
     "plan_of",
     "preflight",
+    "repository_facts",
     "restore_return",
+    "resumption_of",
+    "run_named",
     "settle",
+    "starter",
     "steps_until",
 ]

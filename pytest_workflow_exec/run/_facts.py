@@ -43,12 +43,14 @@ def run_facts(
     repository: Repository,
     command_line: Sequence[str],
     plugins: Mapping[str, str],
+    given: Mapping[str, str],
 ) -> Mapping[str, Json]:
     """Return the data of `run.started`.
 
     Args:
         command_line: pytest's own arguments.
         plugins: Versions of the other pytest plugins at work, by name.
+        given: The inputs that were given on the command line, as they were typed.
     """
     return {
         "workflow": workflow.name,
@@ -56,13 +58,10 @@ def run_facts(
         "plan": workflow.plan,
         "plan_digest": workflow.digest,
         "inputs": dict(inputs),
+        "given": dict(given),
         "policy": {"digest": policy.digest, "sandbox": policy.level, "pin": "unpinned"},
         "level": policy.level,
-        "repository": {
-            "commit": repository.commit,
-            "dirty": repository.dirty,
-            "changes": repository.changes,
-        },
+        "repository": repository.to_data(),
         "starter": starter(),
         "versions": versions(),
         "plugins": dict(plugins),

@@ -40,11 +40,13 @@ def build_request(
     head: Head,
     attempt: int,
     words: str,
+    carried: tuple[StepId, ...] = (),
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
     Args:
         words: What the `@gate` function returned; empty for YAML gates.
+        carried: The steps that did not run now.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -76,7 +78,7 @@ def build_request(
         pin="unpinned",
         signers="none yet",
         level=policy.level,
-        carried=(),
+        carried=carried,
         evidence_seq=head.seq,
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
@@ -116,11 +118,12 @@ def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
 
 
 def _covered(step: Step, values: Values) -> Covered:
-    does = _does(step, values)
-    return Covered(step=step.id, kind=step.kind, does=does if step.when is None else f"{does}, when {step.when.text}")
+    what = does(step, values)
+    return Covered(step=step.id, kind=step.kind, does=what if step.when is None else f"{what}, when {step.when.text}")
 
 
-def _does(step: Step, values: Values) -> str:
+def does(step: Step, values: Values) -> str:
+    """Return what a step does, in full and as far as it is known."""
     body = step.body
     if isinstance(body, Command):
         return "[" + ", ".join(ascii(_as_known(argument, values)) for argument in body.argv) + "]"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError
-from pytest_workflow_exec.model import Gate, Step, Workflow
+from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
 from pytest_workflow_exec.run._gate import build_request, changed_facts, gates_of
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values, check_unchanged
@@ -30,9 +30,16 @@ class Gatekeeper:
     """Opens a gate only for a person's decision, and lets that decision be used only for what was shown."""
 
     def __init__(
-        self, workflow: Workflow, *, values: Values, policy: Policy, journal: Journal, approver: Approver
+        self,
+        workflow: Workflow,
+        *,
+        values: Values,
+        policy: Policy,
+        journal: Journal,
+        approver: Approver,
+        carried: tuple[StepId, ...] = (),
     ) -> None:
-        self._workflow, self._values, self._policy = workflow, values, policy
+        self._workflow, self._values, self._policy, self._carried = workflow, values, policy, carried
         self._journal, self._approver = journal, approver
         self._gates = gates_of(workflow)
         self._approval: Approval | None = None
@@ -54,7 +61,7 @@ class Gatekeeper:
         )
         self._journal.barrier()
         decision = self._approver(request, gate.timeout_s)
-        self._journal.record(_decided(request, decision))
+        self._journal.record(decided(step.id, request, decision))
         self._journal.barrier()
         if decision.decision != "approved":
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
@@ -107,12 +114,18 @@ class Gatekeeper:
             head=self._journal.head,
             attempt=attempt,
             words=words,
+            carried=self._carried,
         )
 
 
-def _decided(request: GateRequest, decision: Decision) -> events.Event:
+def decided(step: StepId | None, request: GateRequest, decision: Decision) -> events.Event:
+    """Return the record of a decision on a request.
+
+    Args:
+        step: The gate; None for the engine's own question before a run goes on.
+    """
     return events.gate_decided(
-        request.step,
+        step,
         attempt=request.attempt,
         decision=decision.decision,
         reason=decision.reason,

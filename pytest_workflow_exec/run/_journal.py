@@ -13,8 +13,13 @@ from pytest_workflow_exec.run._state import Plan, RunState, apply
 class Journal:
     """A run's log with the state that follows from it."""
 
-    def __init__(self, log: EvidenceLog, plan: Plan) -> None:
-        self._log, self._state = log, RunState(plan=plan)
+    def __init__(self, log: EvidenceLog, plan: Plan, *, begun: bool = False) -> None:
+        """Begin a session.
+
+        Args:
+            begun: Whether a step was started in an earlier one.
+        """
+        self._log, self._state = log, RunState(plan=plan, begun=begun)
         # Commands may be run from several threads of a step; each record and what follows from it are one.
         self._lock = threading.Lock()
 

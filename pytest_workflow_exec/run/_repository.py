@@ -11,11 +11,11 @@ import hashlib
 import os
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_workflow_exec.digests import digest_of, digest_of_file
+from pytest_workflow_exec.digests import Json, digest_of, digest_of_file
 
 _PATIENCE_S = 60.0
 _CHUNK_BYTES = 1 << 20
@@ -35,6 +35,10 @@ class Repository:
     changes: str | None = None
     """SHA-256 over every path that differs and what is there instead, in hex; None if that can't be told."""
 
+    def to_data(self) -> Mapping[str, Json]:
+        """Return it as the evidence holds it."""
+        return {"commit": self.commit, "dirty": self.dirty, "changes": self.changes}
+
 
 NO_REPOSITORY = Repository(commit=None, dirty=None)
 
@@ -52,6 +56,11 @@ def repository_of(root: Path) -> Repository:
     except (OSError, ValueError):
         return Repository(commit=commit, dirty=None)
     return Repository(commit=commit, dirty=bool(changes), changes=digest_of([list(change) for change in changes]))
+
+
+def repository_facts(root: Path) -> Mapping[str, Json]:
+    """Return the state of the repository at `root` as the evidence holds it."""
+    return repository_of(root).to_data()
 
 
 def _changes(top: Path, commit: str) -> Iterator[tuple[str, str]]:

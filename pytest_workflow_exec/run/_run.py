@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import StepOrderError, StillRunningError
-from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id
+from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError
+from pytest_workflow_exec.evidence import EvidenceLog, Head, Record, create_run_directory, new_run_id, runs_directory
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._carry import Resumption
+from pytest_workflow_exec.run._consent import ask_consent
 from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._gatekeeper import Approver, Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
@@ -22,11 +23,10 @@ from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._preflight import known_values
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._state import Plan, RunState, admit
-from pytest_workflow_exec.run._values import StepOutputs, Values
+from pytest_workflow_exec.run._step_commands import StepCommands
+from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import CommandResult, CommandRunner, Policy
-
-_ATTEMPT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,10 @@ class RunSettings:
     approver: Approver
     until: StepId | None = None
     """The last step to run; None for all."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The inputs that were given on the command line, as they were typed; a resumed run keeps them."""
+    resumption: Resumption | None = None
+    """How an earlier run goes on; None for a new one."""
 
 
 class Run:
@@ -58,12 +62,14 @@ class Run:
         self.workflow = workflow
         self.scratch = _private(directory / "scratch")
         self._settings, self._lock = settings, lock
-        self._journal = Journal(log, plan_of(workflow))
+        resumed = settings.resumption
+        self._carried = {} if resumed is None else resumed.carried
+        self._attempts = {} if resumed is None else dict(resumed.attempts)
+        self._used: set[StepId] = set()
+        self._refused = False
+        self._journal = Journal(log, plan_of(workflow), begun=resumed is not None and resumed.begun)
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
-        self._commands = 0
-        # A step's own threads may run commands; none may begin while the step ends, or go on after it.
-        self._commands_lock = threading.Lock()
         base = known_values(workflow, settings.inputs, settings.input_groups)
         self._values = replace(
             base,
@@ -78,8 +84,9 @@ class Run:
             policy=settings.policy,
             journal=self._journal,
             approver=settings.approver,
+            carried=tuple(self._carried),
         )
-        self._runner = CommandRunner(
+        runner = CommandRunner(
             policy=settings.policy,
             root=workflow.root,
             scratch=self.scratch,
@@ -88,21 +95,50 @@ class Run:
             redactor=settings.redactor,
             record=self._journal.record,
         )
+        self._commands = StepCommands(runner, running=lambda: self.state.running)
 
     @classmethod
     def open(cls, settings: RunSettings) -> Run:
-        """Return a new run, with its first record durable.
+        """Return a run, new or going on, with the first record of its session durable.
 
         Raises:
             LockHeldError: The workflow is already running in this project.
-            EvidenceError: Evidence can't be written.
+            EvidenceError: Evidence can't be written, or an earlier log is not what it was when it was looked at.
+            GateDeniedError: It was to go on with steps that may have had their effect, and nobody agreed.
         """
+        if settings.resumption is not None:
+            return cls._reopen(settings, settings.resumption)
         root, run = settings.workflow.root, new_run_id()
         lock = RunLock.take(root, settings.workflow.name, run=run)
         directory = create_run_directory(root, run)
         log = EvidenceLog.create(directory, run, redactor=settings.redactor)
         opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
-        opened._begin()
+        opened._journal.record(events.run_started(opened._facts()))
+        opened._journal.barrier()
+        return opened
+
+    @classmethod
+    def _reopen(cls, settings: RunSettings, resumption: Resumption) -> Run:
+        root, run = settings.workflow.root, resumption.run
+        lock = RunLock.take(root, settings.workflow.name, run=run)
+        directory = runs_directory(root) / run
+        try:
+            last = _Last(resumption.head)
+            log = EvidenceLog.reopen(directory, run, redactor=settings.redactor, on_record=last)
+        except BaseException:
+            lock.release()
+            raise
+        opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
+        try:
+            last.demand_seen()
+            opened._go_on(resumption)
+        except GateDeniedError:
+            opened._refused = True
+            opened.close(interrupted=False)
+            raise
+        except BaseException:
+            opened.close(interrupted=True)
+            raise
         return opened
 
     @property
@@ -146,6 +182,35 @@ class Run:
         asked = steps_until(self.workflow, self.until)
         return self.state.running is None and all(step.id in self._outputs for step in asked)
 
+    def carries(self, step: Step) -> bool:
+        """Return whether the step's turn has come and an earlier session of this run has done it.
+
+        Raises:
+            StepOrderError: The step may not start.
+            OutputError: A file that it left has changed since.
+        """
+        if step.id not in self._carried:
+            return False
+        admit(self.state, step.id)
+        for name, file in self._carried[step.id].outputs.files.items():
+            check_unchanged(self.workflow.root, file, what=f"output {name!r} of the carried step {step.id!r}")
+        return True
+
+    def carry(self, step: Step) -> None:
+        """Record that a step counts as an earlier session left it.
+
+        Raises:
+            EvidenceError: It can't be written.
+        """
+        carried = self._carried[step.id]
+        self.finish(step.id, Outcome.CARRIED, outputs=carried.outputs, message="from an earlier session of this run")
+        # Conditions see how it really ended.
+        self._outcomes[step.id] = carried.outcome
+
+    def note_use(self, step: StepId) -> None:
+        """Take note that the code of the step under way looks at the outputs of another."""
+        self._used.add(step)
+
     def applies(self, step: Step) -> bool:
         """Return whether the step's turn has come and its condition holds.
 
@@ -168,7 +233,10 @@ class Run:
         """
         admit(self.state, step.id)
         self._gatekeeper.use(step)
-        self._journal.record(events.step_started(step.id, attempt=_ATTEMPT, kind=step.kind, digest=step.digest))
+        attempt = self._attempts.get(step.id, 0) + 1
+        self._journal.record(events.step_started(step.id, attempt=attempt, kind=step.kind, digest=step.digest))
+        self._attempts[step.id] = attempt
+        self._used.clear()
         self._journal.barrier()
 
     def finish(
@@ -190,15 +258,16 @@ class Run:
         """
         event = events.step_finished(
             step,
-            attempt=_ATTEMPT,
+            attempt=self._attempts.get(step, 1),
             outcome=outcome,
             duration_s=duration_s,
             outputs=outputs.values,
             files={name: file.to_data() for name, file in outputs.files.items()},
             message=message,
             waits_for=waits_for,
+            used=sorted(self._used) if self.state.running == step else (),
         )
-        with self._commands_lock:
+        with self._commands.held():
             if outcome.satisfies:
                 self.check_quiet(step)
             self._journal.record(event)
@@ -238,7 +307,7 @@ class Run:
             GateDeniedError: Anything but an approval.
             OutputError: An output to be shown is not there, or its file changed.
         """
-        return self._gatekeeper.ask(step, gate, attempt=_ATTEMPT, words=words)
+        return self._gatekeeper.ask(step, gate, attempt=self._attempts[step.id], words=words)
 
     def run_command(self, step: StepId, argv: Sequence[str], *, timeout_s: float | None = None) -> CommandResult:
         """Run one command of the step that is under way.
@@ -250,8 +319,7 @@ class Run:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        with self._command_of(step):
-            return self._runner.run(argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s)
+        return self._commands.run(step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s)
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]
@@ -263,10 +331,9 @@ class Run:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        with self._command_of(step):
-            return self._runner.run_trusted(
-                argv, step=step, attempt=_ATTEMPT, timeout_s=timeout_s, extra_environment=variables
-            )
+        return self._commands.run_tests(
+            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, variables=variables
+        )
 
     def check_quiet(self, step: StepId) -> None:
         """Return if no command of the step is running any more.
@@ -274,8 +341,7 @@ class Run:
         Raises:
             StillRunningError: One is: the step returned while a thread of it goes on.
         """
-        if self._commands:
-            raise StillRunningError(step=step, commands=self._commands)
+        self._commands.check_quiet(step)
 
     def close(self, *, interrupted: bool) -> None:
         """Write what never ran as blocked and how the run ended, and give everything back.
@@ -289,18 +355,42 @@ class Run:
             self._journal.close()
             self._lock.release()
 
-    def _begin(self) -> None:
+    def _facts(self) -> Mapping[str, Json]:
         settings = self._settings
-        facts = run_facts(
+        return run_facts(
             settings.workflow,
             inputs=settings.inputs,
             policy=settings.policy,
             repository=repository_of(settings.workflow.root),
             command_line=settings.command_line,
             plugins=settings.plugins,
+            given=settings.given,
         )
-        self._journal.record(events.run_started(facts))
+
+    def _go_on(self, resumption: Resumption) -> None:
+        redo = resumption.redo
+        self._journal.record(
+            events.run_resumed(
+                self._facts(),
+                session=resumption.session,
+                carried=tuple(resumption.carried),
+                again=resumption.again,
+                unknown=resumption.unknown,
+                redo=None if redo is None else {"step": redo.step, "reason": redo.reason, "who": redo.who},
+            )
+        )
+        for step in resumption.invalidated:
+            self._journal.record(events.step_invalidated(step, reasons=resumption.again[step]))
         self._journal.barrier()
+        if resumption.confirm:
+            ask_consent(
+                self.workflow,
+                resumption,
+                values=self._values,
+                policy=self._settings.policy,
+                journal=self._journal,
+                approver=self._settings.approver,
+            )
 
     def _end(self, *, interrupted: bool) -> None:
         if self.state.running is not None:
@@ -326,22 +416,12 @@ class Run:
             return "passed"
         if self.until is not None and self.fulfilled:
             return "partial"
+        if self._refused:
+            return "denied"
         if interrupted:
             return "interrupted"
         stop = self.state.stop
         return "denied" if stop is not None and stop.outcome is Outcome.DENIED else "failed"
-
-    @contextmanager
-    def _command_of(self, step: StepId) -> Iterator[None]:
-        with self._commands_lock:
-            if self.state.running != step:
-                raise StepOrderError(step=step, waiting_for=step, because="it is not under way")
-            self._commands += 1
-        try:
-            yield
-        finally:
-            with self._commands_lock:
-                self._commands -= 1
 
 
 def steps_until(workflow: Workflow, until: StepId | None) -> tuple[Step, ...]:
@@ -363,7 +443,26 @@ def plan_of(workflow: Workflow) -> Plan:
     )
 
 
+class _Last:
+    """Refuses a log that does not end where it ended when it was looked at."""
+
+    def __init__(self, head: Head) -> None:
+        self._head, self._seen = head, Head(seq=-1, hash="")
+
+    def __call__(self, record: Record) -> None:
+        self._seen = Head(seq=record.seq, hash=record.hash)
+        if record.seq >= self._head.seq:
+            self.demand_seen()
+
+    def demand_seen(self) -> None:
+        if self._seen != self._head:
+            message = "the log of the run is not what it was when it was looked at; run again"
+            raise EvidenceError(message)
+
+
 def _private(directory: Path) -> Path:
+    # What commands of an earlier session left in their homes is not for those of this one.
+    shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
     # Not by mkdir's mode, of which the umask takes its part.
     directory.chmod(0o700)

@@ -126,6 +126,9 @@ def apply(state: RunState, event: Happening) -> RunState:
     Raises:
         StepOrderError: The event contradicts the plan.
     """
+    if event.type == "run.resumed":
+        # A session begins with no step ended; what an earlier one left comes in as carried, one by one.
+        return RunState(plan=state.plan, begun=state.begun)
     if event.step is None:
         return state
     if event.type == "step.started":

@@ -7,8 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_workflow_exec.digests import digest_of
+
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
 
+_RIGHTS = ("exec", "env", "secrets", "network", "read", "write")
 BARE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
 
 
@@ -30,6 +33,14 @@ class Rule:
     write: tuple[str, ...] = ()
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what it allows and which rights it gives, in hex."""
+        rights = {name: getattr(self, name) for name in _RIGHTS}
+        return digest_of(
+            {"text": self.text, **{name: list(right) for name, right in rights.items()}, "home": self.home}
+        )
 
     @property
     def program(self) -> str:

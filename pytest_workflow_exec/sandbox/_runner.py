@@ -172,6 +172,7 @@ class CommandRunner:
             "program": self._redactor.text(str(identity.real_path)),
             "program_sha256": identity.sha256,
             "rule": rule.text if rule is not None else _TRUSTED_RULE,
+            "rule_digest": rule.digest if rule is not None else "",
             "cwd": ".",
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],

@@ -74,7 +74,7 @@ class Approvals:
             raise ContradictionError(
                 f"the approval of gate {gate.id!r} is used, but no record says that just this was approved"
             )
-        if gate.id in self._used_now and self._used[gate.id] == question:
+        if self._used.get(gate.id) == question:
             raise ContradictionError(f"the approval of gate {gate.id!r} is used a second time")
         self._used[gate.id] = question
         self._used_now.add(gate.id)
@@ -97,7 +97,7 @@ class Approvals:
         if step.gate is None:
             return
         # A gate that did not apply covers nothing: what stands behind it has the same condition.
-        if not self._approved(step.gate) or self._used.get(step.gate) != self._decided[step.gate]:
+        if not self._approved(step.gate) or step.gate not in self._used_now:
             raise ContradictionError(
                 f"step {step.id!r} starts, but no record says that the approval of gate {step.gate!r} was used"
             )
@@ -108,8 +108,13 @@ class Approvals:
             kept.pop(gate.id, None)
         self._used_now.discard(gate.id)
 
-    def resume(self) -> None:
-        """Go on where an earlier process stopped: what was approved may be used by this one, too."""
+    def resume(self, plan: Plan) -> None:
+        """Go on where an earlier process stopped: what was approved there lets nothing start here.
+
+        Args:
+            plan: What is planned now.
+        """
+        self._plan = plan
         self._used_now.clear()
 
     def _approved(self, gate: StepId) -> bool:

@@ -11,6 +11,7 @@ from pytest_workflow_exec.model import Outcome
 from ._approvals import Approvals
 from ._clock import Clock
 from ._commands import Commands
+from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep, read_plan
 from ._turns import Turns
@@ -38,7 +39,7 @@ class Story:
         self.plan_digest: str | None = None
         self.result: str | None = None
         self.unknown_types: set[str] = set()
-        self._clock, self._commands = Clock(), Commands()
+        self._clock, self._commands, self._consent = Clock(), Commands(), Consent()
         self._follow(Plan())
 
     @property
@@ -66,7 +67,8 @@ class Story:
         """
         if (record.type == "run.started") != (record.seq == 0):
             raise ContradictionError("a log begins with run.started, and no other record is one")
-        if self.result is not None and record.type not in AFTER_THE_END:
+        resumes = record.type == "run.resumed" and self.result != "passed"
+        if self.result is not None and record.type not in AFTER_THE_END and not resumes:
             raise ContradictionError(f"{record.type} stands after the end of the run")
         self._clock.take(record)
         if record.type not in _KNOWN_TYPES:
@@ -84,9 +86,15 @@ class Story:
         self.plan_digest = text_in(record.data, "plan_digest")
         self._follow(read_plan(record.data))
 
-    def _resume(self, _record: Record) -> None:
-        self._turns.resume()
-        self._approvals.resume()
+    def _resume(self, record: Record) -> None:
+        if text_in(record.data, "workflow") != self.workflow:
+            raise ContradictionError("the run goes on as one of another workflow")
+        self.result = None
+        self.plan_digest = text_in(record.data, "plan_digest")
+        self._plan = read_plan(record.data)
+        self._turns.resume(self._plan)
+        self._approvals.resume(self._plan)
+        self._consent.resume()
         self._commands.resume()
 
     def _invalidate(self, record: Record) -> None:
@@ -99,6 +107,7 @@ class Story:
         for key, planned in (("kind", step.kind), ("digest", step.digest)):
             if text_in(record.data, key) != planned:
                 raise ContradictionError(f"step {step.id!r} starts with another {key} than the plan says")
+        self._consent.demand()
         self._turns.start(step, record.attempt)
         self._approvals.demand_cover(step)
 
@@ -122,12 +131,21 @@ class Story:
         self._plan.step_of(record)
 
     def _request(self, record: Record) -> None:
+        if record.step is None:
+            self._consent.request(record)
+            return
         self._approvals.request(self._gate_under_way(record), record)
 
     def _decide(self, record: Record) -> None:
+        if record.step is None:
+            self._consent.decide(record)
+            return
         self._approvals.decide(self._gate_under_way(record), record)
 
     def _use(self, record: Record) -> None:
+        if record.step is None:
+            self._consent.use(record)
+            return
         gate = self._plan.step_of(record)
         if not self._turns.satisfied(gate.id):
             raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")

@@ -24,6 +24,8 @@ class Turns:
         self._begun = False
         self._reached = 0
         """How many steps, from the first on, are known to be satisfied; a hint that only spares work."""
+        self._carriable: dict[StepId, str] = {}
+        """The digests of the steps that an earlier session satisfied, and that did not start and count since."""
         self._ended: set[StepId] = set()
         """The steps that ended since the run was last resumed."""
 
@@ -40,6 +42,7 @@ class Turns:
         """
         self._demand_turn(step)
         self.outcomes.pop(step.id, None)
+        self._carriable.pop(step.id, None)
         self._reached = min(self._reached, step.position)
         self.running, self._attempt, self._begun = step.id, attempt, True
 
@@ -64,12 +67,19 @@ class Turns:
     def invalidate(self, step: PlannedStep) -> None:
         """Forget how a step ended: it has to be run again."""
         self.outcomes.pop(step.id, None)
+        self._carriable.pop(step.id, None)
         self._ended.discard(step.id)
         self._reached = min(self._reached, step.position)
 
-    def resume(self) -> None:
-        """Go on where an earlier process stopped: what is not satisfied starts anew, what is may be carried over."""
-        self.outcomes = {step: outcome for step, outcome in self.outcomes.items() if outcome.satisfies}
+    def resume(self, plan: Plan) -> None:
+        """Go on where an earlier process stopped: what is not satisfied starts anew, what is may be carried over.
+
+        Args:
+            plan: What is planned now; the file may have been edited.
+        """
+        digests = {step.id: step.digest for step in self._plan.steps}
+        self._carriable |= {step: digests[step] for step, outcome in self.outcomes.items() if outcome.satisfies}
+        self._plan, self.outcomes = plan, {}
         self._ended.clear()
         self.running = None
         self._reached = 0
@@ -109,7 +119,7 @@ class Turns:
     def _demand_end_without_run(self, step: PlannedStep, outcome: Outcome) -> None:
         if outcome is Outcome.PASSED:
             raise ContradictionError(f"step {step.id!r} passed, but no record says that it was started")
-        if outcome is Outcome.CARRIED and not self.satisfied(step.id):
+        if outcome is Outcome.CARRIED and self._carriable.get(step.id) != step.digest:
             raise ContradictionError(f"step {step.id!r} is carried, but no earlier end of it satisfies")
         if outcome.satisfies:
             self._demand_turn(step)

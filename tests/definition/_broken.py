@@ -260,7 +260,7 @@ LATER = {
     "workflow": ("defaults", "concurrency", "policy", "outputs"),
     "step": (
         "foreach", "finally", "include", "poll", "pause", "manual", "ai", "execute", "session", "check",
-        "evidence", "idempotent", "max_age", "cwd", "env", "stdin", "retry", "undoes", "waive",
+        "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form"),
 }  # fmt: skip

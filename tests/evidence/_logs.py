@@ -59,7 +59,7 @@ def started(steps: Sequence[str] = STEPS) -> Event:
 def ended(step: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Event:
     """Return the end of a step."""
     return events.step_finished(
-        step, attempt=1, outcome=outcome, **{"duration_s": 0.25, "outputs": {}, "files": {}, **more}
+        step, outcome=outcome, **{"attempt": 1, "duration_s": 0.25, "outputs": {}, "files": {}, **more}
     )
 
 
@@ -93,9 +93,9 @@ def finished(result: events.RunResult = "passed", **more: Any) -> Event:
     return Event(type="run.finished", data={"result": result, **more})
 
 
-def begun(step: str) -> Event:
+def begun(step: str, *, attempt: int = 1) -> Event:
     """Return the start of a step."""
-    return events.step_started(step, attempt=1, kind=_KINDS.get(step, "run"), digest="d" * 64)
+    return events.step_started(step, attempt=attempt, kind=_KINDS.get(step, "run"), digest="d" * 64)
 
 
 def passed_run() -> list[Event]:

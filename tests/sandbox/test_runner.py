@@ -91,6 +91,7 @@ def test_announcement_holds_every_fact(project: Project) -> None:
         "program": str(program),
         "program_sha256": hashlib.sha256(program.read_bytes()).hexdigest(),
         "rule": "tool {version}",
+        "rule_digest": runner._policy.rules[0].digest,
         "cwd": ".",
         "environment": sorted(json.loads(result.stdout).keys() - {"LC_CTYPE"}),
         "secrets": ["TOKEN_X"],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec import events
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.verify import Verdict, verify_log
@@ -388,21 +389,103 @@ def test_a_run_that_stopped_early_has_steps_without_end(tmp_path: Path) -> None:
     assert _verdict(tmp_path, [*partial[:-1], finished("partial", not_satisfied=[])]).kind == "inconsistent"
 
 
-def _resumed() -> Event:
-    return Event(type="run.resumed", data={})
+def _resumed(**changes: Json) -> Event:
+    return Event(type="run.resumed", data={**passed_run()[0].data, **changes})
 
 
-def test_a_resumed_run_carries_what_is_satisfied_and_runs_the_rest(tmp_path: Path) -> None:
-    """After `run.resumed`, passed steps are carried, the step that was struck runs again, and approvals still hold."""
-    struck = [*passed_run()[:-2], events.command_started("publish", attempt=1, facts={"argv": ["x"]}), _resumed()]
-    carried = [ended("build", Outcome.CARRIED), ended("approve", Outcome.CARRIED)]
+CARRIED = [ended("build", Outcome.CARRIED), ended("approve", Outcome.CARRIED)]
+ASKED_AGAIN = [
+    begun("approve", attempt=2),
+    requested(attempt=2),
+    decided(attempt=2),
+    ended("approve", attempt=2),
+    used(attempt=2),
+]
+PUBLISHED = [begun("publish"), ended("publish"), finished()]
 
-    for more in ([], carried, [*carried, used()]):
-        story = [*struck, *more, begun("publish"), ended("publish"), finished()]
-        assert _verdict(tmp_path, story).exit_code == 0
-    assert _verdict(tmp_path, [*struck, *carried, *carried]).kind == "inconsistent"
-    assert _verdict(tmp_path, [*struck, ended("publish", Outcome.CARRIED)]).kind == "inconsistent"
-    assert _verdict(tmp_path, [*struck, ended("publish"), finished()]).kind == "inconsistent"
+
+def _struck() -> list[Event]:
+    """Return a run whose process died in its last step."""
+    return [*passed_run()[:-2], events.command_started("publish", attempt=1, facts={"argv": ["x"]})]
+
+
+@pytest.mark.parametrize("end", [[], [finished("failed", not_satisfied=["publish"])]])
+def test_a_resumed_run_carries_what_is_satisfied_and_runs_the_rest(tmp_path: Path, end: list[Event]) -> None:
+    """After `run.resumed`, whether the session before has an end or not, each step is carried or run, in order."""
+    before = [*passed_run()[:-2], ended("publish", Outcome.FAILED), *end] if end else _struck()
+    build = ended("build", Outcome.CARRIED)
+
+    assert _verdict(tmp_path, [*before, _resumed(), build, *ASKED_AGAIN, *PUBLISHED]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        PUBLISHED,
+        [*CARRIED, *PUBLISHED],
+        [*CARRIED, used(), *PUBLISHED],
+        [CARRIED[0], *ASKED_AGAIN[:-1], *PUBLISHED],
+        [CARRIED[0], CARRIED[0]],
+        [ended("publish", Outcome.CARRIED)],
+        [ended("publish"), finished()],
+    ],
+)
+def test_a_resumed_run_earns_what_it_claims(tmp_path: Path, session: list[Event]) -> None:
+    """Nothing is carried that was not satisfied or twice, and an approval that was used lets nothing start again."""
+    assert _verdict(tmp_path, [*_struck(), _resumed(), *session]).kind == "inconsistent"
+
+
+def test_only_the_same_step_of_the_same_workflow_is_carried(tmp_path: Path) -> None:
+    """A step whose definition changed can't be carried, and a run does not go on as another workflow's."""
+    plan = passed_run()[0].data["plan"]
+    assert isinstance(plan, dict)
+    changed = {**plan, "steps": [{**plan["steps"][0], "digest": "e" * 64}, *plan["steps"][1:]]}
+
+    assert _verdict(tmp_path, [*_struck(), _resumed(plan=changed), CARRIED[0]]).kind == "inconsistent"
+    assert _verdict(tmp_path, [*_struck(), _resumed(workflow="other")]).kind == "inconsistent"
+
+
+def test_a_passed_run_does_not_go_on(tmp_path: Path) -> None:
+    """Behind a passed end, no session may follow."""
+    assert _verdict(tmp_path, [*passed_run(), _resumed()]).kind == "inconsistent"
+
+
+def test_consent_to_run_steps_again_is_asked_given_and_used_before_any_step(tmp_path: Path) -> None:
+    """The engine's own question stands at a session's start; without an approval that was used, no step starts."""
+    digest = "c" * 64
+    ask = events.gate_requested(None, attempt=2, request={}, digest=digest)
+    use = events.gate_used(None, attempt=2, digest=digest, used_by=None)
+
+    def decide(decision: events.Decided, of: str = digest) -> Event:
+        return events.gate_decided(
+            None,
+            attempt=2,
+            decision=decision,
+            reason="",
+            approver=events.ENGINE,
+            channel="terminal",
+            terminal="",
+            assurance=1,
+            digest=of,
+        )
+
+    before, after = [*_struck(), _resumed()], [CARRIED[0], *ASKED_AGAIN, *PUBLISHED]
+    stop = [ended("publish", Outcome.BLOCKED), finished("denied")]
+
+    assert _verdict(tmp_path, [*before, ask, decide("approved"), use, *after]).exit_code == 0
+    assert _verdict(tmp_path, [*before, ask, decide("rejected"), *stop[:-1]]).kind is None
+    for asking in (
+        [ask],
+        [ask, decide("approved")],
+        [ask, decide("rejected"), use],
+        [ask, decide("approved", "e" * 64), use],
+        [decide("approved"), use],
+        [ask, decide("approved"), use, use],
+        [ask, ask],
+    ):
+        assert _verdict(tmp_path, [*before, *asking, *after]).kind == "inconsistent"
+    assert _verdict(tmp_path, [*before, *after[:-1], ask]).kind == "inconsistent"
+    assert _verdict(tmp_path, [passed_run()[0], ask]).kind == "inconsistent"
 
 
 def test_an_invalidated_step_is_run_again(tmp_path: Path) -> None:

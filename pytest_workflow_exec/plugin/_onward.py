@@ -1,0 +1,182 @@
+"""Earlier runs of a workflow: a new one beside them is asked for, and an old one goes on only if its log allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_workflow_exec.approval import ask_reason
+from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
+from pytest_workflow_exec.model import StepId, Workflow
+from pytest_workflow_exec.run import (
+    EarlierRun,
+    History,
+    Present,
+    Redo,
+    Resumption,
+    RunLock,
+    newest_run,
+    resumption_of,
+    run_named,
+    starter,
+)
+from pytest_workflow_exec.verify import verify_log
+
+_WAYS_ON = "--workflow-resume goes on with it, --workflow-new starts another"
+_NOT_TO_TRUST = ("broken", "unreadable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onward:
+    """An earlier run that is to go on."""
+
+    earlier: EarlierRun
+    history: History
+    redo: StepId | None = None
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """The inputs that its last session was given, as they were typed."""
+        given = self.history.facts.get("given")
+        return {name: str(text) for name, text in given.items()} if isinstance(given, Mapping) else {}
+
+    def resumption(self, workflow: Workflow, present: Present, *, reason: str = "") -> Resumption:
+        """Return how the run goes on.
+
+        Args:
+            reason: Why a step is to run again that a person wants to.
+        """
+        redo = None if self.redo is None else Redo(step=self.redo, reason=reason, who=str(starter()["user"]))
+        return resumption_of(workflow, self.history, present, run=self.earlier.id, redo=redo)
+
+
+def check_options(config: pytest.Config) -> None:
+    """Return if the options about earlier runs fit together.
+
+    Raises:
+        pytest.UsageError: They do not.
+    """
+    resume, new = config.getoption("workflow_resume"), config.getoption("workflow_new")
+    if resume and new:
+        raise pytest.UsageError("--workflow-resume and --workflow-new exclude each other")
+    for option in ("workflow_run", "workflow_redo"):
+        if config.getoption(option) and not resume:
+            raise pytest.UsageError(f"--{option.replace('_', '-')} is only for --workflow-resume")
+
+
+def onward(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward | None:
+    """Return the earlier run that is to go on; None if a new one is to begin.
+
+    Args:
+        only: Whether the workflow is the only one of the session that runs.
+
+    Raises:
+        PreflightError: A new run would begin beside one that has not passed, or an old one can't go on.
+    """
+    check_options(config)
+    try:
+        if config.getoption("workflow_resume"):
+            return _resumed(config, workflow, only=only)
+        if not config.getoption("workflow_new"):
+            _refuse_beside_unpassed(workflow)
+    except LogUnreadableError as error:
+        raise _problem(workflow, f"{error}. --workflow-new starts another run") from error
+    return None
+
+
+def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: str | None) -> Iterator[str]:
+    """Give what keeps a run from going on.
+
+    Args:
+        terminal_problem: Why no person can be asked here; None if one can.
+    """
+    denied = onward.history.denied
+    if denied is not None and denied not in resumption.again:
+        yield f"run {onward.earlier.id} was denied at gate {denied!r}: --workflow-redo {denied} asks again"
+    if terminal_problem is None:
+        return
+    if resumption.redo is not None:
+        yield f"--workflow-redo asks a person for a reason: {terminal_problem}"
+    for step in resumption.confirm:
+        what = "was started and has no end" if step in resumption.unknown else "has passed before"
+        yield (
+            f"step {step!r} {what}, so a person must say that it may run again (or declare it idempotent): "
+            f"{terminal_problem}"
+        )
+
+
+def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption: Resumption) -> Resumption:
+    """Return the resumption with a person's reason, if it needs one.
+
+    Raises:
+        PreflightError: Nobody gave a reason.
+    """
+    if onward.redo is None:
+        return resumption
+    again = [step.id for step in workflow.steps if step.id in resumption.again]
+    reason = ask_reason(f"run {onward.earlier.id} of workflow {workflow.name}: {', '.join(again)} will run again.")
+    if not reason:
+        raise _problem(workflow, f"--workflow-redo {onward.redo} needs a reason; nothing was run")
+    return onward.resumption(workflow, present, reason=reason)
+
+
+def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward:
+    named = config.getoption("workflow_run")
+    earlier = run_named(named, workflow.root) if named else newest_run(workflow.root, workflow.name)
+    if earlier is None:
+        raise _problem(workflow, f"there is no run of workflow {workflow.name!r} to resume")
+    if earlier.workflow != workflow.name:
+        raise _problem(workflow, f"run {earlier.id} is of workflow {earlier.workflow!r}, not of {workflow.name!r}")
+    if earlier.result == "passed":
+        raise _problem(workflow, f"run {earlier.id} of workflow {workflow.name!r} passed: there is nothing to resume")
+    _demand_unlocked(workflow, earlier)
+    verdict = verify_log(earlier.log)
+    if verdict.word in _NOT_TO_TRUST:
+        raise _problem(
+            workflow,
+            f"run {earlier.id} can't go on, because its log is {verdict.word}: {verdict.message}. "
+            f"See `workflow-exec verify {earlier.id}`",
+        )
+    redo = _redo(config.getoption("workflow_redo"), workflow, only=only)
+    return Onward(earlier=earlier, history=History.of(earlier.log), redo=redo)
+
+
+def _refuse_beside_unpassed(workflow: Workflow) -> None:
+    earlier = newest_run(workflow.root, workflow.name)
+    if earlier is None or earlier.result == "passed":
+        return
+    _demand_unlocked(workflow, earlier)
+    how = earlier.result or "it has no end"
+    raise _problem(workflow, f"run {earlier.id} of workflow {workflow.name!r} has not passed ({how}): {_WAYS_ON}")
+
+
+def _demand_unlocked(workflow: Workflow, earlier: EarlierRun) -> None:
+    if earlier.result is not None:
+        return
+    try:
+        RunLock.take(workflow.root, workflow.name, run=earlier.id).release()
+    except LockHeldError as error:
+        raise PreflightError([Problem(message=str(error))]) from error
+
+
+def _redo(options: Sequence[str], workflow: Workflow, *, only: bool) -> StepId | None:
+    steps = []
+    for option in options:
+        target, _, step = option.rpartition(":")
+        if not target and not only:
+            raise _problem(workflow, f"--workflow-redo {option!r} does not say of which workflow: WORKFLOW:STEP")
+        if target in ("", workflow.name):
+            steps.append(step)
+    if len(steps) > 1:
+        raise _problem(workflow, f"--workflow-redo takes one step of a workflow, not {len(steps)}")
+    known = [step.id for step in workflow.steps if not step.always]
+    for step in steps:
+        if step not in known:
+            raise _problem(workflow, f"--workflow-redo {step!r}: there is no such step (known: {', '.join(known)})")
+    return steps[0] if steps else None
+
+
+def _problem(workflow: Workflow, message: str) -> PreflightError:
+    return PreflightError([Problem(path=workflow.file, message=message)])

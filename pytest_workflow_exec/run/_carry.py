@@ -1,0 +1,208 @@
+"""Which steps of an earlier session still count, and why the others run again. Pure but for reading output files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.model import Function, Gate, Outcome, RunId, Step, StepId, Verify, Workflow
+from pytest_workflow_exec.run._gate import gates_of, steps_behind
+from pytest_workflow_exec.run._history import History, PastStep
+from pytest_workflow_exec.run._uses import uses_of
+from pytest_workflow_exec.run._values import StepOutputs, check_unchanged
+from pytest_workflow_exec.sandbox import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A step that need not run again."""
+
+    outcome: Outcome
+    """How it really ended."""
+    outputs: StepOutputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redo:
+    """A step that a person wants to run again."""
+
+    step: StepId
+    reason: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """How a run goes on."""
+
+    run: RunId
+    head: Head
+    """The last record that this was worked out from."""
+    carried: Mapping[StepId, Carried]
+    again: Mapping[StepId, tuple[str, ...]]
+    """The steps that run again though they had passed or were asked for, with the reasons."""
+    passed: frozenset[StepId]
+    """The steps that had passed."""
+    unknown: tuple[StepId, ...]
+    """The steps that were started and have no end."""
+    confirm: tuple[StepId, ...]
+    """Those that run again only if a person says so: they may have had their effect."""
+    attempts: Mapping[StepId, int]
+    begun: bool
+    """Whether any step of the run was ever started."""
+    session: int
+    """The number of the session that is to begin; the first was 1."""
+    redo: Redo | None = None
+
+    @property
+    def invalidated(self) -> tuple[StepId, ...]:
+        """The steps whose earlier end counts no more."""
+        return tuple(step for step in self.again if step in self.passed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What is so now."""
+
+    inputs: Mapping[str, Json]
+    policy: Policy
+    repository: Mapping[str, Json]
+    now: datetime
+
+
+def resumption_of(
+    workflow: Workflow, history: History, present: Present, *, run: RunId, redo: Redo | None = None
+) -> Resumption:
+    """Return how a run goes on from its log.
+
+    Raises:
+        ValueError: The log holds no record.
+    """
+    if history.head is None:
+        message = "the log holds no record"
+        raise ValueError(message)
+    judge = _Judge(workflow, history, present, redo)
+    carried, again = judge.verdicts()
+    passed_before = [step for step in again if step in history.satisfied]
+    unknown = tuple(step.id for step in workflow.steps if step.id in history.unknown)
+    return Resumption(
+        run=run,
+        head=history.head,
+        carried={
+            step: Carried(outcome=history.satisfied[step].outcome, outputs=history.satisfied[step].outputs)
+            for step in carried
+        },
+        again={step: tuple(reasons) for step, reasons in again.items()},
+        passed=frozenset(history.satisfied),
+        unknown=unknown,
+        confirm=tuple(step for step in (*unknown, *passed_before) if judge.wants_consent(step)),
+        attempts=dict(history.attempts),
+        begun=history.begun,
+        session=history.sessions + 1,
+        redo=redo,
+    )
+
+
+class _Judge:
+    """Decides step by step, in the order of the plan."""
+
+    def __init__(self, workflow: Workflow, history: History, present: Present, redo: Redo | None) -> None:
+        self._workflow, self._history, self._present, self._redo = workflow, history, present, redo
+        self._steps = {step.id: step for step in workflow.steps}
+        self._gates = gates_of(workflow)
+        self._again: dict[StepId, list[str]] = {}
+        self._wanted: set[StepId] = set() if redo is None else {redo.step}
+        """The steps that run again because a person wants one of them to."""
+        self._carried: list[StepId] = []
+
+    def verdicts(self) -> tuple[list[StepId], Mapping[StepId, list[str]]]:
+        """Return the steps that are carried, and the others that had passed, with the reasons."""
+        for step in self._workflow.steps:
+            if step.always:
+                continue
+            past = self._history.satisfied.get(step.id)
+            reasons = list(self._reasons(step, past))
+            if past is not None and not reasons:
+                self._carried.append(step.id)
+            elif past is not None or reasons:
+                self._again[step.id] = reasons
+        self._open_gates()
+        return self._carried, self._again
+
+    def wants_consent(self, step: StepId) -> bool:
+        """Return whether a person has to agree that the step runs again."""
+        known = self._steps[step]
+        tests = isinstance(known.body, Verify) or (isinstance(known.body, Function) and not known.body.returns_outputs)
+        return not (known.idempotent or tests or isinstance(known.body, Gate) or step in self._wanted)
+
+    def _reasons(self, step: Step, past: PastStep | None) -> Iterator[str]:
+        if self._redo is not None and step.id == self._redo.step:
+            yield f"asked for: {self._redo.reason}"
+        if past is None:
+            return
+        yield from self._of_uses(step, past)
+        if step.id in self._history.invalid:
+            yield "an earlier session found that it has to run again"
+        if past.digest != step.digest:
+            yield "its definition or source changed"
+        yield from self._of_inputs(step, past)
+        yield from self._of_outputs(past)
+        yield from self._of_policy(past)
+        if self._gates[step.id] is not None and past.facts.get("repository") != self._present.repository:
+            yield "the commit or the working tree changed, and it stands behind a gate"
+        if step.max_age_s is not None and self._age_s(past) > step.max_age_s:
+            yield f"it is older than its max_age of {step.max_age_s:g} s"
+
+    def _of_uses(self, step: Step, past: PastStep) -> Iterator[str]:
+        for used in sorted(uses_of(step, self._workflow).steps | past.used):
+            if used in self._again or (used in self._steps and used not in self._carried and self._ran_before(used)):
+                if used in self._wanted:
+                    self._wanted.add(step.id)
+                yield f"step {used!r}, whose outputs it uses, runs again"
+
+    def _ran_before(self, step: StepId) -> bool:
+        # Case-less names of steps with cases stand for their cases, which are judged one by one.
+        return step not in self._history.left_out
+
+    def _of_inputs(self, step: Step, past: PastStep) -> Iterator[str]:
+        before = past.facts.get("inputs")
+        before = before if isinstance(before, Mapping) else {}
+        used = uses_of(step, self._workflow).inputs
+        for name in sorted({*before, *self._present.inputs} if used is None else used):
+            if before.get(name) != self._present.inputs.get(name):
+                yield f"input {name!r} changed"
+
+    def _of_outputs(self, past: PastStep) -> Iterator[str]:
+        for name, file in past.outputs.files.items():
+            try:
+                check_unchanged(self._workflow.root, file, what=f"its output {name!r}")
+            except OutputError as error:
+                yield str(error)
+
+    def _of_policy(self, past: PastStep) -> Iterator[str]:
+        rules = {rule.digest for rule in self._present.policy.rules} | {""}
+        for command in past.commands:
+            if command.rule not in rules:
+                yield f"the policy's rule for {list(command.argv)} changed"
+            if command.level != self._present.policy.level:
+                yield f"the sandbox level changed from {command.level} to {self._present.policy.level}"
+
+    def _age_s(self, past: PastStep) -> float:
+        ended = datetime.fromisoformat(past.ended.replace("Z", "+00:00"))
+        return (self._present.now - ended).total_seconds()
+
+    def _open_gates(self) -> None:
+        """Ask again at each gate behind which anything is left to run: a decision is used once."""
+        for gate in [step for step in self._workflow.steps if isinstance(step.body, Gate) and step.id in self._carried]:
+            left = [
+                step.id
+                for step in steps_behind(self._workflow, gate.id)
+                if step.id not in self._carried and step.id not in self._history.left_out
+            ]
+            if left:
+                self._carried.remove(gate.id)
+                self._again[gate.id] = [f"its decision does not cover what is left to run: {', '.join(left)}"]

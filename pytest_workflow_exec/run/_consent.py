@@ -1,0 +1,91 @@
+"""The engine's own question before a run goes on: may steps run again that may have had their effect?"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta, timezone
+
+from pytest_workflow_exec import events
+from pytest_workflow_exec.approval import Covered, GateRequest
+from pytest_workflow_exec.errors import GateDeniedError
+from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.run._carry import Resumption
+from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._gate import does
+from pytest_workflow_exec.run._gatekeeper import Approver, decided
+from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._repository import repository_of
+from pytest_workflow_exec.run._values import Values
+from pytest_workflow_exec.sandbox import Policy
+
+_PATIENCE_S = 3600.0
+_UNKNOWN = "it was started before and has no end: what it did is unknown"
+_NAME = "resume"
+
+
+def ask_consent(
+    workflow: Workflow,
+    resumption: Resumption,
+    *,
+    values: Values,
+    policy: Policy,
+    journal: Journal,
+    approver: Approver,
+) -> None:
+    """Return if a person agrees that the steps run again.
+
+    Raises:
+        GateDeniedError: Nobody did.
+        EvidenceError: The question or the answer can't be written.
+    """
+    request = _request(workflow, resumption, values=values, policy=policy, journal=journal)
+    attempt = resumption.session
+    journal.record(events.gate_requested(None, attempt=attempt, request=request.to_data(), digest=request.digest))
+    journal.barrier()
+    decision = approver(request, _PATIENCE_S)
+    journal.record(decided(None, request, decision))
+    if decision.decision == "approved":
+        journal.record(events.gate_used(None, attempt=attempt, digest=request.digest, used_by=None))
+    journal.barrier()
+    if decision.decision != "approved":
+        raise GateDeniedError(step=_NAME, decision=decision.decision, reason=decision.reason)
+
+
+def _request(
+    workflow: Workflow, resumption: Resumption, *, values: Values, policy: Policy, journal: Journal
+) -> GateRequest:
+    repository, issued, head = repository_of(workflow.root), datetime.now(timezone.utc), journal.head
+    return GateRequest(
+        run=resumption.run,
+        workflow=workflow.name,
+        plan_digest=workflow.digest,
+        step=_NAME,
+        attempt=resumption.session,
+        meaning="run these steps again",
+        refs=(),
+        inputs=values.inputs,
+        starter=starter(),
+        covers=tuple(_again(workflow, resumption, values)),
+        on_reject=(),
+        shown=(),
+        commit=repository.commit,
+        dirty=repository.dirty,
+        changes=repository.changes,
+        policy_digest=policy.digest,
+        level=policy.level,
+        carried=tuple(resumption.carried),
+        evidence_seq=head.seq,
+        evidence_head=head.hash,
+        nonce=secrets.token_hex(16),
+        issued=issued.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        expires=(issued + timedelta(days=1)).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    )
+
+
+def _again(workflow: Workflow, resumption: Resumption, values: Values) -> list[Covered]:
+    covered = []
+    for name in resumption.confirm:
+        step = workflow.step(name)
+        reasons = [_UNKNOWN] if name in resumption.unknown else ["it passed before", *resumption.again[name]]
+        covered.append(Covered(step=name, kind=step.kind, does=f"{does(step, values)}; {'; '.join(reasons)}"))
+    return covered

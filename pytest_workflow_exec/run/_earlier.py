@@ -1,0 +1,115 @@
+"""Earlier runs of a workflow: which is the newest, and how far it got. Only the logs themselves are asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.evidence import (
+    LOG_NAME,
+    MAX_LINE_BYTES,
+    BadLineError,
+    Record,
+    find_run,
+    is_sealed,
+    open_log,
+    record_of,
+    runs_directory,
+)
+from pytest_workflow_exec.model import RunId
+
+_TAIL_BYTES = 4 * MAX_LINE_BYTES
+_AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierRun:
+    """A run that has a log."""
+
+    id: RunId
+    workflow: str
+    log: Path
+    result: str | None
+    """What its last session ended with; None if that has no end."""
+
+    @property
+    def directory(self) -> Path:
+        """The run's folder."""
+        return self.log.parent
+
+
+def newest_run(root: Path, workflow: str) -> EarlierRun | None:
+    """Return the newest run of a workflow; None if there is none that ever began.
+
+    Raises:
+        LogUnreadableError: A log can't be read that may be of a newer run.
+    """
+    for log in _logs(root):
+        first = _first_record(log)
+        if first is not None and first.data.get("workflow") == workflow:
+            return _earlier(log, first)
+    return None
+
+
+def run_named(reference: str, root: Path) -> EarlierRun:
+    """Return the run that a person named by its id, the beginning of it, a path, or `latest`.
+
+    Raises:
+        LogUnreadableError: There is no such run, it never began, or its log can't be read.
+    """
+    log = find_run(reference, root=root)
+    first = _first_record(log)
+    if first is None:
+        raise LogUnreadableError(f"{log}: the run ended before its first record")
+    return _earlier(log, first)
+
+
+def _earlier(log: Path, first: Record) -> EarlierRun:
+    return EarlierRun(id=first.run, workflow=str(first.data.get("workflow")), log=log, result=_result(log))
+
+
+def _logs(root: Path) -> Iterator[Path]:
+    try:
+        names = sorted((entry.name for entry in os.scandir(runs_directory(root)) if entry.is_dir()), reverse=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LogUnreadableError(f"{runs_directory(root)} can't be read: {error.strerror}") from error
+    yield from (path for name in names if (path := runs_directory(root) / name / LOG_NAME).exists())
+
+
+def _first_record(log: Path) -> Record | None:
+    with open_log(log) as file:
+        raw = file.readline(MAX_LINE_BYTES + 1)
+    if not raw.endswith(b"\n"):
+        # Killed before its first record was whole: nothing can have happened in it.
+        return None
+    try:
+        if is_sealed(raw):
+            return record_of(raw)
+    except BadLineError as error:
+        raise LogUnreadableError(f"{log}, line 1: {error}") from error
+    raise LogUnreadableError(f"{log}, line 1: it is not what the engine wrote")
+
+
+def _result(log: Path) -> str | None:
+    """Return what the last session ended with, from the end of the log backwards."""
+    with open_log(log) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        lines = file.read().split(b"\n")[:-1]
+    for raw in reversed(lines):
+        if not is_sealed(raw + b"\n"):
+            continue
+        record = record_of(raw + b"\n")
+        if record.type not in _AFTER_THE_END:
+            return _text(record.data.get("result")) if record.type == "run.finished" else None
+    return None
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None

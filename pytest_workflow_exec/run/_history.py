@@ -1,0 +1,174 @@
+"""What a log says about the steps of earlier sessions: a fold, record by record, and nothing that a record does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import Head, Record, read_log
+from pytest_workflow_exec.model import Outcome, StepId
+from pytest_workflow_exec.run._values import FileOutput, StepOutputs
+
+_CARRIABLE = frozenset({Outcome.PASSED, Outcome.WAIVED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCommand:
+    """A command that a step ran."""
+
+    argv: tuple[str, ...]
+    rule: str
+    """The digest of the rule that allowed it; empty for the engine's own."""
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastStep:
+    """A step that was satisfied in an earlier session."""
+
+    digest: str
+    outcome: Outcome
+    ended: str
+    """When, UTC in ISO 8601."""
+    outputs: StepOutputs
+    used: frozenset[StepId]
+    """The steps whose outputs its code looked at."""
+    commands: tuple[PastCommand, ...]
+    facts: Mapping[str, Json]
+    """What its session was started with."""
+
+
+@dataclass
+class History:
+    """The earlier sessions of a run, as its log tells them."""
+
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    """What the last session was started with."""
+    satisfied: dict[StepId, PastStep] = field(default_factory=dict)
+    """The steps that passed and were not started again since."""
+    left_out: set[StepId] = field(default_factory=set)
+    """The steps that last did not apply."""
+    invalid: set[StepId] = field(default_factory=set)
+    """Those of the satisfied ones that an earlier session already decided to run again."""
+    unknown: set[StepId] = field(default_factory=set)
+    """The steps that were started and have no end, or were interrupted: nobody knows what they did."""
+    attempts: dict[StepId, int] = field(default_factory=dict)
+    """The number of each step's last attempt."""
+    denied: StepId | None = None
+    """The gate at which the last session was refused."""
+    begun: bool = False
+    """Whether any step was ever started."""
+    sessions: int = 0
+    head: Head | None = None
+
+    def __post_init__(self) -> None:
+        """Begin before the first record."""
+        self._running: tuple[StepId, str] | None = None
+        self._commands: list[PastCommand] = []
+
+    @classmethod
+    def of(cls, log: Path) -> History:
+        """Return the history in a log.
+
+        Raises:
+            LogUnreadableError: The log is missing or broken.
+        """
+        history = cls()
+        for record in read_log(log):
+            history.take(record)
+        history.stop()
+        return history
+
+    def take(self, record: Record) -> None:
+        """Continue with the next record."""
+        self.head = Head(seq=record.seq, hash=record.hash)
+        take = _TAKES.get(record.type)
+        if take is not None:
+            take(self, record)
+
+    def stop(self) -> None:
+        """Take note that the session is over: a step that is still under way has no end."""
+        if self._running is not None:
+            self.unknown.add(self._running[0])
+            self._running = None
+
+    def _begin_session(self, record: Record) -> None:
+        self.stop()
+        self.facts, self.denied = record.data, None
+        self.sessions += 1
+
+    def _start(self, record: Record) -> None:
+        step = cast("StepId", record.step)
+        self.begun = True
+        self.attempts[step] = record.attempt or 1
+        self._running, self._commands = (step, str(record.data.get("digest"))), []
+        for kept in (self.unknown, self.invalid, self.left_out):
+            kept.discard(step)
+        self.satisfied.pop(step, None)
+
+    def _command(self, record: Record) -> None:
+        data = record.data
+        self._commands.append(
+            PastCommand(
+                argv=tuple(map(str, cast("Sequence[Json]", data.get("argv") or ()))),
+                rule=str(data.get("rule_digest") or ""),
+                level=str(data.get("level")),
+            )
+        )
+
+    def _end(self, record: Record) -> None:
+        step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
+        if self._running is None or self._running[0] != step:
+            # It did not run now: what an earlier session did stays as true as it was.
+            if outcome is Outcome.NOT_APPLICABLE:
+                self.left_out.add(step)
+            return
+        _, digest = self._running
+        self._running = None
+        if outcome in _CARRIABLE:
+            self.satisfied[step] = PastStep(
+                digest=digest,
+                outcome=outcome,
+                ended=record.ts,
+                outputs=outputs_in(record.data),
+                used=frozenset(map(str, cast("Sequence[Json]", record.data.get("used") or ()))),
+                commands=tuple(self._commands),
+                facts=self.facts,
+            )
+        elif outcome is Outcome.INTERRUPTED:
+            self.unknown.add(step)
+
+    def _invalidate(self, record: Record) -> None:
+        self.invalid.add(cast("StepId", record.step))
+
+    def _decide(self, record: Record) -> None:
+        if record.step is not None:
+            self.denied = None if record.data.get("decision") == "approved" else record.step
+
+
+_TAKES = {
+    "run.started": History._begin_session,  # noqa: SLF001
+    "run.resumed": History._begin_session,  # noqa: SLF001
+    "step.started": History._start,  # noqa: SLF001
+    "step.finished": History._end,  # noqa: SLF001
+    "step.invalidated": History._invalidate,  # noqa: SLF001
+    "command.started": History._command,  # noqa: SLF001
+    "gate.decided": History._decide,  # noqa: SLF001
+}
+
+
+def outputs_in(data: Mapping[str, Json]) -> StepOutputs:
+    """Return the outputs that the end of a step holds."""
+    files = cast("Mapping[str, Mapping[str, Json]]", data.get("files") or {})
+    return StepOutputs(
+        values=cast("Mapping[str, Json]", data.get("outputs") or {}),
+        files={
+            name: FileOutput(
+                path=str(file["path"]), sha256=str(file["sha256"]), size_bytes=int(cast("int", file["size_bytes"]))
+            )
+            for name, file in files.items()
+        },
+    )

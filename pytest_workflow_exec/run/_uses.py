@@ -1,0 +1,84 @@
+"""What a step's definition refers to: inputs and outputs of other steps, through `vars`, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pytest_workflow_exec.model import (
+    Call,
+    Command,
+    Function,
+    Gate,
+    Matcher,
+    Reference,
+    Step,
+    StepId,
+    Template,
+    Verify,
+    Workflow,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What a step refers to."""
+
+    inputs: frozenset[str] | None
+    """None: its code can look at any of them."""
+    steps: frozenset[StepId]
+
+
+def uses_of(step: Step, workflow: Workflow) -> Uses:
+    """Return what a step's definition refers to; what its code looks at is seen only when it runs."""
+    references = list(_expanded(_references(step), workflow.variables))
+    steps = {reference.path[0] for reference in references if reference.scope == "steps"}
+    if isinstance(step.body, Gate):
+        steps |= {shown for shown, _ in step.body.show}
+    return Uses(
+        inputs=None
+        if isinstance(step.body, Function)
+        else frozenset(reference.path[0] for reference in references if reference.scope == "inputs"),
+        steps=frozenset(_with_cases(steps, workflow)),
+    )
+
+
+def _with_cases(steps: Iterable[StepId], workflow: Workflow) -> Iterator[StepId]:
+    for step in steps:
+        yield step
+        yield from (each.id for each in workflow.steps if each.id.startswith(f"{step}["))
+
+
+def _expanded(references: Iterable[Reference], variables: Mapping[str, Template]) -> Iterator[Reference]:
+    for reference in references:
+        if reference.scope == "vars":
+            yield from _expanded(variables[reference.path[0]].references, variables)
+        else:
+            yield reference
+
+
+def _references(step: Step) -> Iterator[Reference]:
+    yield from () if step.when is None else step.when.references
+    body = step.body
+    if isinstance(body, Command):
+        yield from _in(body.argv)
+        yield from _in(rule.pattern for rule in body.outputs)
+        yield from _in(rule.default for rule in body.outputs)
+    elif isinstance(body, Call):
+        yield from _in(body.arguments)
+    elif isinstance(body, Gate):
+        yield from _in(body.question)
+    if isinstance(body, (Command, Verify)):
+        yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr))
+
+
+def _in(value: object) -> Iterator[Reference]:
+    if isinstance(value, Template):
+        yield from value.references
+    elif isinstance(value, Matcher):
+        yield from _in(value.operands)
+    elif isinstance(value, Mapping):
+        yield from _in(value.values())
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        for item in value:
+            yield from _in(item)
