@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,19 @@ from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.definition import read_yaml_workflow, resolve_inputs
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import Record, read_log
-from pytest_workflow_exec.model import Command, Gate, Outcome, Step
+from pytest_workflow_exec.model import Command, Gate, Outcome, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import Run, RunSettings, StepOutputs, perform_command
+from pytest_workflow_exec.run import (
+    History,
+    Present,
+    Redo,
+    Run,
+    RunSettings,
+    StepOutputs,
+    perform_command,
+    repository_facts,
+    resumption_of,
+)
 from pytest_workflow_exec.sandbox import compile_policy
 from pytest_workflow_exec.settings import load_settings
 
@@ -47,18 +58,39 @@ class Project:
         *,
         inputs: Mapping[str, str] | None = None,
         approver: Callable[[GateRequest, float], Decision] = approved,
+        after: Run | None = None,
+        redo: StepId | None = None,
+        history: History | None = None,
     ) -> Run:
-        """Return a run of a workflow with these steps, as its YAML file would say them."""
+        """Return a run of a workflow with these steps, as its YAML file would say them.
+
+        Args:
+            after: The run that goes on; None for a new one.
+            redo: The step that a person wants to run again.
+            history: What its log was found to say; None to look now.
+        """
         file = self.root / "flow.workflow.yaml"
         file.write_text(steps, encoding="utf-8")
         workflow = read_yaml_workflow(file, root=self.root)
         resolved = resolve_inputs(workflow, inputs or {})
         policy = compile_policy(load_settings(self.root).policy, workflow=workflow.name, environment=os.environ)
+        values = {name: value for name, value in resolved.values.items() if not isinstance(value, tuple)}
+        resumption = None
+        if after is not None:
+            resumption = resumption_of(
+                workflow,
+                history or History.of(after.log_path),
+                Present(
+                    inputs=values, policy=policy, repository=repository_facts(self.root), now=datetime.now(timezone.utc)
+                ),
+                run=after.id,
+                redo=None if redo is None else Redo(step=redo, reason="because", who="alice"),
+            )
         run = Run.open(
             RunSettings(
                 workflow=workflow,
                 policy=policy,
-                inputs={name: value for name, value in resolved.values.items() if not isinstance(value, tuple)},
+                inputs=values,
                 input_groups=resolved.groups,
                 input_texts={name: value for name, value in resolved.values.items() if isinstance(value, str)},
                 environment=os.environ,
@@ -66,6 +98,7 @@ class Project:
                 command_line=["flow.workflow.yaml"],
                 plugins={},
                 approver=approver,
+                resumption=resumption,
             )
         )
         self.runs.append(run)
@@ -76,6 +109,26 @@ class Project:
         step = run.workflow.step(name)
         run.start(step)
         run.finish(name, Outcome.PASSED, outputs=_outputs(run, step))
+
+    def go_through(self, run: Run) -> dict[str, str]:
+        """Run or carry every step in order, end the run, and return how each step ended in this session."""
+        for step in run.workflow.steps:
+            if run.carries(step):
+                run.carry(step)
+            else:
+                self.perform(run, step.id)
+        run.close(interrupted=False)
+        return self.last_outcomes(run)
+
+    def last_outcomes(self, run: Run) -> dict[str, str]:
+        """Return how each step ended in the last session of a run."""
+        outcomes: dict[str, str] = {}
+        for record in self.records(run):
+            if record.type == "run.resumed":
+                outcomes = {}
+            if record.type == "step.finished" and record.step is not None:
+                outcomes[record.step] = str(record.data["outcome"])
+        return outcomes
 
     def records(self, run: Run) -> list[Record]:
         """Return what the run's log says."""

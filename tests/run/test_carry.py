@@ -1,0 +1,365 @@
+"""A run that goes on: what an earlier session did counts only as long as nothing that it depends on changed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, OutputError, StepOrderError
+from pytest_workflow_exec.events import Actor
+from pytest_workflow_exec.evidence import Record, read_log
+from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.run import History, Run
+from pytest_workflow_exec.verify import verify_log
+
+from .conftest import CONFIGURATION, Project, approved
+
+FLOW = """
+workflow: flow
+inputs:
+  who: {default: me}
+  other: {default: x}
+steps:
+  - {id: one, run: [echo, "${inputs.who}"], outputs: {name: {stdout: ".+"}}}
+  - {id: made, run: [cp, source, out.txt], outputs: {file: {glob: out.txt}}}
+  - {id: two, run: [echo, "${steps.one.name}"], outputs: {said: {stdout: ".+"}}}
+  - {id: three, run: [echo, "${steps.two.said}"], idempotent: true}
+  - {id: last, run: [echo, last]}
+"""
+FOUR = ("one", "made", "two", "three")
+
+
+def broken_off(project: Project, flow: str = FLOW, *, done: tuple[str, ...] = FOUR, failed: str | None = "last") -> Run:
+    """Return a run that ended after the steps that were done."""
+    (project.root / "source").write_text("content")
+    run = project.open(flow)
+    for step in done:
+        project.perform(run, step)
+    if failed is not None:
+        run.start(run.workflow.step(failed))
+        run.finish(failed, Outcome.FAILED, message="no")
+    run.close(interrupted=False)
+    return run
+
+
+def reasons(run: Run) -> dict[str, list[str]]:
+    """Return why each step that had passed ran again in the last session."""
+    found: dict[str, list[str]] = {}
+    for record in _records(run):
+        if record.type == "run.resumed":
+            found = {}
+        if record.type == "step.invalidated":
+            found[str(record.step)] = [str(reason) for reason in record.data["reasons"]]  # type: ignore[union-attr]
+    return found
+
+
+def _records(run: Run) -> list[Record]:
+    return list(read_log(run.log_path))
+
+
+def test_nothing_changed(project: Project) -> None:
+    """What passed is carried with its outputs, what failed runs again in its next attempt, in the same log."""
+    before = broken_off(project)
+
+    run = project.open(FLOW, after=before)
+    outcomes = project.go_through(run)
+
+    assert run.log_path == before.log_path
+    assert outcomes == {**dict.fromkeys(FOUR, "carried"), "last": "passed"}
+    [_, again] = [record for record in _records(run) if record.type == "step.started" and record.step == "last"]
+    assert again.attempt == 2
+    assert reasons(run) == {}
+    verdict = verify_log(run.log_path)
+    assert (verdict.word, verdict.result) == ("bounded", "passed")
+
+
+def test_carried_outputs_are_there(project: Project) -> None:
+    """Later steps and conditions see a carried step as the session saw it that ran it."""
+    run = project.open(FLOW, after=broken_off(project))
+
+    for name in FOUR:
+        assert run.carries(run.workflow.step(name))
+        run.carry(run.workflow.step(name))
+
+    assert run.values.outputs["two"].values["said"] == "me"
+    assert run.values.outcomes["two"] is Outcome.PASSED
+    run.close(interrupted=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (("[echo, last]", "[echo, other]"), {}),
+        (("who: {default: me}", "who: {default: you}"), {"one", "two", "three"}),
+        (("other: {default: x}", "other: {default: y}"), {}),
+        (("run: [cp, source, out.txt]", "run: [cp, source, ./out.txt]"), {"made"}),
+        (
+            ('{id: two, run: [echo, "${steps.one.name}"]', '{id: two, run: [echo, "${steps.one.name}!"]'),
+            {"two", "three"},
+        ),
+        (("idempotent: true", "idempotent: true, max_age: 1s"), {"three"}),
+    ],
+)
+def test_changes_of_the_definition(project: Project, change: tuple[str, str], again: set[str]) -> None:
+    """A step runs again if its definition or an input of it changed, and so do the steps that use its outputs."""
+    before = broken_off(project)
+
+    run = project.open(FLOW.replace(*change), after=before)
+    outcomes = project.go_through(run)
+
+    assert {step for step in FOUR if outcomes[step] == "passed"} == set(again)
+    assert set(reasons(run)) == set(again)
+    assert verify_log(run.log_path).result == "passed"
+
+
+@pytest.mark.parametrize("edit", [Path.unlink, lambda path: path.write_text("other")])
+def test_lost_or_changed_output(project: Project, edit: Callable[[Path], object]) -> None:
+    """A step whose file is gone or changed runs again, and says so."""
+    before = broken_off(project)
+    edit(project.root / "out.txt")
+
+    run = project.open(FLOW, after=before)
+
+    assert "its output 'file'" in reasons(run)["made"][0]
+    assert project.go_through(run)["made"] == "passed"
+
+
+def test_file_that_changes_after_the_check(project: Project) -> None:
+    """A carried step's file is looked at again when its turn comes: it fails instead of being believed."""
+    run = project.open(FLOW, after=broken_off(project))
+    run.carry(run.workflow.step("one"))
+    (project.root / "out.txt").write_text("other")
+
+    with pytest.raises(OutputError, match="carried step 'made'"):
+        run.carries(run.workflow.step("made"))
+    run.close(interrupted=False)
+
+
+def test_policy_that_changed(project: Project) -> None:
+    """A step whose command a rule allowed that is not there any more, or gives other rights, runs again."""
+    before = broken_off(project)
+    configuration = CONFIGURATION.replace('"cp * *", ', "") + '[[policy.command]]\nrule = "cp * *"\nwrite = ["."]\n'
+    (project.root / "workflow-exec.toml").write_text(configuration)
+
+    run = project.open(FLOW, after=before)
+
+    assert reasons(run) == {"made": ["the policy's rule for ['cp', 'source', 'out.txt'] changed"]}
+    run.close(interrupted=False)
+
+
+GATED = """
+workflow: flow
+steps:
+  - {id: build, run: [cp, source, out.txt], outputs: {file: {glob: out.txt}}}
+  - {id: approve, gate: {question: Go?, show: [build]}}
+  - {id: publish, run: [echo, published]}
+  - {id: tell, run: [echo, told]}
+"""
+
+
+def test_gate_asks_again_for_what_is_left(project: Project) -> None:
+    """An approval that was used lets nothing start in a later session: the gate asks again, with what is carried."""
+    before = broken_off(project, GATED, done=("build", "approve", "publish"), failed="tell")
+    asked: list[GateRequest] = []
+
+    def approver(request: GateRequest, timeout_s: float) -> Decision:
+        asked.append(request)
+        return approved(request, timeout_s)
+
+    run = project.open(GATED, after=before, approver=approver)
+    outcomes = project.go_through(run)
+
+    assert outcomes == {"build": "carried", "approve": "passed", "publish": "carried", "tell": "passed"}
+    assert reasons(run) == {"approve": ["its decision does not cover what is left to run: tell"]}
+    assert [request.carried for request in asked] == [("build", "publish")]
+    assert verify_log(run.log_path).result == "passed"
+
+
+def test_gate_with_nothing_left_behind_it_is_carried(project: Project) -> None:
+    """If all that an approval covered is done, nobody is asked again."""
+    flow = GATED + "  - {id: again, gate: {question: And?}}\n  - {id: end, run: [echo, end]}\n"
+    before = broken_off(project, flow, done=("build", "approve", "publish", "tell", "again"), failed="end")
+
+    run = project.open(flow, after=before)
+
+    assert project.go_through(run) == {
+        **dict.fromkeys(("build", "approve", "publish", "tell"), "carried"),
+        **dict.fromkeys(("again", "end"), "passed"),
+    }
+
+
+def test_changed_tree_behind_a_gate(project: Project) -> None:
+    """A step behind a gate counts only for the tree that was approved; one before it does not depend on it."""
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments], cwd=project.root, check=True
+        )
+    flow = GATED.replace("{id: publish", "{id: publish, idempotent: true")
+    before = broken_off(project, flow, done=("build", "approve", "publish"), failed="tell")
+    (project.root / "workflow-exec.toml").write_text(CONFIGURATION + "# edited\n")
+
+    run = project.open(flow, after=before)
+
+    assert reasons(run)["publish"] == ["the commit or the working tree changed, and it stands behind a gate"]
+    assert "build" not in reasons(run)
+    run.close(interrupted=False)
+
+
+def refusing(request: GateRequest, timeout_s: float) -> Decision:
+    """Reject whatever is asked."""
+    return Decision(
+        decision="rejected",
+        reason="no",
+        approver=Actor(kind="human", id="alice"),
+        channel="terminal",
+        terminal="/dev/pts/1",
+        assurance=1,
+    )
+
+
+@pytest.mark.parametrize("how", ["killed", "interrupted"])
+def test_unknown_effect_is_asked_about(project: Project, how: str) -> None:
+    """A step that was started and has no end runs again only if a person says so; a rejection runs nothing."""
+    before = _struck(project, how)
+    asked: list[GateRequest] = []
+
+    def approver(request: GateRequest, timeout_s: float) -> Decision:
+        asked.append(request)
+        return approved(request, timeout_s)
+
+    with pytest.raises(GateDeniedError):
+        project.open(FLOW, after=before, approver=refusing)
+    assert verify_log(before.log_path).result == "denied"
+    assert [record.step for record in _records(before) if record.type == "step.started"].count("last") == 1
+
+    run = project.open(FLOW, after=before, approver=approver)
+    outcomes = project.go_through(run)
+
+    [request] = asked
+    assert [(each.step, "what it did is unknown" in each.does) for each in request.covers] == [("last", True)]
+    assert outcomes["last"] == "passed"
+    assert verify_log(run.log_path).result == "passed"
+
+
+def _struck(project: Project, how: str) -> Run:
+    (project.root / "source").write_text("content")
+    run = project.open(FLOW)
+    for step in FOUR:
+        project.perform(run, step)
+    run.start(run.workflow.step("last"))
+    if how == "killed":
+        # As if the process were gone: nothing more is written, and the lock is free.
+        run._journal.close()
+        run._lock.release()
+    else:
+        run.finish("last", Outcome.INTERRUPTED, message="Ctrl-C")
+        run.close(interrupted=True)
+    return run
+
+
+def test_idempotent_step_of_unknown_effect_needs_nobody(project: Project) -> None:
+    """`idempotent: true` is the author's word that a second time does no harm."""
+    flow = FLOW.replace("{id: last,", "{id: last, idempotent: true,")
+    (project.root / "source").write_text("content")
+    before = project.open(flow)
+    for step in FOUR:
+        project.perform(before, step)
+    before.start(before.workflow.step("last"))
+    before._journal.close()
+    before._lock.release()
+
+    run = project.open(flow, after=before, approver=refusing)
+
+    assert project.go_through(run)["last"] == "passed"
+
+
+def test_passed_step_runs_again_only_with_consent(project: Project) -> None:
+    """A step that passed may have had its effect: running it again is asked about, unless it is idempotent."""
+    before = broken_off(project)
+    changed = FLOW.replace("{default: me}", "{default: you}")
+
+    with pytest.raises(GateDeniedError):
+        project.open(changed, after=before, approver=refusing)
+    asked: list[GateRequest] = []
+
+    def approver(request: GateRequest, timeout_s: float) -> Decision:
+        asked.append(request)
+        return approved(request, timeout_s)
+
+    run = project.open(changed, after=before, approver=approver)
+
+    assert [each.step for each in asked[0].covers] == ["one", "two"]
+    assert project.go_through(run)["one"] == "passed"
+
+
+def test_redo_runs_a_step_and_its_dependents(project: Project) -> None:
+    """What a person wants to run again runs again with all that uses it; the person is not asked a second time."""
+    run = project.open(FLOW, after=broken_off(project), approver=refusing, redo="two")
+
+    outcomes = project.go_through(run)
+
+    assert {step for step, outcome in outcomes.items() if outcome == "passed"} == {"two", "three", "last"}
+    assert reasons(run)["two"] == ["asked for: because"]
+    [resumed] = [record for record in _records(run) if record.type == "run.resumed"]
+    assert resumed.data["redo"] == {"step": "two", "reason": "because", "who": "alice"}
+
+
+def test_code_that_looked_at_outputs_depends_on_them(project: Project) -> None:
+    """What the code of a step looked at is noted, and makes it a dependent."""
+    (project.root / "source").write_text("content")
+    before = project.open(FLOW)
+    for name in ("one", "made", "two"):
+        project.perform(before, name)
+    before.start(before.workflow.step("three"))
+    before.note_use("made")
+    before.finish("three", Outcome.PASSED)
+    before.start(before.workflow.step("last"))
+    before.finish("last", Outcome.FAILED)
+    before.close(interrupted=False)
+    (project.root / "out.txt").unlink()
+
+    run = project.open(FLOW, after=before)
+
+    assert reasons(run)["three"] == ["step 'made', whose outputs it uses, runs again"]
+    run.close(interrupted=False)
+
+
+def test_blocked_in_between_is_not_forgotten(project: Project) -> None:
+    """A step that passed, and was blocked in a later session, still counts as passed in the one after."""
+    before = broken_off(project)
+    second = project.open(FLOW, after=before, redo="one")
+    second.start(second.workflow.step("one"))
+    second.finish("one", Outcome.FAILED)
+    second.close(interrupted=False)
+
+    run = project.open(FLOW, after=second)
+
+    assert project.go_through(run)["made"] == "carried"
+    assert verify_log(run.log_path).result == "passed"
+
+
+def test_carrying_keeps_the_order(project: Project) -> None:
+    """A carried step has its turn like any other."""
+    run = project.open(FLOW, after=broken_off(project))
+
+    with pytest.raises(StepOrderError):
+        run.carries(run.workflow.step("two"))
+    run.close(interrupted=False)
+
+
+def test_log_that_went_on_meanwhile(project: Project) -> None:
+    """What was worked out from a log that has more records by now is not used; nothing is written."""
+    before = broken_off(project)
+    stale = History.of(before.log_path)
+    other = project.open(FLOW, after=before)
+    other.close(interrupted=False)
+    size = before.log_path.stat().st_size
+
+    with pytest.raises(EvidenceError, match="run again"):
+        project.open(FLOW, after=before, history=stale)
+
+    assert before.log_path.stat().st_size == size
