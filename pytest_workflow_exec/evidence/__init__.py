@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from ._blobs import BlobError, may_hold_blobs, resolve_blobs
-from ._directories import STATE_DIRECTORY, create_run_directory, find_run, runs_directory, state_directory
+from ._directories import (
+    STATE_DIRECTORY,
+    create_run_directory,
+    find_run,
+    runs_directory,
+    state_directory,
+)
 from ._lines import (
     MAX_LINE_BYTES,
     BadLineError,

@@ -10,11 +10,20 @@ from pathlib import Path
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
 from pytest_workflow_exec.model import RunId
 
-from ._files import opened_directory, private_directory, reason_of, write_durably
+from ._files import opened_directory, private_directory, reason_of
+from ._git import excluded, ignore_everything, keep_from_cleaning
 from ._names import LOG_NAME, RUN_SUBDIRECTORIES, RUNS, STATE_DIRECTORY
 from ._run_id import RUN_ID
 
-__all__ = ["STATE_DIRECTORY", "create_run_directory", "find_run", "runs_directory", "state_directory"]
+__all__ = [
+    "STATE_DIRECTORY",
+    "create_run_directory",
+    "find_run",
+    "opened_state",
+    "run_ids",
+    "runs_directory",
+    "state_directory",
+]
 
 _SHOWN_CHOICES = 10
 
@@ -30,7 +39,7 @@ def state_directory(root: Path) -> Path:
     Raises:
         EvidenceError: It can't be made, is a link, or is somebody else's.
     """
-    with _opened_state(root):
+    with opened_state(root):
         return root / STATE_DIRECTORY
 
 
@@ -44,7 +53,7 @@ def create_run_directory(root: Path, run: RunId) -> Path:
         raise EvidenceError(f"{run!r} is no run id")
     runs = runs_directory(root)
     with (
-        _opened_state(root) as state_folder,
+        opened_state(root) as state_folder,
         private_directory(runs, parent=state_folder) as runs_folder,
         private_directory(runs / run, parent=runs_folder, must_be_new=True) as folder,
     ):
@@ -66,7 +75,7 @@ def find_run(reference: str, *, root: Path | None) -> Path:
     """
     if os.sep in reference or reference.endswith(".jsonl"):
         return _log_at(Path(reference))
-    runs = _runs(root) if root is not None else []
+    runs = run_ids(root) if root is not None else []
     latest = runs[:1] if reference == "latest" else []
     fitting = latest or [run for run in runs if reference and run.startswith(reference.lower())]
     if root is not None and len(fitting) == 1:
@@ -78,33 +87,12 @@ def find_run(reference: str, *, root: Path | None) -> Path:
     raise LogUnreadableError(_nothing_found(reference, runs, root))
 
 
-@contextlib.contextmanager
-def _opened_state(root: Path) -> Iterator[int]:
-    state = root / STATE_DIRECTORY
-    with opened_directory(root, follow=True) as project, private_directory(state, parent=project) as folder:
-        _ignore_in_git(state, folder)
-        yield folder
+def run_ids(root: Path) -> list[RunId]:
+    """Return the ids of the runs whose folders are there, newest first.
 
-
-def _ignore_in_git(state: Path, folder: int) -> None:
-    name = ".gitignore"
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        try:
-            write_durably(state / name, b"*\n", folder=folder)
-        except OSError as error:
-            raise EvidenceError(f"{state / name} can't be written: {reason_of(error)}") from error
-
-
-def _log_at(path: Path) -> Path:
-    log = path / LOG_NAME if path.is_dir() else path
-    if not log.exists():
-        raise LogUnreadableError(f"there is no {log}. Give the path of a run's folder or of its {LOG_NAME}.")
-    return log
-
-
-def _runs(root: Path) -> list[RunId]:
+    Raises:
+        LogUnreadableError: The folder that holds them can't be read.
+    """
     try:
         names = [entry.name for entry in runs_directory(root).iterdir()]
     except FileNotFoundError:
@@ -112,6 +100,28 @@ def _runs(root: Path) -> list[RunId]:
     except OSError as error:
         raise LogUnreadableError(f"{runs_directory(root)} can't be read: {reason_of(error)}") from error
     return sorted((name for name in names if RUN_ID.fullmatch(name)), reverse=True)
+
+
+@contextlib.contextmanager
+def opened_state(root: Path) -> Iterator[int]:
+    """Give a descriptor of `state_directory`.
+
+    Raises:
+        EvidenceError: It can't be made, is a link, or is somebody else's.
+    """
+    state = root / STATE_DIRECTORY
+    with opened_directory(root, follow=True) as project, private_directory(state, parent=project) as folder:
+        ignore_everything(state, folder)
+        if excluded(root):
+            keep_from_cleaning(state, folder)
+        yield folder
+
+
+def _log_at(path: Path) -> Path:
+    log = path / LOG_NAME if path.is_dir() else path
+    if not log.exists():
+        raise LogUnreadableError(f"there is no {log}. Give the path of a run's folder or of its {LOG_NAME}.")
+    return log
 
 
 def _nothing_found(reference: str, runs: list[RunId], root: Path | None) -> str:

@@ -59,7 +59,7 @@ class PlanHooks:
         if self._session.share is not None:
             self._session.share.hand_in(self._session)
         result = yield
-        self._session.lines.last_words(self._session.ends.values())
+        self._session.lines.last_words(self._session.ends.values(), lost=self._session.evidence_error)
         return result
 
 

@@ -135,11 +135,17 @@ class StepLines:
         self.pause()
         self._terminal.write_line(line)
 
-    def last_words(self, ends: Iterable[RunEnd]) -> None:
-        """Write how each run ended and where its evidence is; the very last line is the head."""
+    def last_words(self, ends: Iterable[RunEnd], *, lost: str | None) -> None:
+        """Write how each run ended and where its evidence is; the very last line is the head.
+
+        Args:
+            lost: Why evidence could not be written; None if all of it was.
+        """
         terminal = self._terminal
         if terminal is None:
             return
+        if lost is not None:
+            terminal.write_line(f"evidence can't be written, so nothing here counts as passed: {lost}", red=True)
         for end in ends:
             for line in end.lines:
                 terminal.write_line(line)

@@ -238,6 +238,7 @@ class Run:
         self._attempts[step.id] = attempt
         self._used.clear()
         self._journal.barrier()
+        self._lock.check()
 
     def finish(
         self,

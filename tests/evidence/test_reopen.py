@@ -305,9 +305,9 @@ def test_a_forked_child_keeps_no_log_from_being_continued(tmp_path: Path) -> Non
     """The lock on a log ends with its writer, although a forked child of it lives on."""
     script = (
         "import os, sys, time; from pathlib import Path; from tests.evidence._logs import new_log, note;"
-        "log = new_log(Path(sys.argv[1])); log.append(note()); child = os.fork();\n"
-        "if child == 0: time.sleep(60)\n"
-        "else: print(child, flush=True); os.kill(os.getpid(), 9)"
+        "log = new_log(Path(sys.argv[1])); log.append(note()); ready, tell = os.pipe(); child = os.fork();\n"
+        "if child == 0: os.close(1); os.write(tell, b'.'); time.sleep(60)\n"
+        "else: os.read(ready, 1); print(child, flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, check=False)
     child = int(done.stdout)

@@ -181,6 +181,18 @@ def test_no_step_runs_when_evidence_is_gone(project: Project) -> None:
     assert run.state.complete is False
 
 
+def test_no_step_runs_when_the_lock_is_gone(project: Project) -> None:
+    """A run whose lock was removed stops before its next step: another one may be under way beside it."""
+    run = project.open(THREE)
+    project.perform(run, "greet")
+    (project.root / ".workflow-exec" / "flow.lock").unlink()
+
+    with pytest.raises(EvidenceError, match="another run may have begun"):
+        run.start(run.workflow.step("answer"))
+
+    assert project.types(run)[-2:] == ["step.finished", "step.started"]
+
+
 def test_run_does_not_open_where_its_folder_is_a_link(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
