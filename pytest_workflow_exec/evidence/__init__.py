@@ -10,6 +10,8 @@ from ._directories import (
     runs_directory,
     state_directory,
 )
+from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
+from ._ledger_lines import LedgerEntry, LedgerEvent
 from ._lines import (
     MAX_LINE_BYTES,
     BadLineError,
@@ -28,6 +30,7 @@ from ._read import open_log, read_log, whole_record
 from ._record import NO_HASH, Head, Record
 from ._recovery import Recovery, read_recovery
 from ._run_id import new_run_id
+from ._runs import KnownRun, list_runs
 from ._values import refuse_unkeepable
 
 __all__ = [
@@ -39,6 +42,11 @@ __all__ = [
     "BlobError",
     "EvidenceLog",
     "Head",
+    "KnownRun",
+    "Ledger",
+    "LedgerEntry",
+    "LedgerEvent",
+    "Ledgers",
     "Line",
     "Record",
     "Recovery",
@@ -46,10 +54,15 @@ __all__ = [
     "create_run_directory",
     "find_run",
     "is_sealed",
+    "ledger_copy_path",
+    "ledger_copy_problem",
     "lines_of",
+    "list_runs",
     "may_hold_blobs",
     "new_run_id",
+    "note_in_ledgers",
     "open_log",
+    "read_ledgers",
     "read_log",
     "read_recovery",
     "read_seal",

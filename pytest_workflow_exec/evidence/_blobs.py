@@ -77,8 +77,11 @@ def spilled(value: Json, blobs: list[Blob]) -> Json:
     return value
 
 
-def write_blob(run_directory: Path, blob: Blob) -> None:
-    """Write a blob's file and make it durable.
+def write_blob(run_directory: Path, blob: Blob, *, synced: bool = True) -> None:
+    """Write a blob's file, whole or not at all.
+
+    Args:
+        synced: Whether it has to survive a power cut.
 
     Raises:
         EvidenceError: It can't be written.
@@ -91,7 +94,7 @@ def write_blob(run_directory: Path, blob: Blob) -> None:
             private_directory(blobs, parent=run_folder) as blobs_folder,
             private_directory(folder, parent=blobs_folder) as parent,
         ):
-            write_durably(folder / blob.digest, blob.content, folder=parent)
+            write_durably(folder / blob.digest, blob.content, folder=parent, synced=synced)
     except OSError as error:
         raise EvidenceError(f"{folder / blob.digest} can't be written: {reason_of(error)}") from error
 

@@ -58,11 +58,12 @@ def private_directory(path: Path, *, parent: int, must_be_new: bool = False) -> 
         os.close(folder)
 
 
-def write_durably(path: Path, content: bytes, *, folder: int) -> None:
+def write_durably(path: Path, content: bytes, *, folder: int, synced: bool = True) -> None:
     """Write a whole file, so that it is either there with all its content or not there, also after a power cut.
 
     Args:
         folder: A descriptor of the folder that holds it.
+        synced: Whether a power cut counts.
 
     Raises:
         OSError: It can't be written.
@@ -74,7 +75,8 @@ def write_durably(path: Path, content: bytes, *, folder: int) -> None:
     try:
         os.fchmod(file, 0o600)
         write_all(file, content)
-        os.fsync(file)
+        if synced:
+            os.fsync(file)
         os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -82,7 +84,8 @@ def write_durably(path: Path, content: bytes, *, folder: int) -> None:
         raise
     finally:
         os.close(file)
-    os.fsync(folder)
+    if synced:
+        os.fsync(folder)
 
 
 def write_all(file: int, content: bytes) -> None:

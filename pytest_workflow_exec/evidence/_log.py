@@ -197,8 +197,8 @@ class EvidenceLog:
         with self._lock:
             if self._busy:
                 raise EvidenceError(f"{self.path}: a signal handler may not write while a record is being written")
-            self._busy = True
             try:
+                self._busy = True
                 self._refuse_if_over()
                 self._settle()
                 yield
@@ -227,7 +227,7 @@ class EvidenceLog:
         record, line, blobs = self._prepared(event)
         try:
             for blob in blobs:
-                write_blob(self.path.parent, blob)
+                write_blob(self.path.parent, blob, synced=self._synced)
         except EvidenceError as error:
             self._die(str(error), error)
         content = after + line

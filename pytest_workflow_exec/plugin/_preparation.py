@@ -34,7 +34,7 @@ from pytest_workflow_exec.run import (
     steps_until,
 )
 from pytest_workflow_exec.sandbox import Policy, compile_policy
-from pytest_workflow_exec.settings import PolicySettings, load_settings
+from pytest_workflow_exec.settings import Durability, PolicySettings, load_settings
 
 from ._onward import Onward, onward, problems_of, with_reason
 from ._order import cuts
@@ -170,6 +170,7 @@ class _Preparation:
         self._onward = self._find_earlier(only=only)
         self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
+        self._durability: Durability = "power"
         self._policy_settings, self._policy = self._read_policy()
         self._present = self._look()
         self._resumption = self._work_out()
@@ -197,6 +198,7 @@ class _Preparation:
             plugins=_plugin_versions(config),
             until=self._session.until.get(self.workflow.name),
             given=self._given,
+            durability=self._durability,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
         )
@@ -220,7 +222,8 @@ class _Preparation:
 
     def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
         try:
-            settings = load_settings(self.workflow.root).policy
+            loaded = load_settings(self.workflow.root)
+            settings, self._durability = loaded.policy, loaded.durability
             return settings, compile_policy(settings, workflow=self.workflow.name, environment=os.environ)
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems

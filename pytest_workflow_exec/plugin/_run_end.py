@@ -26,6 +26,7 @@ class RunEnd:
             fulfilled=run.fulfilled,
             lines=(
                 f"workflow {run.workflow.name}: {_verdict(run)}",
+                *_warnings(run),
                 f"evidence {shown_log(run)}",
                 f"evidence head {run.head.seq} {run.head.hash}",
             ),
@@ -44,6 +45,11 @@ class RunEnd:
     def to_data(self) -> dict[str, object]:
         """Return it in values that travel between processes."""
         return {"workflow": self.workflow, "fulfilled": self.fulfilled, "lines": list(self.lines)}
+
+
+def _warnings(run: Run) -> list[str]:
+    problem = run.ledger_problem
+    return [] if problem is None else [f"warning: the user's copy of the ledger of runs can't be kept: {problem}"]
 
 
 def shown_log(run: Run) -> str:

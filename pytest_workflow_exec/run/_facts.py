@@ -13,6 +13,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._repository import Repository
 from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.settings import Durability
 
 
 def starter() -> Mapping[str, Json]:
@@ -44,6 +45,8 @@ def run_facts(
     command_line: Sequence[str],
     plugins: Mapping[str, str],
     given: Mapping[str, str],
+    durability: Durability,
+    ledger_copy: str,
 ) -> Mapping[str, Json]:
     """Return the data of `run.started`.
 
@@ -51,6 +54,8 @@ def run_facts(
         command_line: pytest's own arguments.
         plugins: Versions of the other pytest plugins at work, by name.
         given: The inputs that were given on the command line, as they were typed.
+        durability: What the evidence survives.
+        ledger_copy: Where the user's copy of the ledger is, or why there is none.
     """
     return {
         "workflow": workflow.name,
@@ -67,4 +72,6 @@ def run_facts(
         "plugins": dict(plugins),
         "root": str(workflow.root),
         "command_line": list(command_line),
+        "durability": durability,
+        "ledger_copy": ledger_copy,
     }

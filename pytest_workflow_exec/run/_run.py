@@ -18,6 +18,7 @@ from pytest_workflow_exec.run._consent import ask_consent
 from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._gatekeeper import Approver, Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._preflight import known_values
@@ -27,6 +28,7 @@ from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import CommandResult, CommandRunner, Policy
+from pytest_workflow_exec.settings import Durability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class RunSettings:
     """The last step to run; None for all."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The inputs that were given on the command line, as they were typed; a resumed run keeps them."""
+    durability: Durability = "power"
+    """What the evidence survives."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
 
@@ -62,6 +66,7 @@ class Run:
         self.workflow = workflow
         self.scratch = _private(directory / "scratch")
         self._settings, self._lock = settings, lock
+        self._ledger = RunLedger(workflow.root, run=run, workflow=workflow.name, durability=settings.durability)
         resumed = settings.resumption
         self._carried = {} if resumed is None else resumed.carried
         self._attempts = {} if resumed is None else dict(resumed.attempts)
@@ -110,11 +115,16 @@ class Run:
             return cls._reopen(settings, settings.resumption)
         root, run = settings.workflow.root, new_run_id()
         lock = RunLock.take(root, settings.workflow.name, run=run)
-        directory = create_run_directory(root, run)
-        log = EvidenceLog.create(directory, run, redactor=settings.redactor)
-        opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
-        opened._journal.record(events.run_started(opened._facts()))
-        opened._journal.barrier()
+        try:
+            directory = create_run_directory(root, run)
+            log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
+            opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
+            opened._journal.record(events.run_started(opened._facts()))
+            opened._journal.barrier()
+            opened._ledger.note("started", opened.head)
+        except BaseException:
+            lock.release()
+            raise
         return opened
 
     @classmethod
@@ -124,7 +134,9 @@ class Run:
         directory = runs_directory(root) / run
         try:
             last = _Last(resumption.head)
-            log = EvidenceLog.reopen(directory, run, redactor=settings.redactor, on_record=last)
+            log = EvidenceLog.reopen(
+                directory, run, redactor=settings.redactor, durability=settings.durability, on_record=last
+            )
         except BaseException:
             lock.release()
             raise
@@ -155,6 +167,11 @@ class Run:
     def log_path(self) -> Path:
         """The evidence file."""
         return self._journal.path
+
+    @property
+    def ledger_problem(self) -> str | None:
+        """Why the user's copy of the ledger does not know what became of the run; None if it does."""
+        return self._ledger.problem
 
     @property
     def values(self) -> Values:
@@ -352,6 +369,7 @@ class Run:
         """
         try:
             self._end(interrupted=interrupted)
+            self._ledger.note("finished", self.head)
         finally:
             self._journal.close()
             self._lock.release()
@@ -366,6 +384,8 @@ class Run:
             command_line=settings.command_line,
             plugins=settings.plugins,
             given=settings.given,
+            durability=settings.durability,
+            ledger_copy=self._ledger.copy(),
         )
 
     def _go_on(self, resumption: Resumption) -> None:
@@ -383,6 +403,7 @@ class Run:
         for step in resumption.invalidated:
             self._journal.record(events.step_invalidated(step, reasons=resumption.again[step]))
         self._journal.barrier()
+        self._ledger.note("resumed", self.head)
         if resumption.confirm:
             ask_consent(
                 self.workflow,

@@ -46,7 +46,7 @@ _EXPECTED = {
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
     "home": "true or false",
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
-    "retention_days": "a number of days from 1 on, such as 90",
+    "retention_days": "a number of days from 1 to 36500, such as 90",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _KINDS: Mapping[type, str] = {
@@ -105,6 +105,8 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
         return f"{where} is missing: it must be {_EXPECTED[key].format(table=prefix)}"
     if detail["type"] == "string_too_short":
         return f"{where} must not be empty"
+    if detail["type"] in ("greater_than_equal", "less_than_equal"):
+        return f"{where} must be {_EXPECTED[key]}, not {detail['input']}"
     return f"{where} must be {_expected(place, key).format(table=prefix)}, not {_found(detail['input'])}"
 
 

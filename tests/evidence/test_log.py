@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from pytest_workflow_exec.errors import EvidenceError, ValueRefusedError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, read_log
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.settings import Durability
 
 from ._logs import new_log, note, records_in
 
@@ -152,6 +155,50 @@ def test_a_barrier_notices_what_was_done_to_the_file(
         with pytest.raises(EvidenceError, match="takes no more records"):
             action()
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
+
+
+@pytest.mark.parametrize("durability", ["power", "process"])
+def test_only_against_power_cuts_anything_is_synced(
+    tmp_path: Path, durability: Durability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a killed process a barrier syncs nothing, and neither does a long text; it still looks at the file."""
+    run = new_run_id()
+    log = EvidenceLog.create(create_run_directory(tmp_path, run), run, redactor=Redactor({}), durability=durability)
+    synced: list[bool] = []
+
+    def sync(file: int) -> None:
+        synced.append(stat.S_ISREG(os.fstat(file).st_mode))
+
+    monkeypatch.setattr("pytest_workflow_exec.evidence._log_file._sync", sync)
+    monkeypatch.setattr("os.fsync", sync)
+
+    log.append(note(text="t" * 10_000))
+    log.barrier()
+    assert synced.count(True) == (2 if durability == "power" else 0)
+
+    log.path.unlink()
+    with pytest.raises(EvidenceError, match="deleted or moved away"):
+        log.barrier()
+
+
+def test_the_first_failed_sync_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed sync the system may have dropped what it could not write: no second try can make up for it."""
+    log = new_log(tmp_path)
+    log.append(note())
+
+    def failing(_file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_workflow_exec.evidence._log_file._sync", failing)
+        with pytest.raises(EvidenceError, match="could not be made durable: Input/output error"):
+            log.barrier()
+
+    content = log.path.read_bytes()
+    for action in (log.barrier, lambda: log.append(note())):
+        with pytest.raises(EvidenceError, match="takes no more records"):
+            action()
+    assert log.path.read_bytes() == content
 
 
 def test_a_short_write_ends_the_log(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.errors import CommandRefusedError, EvidenceError, LockHeldError, StepOrderError
+from pytest_workflow_exec.evidence import list_runs, read_ledgers
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.verify import verify_log
 
@@ -37,6 +38,40 @@ def test_run_starts_with_everything_it_was_started_with(project: Project) -> Non
     assert first.data["inputs"] == {"who": "me"}
     assert first.data["level"] == "none"
     assert {"policy", "versions", "starter", "repository", "plan", "command_line"} <= set(first.data)
+
+
+def test_ledger_notes_start_and_end_of_a_run(project: Project) -> None:
+    """Both copies know the run before its first step, and its head at the end; the run says where the second one is."""
+    run = project.open(THREE)
+    [begun] = read_ledgers(project.root).user.entries
+    assert (begun.run, begun.workflow, begun.event, begun.head) == (run.id, "flow", "started", run.head)
+
+    for step in ("greet", "answer", "mark"):
+        project.perform(run, step)
+    run.close(interrupted=False)
+
+    ledgers = read_ledgers(project.root)
+    assert ledgers.project.entries == ledgers.user.entries
+    assert [(entry.event, entry.head) for entry in ledgers.user.entries] == [
+        ("started", begun.head),
+        ("finished", run.head),
+    ]
+    assert project.records(run)[0].data["ledger_copy"] == str(ledgers.user.path)
+    assert run.ledger_problem is None
+    assert list_runs(project.root)[0].problems == ()
+
+
+def test_run_begins_only_if_its_own_ledger_can_be_written(project: Project) -> None:
+    """Without the project's ledger there is no run: nothing is left locked, and no step can start."""
+    (project.root / ".workflow-exec").mkdir()
+    (project.root / ".workflow-exec" / "ledger.jsonl").symlink_to(project.root / "elsewhere")
+
+    with pytest.raises(EvidenceError, match=r"ledger\.jsonl"):
+        project.open(THREE)
+
+    assert not (project.root / "elsewhere").exists()
+    (project.root / ".workflow-exec" / "ledger.jsonl").unlink()
+    project.open(THREE).close(interrupted=False)
 
 
 def test_step_is_announced_before_it_has_an_effect(project: Project) -> None:

@@ -129,3 +129,42 @@ def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
 
     assert find_project(tmp_path) != tmp_path
     assert load_settings(tmp_path).source is None
+
+
+def test_durability_and_retention_are_read_from_either_file(tmp_path: Path) -> None:
+    """Both stand at the top of the table; what is not said is the strictest: power cuts count, nothing is to be kept."""
+    default = load_settings(tmp_path)
+    assert (default.durability, default.retention_days) == ("power", None)
+
+    (tmp_path / SHARED_FILE).write_text('[tool.workflow-exec]\ndurability = "process"\nretention_days = 90\n')
+    assert load_settings(tmp_path).durability == "process"
+    (tmp_path / SHARED_FILE).unlink()
+    (tmp_path / OWN_FILE).write_text('durability = "process"\nretention_days = 90\n')
+    settings = load_settings(tmp_path)
+
+    assert (settings.durability, settings.retention_days) == ("process", 90)
+    assert settings.policy == PolicySettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('durability = "none"', '1: durability must be "power" or "process", not a text (\'none\')'),
+        ("durability = true", '1: durability must be "power" or "process", not a truth value'),
+        ("retention_days = 0", "1: retention_days must be a number of days from 1 to 36500, such as 90, not 0"),
+        (
+            'retention_days = "90d"',
+            "1: retention_days must be a number of days from 1 to 36500, such as 90, not a text",
+        ),
+        ("retention = 90", "1: retention: there is no such key; did you mean 'retention_days'?"),
+        ('policy.durability = "power"', "durability: there is no such key here; 'durability' belongs in the top level"),
+    ],
+)
+def test_a_wrong_durability_or_retention_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """The refusal says where it stands, what is expected, and what was found."""
+    (tmp_path / OWN_FILE).write_text(text + "\n")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path)
+
+    assert message in str(caught.value)
