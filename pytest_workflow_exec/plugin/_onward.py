@@ -122,6 +122,21 @@ def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption
     return onward.resumption(workflow, present, reason=reason)
 
 
+def said_of(workflow: Workflow, resumption: Resumption | None) -> Iterator[str]:
+    """Give what a person is told when a run goes on: how much is carried, and why what had passed runs again."""
+    if resumption is None:
+        return
+    left = len(workflow.steps) - len(resumption.carried)
+    yield (
+        f"workflow {workflow.name} goes on with run {resumption.run}, session {resumption.session}: "
+        f"{len(resumption.carried)} steps carried, {left} to run"
+    )
+    for step, reasons in resumption.again.items():
+        yield f"  {step} runs again: {'; '.join(reasons)}"
+    for step in resumption.unknown:
+        yield f"  {step} runs again: it was started and has no end"
+
+
 def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward:
     named = config.getoption("workflow_run")
     earlier = run_named(named, workflow.root) if named else newest_run(workflow.root, workflow.name)

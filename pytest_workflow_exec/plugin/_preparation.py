@@ -36,7 +36,7 @@ from pytest_workflow_exec.run import (
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import Durability, PolicySettings, load_settings
 
-from ._onward import Onward, onward, problems_of, with_reason
+from ._onward import Onward, onward, problems_of, said_of, with_reason
 from ._order import cuts
 from ._planned import planned
 from ._session import WorkflowSession
@@ -104,6 +104,8 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     try:
         for settings in [each.settings() for each in prepared]:
             session.runs[settings.workflow.name] = Run.open(settings)
+            for line in said_of(settings.workflow, settings.resumption):
+                session.lines.say(line)
     except (LockHeldError, PreflightError) as error:
         raise pytest.UsageError(str(error)) from error
 

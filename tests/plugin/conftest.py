@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,27 @@ class Project:
             timeout=PATIENCE_S,
             dimensions=(60, 200),
         )
+
+    def run(self, program: str, *arguments: str) -> Session:
+        """Run a program of the interpreter's environment in the project."""
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / program), *arguments],
+            cwd=self.root,
+            env=self._env(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        return Session(status=done.returncode, text=done.stdout)
+
+    def wait_for(self, kind: str, count: int = 1) -> None:
+        """Return once the logs hold so many records of a type."""
+        end = time.monotonic() + PATIENCE_S
+        while sum(log.read_bytes().count(f'"type":"{kind}"'.encode()) for log in self.logs()) < count:
+            assert time.monotonic() < end, f"no {kind} in the logs"
+            time.sleep(0.02)
 
     def logs(self) -> list[Path]:
         """Return the logs of all runs, oldest first."""

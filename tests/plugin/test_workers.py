@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -214,7 +213,7 @@ def test_interrupt_reaches_the_workers(project: Project, how: str | signal.Signa
     project.write("wf/slow.workflow.yaml", flow("slow", "sleep, '30'", "touch, ran-2"))
     child = project.terminal("wf", "-n2", "-v")
     child.expect(r"slow\.workflow\.yaml::s1")
-    wait_for(project, "command.started")
+    project.wait_for("command.started")
 
     if isinstance(how, str):
         child.sendintr()
@@ -227,16 +226,6 @@ def test_interrupt_reaches_the_workers(project: Project, how: str | signal.Signa
     assert runs(project)["slow"][-1]["type"] == "run.finished"
     assert not (project.root / "ran-2").exists()
     assert "NOT passed (s1 interrupted)" in session.text
-
-
-def wait_for(project: Project, kind: str) -> None:
-    """Return once the only log holds a record of that type."""
-    subprocess.run(
-        ["sh", "-c", f"until grep -q '{kind}' .workflow-exec/runs/*/evidence.jsonl 2>/dev/null; do sleep 0.05; done"],
-        cwd=project.root,
-        timeout=60,
-        check=True,
-    )
 
 
 def test_plan_that_changes_between_check_and_start_is_refused(project: Project) -> None:
