@@ -22,18 +22,21 @@ from pytest_workflow_exec.evidence import (
     seal_claims,
 )
 
+from ._gap import Gap
 from ._verdict import BrokenError, Kind
 
 _BEGINNING = b'{"v":'
 _CLAIMED_VERSION = re.compile(rb'\{"v":[0-9]+,')
 _THIS_VERSION = b'{"v":1,'
+_RECOVERY = b"recovery"
+_RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Link(NamedTuple):
-    """A line of the log and, unless it is a torn end, its place in the chain."""
+    """A record's line and its place in the chain."""
 
     line: Line
-    seal: Seal | None
+    seal: Seal
 
 
 class _Place(NamedTuple):
@@ -44,24 +47,86 @@ class _Place(NamedTuple):
     run: bytes | None
 
 
-def links_of(path: Path) -> Iterator[Link]:
-    """Give a log's lines in order, each of them checked against the one before it.
+class Chain:
+    """One reading of a log, each record checked against the one before it."""
 
-    Raises:
-        LogUnreadableError: The file can't be read, is no evidence, or is of another version.
-        BrokenError: A line is not the next record; the lines before it were given.
-    """
-    place = _Place(0, NO_HASH.encode("ascii"), None)
-    _refuse_other_files(path)
-    with open_log(path) as file:
-        for line in lines_of(file):
-            if line.torn:
-                _refuse_changed_end(line, place)
-                yield Link(line, None)
-                return
-            seal = _next_seal(path, line, place)
-            yield Link(line, seal)
-            place = _Place(seal.seq + 1, seal.hash, seal.run)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._place = _Place(0, NO_HASH.encode("ascii"), None)
+        self._gap: Gap | None = None
+        self.recoveries = 0
+        """How many times a writer went on behind a record that was not written whole."""
+        self.torn_bytes = 0
+        """How many bytes at the end are no whole record, once all was read."""
+
+    def links(self) -> Iterator[Link]:
+        """Give the log's records in order.
+
+        Raises:
+            LogUnreadableError: The file can't be read, is no evidence, or is of another version.
+            BrokenError: A line is not the next record; the lines before it were given.
+        """
+        _refuse_other_files(self._path)
+        with open_log(self._path) as file:
+            for line in lines_of(file):
+                seal = None if line.torn else self._seal(line)
+                if line.torn:
+                    self._take_end(line)
+                elif seal is not None:
+                    yield Link(line, seal)
+                    self._place = _Place(seal.seq + 1, seal.hash, seal.run)
+        if self._gap is not None:
+            self._gap.demand_cut()
+            self.torn_bytes += self._gap.size_bytes
+
+    def _take_end(self, line: Line) -> None:
+        _refuse_changed_end(line, self._place)
+        if self._gap is None:
+            self.torn_bytes = len(line.raw)
+        else:
+            self._gap.demand_cut()
+            self._gap.add(line)
+
+    def _seal(self, line: Line) -> Seal | None:
+        """Return the seal of the next record; None for a line that a recovery behind it may excuse."""
+        try:
+            seal = read_seal(line.raw)
+        except BadLineError as error:
+            self._keep(line, error)
+            return None
+        if self._gap is not None and not self._gap.is_excused_by(line):
+            raise self._gap.error
+        if (seal.seq, seal.prev) != (self._place.seq, self._place.prev):
+            raise _out_of_place(self._path, line, seal, self._place)
+        if self._place.run is not None and seal.run != self._place.run:
+            raise _broken(line, "inconsistent", seal.seq, "it belongs to another run than the records before it")
+        if self._place.run is None and _other_run_of(self._path, seal.run):
+            raise _broken(line, "replaced", seal.seq, f"it is of run {seal.run.decode()}, and lies in another's folder")
+        if seal.type == _RECOVERY:
+            self._take_recovery(line, seal)
+        return seal
+
+    def _keep(self, line: Line, error: BadLineError) -> None:
+        if error.version is not None and not _version_was_edited(self._path, line):
+            raise LogUnreadableError(
+                f"{self._path}, line {line.number}: unsupported version {error.version}; this is the verifier of "
+                f"version 1. Use a newer one."
+            ) from error
+        if self._gap is None:
+            self._gap = Gap(line, _broken(line, "edited", self._place.seq, error.reason))
+        else:
+            self._gap.add(line)
+
+    def _take_recovery(self, line: Line, seal: Seal) -> None:
+        if self._gap is None:
+            raise _broken(line, "edited", seal.seq, "the torn bytes that it tells of are not right before it")
+        self._gap = None
+        self.recoveries += 1
+
+
+def _other_run_of(path: Path, run: bytes) -> bool:
+    folder = path.absolute().parent.name
+    return _RUN_ID.fullmatch(folder) is not None and folder.encode() != run
 
 
 def _refuse_other_files(path: Path) -> None:
@@ -76,23 +141,6 @@ def _refuse_changed_end(line: Line, place: _Place) -> None:
     # A killed writer leaves the start of a line. All of a record and one byte that is no newline was put there.
     if is_sealed(line.raw[:-1] + b"\n"):
         raise _broken(line, "edited", place.seq, "its newline was changed into another byte")
-
-
-def _next_seal(path: Path, line: Line, place: _Place) -> Seal:
-    try:
-        seal = read_seal(line.raw)
-    except BadLineError as error:
-        if error.version is not None and not _version_was_edited(path, line):
-            raise LogUnreadableError(
-                f"{path}, line {line.number}: unsupported version {error.version}; this is the verifier of version 1. "
-                f"Use a newer one."
-            ) from error
-        raise _broken(line, "edited", place.seq, error.reason) from error
-    if (seal.seq, seal.prev) != (place.seq, place.prev):
-        raise _out_of_place(path, line, seal, place)
-    if place.run is not None and seal.run != place.run:
-        raise _broken(line, "inconsistent", seal.seq, "it belongs to another run than the records before it")
-    return seal
 
 
 def _version_was_edited(path: Path, line: Line) -> bool:

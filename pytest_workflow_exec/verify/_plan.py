@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 
@@ -39,6 +39,8 @@ class Plan:
 
     steps: tuple[PlannedStep, ...] = ()
     by_id: Mapping[StepId, PlannedStep] = field(default_factory=dict)
+    digest: str = ""
+    """SHA-256 of the plan as the record states it, in hex: not what the record says of it."""
 
     def step_of(self, record: Record) -> PlannedStep:
         """Return the step that a record is about.
@@ -80,7 +82,19 @@ def read_plan(data: Mapping[str, Json]) -> Plan:
         gate = step.id if step.is_gate else gate
     if not by_id:
         raise ContradictionError("its plan has no steps")
-    return Plan(tuple(by_id.values()), by_id)
+    return Plan(tuple(by_id.values()), by_id, digest_of(plan))
+
+
+def policy_in(data: Mapping[str, Json]) -> str:
+    """Return the digest of the policy in the data of `run.started` or `run.resumed`.
+
+    Raises:
+        ContradictionError: It holds none.
+    """
+    policy = data.get("policy")
+    if not isinstance(policy, Mapping):
+        raise ContradictionError("it names no policy")
+    return text_in(policy, "digest")
 
 
 def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.redaction import holds_mask
 
 from ._approvals import Approvals
 from ._clock import Clock
 from ._commands import Commands
 from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
-from ._plan import Plan, PlannedStep, read_plan
+from ._plan import Plan, PlannedStep, policy_in, read_plan
 from ._turns import Turns
 from ._verdict import GateFacts
 
@@ -39,7 +41,13 @@ class Story:
         self.plan_digest: str | None = None
         self.result: str | None = None
         self.unknown_types: set[str] = set()
+        self.sessions = 0
+        """How many processes ran steps, one after the other."""
+        self.policies: dict[str, None] = {}
+        """The digests of the policies that they ran under."""
         self._clock, self._commands, self._consent = Clock(), Commands(), Consent()
+        self._carried: Json = None
+        """The steps that the session says it carries; None if it says nothing of it."""
         self._follow(Plan())
 
     @property
@@ -65,10 +73,10 @@ class Story:
         Raises:
             ContradictionError: It can't be true after the ones before it.
         """
-        if (record.type == "run.started") != (record.seq == 0):
+        # A writer that died in its very first record leaves a log that begins with a recovery.
+        if record.type != "recovery" and (record.type == "run.started") != (self.sessions == 0):
             raise ContradictionError("a log begins with run.started, and no other record is one")
-        resumes = record.type == "run.resumed" and self.result != "passed"
-        if self.result is not None and record.type not in AFTER_THE_END and not resumes:
+        if self.result is not None and not self._may_follow_end(record):
             raise ContradictionError(f"{record.type} stands after the end of the run")
         self._clock.take(record)
         if record.type not in _KNOWN_TYPES:
@@ -80,22 +88,38 @@ class Story:
     def _follow(self, plan: Plan) -> None:
         self._plan, self._turns, self._approvals = plan, Turns(plan), Approvals(plan)
 
+    def _may_follow_end(self, record: Record) -> bool:
+        if record.type == "run.resumed":
+            return self.result != "passed"
+        return record.type in AFTER_THE_END or record.type == "recovery"
+
     def _start(self, record: Record) -> None:
         self.run = record.run
         self.workflow = text_in(record.data, "workflow")
+        self._follow(self._planned(record))
+
+    def _planned(self, record: Record) -> Plan:
         self.plan_digest = text_in(record.data, "plan_digest")
-        self._follow(read_plan(record.data))
+        plan = read_plan(record.data)
+        # A masked secret, in a step's name for one, is not what was digested.
+        if plan.digest != self.plan_digest and not holds_mask(canonical_json(record.data["plan"])):
+            raise ContradictionError("its plan has another digest than it says")
+        self.sessions += 1
+        self.policies[policy_in(record.data)] = None
+        return plan
 
     def _resume(self, record: Record) -> None:
         if text_in(record.data, "workflow") != self.workflow:
             raise ContradictionError("the run goes on as one of another workflow")
+        if record.data.get("session", self.sessions + 1) != self.sessions + 1:
+            raise ContradictionError(f"it is session {self.sessions + 1} of the run, and says that it is another")
         self.result = None
-        self.plan_digest = text_in(record.data, "plan_digest")
-        self._plan = read_plan(record.data)
+        self._plan = self._planned(record)
         self._turns.resume(self._plan)
         self._approvals.resume(self._plan)
         self._consent.resume()
         self._commands.resume()
+        self._carried = record.data.get("carried")
 
     def _invalidate(self, record: Record) -> None:
         step = self._plan.step_of(record)
@@ -119,6 +143,8 @@ class Story:
             self._approvals.demand_approval(step, record.attempt)
         if outcome is Outcome.WAIVED and step.is_gate:
             raise ContradictionError(f"gate {step.id!r} is waived, which no gate can be")
+        if outcome is Outcome.CARRIED and isinstance(self._carried, list) and step.id not in self._carried:
+            raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._turns.end(step, outcome, record.attempt)
 
     def _start_command(self, record: Record) -> None:
@@ -131,6 +157,7 @@ class Story:
         self._plan.step_of(record)
 
     def _request(self, record: Record) -> None:
+        self._compare_with_question(record)
         if record.step is None:
             self._consent.request(record)
             return
@@ -183,7 +210,23 @@ class Story:
         step = self._plan.step_of(record)
         if self._turns.running != step.id:
             raise ContradictionError(f"{record.type} names step {step.id!r}, which is not under way")
+        if self._turns.attempt != record.attempt:
+            raise ContradictionError(f"{record.type} is of attempt {record.attempt}, which is not under way")
         return step
+
+    def _compare_with_question(self, record: Record) -> None:
+        request = record.data.get("request")
+        if not isinstance(request, Mapping):
+            raise ContradictionError("it does not hold what was asked")
+        if digest_of(request) != text_in(record.data, "digest") and not holds_mask(canonical_json(request)):
+            raise ContradictionError("what was asked has another digest than it says")
+        so = {
+            "run": record.run, "workflow": self.workflow, "plan_digest": self.plan_digest,
+            "policy_digest": list(self.policies)[-1] if self.policies else None, "attempt": record.attempt,
+        }  # fmt: skip
+        for key, value in so.items():
+            if request.get(key, value) != value:
+                raise ContradictionError(f"what was asked is about another {key.replace('_', ' ')}")
 
 
 _TAKES = {

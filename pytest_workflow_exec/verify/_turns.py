@@ -20,12 +20,15 @@ class Turns:
         """How each step ended last."""
         self.running: StepId | None = None
         """The step under way."""
-        self._attempt: int | None = None
+        self.attempt: int | None = None
+        """The number of its attempt."""
+        self._attempts: dict[StepId, int] = {}
+        """The number of each step's last attempt, over all sessions."""
         self._begun = False
         self._reached = 0
         """How many steps, from the first on, are known to be satisfied; a hint that only spares work."""
-        self._carriable: dict[StepId, str] = {}
-        """The digests of the steps that an earlier session satisfied, and that did not start and count since."""
+        self._carriable: dict[StepId, PlannedStep] = {}
+        """The steps as an earlier session satisfied them, and that did not start and count since."""
         self._ended: set[StepId] = set()
         """The steps that ended since the run was last resumed."""
 
@@ -38,13 +41,14 @@ class Turns:
         """Let a step start.
 
         Raises:
-            ContradictionError: It was not its turn.
+            ContradictionError: It was not its turn, or the attempt is none that can be next.
         """
         self._demand_turn(step)
+        self._attempts[step.id] = self._next_attempt(step, attempt)
         self.outcomes.pop(step.id, None)
         self._carriable.pop(step.id, None)
         self._reached = min(self._reached, step.position)
-        self.running, self._attempt, self._begun = step.id, attempt, True
+        self.running, self.attempt, self._begun = step.id, attempt, True
 
     def end(self, step: PlannedStep, outcome: Outcome, attempt: int | None) -> None:
         """Let a step end.
@@ -77,8 +81,8 @@ class Turns:
         Args:
             plan: What is planned now; the file may have been edited.
         """
-        digests = {step.id: step.digest for step in self._plan.steps}
-        self._carriable |= {step: digests[step] for step, outcome in self.outcomes.items() if outcome.satisfies}
+        planned = self._plan.by_id
+        self._carriable |= {step: planned[step] for step, outcome in self.outcomes.items() if outcome.satisfies}
         self._plan, self.outcomes = plan, {}
         self._ended.clear()
         self.running = None
@@ -110,19 +114,30 @@ class Turns:
         before = self._plan.steps[: step.position]
         return next((each for each in before if each.id not in self.outcomes), None)
 
+    def _next_attempt(self, step: PlannedStep, attempt: int | None) -> int:
+        # Numbers are never used twice: what was decided in one attempt must not be taken for a decision in another.
+        last = self._attempts.get(step.id, 0)
+        if attempt is None or attempt <= last:
+            raise ContradictionError(f"step {step.id!r} starts attempt {attempt}, but there was attempt {last} before")
+        return attempt
+
     def _demand_end_of_run_step(self, step: PlannedStep, outcome: Outcome, attempt: int | None) -> None:
         if outcome in _WITHOUT_START:
             raise ContradictionError(f"step {step.id!r} is {outcome.words}, but it was started")
-        if outcome is Outcome.PASSED and attempt != self._attempt:
-            raise ContradictionError(f"step {step.id!r} passed in attempt {attempt}, but {self._attempt} was started")
+        if outcome is Outcome.PASSED and attempt != self.attempt:
+            raise ContradictionError(f"step {step.id!r} passed in attempt {attempt}, but {self.attempt} was started")
 
     def _demand_end_without_run(self, step: PlannedStep, outcome: Outcome) -> None:
         if outcome is Outcome.PASSED:
             raise ContradictionError(f"step {step.id!r} passed, but no record says that it was started")
-        if outcome is Outcome.CARRIED and self._carriable.get(step.id) != step.digest:
+        if outcome is Outcome.CARRIED and not _is_same(self._carriable.get(step.id), step):
             raise ContradictionError(f"step {step.id!r} is carried, but no earlier end of it satisfies")
         if outcome.satisfies:
             self._demand_turn(step)
+
+
+def _is_same(earlier: PlannedStep | None, step: PlannedStep) -> bool:
+    return earlier is not None and (earlier.kind, earlier.digest) == (step.kind, step.digest)
 
 
 def _is(how: str) -> str:

@@ -52,6 +52,9 @@ class Verdict:
     run: str | None = None
     workflow: str | None = None
     plan_digest: str | None = None
+    """SHA-256 of the plan that it followed last, in hex."""
+    policies: tuple[str, ...] = ()
+    """The digests of the policies that its sessions ran under."""
     result: str | None = None
     """How the run finished, in the log's own word; None if it did not, or if that was not read."""
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -63,6 +66,10 @@ class Verdict:
     """How many stored texts were compared with the log."""
     torn_bytes: int = 0
     """The length of a last record that was not written whole."""
+    recoveries: int = 0
+    """How many times a writer went on behind a record that was not written whole."""
+    sessions: int = 0
+    """How many processes ran steps of it, one after the other: the first, and one each time it was resumed."""
     anchored: bool = False
     """Whether the log holds the head that the verifier supplied."""
     chain_only: bool = False

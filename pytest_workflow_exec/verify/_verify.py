@@ -19,7 +19,7 @@ from pytest_workflow_exec.evidence import (
     resolve_blobs,
 )
 
-from ._chain import links_of
+from ._chain import Chain
 from ._contradiction import ContradictionError
 from ._story import AFTER_THE_END, Story
 from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
@@ -59,10 +59,10 @@ class _Audit:
 
     def __init__(self, path: Path, expect_head: str | None, *, chain_only: bool) -> None:
         self._path, self._expected, self._chain_only = path, expect_head, chain_only
-        self._story = Story()
+        self._chain, self._story = Chain(path), Story()
         self._head: Head | None = None
         self._run: str | None = None
-        self._blobs = self._torn_bytes = 0
+        self._blobs = 0
         self._anchored = False
         self._after_anchor = 0
         """How many records after the expected head are of a type that may not follow it."""
@@ -74,10 +74,7 @@ class _Audit:
             LogUnreadableError: It can't be read, is no evidence, or is of another version.
             BrokenError: It is not what the engine wrote, or does not hold the expected head.
         """
-        for line, seal in links_of(self._path):
-            if seal is None:
-                self._torn_bytes = len(line.raw)
-                break
+        for line, seal in self._chain.links():
             if not self._chain_only:
                 self._take(line, seal)
             self._advance(seal)
@@ -92,9 +89,9 @@ class _Audit:
         result = self._story.result
         if result is not None and result != "passed":
             return "not passed", f"the log is intact, and the run finished as {result}"
-        if self._torn_bytes:
+        if self._chain.torn_bytes:
             return "torn tail", (
-                f"the last record was not written whole ({self._torn_bytes} bytes): the run was killed, or its disk "
+                f"the last record was not written whole ({self._chain.torn_bytes} bytes): the run was killed, or its disk "
                 f"was full. Every record before it is intact."
             )
         bound = self._bound()
@@ -117,7 +114,10 @@ class _Audit:
             gates=story.gates,
             warnings=story.warnings,
             blobs=self._blobs,
-            torn_bytes=self._torn_bytes,
+            torn_bytes=self._chain.torn_bytes,
+            recoveries=self._chain.recoveries,
+            sessions=story.sessions,
+            policies=tuple(story.policies),
             anchored=self._anchored,
             chain_only=self._chain_only,
         )

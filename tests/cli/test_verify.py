@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_workflow_exec.digests import digest_of
 from pytest_workflow_exec.model import Outcome
 from tests.evidence._logs import (
     begun,
@@ -37,7 +38,7 @@ def test_a_verified_run_is_exit_0_in_a_few_lines(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"run       {path.parent.name}",
-        "workflow  release, plan pppppppppppp",
+        f"workflow  release, plan {digest_of(started().data['plan'])[:12]}",
         f"log       {path}",
         "records   13 (seq 0-12), chain OK",
         f"head      12 {head}, anchored",
@@ -145,7 +146,10 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "head": {"seq": 12, "hash": head},
         "run": path.parent.name,
         "workflow": "release",
-        "plan_digest": "p" * 64,
+        "plan_digest": digest_of(started().data["plan"]),
+        "policies": ["e" * 64],
+        "recoveries": 0,
+        "sessions": 1,
         "result": "passed",
         "steps": {"passed": 3},
         "gates": [{**gate, "assurance": 1}],

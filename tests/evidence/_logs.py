@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.events import Actor, Event
 from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id
 from pytest_workflow_exec.model import Outcome
@@ -17,6 +18,7 @@ from pytest_workflow_exec.redaction import Redactor
 
 ALICE = Actor(kind="human", id="alice")
 STEPS = ("build", "approve", "publish")
+QUESTION: Mapping[str, Json] = {"step": "approve"}
 _KINDS = {"build": "run", "approve": "gate", "publish": "run"}
 
 
@@ -43,7 +45,7 @@ def started(steps: Sequence[str] = STEPS) -> Event:
         "workflow": "release",
         "file": "release.workflow.yaml",
         "plan": plan,
-        "plan_digest": "p" * 64,
+        "plan_digest": digest_of(plan),
         "inputs": {"version": "1.2.3"},
         "policy": {"digest": "e" * 64, "sandbox": "none", "pin": "unpinned"},
         "level": "none",
@@ -56,6 +58,16 @@ def started(steps: Sequence[str] = STEPS) -> Event:
     return events.run_started(facts)
 
 
+def replanned(start: Event) -> Event:
+    """Return the start of a session whose plan was changed, with its digest as it then is."""
+    return dataclasses.replace(start, data={**start.data, "plan_digest": digest_of(start.data["plan"])})
+
+
+def resumed(**changes: Json) -> Event:
+    """Return the start of a later session of the run."""
+    return replanned(Event(type="run.resumed", data={**started().data, **changes}))
+
+
 def ended(step: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Event:
     """Return the end of a step."""
     return events.step_finished(
@@ -65,12 +77,12 @@ def ended(step: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Event:
 
 def requested(*, attempt: int = 1) -> Event:
     """Return the question of the gate."""
-    return events.gate_requested("approve", attempt=attempt, request={"step": "approve"}, digest="f" * 64)
+    return events.gate_requested("approve", attempt=attempt, request=QUESTION, digest=digest_of(QUESTION))
 
 
 def used(*, attempt: int = 1) -> Event:
     """Return the use of the gate's approval."""
-    return events.gate_used("approve", attempt=attempt, digest="f" * 64, used_by="publish")
+    return events.gate_used("approve", attempt=attempt, digest=digest_of(QUESTION), used_by="publish")
 
 
 def decided(decision: events.Decided = "approved", *, attempt: int = 1, reason: str = "") -> Event:
@@ -84,7 +96,7 @@ def decided(decision: events.Decided = "approved", *, attempt: int = 1, reason: 
         channel="terminal",
         terminal="/dev/pts/1",
         assurance=1,
-        digest="f" * 64,
+        digest=digest_of(QUESTION),
     )
 
 

@@ -150,6 +150,19 @@ def test_a_wholly_rewritten_log_is_only_shown_by_a_head(path: Path) -> None:
     assert verify_log(path, expect_head=head).kind == "replaced or cut"
 
 
+def test_a_log_in_the_folder_of_another_run_is_replaced(path: Path, tmp_path: Path) -> None:
+    """A whole log that was put in the place of another run's is not taken for it; elsewhere it may lie where it will."""
+    other = written(tmp_path, passed_run())
+    path.write_bytes(other.read_bytes())
+    (tmp_path / "copy").mkdir()
+    copy = other.rename(tmp_path / "copy" / "evidence.jsonl")
+
+    for verdict in (verify_log(path), verify_log(path, chain_only=True)):
+        assert (verdict.exit_code, verdict.kind, verdict.line) == (1, "replaced", 1)
+        assert f"of run {other.parent.name}" in verdict.message
+    assert verify_log(copy).exit_code == 3
+
+
 @pytest.mark.parametrize("seq", [0, 4, 6, 999])
 def test_a_wrong_number_in_an_intact_chain_is_edited(path: Path, seq: int) -> None:
     """The hashes may fit: a record must also say its own place."""

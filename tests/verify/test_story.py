@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import digest_of
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.verify import Verdict, verify_log
@@ -22,6 +22,7 @@ from tests.evidence._logs import (
     passed_run,
     rechained,
     records_in,
+    replanned,
     requested,
     started,
     used,
@@ -108,6 +109,19 @@ def saying(kind: str, step: str | None, /, **data: object) -> Change:
     return lambda records: records[at(records, kind, step)]["data"].update(data)
 
 
+def asking(**facts: object) -> Change:
+    """Change what was asked at the gate, wherever its digest stands."""
+
+    def change(records: Records) -> None:
+        request = records[at(records, "gate.requested", "approve")]["data"]["request"]
+        request.update(facts)
+        for record in records:
+            if record["type"].startswith("gate."):
+                record["data"]["digest"] = digest_of(request)
+
+    return change
+
+
 def being(kind: str, step: str | None, /, **fields: object) -> Change:
     """Change a record beside its data."""
     return lambda records: records[at(records, kind, step)].update(fields)
@@ -173,6 +187,8 @@ ENDS = {
     "left out though started": (ending("make", "not_applicable"), "is not applicable, but it was started"),
     "blocked though started": (ending("second", "blocked"), "is blocked, but it was started"),
     "another definition": (saying("step.started", "make", digest="0" * 64), "another digest than the plan says"),
+    "started in attempt 0": (being("step.started", "make", attempt=0), "starts attempt 0, but there was attempt 0"),
+    "started in no attempt": (being("step.started", "make", attempt=None), "starts attempt None"),
     "another kind": (saying("step.started", "make", kind="verify"), "another kind than the plan says"),
     "under way at the end": (without("step.finished", "close"), "'close' is still under way"),
 }
@@ -198,7 +214,17 @@ COMMANDS = {
 }
 GATES = {
     "not asked": (without("gate.requested", "approve"), "no record says that just this was asked"),
-    "something else asked": (saying("gate.requested", "approve", digest="0" * 64), "that just this was asked"),
+    "something else asked": (saying("gate.requested", "approve", digest="0" * 64), "has another digest than it says"),
+    "another question": (saying("gate.requested", "approve", request={"step": "x"}), "has another digest than it says"),
+    "no question": (saying("gate.requested", "approve", request=None), "it does not hold what was asked"),
+    "asked in another run": (asking(run="x"), "what was asked is about another run"),
+    "asked about another plan": (asking(plan_digest="x"), "what was asked is about another plan digest"),
+    "asked under another policy": (asking(policy_digest="x"), "what was asked is about another policy digest"),
+    "asked about another attempt": (asking(attempt=2), "what was asked is about another attempt"),
+    "asked in another attempt": (
+        each(being("gate.requested", "approve", attempt=2), asking(attempt=2)),
+        "of attempt 2, which is not under way",
+    ),
     "something else decided": (saying("gate.decided", "approve", digest="0" * 64), "that just this was asked"),
     "not decided": (without("gate.decided", "approve"), "no record says that it was approved"),
     "rejected": (saying("gate.decided", "approve", decision="rejected"), "no record says that it was approved"),
@@ -245,6 +271,15 @@ GATES = {
     "used by finally": (saying("gate.used", "approve", used_by="tidy"), "does not cover step 'tidy'"),
     "used by nobody": (saying("gate.used", "approve", used_by=None), "which is not in the plan"),
 }  # fmt: skip
+PLANS = {
+    "another digest": (saying("run.started", None, plan_digest="0" * 64), "its plan has another digest than it says"),
+    "a step renamed": (
+        lambda records: records[0]["data"]["plan"]["steps"][0].update(name="x"),
+        "its plan has another digest than it says",
+    ),
+    "no policy": (saying("run.started", None, policy=None), "it names no policy"),
+    "no digest of the policy": (saying("run.started", None, policy={}), "no text 'digest'"),
+}
 THE_END = {
     "counts": (saying("run.finished", None, counts={"passed": 7}), "its counts are not what"),
     "no counts": (saying("run.finished", None, counts={}), "its counts are not what"),
@@ -288,7 +323,8 @@ def test_the_engines_own_story_is_verified(honest: Records, tmp_path: Path) -> N
     [
         pytest.param(*case, id=f"{group}: {name}")
         for group, cases in {
-            "turn": OUT_OF_TURN, "end": ENDS, "command": COMMANDS, "gate": GATES, "run": THE_END, "time": TIMES,
+            "turn": OUT_OF_TURN, "end": ENDS, "command": COMMANDS, "gate": GATES, "plan": PLANS, "run": THE_END,
+            "time": TIMES,
         }.items()
         for name, case in cases.items()
     ],
@@ -389,114 +425,16 @@ def test_a_run_that_stopped_early_has_steps_without_end(tmp_path: Path) -> None:
     assert _verdict(tmp_path, [*partial[:-1], finished("partial", not_satisfied=[])]).kind == "inconsistent"
 
 
-def _resumed(**changes: Json) -> Event:
-    return Event(type="run.resumed", data={**passed_run()[0].data, **changes})
-
-
-CARRIED = [ended("build", Outcome.CARRIED), ended("approve", Outcome.CARRIED)]
-ASKED_AGAIN = [
-    begun("approve", attempt=2),
-    requested(attempt=2),
-    decided(attempt=2),
-    ended("approve", attempt=2),
-    used(attempt=2),
-]
-PUBLISHED = [begun("publish"), ended("publish"), finished()]
-
-
-def _struck() -> list[Event]:
-    """Return a run whose process died in its last step."""
-    return [*passed_run()[:-2], events.command_started("publish", attempt=1, facts={"argv": ["x"]})]
-
-
-@pytest.mark.parametrize("end", [[], [finished("failed", not_satisfied=["publish"])]])
-def test_a_resumed_run_carries_what_is_satisfied_and_runs_the_rest(tmp_path: Path, end: list[Event]) -> None:
-    """After `run.resumed`, whether the session before has an end or not, each step is carried or run, in order."""
-    before = [*passed_run()[:-2], ended("publish", Outcome.FAILED), *end] if end else _struck()
-    build = ended("build", Outcome.CARRIED)
-
-    assert _verdict(tmp_path, [*before, _resumed(), build, *ASKED_AGAIN, *PUBLISHED]).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    "session",
-    [
-        PUBLISHED,
-        [*CARRIED, *PUBLISHED],
-        [*CARRIED, used(), *PUBLISHED],
-        [CARRIED[0], *ASKED_AGAIN[:-1], *PUBLISHED],
-        [CARRIED[0], CARRIED[0]],
-        [ended("publish", Outcome.CARRIED)],
-        [ended("publish"), finished()],
-    ],
-)
-def test_a_resumed_run_earns_what_it_claims(tmp_path: Path, session: list[Event]) -> None:
-    """Nothing is carried that was not satisfied or twice, and an approval that was used lets nothing start again."""
-    assert _verdict(tmp_path, [*_struck(), _resumed(), *session]).kind == "inconsistent"
-
-
-def test_only_the_same_step_of_the_same_workflow_is_carried(tmp_path: Path) -> None:
-    """A step whose definition changed can't be carried, and a run does not go on as another workflow's."""
-    plan = passed_run()[0].data["plan"]
-    assert isinstance(plan, dict)
-    changed = {**plan, "steps": [{**plan["steps"][0], "digest": "e" * 64}, *plan["steps"][1:]]}
-
-    assert _verdict(tmp_path, [*_struck(), _resumed(plan=changed), CARRIED[0]]).kind == "inconsistent"
-    assert _verdict(tmp_path, [*_struck(), _resumed(workflow="other")]).kind == "inconsistent"
-
-
-def test_a_passed_run_does_not_go_on(tmp_path: Path) -> None:
-    """Behind a passed end, no session may follow."""
-    assert _verdict(tmp_path, [*passed_run(), _resumed()]).kind == "inconsistent"
-
-
-def test_consent_to_run_steps_again_is_asked_given_and_used_before_any_step(tmp_path: Path) -> None:
-    """The engine's own question stands at a session's start; without an approval that was used, no step starts."""
-    digest = "c" * 64
-    ask = events.gate_requested(None, attempt=2, request={}, digest=digest)
-    use = events.gate_used(None, attempt=2, digest=digest, used_by=None)
-
-    def decide(decision: events.Decided, of: str = digest) -> Event:
-        return events.gate_decided(
-            None,
-            attempt=2,
-            decision=decision,
-            reason="",
-            approver=events.ENGINE,
-            channel="terminal",
-            terminal="",
-            assurance=1,
-            digest=of,
-        )
-
-    before, after = [*_struck(), _resumed()], [CARRIED[0], *ASKED_AGAIN, *PUBLISHED]
-    stop = [ended("publish", Outcome.BLOCKED), finished("denied")]
-
-    assert _verdict(tmp_path, [*before, ask, decide("approved"), use, *after]).exit_code == 0
-    assert _verdict(tmp_path, [*before, ask, decide("rejected"), *stop[:-1]]).kind is None
-    for asking in (
-        [ask],
-        [ask, decide("approved")],
-        [ask, decide("rejected"), use],
-        [ask, decide("approved", "e" * 64), use],
-        [decide("approved"), use],
-        [ask, decide("approved"), use, use],
-        [ask, ask],
-    ):
-        assert _verdict(tmp_path, [*before, *asking, *after]).kind == "inconsistent"
-    assert _verdict(tmp_path, [*before, *after[:-1], ask]).kind == "inconsistent"
-    assert _verdict(tmp_path, [passed_run()[0], ask]).kind == "inconsistent"
-
-
 def test_an_invalidated_step_is_run_again(tmp_path: Path) -> None:
     """`step.invalidated` takes back an end, and for a gate what was decided there; later steps wait for a new one."""
     gate = Event(type="step.invalidated", step="approve", data={})
-    again = [begun("approve"), requested(), decided(), ended("approve")]
+    again = [begun("approve", attempt=2), requested(attempt=2), decided(attempt=2), ended("approve", attempt=2)]
     before = [*passed_run()[:9], gate]
     publish = [begun("publish"), ended("publish"), finished()]
 
-    assert _verdict(tmp_path, [*before, *again, used(), *publish]).exit_code == 0
-    for gap in ([], again, [*again[:2], ended("approve")], [begun("approve"), decided(), ended("approve"), used()]):
+    assert _verdict(tmp_path, [*before, *again, used(attempt=2), *publish]).exit_code == 0
+    without_question = [again[0], *again[2:], used(attempt=2)]
+    for gap in ([], again, [*again[:2], again[3]], without_question, [begun("approve"), *again[1:], used(attempt=2)]):
         assert _verdict(tmp_path, [*before, *gap, *publish]).kind == "inconsistent"
 
 
@@ -507,6 +445,7 @@ def test_a_gate_covers_nothing_behind_the_next_one(tmp_path: Path) -> None:
     assert isinstance(plan, dict)
     second = {"id": "again", "kind": "gate", "name": "again", "digest": "d" * 64}
     plan["steps"] = [*plan["steps"][:2], second, plan["steps"][2]]
+    story[0] = replanned(story[0])
     begin = events.step_started("again", attempt=1, kind="gate", digest="d" * 64)
 
     for outcome in (Outcome.NOT_APPLICABLE, Outcome.DENIED):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_workflow_exec.digests import digest_of
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import Head, new_run_id, read_log
 from pytest_workflow_exec.model import Outcome
@@ -46,7 +47,11 @@ def test_an_anchored_passed_run_is_verified(tmp_path: Path) -> None:
 
     assert (verdict.exit_code, verdict.word, verdict.kind, verdict.anchored) == (0, "verified", None, True)
     assert (verdict.records, verdict.head) == (13, Head(seq=12, hash=_head(path)))
-    assert (verdict.run, verdict.workflow, verdict.plan_digest) == (path.parent.name, "release", "p" * 64)
+    assert (verdict.run, verdict.workflow, verdict.plan_digest) == (
+        path.parent.name,
+        "release",
+        digest_of(started().data["plan"]),
+    )
     assert (verdict.result, dict(verdict.steps)) == ("passed", {"passed": 3})
     assert verdict.gates == (
         GateFacts(
@@ -158,7 +163,7 @@ def _without(happened: list[Event], kind: str, step: str | None = None) -> list[
         ([*passed_run()[:7], decided("denied"), *passed_run()[8:]], "no record says that it was approved"),
         ([*passed_run()[:7], decided("expired"), *passed_run()[8:]], "no record says that it was approved"),
         ([*passed_run()[:8], decided("rejected"), *passed_run()[8:]], "no record says that it was approved"),
-        ([*passed_run()[:7], decided(attempt=2), *passed_run()[8:]], "no record says that just this was asked"),
+        ([*passed_run()[:7], decided(attempt=2), *passed_run()[8:]], "of attempt 2, which is not under way"),
         ([*passed_run()[:7], ended("approve"), decided(), *passed_run()[9:]], "no record says that it was approved"),
         ([started(), ended("approve"), finished("failed")], "no record says that it was approved"),
         ([started(), ended("other")], "'other', which is not in the plan"),
