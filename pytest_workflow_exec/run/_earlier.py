@@ -13,12 +13,14 @@ from pytest_workflow_exec.evidence import (
     LOG_NAME,
     MAX_LINE_BYTES,
     BadLineError,
+    BlobError,
     Record,
     find_run,
     is_sealed,
     open_log,
     record_of,
     runs_directory,
+    whole_record,
 )
 from pytest_workflow_exec.model import RunId
 
@@ -90,8 +92,9 @@ def _first_record(log: Path) -> Record | None:
         return None
     try:
         if is_sealed(raw):
-            return record_of(raw)
-    except BadLineError as error:
+            # The plan of a long workflow stands in a file of its own.
+            return whole_record(record_of(raw), log.parent)
+    except (BadLineError, BlobError) as error:
         raise LogUnreadableError(f"{log}, line 1: {error}") from error
     raise LogUnreadableError(f"{log}, line 1: it is not what the engine wrote")
 
@@ -107,8 +110,15 @@ def _result(log: Path) -> str | None:
             continue
         record = record_of(raw + b"\n")
         if record.type not in _AFTER_THE_END:
-            return _text(record.data.get("result")) if record.type == "run.finished" else None
+            return _text(_whole(record, log).data.get("result")) if record.type == "run.finished" else None
     return None
+
+
+def _whole(record: Record, log: Path) -> Record:
+    try:
+        return whole_record(record, log.parent)
+    except BlobError as error:
+        raise LogUnreadableError(f"{log}, seq {record.seq}: {error}") from error
 
 
 def _text(value: Json) -> str | None:
