@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import pytest
@@ -27,6 +27,7 @@ class Terminal(Protocol):
     """What this module uses of pytest's terminal reporter."""
 
     showfspath: bool
+    stats: Mapping[str, Sequence[object]]
 
     def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
     def write_line(self, line: str, **markup: bool) -> None: ...
@@ -63,7 +64,9 @@ class StepLines:
     @property
     def own_lines(self) -> bool:
         """Whether a step gets a line of ours instead of pytest's letters."""
-        return self._terminal is not None and self._config.get_verbosity() == 0
+        # A reporter of another plugin, as pytest-sugar's, draws lines of its own.
+        reporter: object = self._terminal
+        return type(reporter) is pytest.TerminalReporter and self._config.get_verbosity() == 0
 
     def start(self, step: PlannedItem | None, workflow: Workflow | None) -> None:
         """Begin a step's line; an ordinary test gets pytest's own again."""
@@ -119,13 +122,16 @@ class StepLines:
         return category, style.letter, (style.word, {style.color: True})
 
     def blocked(self, steps: Iterable[tuple[str, str]]) -> None:
-        """Write the blocked steps below pytest's short summary."""
+        """Write the blocked steps below pytest's short summary, but for those that are in it already."""
         terminal = self._terminal
         if terminal is None:
             return
+        # A reporter that knows no category of ours has counted them as failed, and named them.
+        named = {getattr(report, "nodeid", None) for report in terminal.stats.get("failed", ())}
         for nodeid, reason in steps:
-            terminal.write("BLOCKED", red=True)
-            terminal.write_line(f" {nodeid} - {reason}")
+            if nodeid not in named:
+                terminal.write("BLOCKED", red=True)
+                terminal.write_line(f" {nodeid} - {reason}")
 
     def say(self, line: str) -> None:
         """Write a line of its own; without a terminal it is kept for whoever has one."""
