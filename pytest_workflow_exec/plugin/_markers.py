@@ -17,5 +17,7 @@ def mark_step(item: pytest.Item, step: Step) -> None:
         elif step.timeout_s is not None and not isinstance(step.body, (Command, Verify)):
             # The method "thread" ends the whole process, and the evidence with it.
             item.add_marker(pytest.mark.timeout(step.timeout_s, method="signal"), append=False)
-    if plugins.hasplugin("rerunfailures"):
+    # Where the plugin "flaky" is, the mark of that name is its own, and it takes no reruns=: rerunfailures then
+    # tries, and the judge of the step refuses.
+    if plugins.hasplugin("rerunfailures") and not plugins.hasplugin("flaky"):
         item.add_marker(pytest.mark.flaky(reruns=0), append=False)

@@ -43,6 +43,8 @@ from ._session import WorkflowSession
 
 _UNFIT = {
     "setuponly": "--setup-only runs no step's body",
+    "force_reruns": "--force-reruns runs each step again, and a step is attempted again only by its own retry",
+    "force_flaky": "--force-flaky runs each step again, and a step is attempted again only by its own retry",
     "forked": "--forked runs each step in a process of its own, which sees nothing of the others",
 }
 _WAYS_ON = (
