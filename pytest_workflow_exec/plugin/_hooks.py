@@ -11,7 +11,7 @@ from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
 from ._planned import planned
-from ._runtest import admit_item, attempted, guarded_body, has_stand_in, judge_report
+from ._runtest import admit_item, attempted, guarded_body, has_stand_in, judge_report, settle_report
 from ._session import WorkflowSession
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
@@ -113,9 +113,21 @@ class SessionHooks(PlanHooks):
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Turn a step's skips into failures."""
+        """Turn a step's skips into failures, whatever other plugins made of its report."""
         report = yield
         if (attempt := item.stash.get(ATTEMPT, None)) is not None:
+            settle_report(attempt, call, report, self._session.run_under_way(item))
+        return report
+
+    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
+    def pytest_makereport_for_others(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Do so before other plugins look at the report, too: allure takes a step's status from it."""
+        report = yield
+        attempt = item.stash.get(ATTEMPT, None)
+        # To them, a step that does not apply or is carried is skipped: nothing of it was run.
+        if attempt is not None and attempt.stand_in is None:
             judge_report(attempt, call, report, self._session.run_under_way(item))
         return report
 

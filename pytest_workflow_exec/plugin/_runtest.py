@@ -84,11 +84,14 @@ def has_stand_in(item: pytest.Item) -> bool:
 
 
 def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, run: Run | None) -> None:
-    """Make a step's report say what is so, without secrets: a skip is a failure, whoever asked for it."""
-    if attempt.stand_in is not None and report.when == "setup" and report.skipped:
+    """Make a step's report say what is so, without secrets: a skip is a failure, whoever asked for it.
+
+    A report may be judged more than once.
+    """
+    if attempt.stand_in is not None and report.when == "setup" and report.outcome != "failed" and _skipped(call):
         # Its body is held back by `pytest_hold_back_body`; only a passed setup lets pytest go on to say so.
         report.outcome, report.longrepr = "passed", None
-    elif call.excinfo is not None:
+    elif call.excinfo is not None and call.excinfo.value not in attempt.errors:
         attempt.errors.append(call.excinfo.value)
     if attempt.order_error is not None and not attempt.admitted and report.when == "setup":
         _fail(report, str(attempt.order_error))
@@ -100,6 +103,17 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _redact(report, run.redactor)
         setattr(report, REPORT_LOG, shown_log(run))
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
+
+
+def settle_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, run: Run | None) -> None:
+    """Judge a step's report after everybody else, and let a failed setup be a failure of the step.
+
+    To the reports that pytest writes, a failed setup is an error: something that kept the test from being tried. Of the
+    steps, only a blocked one is that.
+    """
+    judge_report(attempt, call, report, run)
+    if report.when == "setup" and report.failed and _standing(attempt, report) is not Outcome.BLOCKED:
+        report.when = "call"
 
 
 def close_runs(session: WorkflowSession) -> None:
@@ -201,6 +215,10 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
         )
     except (OutputError, StillRunningError) as error:
         run.finish(step, Outcome.FAILED, duration_s=duration_s, message=str(error))
+
+
+def _skipped(call: pytest.CallInfo[None]) -> bool:
+    return call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
 
 
 def _fail(report: pytest.TestReport, message: str) -> None:

@@ -89,6 +89,27 @@ def test_blocked_steps_are_errors_in_junit(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
+    "middle",
+    [
+        "@pytest.fixture\ndef absent():\n    raise RuntimeError\n\n@step\ndef middle(absent) -> None:\n    pass",
+        "@pytest.mark.skip(reason='no')\n@step\ndef middle() -> None:\n    pass",
+    ],
+)
+def test_failed_setup_is_a_failure_in_junit(project: Project, middle: str) -> None:
+    """JUnit XML has a failure for a step whose fixture fails or whose mark skips it; an error is a blocked step."""
+    project.write("wf/workflow_flow.py", PYTHON.format(middle=middle))
+
+    session = project.pytest("wf", "--junitxml=report.xml")
+
+    suite = ET.parse(project.root / "report.xml").getroot()[0]  # noqa: S314  # written by the test itself
+    kinds = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert kinds == {"one": [], "middle": ["failure"], "last": ["error"]}
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
+    assert "1 failed, 1 passed, 1 blocked" in session.text
+    assert list(project.outcomes().values()) == ["passed", "failed", "blocked"]
+
+
+@pytest.mark.parametrize(
     ("verbosity", "expected"),
     [("-q", ".FBBB"), ("-v", "wf/flow.workflow.yaml::three BLOCKED")],
 )
