@@ -63,12 +63,18 @@ def excluded(root: Path) -> bool:
 
 def _write_if_missing(path: Path, content: bytes, folder: int) -> None:
     try:
-        os.stat(path.name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        try:
+        if not _is_there(path.name, folder):
             write_durably(path, content, folder=folder)
-        except OSError as error:
-            raise EvidenceError(f"{path} can't be written: {reason_of(error)}") from error
+    except OSError as error:
+        raise EvidenceError(f"{path} can't be written: {reason_of(error)}") from error
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _exclude_file(root: Path) -> Path | None:

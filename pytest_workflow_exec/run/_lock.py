@@ -56,7 +56,11 @@ class RunLock:
         Raises:
             EvidenceError: It is not: another run of the workflow may have begun.
         """
-        if not _is_named(self._descriptor, self._path):
+        try:
+            named = _is_named(self._descriptor, self._path)
+        except OSError as error:
+            raise EvidenceError(f"the lock {self._path} can't be looked at: {error.strerror}") from error
+        if not named:
             raise EvidenceError(f"the lock {self._path} was removed or replaced: another run may have begun")
 
     def release(self) -> None:

@@ -485,7 +485,11 @@ class _Last:
 def _private(directory: Path) -> Path:
     # What commands of an earlier session left in their homes is not for those of this one.
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    # Not by mkdir's mode, of which the umask takes its part.
-    directory.chmod(0o700)
+    try:
+        directory.mkdir()
+        # Not by mkdir's mode, of which the umask takes its part.
+        directory.chmod(0o700)
+    except OSError as error:
+        message = f"{directory} can't be made: {error.strerror}"
+        raise EvidenceError(message) from error
     return directory

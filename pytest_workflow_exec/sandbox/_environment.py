@@ -35,11 +35,11 @@ def make_folders(scratch: Path) -> tuple[Path, Path]:
     for folder in folders:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.is_symlink():
+                raise SandboxSetupError(f"the commands' folder {folder} is a link to somewhere else; remove it")
+            folder.chmod(0o700)
         except OSError as error:
             raise SandboxSetupError(f"the commands' folder {folder} can't be made: {error.strerror}") from error
-        if folder.is_symlink():
-            raise SandboxSetupError(f"the commands' folder {folder} is a link to somewhere else; remove it")
-        folder.chmod(0o700)
     return folders
 
 

@@ -24,7 +24,7 @@ def find_project(start: Path) -> Path | None:
     """
     folders = [start, *start.parents]
     for folder in folders:
-        if (folder / OWN_FILE).is_file() or _table_of(folder / SHARED_FILE) is not None:
+        if _is_file(folder / OWN_FILE) or _table_of(folder / SHARED_FILE) is not None:
             return folder
     return next((folder for folder in folders if (folder / ".git").exists()), None)
 
@@ -37,7 +37,7 @@ def load_settings(root: Path) -> Settings:
     """
     own, shared = root / OWN_FILE, root / SHARED_FILE
     shared_table = _table_of(shared)
-    if own.is_file():
+    if _is_file(own):
         if shared_table is not None:
             raise SettingsError(
                 [
@@ -54,6 +54,13 @@ def load_settings(root: Path) -> Settings:
     return Settings(root=root, source=None)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise SettingsError([Problem(path=path, message=f"can't be read: {error}")]) from error
+
+
 def _read(path: Path) -> Mapping[str, Json]:
     try:
         text = path.read_text(encoding="utf-8")
@@ -68,7 +75,7 @@ def _read(path: Path) -> Mapping[str, Json]:
 
 
 def _table_of(path: Path) -> Mapping[str, Json] | None:
-    if not path.is_file():
+    if not _is_file(path):
         return None
     tool = _read(path).get("tool", {})
     table = tool.get("workflow-exec") if isinstance(tool, Mapping) else None
