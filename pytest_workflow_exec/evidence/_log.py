@@ -51,8 +51,9 @@ class EvidenceLog:
         self._file, self._run, self._synced = file, run, synced
         self._cleaner = Cleaner(redactor)
         self._owner = os.getpid()
-        self._lock = threading.RLock()
-        self._busy = False
+        self._lock = threading.Lock()
+        self._holder = 0
+        """The thread that took the lock last."""
         self._dead: str | None = None
         self._state = _State(-1, NO_HASH, 0)
         self._pending: _State | None = None
@@ -114,6 +115,15 @@ class EvidenceLog:
     def head(self) -> Head:
         """The newest record's place and hash."""
         return Head(seq=self._state.seq, hash=self._state.hash)
+
+    def settle(self) -> Head:
+        """Return the newest record's place, also after an interrupt that struck between a write and the note of it.
+
+        Raises:
+            EvidenceError: The log is over.
+        """
+        with self._writing():
+            return self.head
 
     def records(self, *, blobs: bool = True) -> Iterator[Record]:
         """Give the records of the open file in order, whatever its path names now.
@@ -194,16 +204,14 @@ class EvidenceLog:
         # The owner first: in a forked child, another thread of the parent may hold the lock for ever.
         if os.getpid() != self._owner:
             raise EvidenceError(f"{self.path} belongs to process {self._owner}; a forked child may not write to it")
+        if self._lock.locked() and self._holder == threading.get_ident():
+            raise EvidenceError(f"{self.path}: a signal handler may not write while a record is being written")
         with self._lock:
-            if self._busy:
-                raise EvidenceError(f"{self.path}: a signal handler may not write while a record is being written")
-            try:
-                self._busy = True
-                self._refuse_if_over()
-                self._settle()
-                yield
-            finally:
-                self._busy = False
+            # Never taken back: an interrupt that struck first would leave the log busy for good.
+            self._holder = threading.get_ident()
+            self._refuse_if_over()
+            self._settle()
+            yield
 
     def _refuse_if_over(self) -> None:
         if self._dead is not None:

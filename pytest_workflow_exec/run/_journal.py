@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
+from pytest_workflow_exec.errors import EvidenceError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import EvidenceLog, Head
 from pytest_workflow_exec.run._state import Plan, RunState, apply
@@ -20,12 +22,17 @@ class Journal:
             begun: Whether a step was started in an earlier one.
         """
         self._log, self._state = log, RunState(plan=plan, begun=begun)
+        self._next: tuple[int, RunState] | None = None
+        """The place of the record that is being written, and what is true once it stands there."""
         # Commands may be run from several threads of a step; each record and what follows from it are one.
         self._lock = threading.Lock()
 
     @property
     def state(self) -> RunState:
         """What the written events make true."""
+        if self._next is not None:
+            with self._lock:
+                self._catch_up()
         return self._state
 
     @property
@@ -46,9 +53,21 @@ class Journal:
             StepOrderError: It contradicts the plan; nothing was written.
         """
         with self._lock:
+            self._catch_up()
             state = apply(self._state, event)
+            self._next = (self._log.head.seq + 1, state)
             self._log.append(event)
-            self._state = state
+            self._state, self._next = state, None
+
+    def _catch_up(self) -> None:
+        # Ctrl-C can strike between the write of a record and the note of it here: the log knows which it was.
+        if self._next is None:
+            return
+        seq, state = self._next
+        with contextlib.suppress(EvidenceError):
+            if self._log.settle().seq >= seq:
+                self._state = state
+        self._next = None
 
     def barrier(self) -> None:
         """Return when everything recorded so far survives a power cut.

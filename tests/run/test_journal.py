@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 from pathlib import Path
 from types import FrameType
@@ -29,10 +30,16 @@ def opened(root: Path) -> Journal:
 def struck(journal: Journal, event: events.Event, *, at: int) -> bool:
     """Record an event and raise KeyboardInterrupt before the line of that number that is run meanwhile."""
     left = at
+    entered: set[tuple[FrameType, int]] = set()
 
     def count(frame: FrameType, kind: str, argument: object) -> object:
         nonlocal left
         if "pytest_workflow_exec" in frame.f_code.co_filename and kind == "line":
+            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            if line.startswith("with ") and (frame, frame.f_lineno) in entered:
+                # Leaving a block: the interpreter looks at no signal between the block's end and its exit.
+                return count
+            entered.add((frame, frame.f_lineno))
             left -= 1
             if left == 0:
                 raise KeyboardInterrupt
