@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import cast
 
@@ -43,8 +44,12 @@ class ConditionError(ValueError):
     """A text is no condition."""
 
 
-def parse_when(text: str) -> When:
+def parse_when(text: str, *, steps: AbstractSet[str] = frozenset()) -> When:
     """Return the condition that a text says.
+
+    Args:
+        text: The text.
+        steps: The ids of the workflow's steps: those that hold dots are read as one name.
 
     Raises:
         ConditionError: It says none: an unknown sign, a word too many or too few, too long or too deep.
@@ -53,7 +58,7 @@ def parse_when(text: str) -> When:
         raise ConditionError(f"is longer than {_MAX_CHARACTERS} characters")
     if not text.strip():
         raise ConditionError("is empty; write a condition such as inputs.kind == 'minor'")
-    parser = _Parser(list(_tokens(text)))
+    parser = _Parser(list(_tokens(text)), steps)
     condition = parser.condition(0)
     parser.expect_end()
     return When(text=text.strip(), condition=condition)
@@ -78,8 +83,8 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens, self._position = tokens, 0
+    def __init__(self, tokens: list[_Token], steps: AbstractSet[str]) -> None:
+        self._tokens, self._position, self._steps = tokens, 0, steps
 
     def condition(self, depth: int) -> Condition:
         if depth > _MAX_DEPTH:
@@ -134,7 +139,7 @@ class _Parser:
             return self._list()
         token = self._next()
         if token.kind == "name" and token.text not in _TRUTHS:
-            return _name(token.text)
+            return _name(token.text, self._steps)
         return _constant(token)
 
     def _list(self) -> tuple[Constant, ...]:
@@ -180,12 +185,12 @@ def _constant(token: _Token) -> Constant:
     raise ConditionError(f"{quoted(token.text)} is no value; put quotes around a text")
 
 
-def _name(text: str) -> Reference:
+def _name(text: str, steps: AbstractSet[str]) -> Reference:
     if text in _WORDS:
         raise ConditionError(f"{quoted(text)} stands where a value is missing")
     if "." not in text:
         raise ConditionError(f"{quoted(text)} is no value; put quotes around a text, or write inputs.{text}")
     try:
-        return read_reference(text)
+        return read_reference(text, steps=steps)
     except TemplateError as error:
         raise ConditionError(str(error)) from error

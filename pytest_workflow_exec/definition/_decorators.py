@@ -175,6 +175,8 @@ def _decorator(function: object, options: Mapping[str, object], read: _Read, wor
 def _checked(target: object, word: str, place: Place) -> FunctionType:
     if inspect.isclass(target):
         refuse(place, f"@{word} stands on the class {target.__name__}; it belongs on functions")
+    if isinstance(target, (staticmethod, classmethod)):
+        refuse(place, f"@{word} stands above @{type(target).__name__}; write it below")
     if not isinstance(target, FunctionType):
         what = f"{type(target).__name__} {str(target)[:40]!r}"
         refuse(place, f"@{word} stands on {what}; it belongs on a function, as @{word} or @{word}(...)")
@@ -192,8 +194,6 @@ def _function_problem(target: FunctionType) -> str | None:
             f"stands on {target.__name__} inside a function, where it is never collected; "
             f"move it to the file's top level"
         )
-    if "." in target.__qualname__:
-        return f"stands on {target.__qualname__}; steps are not supported in classes yet"
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
         return f"stands on {target.__name__}, a generator; calling one runs nothing"
     return None

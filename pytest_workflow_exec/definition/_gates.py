@@ -9,6 +9,7 @@ from pytest_workflow_exec.model import StepId
 
 from ._names import quoted
 from ._problems import Where
+from ._templates import split_step
 from ._texts import Texts
 
 
@@ -18,15 +19,15 @@ def read_show(
     """Return which outputs a gate shows: `build` for all of a step, `build.wheel` for one."""
     shown: list[tuple[StepId, str | None]] = []
     for index, entry in enumerate(entries):
-        step, dot, key = entry.partition(".")
+        step, *keys = split_step(entry.split("."), texts.scope.all_steps)
         problem = texts.scope.step_problem(step) or (
-            texts.scope.key_problem(step, key) if dot else texts.scope.missing_problem(step, None)
+            texts.scope.key_problem(step, ".".join(keys)) if keys else texts.scope.missing_problem(step, None)
         )
         if step in gates:
             problem = f"step {quoted(step)} is a gate and has nothing to show"
-        elif dot and (not key or "." in key):
+        elif len(keys) > 1 or keys == [""]:
             problem = f"{quoted(entry)} is no output; write step or step.key"
         if problem is not None:
             texts.problems.at((*where, index), problem)
-        shown.append((step, key if dot else None))
+        shown.append((step, keys[0] if keys else None))
     return tuple(shown)

@@ -14,6 +14,7 @@ MAX_NAME_LENGTH = 64
 _MAX_KNOWN = 30
 
 _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
+_CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"defaults", "concurrency", "policy", "outputs"})
@@ -57,6 +58,20 @@ def name_from_file(path: Path) -> str:
 def step_id_problem(text: str) -> str | None:
     """Return what is wrong with the id of a step or the name of a workflow, or None."""
     return _name_problem(text, _STEP_ID, "[a-z][a-z0-9_-]*")
+
+
+def function_id_problem(text: str) -> str | None:
+    """Return what is wrong with the id that a function of a Python workflow gives its step, or None.
+
+    Args:
+        text: The function's name, behind the names of the classes that it stands in: `TestSite.deploy`.
+    """
+    *classes, function = text.split(".")
+    problem = step_id_problem(function)
+    if problem is not None:
+        return f"the function's name is the step's id: {problem}"
+    problems = [problem for name in classes if (problem := _name_problem(name, _CLASS_NAME, "[A-Za-z_][A-Za-z0-9_]*"))]
+    return f"the class's name is part of the step's id: {problems[0]}" if problems else None
 
 
 def value_name_problem(text: str) -> str | None:

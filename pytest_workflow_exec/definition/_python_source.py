@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ._problems import Mark
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _OWN_SCOPE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -91,7 +92,37 @@ def mark_of(node: ast.AST) -> Mark:
     return Mark(getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1)
 
 
+def functions_in(tree: ast.Module) -> Mapping[str, FunctionNode]:
+    """Return the functions at the module's top level and in its classes, by their qualified names."""
+    return {name: node for name, node in _members(tree.body, "") if isinstance(node, FUNCTION)}
+
+
+def classes_in(tree: ast.Module) -> Mapping[str, ast.ClassDef]:
+    """Return the classes at the module's top level and in its classes, by their qualified names."""
+    return {name: node for name, node in _members(tree.body, "") if isinstance(node, ast.ClassDef)}
+
+
+def _members(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, FunctionNode | ast.ClassDef]]:
+    for node in body:
+        if isinstance(node, (*FUNCTION, ast.ClassDef)):
+            yield f"{prefix}{node.name}", node
+        if isinstance(node, ast.ClassDef):
+            yield from _members(node.body, f"{prefix}{node.name}.")
+
+
 def segment(source: bytes, function: FunctionNode) -> bytes:
     """Return the source lines of a function, from its first decorator to its end."""
-    first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
-    return b"\n".join(source.splitlines()[first - 1 : function.end_lineno])
+    lines = source.splitlines()
+    return b"\n".join(lines[number - 1] for number in _lines_of(function))
+
+
+def segment_without(source: bytes, node: ast.ClassDef, functions: Iterable[FunctionNode]) -> bytes:
+    """Return the source lines of a class, from its first decorator to its end, without those of some functions."""
+    lines = source.splitlines()
+    left_out = {number for function in functions for number in _lines_of(function)}
+    return b"\n".join(lines[number - 1] for number in _lines_of(node) if number not in left_out)
+
+
+def _lines_of(node: FunctionNode | ast.ClassDef) -> range:
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return range(first, (node.end_lineno or node.lineno) + 1)

@@ -16,13 +16,23 @@ from pytest_workflow_exec.model import Function, Gate, Step, Template, When, Wor
 from ._decorators import WorkflowDeclaration
 from ._gates import read_show
 from ._inputs import read_inputs
-from ._names import one_line_problem, quoted, step_id_problem
+from ._names import function_id_problem, one_line_problem, quoted
 from ._options import GateOptions, StepOptions
 from ._problems import Mark, Problems
-from ._python_source import FunctionNode, SourceError, mark_of, parse_module, segment
+from ._python_source import (
+    FunctionNode,
+    SourceError,
+    classes_in,
+    functions_in,
+    mark_of,
+    parse_module,
+    segment,
+    segment_without,
+)
 from ._schema import DeclarationModel
-from ._source_checks import declaration_mark, decorated_functions, step_functions
+from ._source_checks import declaration_mark
 from ._sources import with_digest
+from ._spellings import decorated_functions, is_test
 from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts, read_variables
@@ -36,9 +46,14 @@ class DeclaredFunction:
     """One function of a Python workflow, as pytest collected it."""
 
     name: str
+    """The step's id: the function's name, behind those of the classes that it was collected in (`TestSite.deploy`)."""
     line: int
     marks: StepOptions | GateOptions | None
     """None for a plain `test_*` function."""
+    written_as: str | None = None
+    """Its qualified name where it is written: a class inherits methods. None: the same."""
+    classes: tuple[str, ...] = ()
+    """The qualified names of the class that it was collected in and of that class's bases in the file."""
     doc: str | None = None
     cases: tuple[str, ...] = ()
     """The ids of its cases, `deploy[web1]`, if it is parametrized; each is a step."""
@@ -50,6 +65,8 @@ class _Reader:
     files: Files
     source: bytes
     nodes: Mapping[str, FunctionNode]
+    frames: Mapping[str, str]
+    """The digest of each class without its steps: what its methods share."""
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     ids: frozenset[str]
@@ -88,7 +105,8 @@ def python_workflow(
         problems=problems,
         files=files,
         source=source,
-        nodes=step_functions(tree),
+        nodes=functions_in(tree),
+        frames=_frames(tree, source),
         inputs=groups,
         variables=variables,
         ids=frozenset(function.name for function in functions),
@@ -134,14 +152,26 @@ def _mapping(value: object) -> Mapping[str, object]:
     return {key: item for key, item in value.items() if isinstance(key, str)} if isinstance(value, Mapping) else {}
 
 
+def _frames(tree: ast.Module, source: bytes) -> Mapping[str, str]:
+    decorated = decorated_functions(tree)
+    steps = [node for name, node in functions_in(tree).items() if name in decorated or is_test(node)]
+    return {name: digest_of_bytes(segment_without(source, node, steps)) for name, node in classes_in(tree).items()}
+
+
 def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:
     if not functions:
         problems.at((), "has no steps; write @step, @gate or test_* functions")
-    collected = {function.name for function in functions}
+    collected = {function.written_as or function.name for function in functions}
     for name, node in decorated_functions(tree).items():
-        if name not in collected:
-            message = f"the step {quoted(name)} was not collected; something other than this file leaves it out"
-            problems.standing_at(mark_of(node)).at((), message)
+        if name in collected:
+            continue
+        why = "something other than this file leaves it out"
+        if "." in name:
+            why = (
+                "no class that pytest collects has it (pytest collects classes by their names, which begin with "
+                "Test unless python_classes says otherwise)"
+            )
+        problems.standing_at(mark_of(node)).at((), f"the step {quoted(name)} was not collected; {why}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +211,11 @@ def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction
 
 
 def _step(reader: _Reader, function: DeclaredFunction, seen: _Seen) -> Step | None:
-    node = reader.nodes.get(function.name)
+    node = _node_of(reader, function)
     problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
     problem = _identity_problem(function, node, seen.keys)
     if node is None or problem is not None:
-        problems.at((), problem or f"the step {quoted(function.name)} is not a function of this file's top level")
+        problems.at((), problem or _not_written_here(function))
         return None
     name, description = _words(function)
     line_problem = one_line_problem(name)
@@ -207,8 +237,21 @@ def _step(reader: _Reader, function: DeclaredFunction, seen: _Seen) -> Step | No
         idempotent=isinstance(marks, StepOptions) and marks.idempotent,
         max_age_s=marks.max_age_s if isinstance(marks, StepOptions) else None,
     )
-    text = {function.name: digest_of_bytes(segment(reader.source, node))}
-    return with_digest(step, root=reader.files.root, variables=reader.variables, sources=text)
+    text = {function.written_as or function.name: digest_of_bytes(segment(reader.source, node))}
+    shared = {f"class {name}": reader.frames[name] for name in function.classes if name in reader.frames}
+    return with_digest(step, root=reader.files.root, variables=reader.variables, sources={**text, **shared})
+
+
+def _node_of(reader: _Reader, function: DeclaredFunction) -> FunctionNode | None:
+    written = function.written_as or function.name
+    owner, _, name = written.rpartition(".")
+    own = written == function.name or (owner in function.classes and name == function.name.rpartition(".")[2])
+    return reader.nodes.get(written) if own else None
+
+
+def _not_written_here(function: DeclaredFunction) -> str:
+    where = "a method of a class at this file's top level" if function.classes else "a function of this file's top level"
+    return f"the step {quoted(function.name)} is not {where}"
 
 
 def _texts(reader: _Reader, function: DeclaredFunction, problems: Problems, seen: _Seen, when: When | None) -> Texts:
@@ -228,14 +271,12 @@ def _texts(reader: _Reader, function: DeclaredFunction, problems: Problems, seen
 def _identity_problem(
     function: DeclaredFunction, node: FunctionNode | None, earlier: Mapping[str, object]
 ) -> str | None:
-    problem = step_id_problem(function.name)
+    problem = function_id_problem(function.name)
     if problem is not None:
-        return f"the function's name is the step's id: {problem}"
+        return problem
     if function.name in earlier:
         return f"two steps have the id {quoted(function.name)}"
-    if node is None:
-        return f"the step {quoted(function.name)} is not a function of this file's top level"
-    return None
+    return _not_written_here(function) if node is None else None
 
 
 def _words(function: DeclaredFunction) -> tuple[str, str]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ._names import quoted
 from ._problems import Mark, Problems
-from ._python_source import Binding, FunctionNode, SourceError, bindings, mark_of, parse_module
+from ._python_source import FUNCTION, Binding, FunctionNode, SourceError, bindings, classes_in, mark_of, parse_module
+from ._spellings import Spellings, is_test
 
 DECLARATION = "WORKFLOW"
 
-_PACKAGE = "pytest_workflow_exec"
-_WORDS = ("step", "gate")
+_TEST_CLASS = "Test"
+_PROPERTIES = frozenset({"property", "cached_property"})
 _MAY_REPEAT = frozenset({"overload", "setter", "getter", "deleter", "register"})
 _BLOCKS: Mapping[type[ast.AST], str] = {
     ast.If: "if",
@@ -26,8 +26,6 @@ _BLOCKS: Mapping[type[ast.AST], str] = {
     ast.With: "with",
     ast.Match: "match",
 }
-
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def check_python_source(path: Path, source: bytes) -> None:
@@ -44,24 +42,16 @@ def check_python_source(path: Path, source: bytes) -> None:
     except SourceError:
         return
     problems = Problems(path)
+    spellings = Spellings.in_module(tree)
     found = list(bindings(tree.body))
     _check_declaration(found, tree, problems)
-    _check_repeats(found, "", problems, steps=_step_names(found, tree))
-    _check_classes(tree, problems)
-    _check_places(tree, problems)
-    _check_rebound(found, tree, problems)
+    _check_repeats(found, "", problems, steps=_step_names(found, spellings))
+    _check_classes(tree, spellings, problems)
+    _check_places(tree, spellings, problems)
+    _check_rebound(tree.body, spellings, problems, tests=True)
+    for name, node in classes_in(tree).items():
+        _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
     problems.raise_if_any()
-
-
-def step_functions(tree: ast.Module) -> Mapping[str, FunctionNode]:
-    """Return the functions at the module's top level by name."""
-    return {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
-
-
-def decorated_functions(tree: ast.Module) -> Mapping[str, FunctionNode]:
-    """Return the top-level functions that `@step` or `@gate` stands on, as far as the source tells."""
-    spellings = _Spellings.in_module(tree)
-    return {name: node for name, node in step_functions(tree).items() if spellings.word_on(node) is not None}
 
 
 def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems) -> None:
@@ -89,17 +79,16 @@ def _assigns_declaration(statement: ast.stmt) -> bool:
     return any(isinstance(target, ast.Name) and target.id == DECLARATION for target in targets)
 
 
-def _step_names(found: list[Binding], tree: ast.Module) -> frozenset[str]:
-    spellings = _Spellings.in_module(tree)
-    functions = [binding.node for binding in found if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    return frozenset(node.name for node in functions if _is_test(node) or spellings.word_on(node) is not None)
+def _step_names(found: list[Binding], spellings: Spellings) -> frozenset[str]:
+    functions = [binding.node for binding in found if isinstance(binding.node, FUNCTION)]
+    return frozenset(node.name for node in functions if is_test(node) or spellings.word_on(node) is not None)
 
 
 def _check_repeats(
-    found: list[Binding], owner: str, problems: Problems, *, steps: frozenset[str] = frozenset()
+    found: list[Binding], owner: str, problems: Problems, *, steps: frozenset[str]
 ) -> None:
     first: dict[tuple[int, str], int] = {}
-    functions = [binding for binding in found if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [binding for binding in found if isinstance(binding.node, FUNCTION)]
     for binding in sorted(functions, key=lambda one: mark_of(one.node)):
         if _may_repeat(binding.node) and binding.name not in steps:
             continue
@@ -127,56 +116,57 @@ def _last_name(decorator: ast.expr) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _check_classes(tree: ast.Module, problems: Problems) -> None:
+def _check_classes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            _check_repeats(list(bindings(node.body)), f"{node.name}.", problems)
-            if _holds_tests(node):
-                message = f"the class {quoted(node.name)} holds tests; steps are not supported in classes yet"
+            found = list(bindings(node.body))
+            _check_repeats(found, f"{node.name}.", problems, steps=_step_names(found, spellings))
+            if _is_unittest(node) and _holds_steps(node, spellings, tests=True):
+                message = f"the class {quoted(node.name)} is a unittest.TestCase; write its steps in a plain class"
                 problems.standing_at(mark_of(node)).at((), message)
 
 
-def _holds_tests(node: ast.ClassDef) -> bool:
-    is_test_class = node.name.startswith("Test") or any(_last_name(base).endswith("TestCase") for base in node.bases)
-    return is_test_class and any(_is_test(binding.node) for binding in bindings(node.body))
+def _is_unittest(node: ast.ClassDef) -> bool:
+    return any(_last_name(base).endswith("TestCase") for base in node.bases)
 
 
-def _is_test(node: ast.AST) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
+def _holds_steps(node: ast.ClassDef, spellings: Spellings, *, tests: bool) -> bool:
+    functions = [each for each in ast.walk(node) if isinstance(each, FUNCTION)]
+    return any((tests and is_test(each)) or spellings.word_on(each) is not None for each in functions)
 
 
-def _check_places(tree: ast.Module, problems: Problems) -> None:
-    spellings = _Spellings.in_module(tree)
+def _is_test_class(name: str) -> bool:
+    return all(part.startswith(_TEST_CLASS) for part in name.split("."))
+
+
+def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in parents:
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if not isinstance(node, (*FUNCTION, ast.ClassDef)):
             continue
-        word = spellings.word_on(node)
-        problem = _place_problem(node, word, parents)
+        problem = _place_problem(node, spellings.word_on(node), list(_around(node, parents)))
         if problem is not None:
             problems.standing_at(mark_of(node)).at((), problem)
 
 
-def _place_problem(
-    node: FunctionNode | ast.ClassDef, word: str | None, parents: Mapping[ast.AST, ast.AST]
-) -> str | None:
-    if word is not None and isinstance(node, ast.ClassDef):
-        return f"@{word} stands on the class {quoted(node.name)}; it belongs on functions"
-    blocks = list(_around(node, parents))
-    enclosing = next((block for block in blocks if isinstance(block, _SCOPES)), None)
+def _place_problem(node: FunctionNode | ast.ClassDef, word: str | None, around: list[ast.AST]) -> str | None:
+    if isinstance(node, ast.ClassDef):
+        return None if word is None else f"@{word} stands on the class {quoted(node.name)}; it belongs on functions"
+    block = next((each for each in around if not isinstance(each, ast.ClassDef)), None)
+    in_function = any(isinstance(each, FUNCTION) for each in around)
     if word is None:
         # A test in a branch is a step that some environments don't have. One in a function is not collected
         # by pytest either, but nothing says that it was meant to be.
-        conditional = _is_test(node) and bool(blocks) and enclosing is None
-        return _in_block(f"the step {quoted(node.name)}", blocks[0]) if conditional else None
-    if isinstance(enclosing, ast.ClassDef):
-        return f"@{word} on {quoted(node.name)} stands in a class; steps are not supported in classes yet"
-    if enclosing is not None:
+        meant = is_test(node) and all(_is_test_class(each.name) for each in around if isinstance(each, ast.ClassDef))
+        return _in_block(f"the step {quoted(node.name)}", block) if block and meant and not in_function else None
+    if in_function:
         return (
             f"@{word} on {quoted(node.name)} stands inside a function, where it is never collected; "
             f"move it to the file's top level"
         )
-    return _in_block(f"@{word} on {quoted(node.name)}", blocks[0]) if blocks else None
+    if any(_last_name(decorator) in _PROPERTIES for decorator in node.decorator_list):
+        return f"@{word} on {quoted(node.name)} stands on a property; a step is a method, which pytest calls"
+    return _in_block(f"@{word} on {quoted(node.name)}", block) if block else None
 
 
 def _in_block(what: str, block: ast.AST) -> str:
@@ -192,48 +182,19 @@ def _around(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> Iterator[ast.A
         parent = parents.get(parent)
 
 
-def _check_rebound(found: list[Binding], tree: ast.Module, problems: Problems) -> None:
-    decorated = decorated_functions(tree)
-    steps = {name: node for name, node in step_functions(tree).items() if name in decorated or _is_test(node)}
+def _check_rebound(body: list[ast.stmt], spellings: Spellings, problems: Problems, *, tests: bool) -> None:
     by_name: dict[str, list[Binding]] = defaultdict(list)
-    for binding in found:
+    for binding in bindings(body):
         by_name[binding.name].append(binding)
-    for name in steps:
-        for binding in by_name[name]:
-            if not isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef)) or binding.block:
-                message = f"the step {quoted(name)} is replaced here; its name can't be used for something else"
-                problems.standing_at(mark_of(binding.node)).at((), message)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spellings:
-    """How a module spells the decorators: `step`, `s` after `import step as s`, `pwe.step`."""
-
-    names: Mapping[str, str]
-    modules: frozenset[str]
-
-    @classmethod
-    def in_module(cls, tree: ast.Module) -> _Spellings:
-        names: dict[str, str] = {}
-        modules: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _PACKAGE and not node.level:
-                for alias in node.names:
-                    words = _WORDS if alias.name == "*" else (alias.name,)
-                    names.update({alias.asname or word: word for word in words if word in _WORDS})
-            elif isinstance(node, ast.Import):
-                modules |= {alias.asname or _PACKAGE for alias in node.names if alias.name.split(".")[0] == _PACKAGE}
-        return cls(names=names, modules=frozenset(modules))
-
-    def word_on(self, node: FunctionNode | ast.ClassDef) -> str | None:
-        """Return `step` or `gate` if that decorator stands on the node."""
-        words = (self._word(decorator) for decorator in node.decorator_list)
-        return next((word for word in words if word is not None), None)
-
-    def _word(self, decorator: ast.expr) -> str | None:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(target, ast.Name):
-            return self.names.get(target.id)
-        if isinstance(target, ast.Attribute) and target.attr in _WORDS and ast.unparse(target.value) in self.modules:
-            return target.attr
-        return None
+    for node in body:
+        if isinstance(node, FUNCTION) and ((tests and is_test(node)) or spellings.word_on(node) is not None):
+            others = [each for each in by_name[node.name] if not isinstance(each.node, FUNCTION) or each.block]
+            what = f"the step {quoted(node.name)}"
+        elif isinstance(node, ast.ClassDef) and _holds_steps(node, spellings, tests=_is_test_class(node.name)):
+            others = [each for each in by_name[node.name] if mark_of(each.node) > mark_of(node)]
+            what = f"the class {quoted(node.name)}, which holds steps,"
+        else:
+            continue
+        for binding in others:
+            message = f"{what} is replaced here; its name can't be used for something else"
+            problems.standing_at(mark_of(binding.node)).at((), message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -29,8 +29,12 @@ class TemplateError(ValueError):
     """A text holds something that starts like a reference and is none."""
 
 
-def parse_template(text: str) -> Template:
+def parse_template(text: str, *, steps: AbstractSet[str] = frozenset()) -> Template:
     """Return a text with its references; `$${` is a literal `${`.
+
+    Args:
+        text: The text.
+        steps: The ids of the workflow's steps: those that hold dots are read as one name.
 
     Raises:
         TemplateError: A `${` is not closed, or what it holds is no reference.
@@ -45,7 +49,7 @@ def parse_template(text: str) -> Template:
         closing = text.find("}", opening.end())
         if closing < 0:
             raise TemplateError("'${' is not closed by '}'; write $${ for the characters themselves")
-        reference = read_reference(text[opening.end() : closing])
+        reference = read_reference(text[opening.end() : closing], steps=steps)
         parts += [literal, reference] if literal else [reference]
         literal, position = "", closing + 1
     literal += text[position:]
@@ -57,8 +61,12 @@ def literal_template(text: str) -> Template:
     return Template(text=text, parts=(text,) if text else ())
 
 
-def read_reference(content: str) -> Reference:
+def read_reference(content: str, *, steps: AbstractSet[str] = frozenset()) -> Reference:
     """Return the reference that `scope.name.key` is.
+
+    Args:
+        content: What stands between the braces.
+        steps: The ids of the workflow's steps.
 
     Raises:
         TemplateError: It is none.
@@ -77,7 +85,17 @@ def read_reference(content: str) -> Reference:
         raise TemplateError(f"{_shown(content)}: unknown scope {quoted(scope)}{suggestion(scope, _SCOPES)}")
     if not path:
         raise TemplateError(f"{_shown(content)} names no value; write ${{{scope}.name}}")
+    if scope == "steps":
+        path = split_step(path, steps)
     return Reference(scope=cast("Literal['inputs', 'steps', 'vars', 'run']", scope), path=tuple(path))
+
+
+def split_step(parts: Sequence[str], steps: AbstractSet[str]) -> list[str]:
+    """Return the parts of a dotted name with those first that make up the id of a step joined: `TestSite.deploy`."""
+    for count in range(len(parts), 1, -1):
+        if ".".join(parts[:count]) in steps:
+            return [".".join(parts[:count]), *parts[count:]]
+    return list(parts)
 
 
 def _shown(content: str) -> str:

@@ -24,7 +24,7 @@ class Texts:
     def template(self, text: str, where: Where) -> Template:
         """Return the text with its references, after adding what is wrong with them."""
         try:
-            template = parse_template(text)
+            template = parse_template(text, steps=self.scope.all_steps)
         except TemplateError as error:
             self.problems.at(where, str(error))
             return literal_template(text)

@@ -17,7 +17,7 @@ def read_when(text: str | None, where: Where, texts: Texts) -> When | None:
     if text is None:
         return None
     try:
-        when = parse_when(text)
+        when = parse_when(text, steps=texts.scope.all_steps)
     except ConditionError as error:
         texts.problems.at(where, str(error))
         return None

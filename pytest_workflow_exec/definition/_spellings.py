@@ -1,0 +1,58 @@
+"""Which functions of a module `@step` and `@gate` stand on, as far as its source tells."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ._python_source import FunctionNode, functions_in
+
+_PACKAGE = "pytest_workflow_exec"
+_WORDS = ("step", "gate")
+
+
+def decorated_functions(tree: ast.Module) -> Mapping[str, FunctionNode]:
+    """Return the functions, also those in classes, that `@step` or `@gate` stands on, by their qualified names."""
+    spellings = Spellings.in_module(tree)
+    return {name: node for name, node in functions_in(tree).items() if spellings.word_on(node) is not None}
+
+
+def is_test(node: ast.AST) -> bool:
+    """Return whether a node is a function that is a test by its name."""
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spellings:
+    """How a module spells the decorators: `step`, `s` after `import step as s`, `pwe.step`."""
+
+    names: Mapping[str, str]
+    modules: frozenset[str]
+
+    @classmethod
+    def in_module(cls, tree: ast.Module) -> Spellings:
+        """Return the spellings of a module, by its imports."""
+        names: dict[str, str] = {}
+        modules: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _PACKAGE and not node.level:
+                for alias in node.names:
+                    words = _WORDS if alias.name == "*" else (alias.name,)
+                    names.update({alias.asname or word: word for word in words if word in _WORDS})
+            elif isinstance(node, ast.Import):
+                modules |= {alias.asname or _PACKAGE for alias in node.names if alias.name.split(".")[0] == _PACKAGE}
+        return cls(names=names, modules=frozenset(modules))
+
+    def word_on(self, node: FunctionNode | ast.ClassDef) -> str | None:
+        """Return `step` or `gate` if that decorator stands on the node."""
+        words = (self._word(decorator) for decorator in node.decorator_list)
+        return next((word for word in words if word is not None), None)
+
+    def _word(self, decorator: ast.expr) -> str | None:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if isinstance(target, ast.Name):
+            return self.names.get(target.id)
+        if isinstance(target, ast.Attribute) and target.attr in _WORDS and ast.unparse(target.value) in self.modules:
+            return target.attr
+        return None
