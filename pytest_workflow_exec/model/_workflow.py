@@ -63,6 +63,11 @@ class Workflow:
     steps: tuple[Step, ...]
     sources: Mapping[str, str]
     """SHA-256 of each file the run trusts (the workflow, called modules, conftest files), by path from the root."""
+    _by_id: Mapping[StepId, Step] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the steps."""
+        object.__setattr__(self, "_by_id", MappingProxyType({step.id: step for step in self.steps}))
 
     @property
     def plan(self) -> Mapping[str, Json]:
@@ -88,7 +93,4 @@ class Workflow:
         Raises:
             KeyError: The workflow has no such step.
         """
-        for step in self.steps:
-            if step.id == step_id:
-                return step
-        raise KeyError(step_id)
+        return self._by_id[step_id]

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.errors import StepOrderError, WorkflowExecError
 from pytest_workflow_exec.model import StepId
-from pytest_workflow_exec.run import Run, steps_until
+from pytest_workflow_exec.run import Run
 
 from .._finally import run_steps
 from .._order import cuts
@@ -55,9 +55,8 @@ class WorkerShare:
 
     def end(self, session: WorkflowSession, step: PlannedItem) -> None:
         """Close the run of a workflow whose last step has ended: what comes after it in this worker can't touch it."""
-        workflow = session.workflows[step.workflow]
-        last = steps_until(workflow, session.until.get(step.workflow))[-1]
-        if step.step.id == last.id and step.workflow in session.runs:
+        last = session.until.get(step.workflow) or session.workflows[step.workflow].steps[-1].id
+        if step.step.id == last and step.workflow in session.runs:
             close_run(session, session.runs[step.workflow])
 
     def run(self, session: WorkflowSession, pytest_session: pytest.Session) -> Generator[None, object, object]:
