@@ -250,7 +250,9 @@ def _node_of(reader: _Reader, function: DeclaredFunction) -> FunctionNode | None
 
 
 def _not_written_here(function: DeclaredFunction) -> str:
-    where = "a method of a class at this file's top level" if function.classes else "a function of this file's top level"
+    where = (
+        "a method of a class at this file's top level" if function.classes else "a function of this file's top level"
+    )
     return f"the step {quoted(function.name)} is not {where}"
 
 

@@ -84,9 +84,7 @@ def _step_names(found: list[Binding], spellings: Spellings) -> frozenset[str]:
     return frozenset(node.name for node in functions if is_test(node) or spellings.word_on(node) is not None)
 
 
-def _check_repeats(
-    found: list[Binding], owner: str, problems: Problems, *, steps: frozenset[str]
-) -> None:
+def _check_repeats(found: list[Binding], owner: str, problems: Problems, *, steps: frozenset[str]) -> None:
     first: dict[tuple[int, str], int] = {}
     functions = [binding for binding in found if isinstance(binding.node, FUNCTION)]
     for binding in sorted(functions, key=lambda one: mark_of(one.node)):

@@ -144,6 +144,8 @@ class _Judge:
             yield f"asked for: {self._redo.reason}"
         if past is None:
             return
+        if self._present.policy.carry == "never":
+            yield "the policy carries no steps"
         yield from self._of_uses(step, past)
         if step.id in self._history.invalid:
             yield "an earlier session found that it has to run again"

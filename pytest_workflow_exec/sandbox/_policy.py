@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.settings import PolicySettings, RuleSettings
+from pytest_workflow_exec.settings import Carry, PolicySettings, RuleSettings
 
 from ._argv import checked_argv, shown_argv
 from ._loose import loose_problem
@@ -33,6 +33,8 @@ class Policy:
     """The directories that programs are found in, in order."""
     digest: str
     """SHA-256 over the policy as the project states it, in hex."""
+    carry: Carry = "any"
+    """Whether a resumed run may carry steps."""
     level: Literal["none"]
     """The kernel confinement that commands run under."""
 
@@ -93,7 +95,7 @@ def compile_policy(settings: PolicySettings, *, workflow: str, environment: Mapp
     rules = tuple(rule for table in tables for rule in _compiled(table, path, problems))
     if problems:
         raise PolicyError([Problem(message=f"policy: {problem}") for problem in problems])
-    return Policy(rules=rules, path=path, digest=settings.digest, level="none")
+    return Policy(rules=rules, path=path, digest=settings.digest, carry=settings.carry, level="none")
 
 
 def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, str]) -> Rule | None:

@@ -4,11 +4,12 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 """
 
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_settings
-from ._values import Durability, PolicySettings, RuleSettings, SandboxMode, Settings
+from ._values import Carry, Durability, PolicySettings, RuleSettings, SandboxMode, Settings
 
 __all__ = [
     "OWN_FILE",
     "SHARED_FILE",
+    "Carry",
     "Durability",
     "PolicySettings",
     "RuleSettings",

@@ -13,7 +13,7 @@ from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import SettingsError
 
 from ._problems import Detail, Source
-from ._values import Durability, PolicySettings, RuleSettings, SandboxMode, Settings
+from ._values import Carry, Durability, PolicySettings, RuleSettings, SandboxMode, Settings
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _Days = Annotated[int, Field(ge=1, le=36500)]
@@ -46,6 +46,7 @@ class _Policy(_WorkflowPolicy):
     write: list[_Text] = []
     network: list[_Text] = []
     workflows: dict[str, _WorkflowPolicy] = {}
+    carry: Carry = "any"
 
 
 class _File(_Strict):
@@ -85,6 +86,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json]) -> PolicySettings:
         path=tuple(policy.path),
         sandbox=policy.sandbox,
         workflow_rules={name: _rules(own, policy) for name, own in policy.workflows.items()},
+        carry=policy.carry,
         digest=digest_of(json.loads(canonical_json(table.get("policy", {})))),
     )
 

@@ -12,6 +12,8 @@ from pytest_workflow_exec.digests import digest_of
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
+Carry = Literal["any", "never"]
+"""Whether a resumed run may carry steps that an earlier session satisfied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class PolicySettings:
     """None: not said, which is the platform's default."""
     workflow_rules: Mapping[str, tuple[RuleSettings, ...]] = field(default_factory=dict)
     """Further rules by workflow name; they allow nothing in any other workflow."""
+    carry: Carry = "any"
     digest: str = digest_of({})
     """SHA-256 over the whole policy table, in hex."""
 

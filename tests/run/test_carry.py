@@ -151,6 +151,19 @@ def test_policy_that_changed(project: Project) -> None:
     run.close(interrupted=False)
 
 
+def test_policy_that_carries_nothing(project: Project) -> None:
+    """`carry = "never"` lets every step run again, with a person's consent."""
+    before = broken_off(project)
+    (project.root / "workflow-exec.toml").write_text(CONFIGURATION + 'carry = "never"\n')
+
+    with pytest.raises(GateDeniedError):
+        project.open(FLOW, after=before, approver=refusing)
+    run = project.open(FLOW, after=before)
+
+    assert set(project.go_through(run).values()) == {"passed"}
+    assert reasons(run)["one"][0] == "the policy carries no steps"
+
+
 GATED = """
 workflow: flow
 steps:

@@ -116,7 +116,7 @@ def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> N
     assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
 
 
-@pytest.mark.parametrize("key", ["approvers", "verify", "python_processes", "carry"])
+@pytest.mark.parametrize("key", ["approvers", "verify", "python_processes"])
 def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
     """The same for keys of the policy itself, as a value and as a table."""
     for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
@@ -171,7 +171,7 @@ def test_a_value_of_the_wrong_kind_is_told_what_is_expected(tmp_path: Path, text
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     """Every problem of the file is listed."""
-    problems = _problems(tmp_path, '[policy]\ncommands = 1\npath = "x"\ncarry = "any"\n[[policy.command]]\nhome = 0\n')
+    problems = _problems(tmp_path, '[policy]\ncommands = 1\npath = "x"\ncarry = "sometimes"\n[[policy.command]]\nhome = 0\n')
 
     assert sorted(problem.partition(":")[0] for problem in problems) == ["2", "3", "4", "5", "6"]
 
