@@ -14,7 +14,8 @@ from ._decorators import (
 from ._durations import parse_duration
 from ._names import is_fragment, is_workflow_file
 from ._options import GateOptions, StepOptions
-from ._python_workflow import DeclaredFunction, python_workflow
+from ._python_steps import DeclaredFunction
+from ._python_workflow import python_workflow
 from ._resolve import Inputs, resolve_inputs
 from ._source_checks import check_python_source
 from ._yaml_workflow import read_yaml_workflow

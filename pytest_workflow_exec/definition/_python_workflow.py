@@ -3,73 +3,33 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.digests import digest_of, digest_of_bytes
+from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import Function, Gate, Step, Template, When, Workflow
+from pytest_workflow_exec.model import Workflow
 
 from ._decorators import WorkflowDeclaration
-from ._gates import read_show
 from ._inputs import read_inputs
-from ._names import function_id_problem, one_line_problem, quoted
-from ._options import GateOptions, StepOptions
-from ._problems import Mark, Problems
+from ._names import quoted
+from ._problems import Problems
 from ._python_source import (
-    FunctionNode,
     SourceError,
     classes_in,
     functions_in,
     mark_of,
     parse_module,
-    segment,
     segment_without,
 )
+from ._python_steps import DeclaredFunction, FunctionReader, read_functions
 from ._schema import DeclarationModel
 from ._source_checks import declaration_mark
-from ._sources import with_digest
 from ._spellings import decorated_functions, is_test
-from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
-from ._templates import Conditional, Keys, Scope
-from ._texts import Files, Texts, read_variables
+from ._texts import Files, read_variables
 from ._validation import validated
-from ._whens import check_covered, read_when
 from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredFunction:
-    """One function of a Python workflow, as pytest collected it."""
-
-    name: str
-    """The step's id: the function's name, behind those of the classes that it was collected in (`TestSite.deploy`)."""
-    line: int
-    marks: StepOptions | GateOptions | None
-    """None for a plain `test_*` function."""
-    written_as: str | None = None
-    """Its qualified name where it is written: a class inherits methods. None: the same."""
-    classes: tuple[str, ...] = ()
-    """The qualified names of the class that it was collected in and of that class's bases in the file."""
-    doc: str | None = None
-    cases: tuple[str, ...] = ()
-    """The ids of its cases, `deploy[web1]`, if it is parametrized; each is a step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
-    problems: Problems
-    files: Files
-    source: bytes
-    nodes: Mapping[str, FunctionNode]
-    frames: Mapping[str, str]
-    """The digest of each class without its steps: what its methods share."""
-    inputs: Mapping[str, frozenset[str] | None]
-    variables: Mapping[str, Template]
-    ids: frozenset[str]
 
 
 def python_workflow(
@@ -101,7 +61,7 @@ def python_workflow(
     declared = _mapping(declaration.vars)
     variables = read_variables(declared, inputs=groups, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: source})
-    reader = _Reader(
+    reader = FunctionReader(
         problems=problems,
         files=files,
         source=source,
@@ -112,7 +72,7 @@ def python_workflow(
         ids=frozenset(function.name for function in functions),
     )
     _check_collected(tree, functions, problems)
-    steps = _steps(reader, functions)
+    steps = read_functions(reader, functions)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
@@ -172,136 +132,3 @@ def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], pr
                 "Test unless python_classes says otherwise)"
             )
         problems.standing_at(mark_of(node)).at((), f"the step {quoted(name)} was not collected; {why}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What is known of the functions read so far."""
-
-    keys: dict[str, Keys | None] = field(default_factory=dict)
-    gates: set[str] = field(default_factory=set)
-    conditional: dict[str, Conditional] = field(default_factory=dict)
-
-
-def _steps(reader: _Reader, functions: Sequence[DeclaredFunction]) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    seen = _Seen()
-    for function in _always_last(functions):
-        step = _step(reader, function, seen)
-        # What `@step` returns is known when it has run; a plain test returns nothing.
-        seen.keys[function.name] = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
-        if isinstance(function.marks, GateOptions):
-            seen.gates.add(function.name)
-        if step is not None:
-            steps += _cases(step, function)
-            if step.when is not None:
-                seen.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
-    check_covered(steps, reader.problems)
-    return tuple(steps)
-
-
-def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
-    if not function.cases:
-        return [step]
-    return [replace(step, id=case, digest=digest_of({"case": case, "of": step.digest})) for case in function.cases]
-
-
-def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:
-    return sorted(functions, key=lambda function: isinstance(function.marks, StepOptions) and function.marks.always)
-
-
-def _step(reader: _Reader, function: DeclaredFunction, seen: _Seen) -> Step | None:
-    node = _node_of(reader, function)
-    problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
-    problem = _identity_problem(function, node, seen.keys)
-    if node is None or problem is not None:
-        problems.at((), problem or _not_written_here(function))
-        return None
-    name, description = _words(function)
-    line_problem = one_line_problem(name)
-    if line_problem is not None:
-        problems.at((), f"the name of step {quoted(function.name)} {line_problem}")
-    marks = function.marks
-    when = read_when(None if marks is None else marks.when, (), _texts(reader, function, problems, seen, None))
-    texts = _texts(reader, function, problems, seen, when)
-    step = Step(
-        id=function.name,
-        name=name,
-        body=_body(function, texts, seen),
-        location=problems.location(()),
-        digest="",
-        description=description,
-        timeout_s=marks.timeout_s if isinstance(marks, StepOptions) else None,
-        when=when,
-        always=isinstance(marks, StepOptions) and marks.always,
-        idempotent=isinstance(marks, StepOptions) and marks.idempotent,
-        max_age_s=marks.max_age_s if isinstance(marks, StepOptions) else None,
-    )
-    text = {function.written_as or function.name: digest_of_bytes(segment(reader.source, node))}
-    shared = {f"class {name}": reader.frames[name] for name in function.classes if name in reader.frames}
-    return with_digest(step, root=reader.files.root, variables=reader.variables, sources={**text, **shared})
-
-
-def _node_of(reader: _Reader, function: DeclaredFunction) -> FunctionNode | None:
-    written = function.written_as or function.name
-    owner, _, name = written.rpartition(".")
-    own = written == function.name or (owner in function.classes and name == function.name.rpartition(".")[2])
-    return reader.nodes.get(written) if own else None
-
-
-def _not_written_here(function: DeclaredFunction) -> str:
-    where = (
-        "a method of a class at this file's top level" if function.classes else "a function of this file's top level"
-    )
-    return f"the step {quoted(function.name)} is not {where}"
-
-
-def _texts(reader: _Reader, function: DeclaredFunction, problems: Problems, seen: _Seen, when: When | None) -> Texts:
-    scope = Scope(
-        inputs=reader.inputs,
-        variables=frozenset(reader.variables),
-        all_variables=frozenset(reader.variables),
-        steps=dict(seen.keys),
-        all_steps=reader.ids,
-        own_step=function.name,
-        own_when=None if when is None else when.condition,
-        conditional=seen.conditional,
-    )
-    return Texts(problems=problems, scope=scope)
-
-
-def _identity_problem(
-    function: DeclaredFunction, node: FunctionNode | None, earlier: Mapping[str, object]
-) -> str | None:
-    problem = function_id_problem(function.name)
-    if problem is not None:
-        return problem
-    if function.name in earlier:
-        return f"two steps have the id {quoted(function.name)}"
-    return _not_written_here(function) if node is None else None
-
-
-def _words(function: DeclaredFunction) -> tuple[str, str]:
-    description = inspect.cleandoc(function.doc) if function.doc else ""
-    first = description.strip().splitlines()[0].strip() if description.strip() else ""
-    marks = function.marks
-    name = (marks.name if isinstance(marks, StepOptions) else None) or first or function.name
-    said = marks.description if isinstance(marks, StepOptions) else None
-    return name, description if said is None else said
-
-
-def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | Gate:
-    marks = function.marks
-    if not isinstance(marks, GateOptions):
-        return Function(name=function.name, returns_outputs=marks is not None)
-    question = _words(function)[0] if marks.question is None else marks.question
-    if not question.strip():
-        texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")
-    return Gate(
-        question=texts.template(question, ()),
-        show=read_show(marks.show, (), texts, seen.gates),
-        timeout_s=marks.timeout_s or DEFAULT_GATE_TIMEOUT_S,
-        meaning=marks.meaning,
-        refs=marks.refs,
-        function=function.name,
-    )

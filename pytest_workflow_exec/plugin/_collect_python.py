@@ -1,8 +1,8 @@
-"""Python workflows as pytest items: `@step`, `@gate` and plain tests in source order."""
+"""Python workflows as pytest items: `@step`, `@gate` and plain tests in source order, also in classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError, WorkflowExecError
 from pytest_workflow_exec.model import Workflow
 
+from ._collect_class import WorkflowClass, class_of_steps
 from ._keys import PLANNED
 from ._markers import mark_step
 from ._planned import PlannedItem
@@ -62,11 +63,12 @@ class WorkflowModule(pytest.Module):
             session.problems.extend(error.problems)
             return []
 
-    def _steps(self) -> list[pytest.Item]:
+    def _steps(self) -> list[pytest.Item | pytest.Collector]:
         session, root = session_of(self.config), project_of(self.path)
         source = self.path.read_bytes()
         check_python_source(self.path, source)
-        items = _functions(self, self._imported())
+        nodes = [class_of_steps(node) for node in self._imported()]
+        items = _functions(self, nodes)
         if digest_of_bytes(self.path.read_bytes()) != digest_of_bytes(source):
             raise DefinitionError([Problem(path=self.path, message="changed while it was read; run again")])
         workflow = python_workflow(
@@ -78,10 +80,9 @@ class WorkflowModule(pytest.Module):
         )
         if not session.add(workflow):
             return []
-        session.annotations[workflow.name] = {
-            item.name: return_annotation(item.obj) for item in items if options_of(item.obj) is not None
-        }
-        return _plan(items, workflow)
+        _plan(items, workflow)
+        session.annotations[workflow.name] = {item.name: item.stash[PLANNED].annotation for item in items}
+        return nodes
 
     def _imported(self) -> Iterable[pytest.Item | pytest.Collector]:
         try:
@@ -98,7 +99,7 @@ class WorkflowModule(pytest.Module):
 
 def _functions(module: WorkflowModule, nodes: Iterable[pytest.Item | pytest.Collector]) -> list[pytest.Function]:
     functions, problems = [], []
-    for node in nodes:
+    for node in _without_classes(nodes):
         if (problem := _unfit(node, module)) is not None:
             problems.append(Problem(path=module.path, line=_line_of(node), message=problem))
         elif isinstance(node, pytest.Function):
@@ -108,13 +109,18 @@ def _functions(module: WorkflowModule, nodes: Iterable[pytest.Item | pytest.Coll
     return functions
 
 
+def _without_classes(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterator[pytest.Item | pytest.Collector]:
+    for node in nodes:
+        yield from node.find() if isinstance(node, WorkflowClass) else (node,)
+
+
 def _unfit(node: pytest.Item | pytest.Collector, module: WorkflowModule) -> str | None:
     if not isinstance(node, pytest.Function):
-        return f"{node.name}: only functions can be steps; a class can't be used yet"
+        return f"{node.name}: only functions can be steps"
     if isinstance(options_of(node.obj), GateOptions) and hasattr(node, "callspec"):
         return f"{node.name}: a gate asks once; it can't be parametrized"
-    if node.obj.__module__ != module.obj.__name__:
-        return f"{node.name} is imported from {node.obj.__module__}; a step is defined in its workflow's file"
+    if node.function.__module__ != module.obj.__name__:
+        return f"{node.name} is imported from {node.function.__module__}; a step is defined in its workflow's file"
     return None
 
 
@@ -138,8 +144,10 @@ def _declared(items: Iterable[pytest.Function]) -> list[DeclaredFunction]:
         DeclaredFunction(
             name=name,
             line=first.reportinfo()[1] or 0,
-            marks=options_of(first.obj),
-            doc=first.obj.__doc__ or "",
+            marks=options_of(first.function),
+            written_as=name if first.cls is None else first.function.__qualname__,
+            classes=() if first.cls is None else tuple(base.__qualname__ for base in first.cls.__mro__),
+            doc=first.function.__doc__ or "",
             cases=tuple(item.name for item in cases) if hasattr(first, "callspec") else (),
         )
         for name, cases in functions.items()
@@ -147,20 +155,19 @@ def _declared(items: Iterable[pytest.Function]) -> list[DeclaredFunction]:
     ]
 
 
-def _plan(items: list[pytest.Function], workflow: Workflow) -> list[pytest.Item]:
+def _plan(items: Iterable[pytest.Function], workflow: Workflow) -> None:
     by_name = {item.name: item for item in items}
     for position, step in enumerate(workflow.steps):
         item = by_name[step.id]
-        decorated = options_of(item.obj) is not None
-        if not decorated:
+        decorated = options_of(item.function) is not None
+        if not decorated and item.cls is None:
             # So that the judge can see that a plain test's body really ran.
             item.obj = track(item.obj)
         item.stash[PLANNED] = PlannedItem(
             workflow=workflow.name,
             step=step,
             position=position,
-            function=item.obj,
-            annotation=return_annotation(item.obj) if decorated else None,
+            function=item.function,
+            annotation=return_annotation(item.function) if decorated else None,
         )
         mark_step(item, step)
-    return [by_name[step.id] for step in workflow.steps]

@@ -60,6 +60,10 @@ def generator() -> Any:
     yield
 
 
+def first_argument(cls: type) -> None:
+    """Do nothing."""
+
+
 async def async_generator() -> Any:
     """Never run when called."""
     yield
@@ -110,7 +114,8 @@ def test_decorated_function_is_still_itself() -> None:
         (lambda: any_step(lambda: None), "inside a function"),
         (lambda: any_step(generator), "a generator; calling one runs nothing"),
         (lambda: any_step(async_generator), "a generator; calling one runs nothing"),
-        (lambda: any_step(StepInClass.method), "steps are not supported in classes yet"),
+        (lambda: any_step(staticmethod(plain)), "stands above @staticmethod; write it below"),
+        (lambda: any_gate()(classmethod(first_argument)), "stands above @classmethod; write it below"),
     ],
 )
 def test_misuse_is_refused_at_its_line(decorate: Callable[[], object], fragment: str) -> None:
@@ -122,13 +127,6 @@ def test_misuse_is_refused_at_its_line(decorate: Callable[[], object], fragment:
     assert fragment in problem.message
     assert problem.path == Path(__file__)
     assert problem.line is not None
-
-
-class StepInClass:
-    """Holds a function that is no step."""
-
-    def method(self) -> None:
-        """Do nothing."""
 
 
 def test_workflow_keeps_its_declaration() -> None:
