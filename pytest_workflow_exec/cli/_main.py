@@ -1,25 +1,19 @@
-"""What stands on the command line, and which of our functions that means."""
+"""From the command line to one of our functions, and from its errors to words and exit codes."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
-import re
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from pytest_workflow_exec.errors import LogUnreadableError, SettingsError, WorkflowExecError
-from pytest_workflow_exec.evidence import find_run
-from pytest_workflow_exec.settings import find_project
+from pytest_workflow_exec.errors import WorkflowExecError
 
+from ._arguments import parser
 from ._text import lines
 
-_DISTRIBUTION = "pytest-workflow-exec"
 _USAGE = 2
 _INTERRUPTED = 130
-_RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a run's folder or log"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,72 +38,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    tool = parser()
+    arguments = tool.parse_args(argv)
     if arguments.command is None:
-        parser.print_help()
+        tool.print_help()
         return _USAGE
-    log = _find(arguments.run)
-    if arguments.command == "verify":
-        from ._verify import verify
-
-        code = verify(log, expect_head=arguments.expect_head, chain_only=arguments.chain_only, as_json=arguments.json)
-    else:
-        from ._show import show
-
-        code = show(log, as_json=arguments.json)
+    code = _COMMANDS[arguments.command](arguments)
     sys.stdout.flush()
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="workflow-exec", description="Look at the evidence of workflow runs.", allow_abbrev=False
-    )
-    parser.add_argument("--version", action="version", version=f"workflow-exec {_version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    verify = commands.add_parser(
-        "verify",
-        allow_abbrev=False,
-        help="say whether a run's evidence can be believed",
-        description="Say whether a run's evidence can be believed. Exit codes: 0 verified, 1 broken, 2 unreadable or "
-        "usage, 3 bounded (intact, but unfinished or not anchored), 4 not passed, 5 ends in a torn tail.",
-    )
-    verify.add_argument("run", metavar="RUN", help=_RUN_HELP)
-    verify.add_argument("--expect-head", metavar="HASH", type=_hash, help="the head that pytest printed last")
-    verify.add_argument("--chain-only", action="store_true", help="look at the chain alone; never better than bounded")
-    verify.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    show = commands.add_parser(
-        "show", allow_abbrev=False, help="show what happened in a run", description="Show what happened in a run."
-    )
-    show.add_argument("run", metavar="RUN", help=_RUN_HELP)
-    show.add_argument("--json", action="store_true", help="print it as JSON")
-    return parser
+def _verify(arguments: argparse.Namespace) -> int:
+    from ._verify import verify
+
+    return verify(arguments)
 
 
-def _find(reference: str) -> Path:
-    # A run's path needs no project: a project that can't be read only matters if nothing else was found.
-    root, problem = None, None
-    try:
-        root = find_project(Path.cwd())
-    except (SettingsError, OSError) as error:
-        problem = error
-    try:
-        return find_run(reference, root=root)
-    except LogUnreadableError as error:
-        if problem is None:
-            raise
-        raise LogUnreadableError(f"{error}\n{problem}") from error
+def _show(arguments: argparse.Namespace) -> int:
+    from ._show import show
+
+    return show(arguments)
 
 
-def _hash(text: str) -> str:
-    if re.fullmatch(r"[0-9a-f]{64}", text.lower(), re.ASCII):
-        return text.lower()
-    raise argparse.ArgumentTypeError("a head is the whole hash: 64 hexadecimal digits")
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version(_DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown (not installed)"
+# Loaded when it is wanted: a verdict needs neither tables nor colours.
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"verify": _verify, "show": _show}

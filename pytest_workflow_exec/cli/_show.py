@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -11,17 +12,19 @@ from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import read_log
 from pytest_workflow_exec.verify import Verdict, verify_log
 
+from ._find import log_of
 from ._view import RunView
 
 _READABLE, _BROKEN = 0, 1
 
 
-def show(log: Path, *, as_json: bool) -> int:
+def show(arguments: argparse.Namespace) -> int:
     """Print what can be read of a log; return 0, or 1 if it is broken.
 
     Raises:
-        LogUnreadableError: Nothing of it can be read.
+        LogUnreadableError: There is no such run, or nothing of it can be read.
     """
+    log = log_of(arguments.run)
     verdict, view = verify_log(log), RunView()
     if verdict.word == "unreadable":
         raise LogUnreadableError(verdict.message)
@@ -31,7 +34,7 @@ def show(log: Path, *, as_json: bool) -> int:
     except LogUnreadableError as error:
         # A log that grows or breaks between the two readings is as bad as one that was broken before.
         broken = broken or str(error)
-    if as_json:
+    if arguments.json:
         sys.stdout.write(json.dumps(_facts(view, verdict, log, broken), indent=2) + "\n")
     else:
         from ._table import print_run

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import argparse
 import sys
 from pathlib import Path
 
-from pytest_workflow_exec.verify import GateFacts, Verdict, verify_log
+from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.events import Event
+from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.verify import Asked, GateFacts, Verdict, held_to, verify_log
 
+from ._arguments import version
+from ._find import log_of
+from ._statement import facts_of, statement
 from ._text import escape
+from ._wanted import WantedError, wanted_plan, wanted_policy
 
 _SHORT_DIGEST = 12
+_NEVER_RECORDED = frozenset({"broken", "unreadable"})
 
 
-def verify(log: Path, *, expect_head: str | None, chain_only: bool, as_json: bool) -> int:
-    """Print the verdict on a log and return its exit code."""
-    verdict = verify_log(log, expect_head=expect_head, chain_only=chain_only)
-    sys.stdout.write((_json(verdict, log) if as_json else "\n".join(_lines(verdict, log))) + "\n")
+def verify(arguments: argparse.Namespace) -> int:
+    """Print the verdict on a log and return its exit code.
+
+    Raises:
+        WorkflowExecError: There is no such run, what is asked for can't be read, or the verdict can't be recorded.
+    """
+    if arguments.chain_only and (arguments.plan or arguments.policy or arguments.min_assurance is not None):
+        raise WantedError("--chain-only reads no plan, policy or approval: leave it out, or what is asked of them")
+    log = log_of(arguments.run)
+    policy = wanted_policy(arguments.policy)
+    found = verify_log(log, expect_head=arguments.expect_head, chain_only=arguments.chain_only)
+    plan = wanted_plan(arguments.plan, workflow=found.workflow)
+    asked = Asked(plan=plan, policy=policy, min_assurance=arguments.min_assurance)
+    verdict = held_to(found, asked)
+    if arguments.json:
+        sys.stdout.write(statement(verdict, log, asked, expect_head=arguments.expect_head) + "\n")
+    else:
+        sys.stdout.write("\n".join(_lines(verdict, log)) + "\n")
+    if arguments.record:
+        recorded = _record(verdict, log, asked, expect_head=arguments.expect_head)
+        sys.stderr.write(f"recorded: the head of the log is now {recorded.seq} {recorded.hash}\n")
     return verdict.exit_code
 
 
-def _json(verdict: Verdict, log: Path) -> str:
+def _record(verdict: Verdict, log: Path, asked: Asked, *, expect_head: str | None) -> Head:
+    from ._append import opened, somebody
+
+    if verdict.run is None or verdict.word in _NEVER_RECORDED:
+        raise LogUnreadableError(f"the verdict is not recorded: nothing is appended to a log that is {verdict.word}")
     facts = {
-        **{field.name: getattr(verdict, field.name) for field in dataclasses.fields(verdict)},
-        "log": str(log),
-        "steps": dict(verdict.steps),
-        "head": dataclasses.asdict(verdict.head) if verdict.head else None,
-        "gates": [dataclasses.asdict(gate) for gate in verdict.gates],
-    }
-    return json.dumps(facts, indent=2)
+        **facts_of(verdict),
+        "asked": {"expect_head": expect_head, "plan": asked.plan, "policy": asked.policy,
+                  "min_assurance": asked.min_assurance},
+        "verifier": version(),
+    }  # fmt: skip
+    with opened(log, run=verdict.run) as evidence:
+        return evidence.append(Event(type="verification", actor=somebody(), data=facts)).head
 
 
 def _lines(verdict: Verdict, log: Path) -> list[str]:
@@ -39,6 +67,7 @@ def _lines(verdict: Verdict, log: Path) -> list[str]:
         ("log", str(log)),
         ("records", _records(verdict)),
         ("head", _head(verdict)),
+        ("sessions", str(verdict.sessions) if verdict.sessions > 1 else None),
         ("steps", ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in verdict.steps.items())),
         *[("gate", _gate(gate)) for gate in verdict.gates],
         *[("warning", warning) for warning in verdict.warnings],
@@ -58,6 +87,7 @@ def _records(verdict: Verdict) -> str | None:
         return None
     chain = "chain broken after them" if verdict.word == "broken" and verdict.line else "chain OK"
     blobs = f", {verdict.blobs} stored texts" if verdict.blobs else ""
+    blobs += f", {verdict.recoveries} recovered from" if verdict.recoveries else ""
     torn = f", then {verdict.torn_bytes} bytes of a torn record" if verdict.torn_bytes else ""
     return f"{verdict.records} (seq 0-{verdict.head.seq}){blobs}, {chain}{torn}"
 

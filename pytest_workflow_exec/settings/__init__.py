@@ -3,7 +3,7 @@
 pydantic reads, frozen dataclasses travel. No option and no environment variable changes anything here.
 """
 
-from ._project import OWN_FILE, SHARED_FILE, find_project, load_settings
+from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
 from ._values import Carry, Durability, PolicySettings, RuleSettings, SandboxMode, Settings
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "SandboxMode",
     "Settings",
     "find_project",
+    "load_file",
     "load_settings",
 ]

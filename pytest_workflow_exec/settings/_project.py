@@ -54,6 +54,23 @@ def load_settings(root: Path) -> Settings:
     return Settings(root=root, source=None)
 
 
+def load_file(path: Path) -> Settings:
+    """Return the configuration in one file, wherever it lies; its folder counts as the project.
+
+    Args:
+        path: A `pyproject.toml`, or a file of any other name with the content of a `workflow-exec.toml`.
+
+    Raises:
+        SettingsError: It is missing, can't be read, holds no configuration, or a key that does not exist.
+    """
+    if path.name != SHARED_FILE:
+        return _settings(path.parent, path, _read(path), ())
+    table = _table_of(path)
+    if table is None:
+        raise SettingsError([Problem(path=path, message="there is no [tool.workflow-exec] in it, or no such file")])
+    return _settings(path.parent, path, table, _SHARED_PLACE)
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

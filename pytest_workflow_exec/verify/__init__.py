@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from ._asked import Asked, held_to
 from ._verdict import GateFacts, Kind, Verdict, Word
 from ._verify import verify_log
 
-__all__ = ["GateFacts", "Kind", "Verdict", "Word", "verify_log"]
+__all__ = ["Asked", "GateFacts", "Kind", "Verdict", "Word", "held_to", "verify_log"]

@@ -29,6 +29,8 @@ class Approvals:
         self._plan = plan
         self.decisions: dict[StepId, GateFacts] = {}
         """The last decision at each gate."""
+        self.counted: dict[GateFacts, None] = {}
+        """Every decision that let anything go on, in any session."""
         self._asked: dict[StepId, _Question] = {}
         self._decided: dict[StepId, _Question] = {}
         self._used: dict[StepId, _Question] = {}
@@ -56,7 +58,7 @@ class Approvals:
             raise ContradictionError(f"gate {gate.id!r} is decided, but no record says that just this was asked")
         if before is not None and before.decision != _APPROVED and self._decided.get(gate.id) == question:
             raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
-        self.decisions[gate.id] = _facts(gate, record)
+        self.decisions[gate.id] = facts_of(gate.id, record)
         self._decided[gate.id] = question
 
     def use(self, gate: PlannedStep, record: Record) -> None:
@@ -77,6 +79,7 @@ class Approvals:
         if self._used.get(gate.id) == question:
             raise ContradictionError(f"the approval of gate {gate.id!r} is used a second time")
         self._used[gate.id] = question
+        self.counted[self.decisions[gate.id]] = None
         self._used_now.add(gate.id)
 
     def demand_approval(self, gate: PlannedStep, attempt: int | None) -> None:
@@ -87,6 +90,7 @@ class Approvals:
         """
         if not self._approved(gate.id) or self._decided[gate.id].attempt != attempt:
             raise ContradictionError(f"gate {gate.id!r} passed, but no record says that it was approved")
+        self.counted[self.decisions[gate.id]] = None
 
     def demand_cover(self, step: PlannedStep) -> None:
         """Return if no gate covers the step, or if its approval is in use.
@@ -131,12 +135,17 @@ def _question(record: Record) -> _Question:
     return _Question(record.attempt, text_in(record.data, "digest"))
 
 
-def _facts(gate: PlannedStep, record: Record) -> GateFacts:
+def facts_of(step: str, record: Record) -> GateFacts:
+    """Return a decision as the verdict tells it.
+
+    Raises:
+        ContradictionError: Something of it is missing.
+    """
     assurance: Json = record.data.get("assurance")
     if type(assurance) is not int:
         raise ContradictionError("its assurance is no number")
     return GateFacts(
-        step=gate.id,
+        step=step,
         attempt=record.attempt,
         decision=text_in(record.data, "decision"),
         approver=text_in(record.data, "approver"),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pytest_workflow_exec.evidence import Record
 
+from ._approvals import facts_of
 from ._contradiction import ContradictionError, text_in
+from ._verdict import GateFacts
+
+_NAME = "resume"
+"""What the question is called where a gate has its step's id."""
 
 
 class Consent:
@@ -12,9 +17,11 @@ class Consent:
 
     def __init__(self) -> None:
         self._asked: str | None = None
-        self._decision: str | None = None
+        self._decision: GateFacts | None = None
         self._used = False
         self._over = True
+        self.counted: list[GateFacts] = []
+        """Every decision that let a session go on."""
 
     def resume(self) -> None:
         """Begin a session: nothing was asked yet."""
@@ -40,7 +47,7 @@ class Consent:
             raise ContradictionError(
                 "it is decided whether steps may run again, but no record says that this was asked"
             )
-        self._decision = text_in(record.data, "decision")
+        self._decision = facts_of(_NAME, record)
 
     def use(self, record: Record) -> None:
         """Take in the use of the decision.
@@ -48,9 +55,11 @@ class Consent:
         Raises:
             ContradictionError: It was no approval of this question, or was used before.
         """
-        if self._used or self._decision != "approved" or self._asked != text_in(record.data, "digest"):
+        asked, given = self._asked == text_in(record.data, "digest"), self._decision
+        if self._used or not asked or given is None or given.decision != "approved":
             raise ContradictionError("the consent to run steps again is used, but no record says that it was given")
         self._used = True
+        self.counted.append(given)
 
     def demand(self) -> None:
         """Return if a step may start: nothing was asked, or the consent was given and used.

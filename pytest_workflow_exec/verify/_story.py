@@ -63,6 +63,12 @@ class Story:
         return tuple(self._approvals.decisions.values())
 
     @property
+    def assurance(self) -> int | None:
+        """The lowest assurance of the decisions that let anything go on; None if there was none."""
+        counted = (*self._approvals.counted, *self._consent.counted)
+        return min((decision.assurance for decision in counted), default=None)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the run and contradicts nothing."""
         return self._clock.warnings
@@ -99,10 +105,10 @@ class Story:
         self._follow(self._planned(record))
 
     def _planned(self, record: Record) -> Plan:
-        self.plan_digest = text_in(record.data, "plan_digest")
         plan = read_plan(record.data)
-        # A masked secret, in a step's name for one, is not what was digested.
-        if plan.digest != self.plan_digest and not holds_mask(canonical_json(record.data["plan"])):
+        # What was made of the record, not what it says: a masked secret, in a step's name for one, hides the plan.
+        self.plan_digest = plan.digest
+        if plan.digest != text_in(record.data, "plan_digest") and not holds_mask(canonical_json(record.data["plan"])):
             raise ContradictionError("its plan has another digest than it says")
         self.sessions += 1
         self.policies[policy_in(record.data)] = None

@@ -10,11 +10,11 @@ from typing import Literal
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import Head
 
-Word = Literal["verified", "broken", "unreadable", "not passed", "torn tail", "bounded"]
+Word = Literal["verified", "broken", "unreadable", "not passed", "not as asked", "torn tail", "bounded"]
 Kind = Literal["edited", "gap", "duplicate", "fork", "reordered", "replaced", "replaced or cut", "blob", "inconsistent"]
 
 EXIT_CODES: Mapping[Word, int] = MappingProxyType(
-    {"verified": 0, "broken": 1, "unreadable": 2, "bounded": 3, "not passed": 4, "torn tail": 5}
+    {"verified": 0, "broken": 1, "unreadable": 2, "bounded": 3, "not passed": 4, "not as asked": 4, "torn tail": 5}
 )
 
 
@@ -60,6 +60,8 @@ class Verdict:
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """How many steps ended in each outcome, and how many planned ones did not end."""
     gates: tuple[GateFacts, ...] = ()
+    assurance: int | None = None
+    """The lowest assurance of the decisions that let anything go on, in any session; None if there was none."""
     warnings: tuple[str, ...] = ()
     """What is odd about the log and breaks nothing, such as a clock that was set back."""
     blobs: int = 0

@@ -112,6 +112,7 @@ class _Audit:
             result=story.result,
             steps=story.outcomes,
             gates=story.gates,
+            assurance=story.assurance,
             warnings=story.warnings,
             blobs=self._blobs,
             torn_bytes=self._chain.torn_bytes,

@@ -28,10 +28,16 @@ def test_without_a_command_the_help_is_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["seal", "latest"], "invalid choice: 'seal'"),
+        (["sell", "latest"], "invalid choice: 'sell'"),
         (["verify"], "required: RUN"),
         (["verify", "latest", "--expect-head", "abc"], "64 hexadecimal digits"),
-        (["verify", "latest", "--policy", "x"], "unrecognized arguments: --policy"),
+        (["verify", "latest", "--policies", "x"], "unrecognized arguments: --policies"),
+        (["verify", "latest", "--plan", ""], "it is empty"),
+        (["verify", "latest", "--policy", " "], "it is empty"),
+        (["verify", "latest", "--min-assurance", "4"], "invalid choice: 4"),
+        (["verify", "latest", "--min-assurance=-1"], "invalid choice: -1"),
+        (["verify", "latest", "--chain-only", "--min-assurance", "0"], "--chain-only reads no plan"),
+        (["verify", "latest", "--chain-only", "--plan", "a" * 64], "--chain-only reads no plan"),
         (["verify", "latest", "--expect", "0" * 64], "unrecognized arguments: --expect"),
         (["show", "latest", "more"], "unrecognized arguments: more"),
         (["verify", "latest"], "there is no project here"),

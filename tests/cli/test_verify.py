@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.evidence import EvidenceLog
 from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.redaction import Redactor
 from tests.evidence._logs import (
     begun,
     decided,
     ended,
     finished,
     lines_in,
+    new_log,
     note,
     passed_run,
     rechained,
     records_in,
     requested,
+    resumed,
     started,
     written,
 )
@@ -126,15 +134,28 @@ def test_another_file_is_exit_2(tmp_path: Path) -> None:
 
 
 def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
-    """--json prints one object with everything that was found, for every verdict."""
+    """--json prints a SLSA verification summary about the log's bytes, with everything that was found under one key."""
     path = written(tmp_path, passed_run())
     head = records_in(path)[-1]["hash"]
 
-    done = workflow_exec("verify", path, "--json", "--expect-head", head, cwd=tmp_path)
-    facts = json.loads(done.stdout)
+    done = workflow_exec("verify", path, "--json", "--expect-head", head, "--min-assurance", "1", cwd=tmp_path)
+    summary = json.loads(done.stdout)
 
-    gate = {"step": "approve", "attempt": 1, "decision": "approved", "approver": "alice", "channel": "terminal"}
-    assert facts == {
+    predicate = summary["predicate"]
+    digest = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    run, gate = path.parent.name, {"step": "approve", "attempt": 1, "decision": "approved", "approver": "alice"}
+    assert {key: summary[key] for key in ("_type", "predicateType", "subject")} == {
+        "_type": "https://in-toto.io/Statement/v1",
+        "predicateType": "https://slsa.dev/verification_summary/v1",
+        "subject": [{"name": run, "digest": digest}],
+    }
+    assert predicate["inputAttestations"] == [{"uri": path.as_uri(), "digest": digest}]
+    assert (predicate["verificationResult"], predicate["resourceUri"]) == ("PASSED", f"urn:uuid:{run}")
+    assert predicate["verifiedLevels"] == ["WORKFLOW_EXEC_VERIFIED", "WORKFLOW_EXEC_ASSURANCE_1"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", predicate["timeVerified"])
+    assert set(predicate["verifier"]) == {"id", "version"}
+    assert len(predicate["policy"]["digest"]["sha256"]) == 64
+    assert predicate["pytestWorkflowExec"] == {
         "exit_code": 0,
         "word": "verified",
         "message": "intact, complete, passed, and anchored by your head",
@@ -144,7 +165,7 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "seq": None,
         "records": 13,
         "head": {"seq": 12, "hash": head},
-        "run": path.parent.name,
+        "run": run,
         "workflow": "release",
         "plan_digest": digest_of(started().data["plan"]),
         "policies": ["e" * 64],
@@ -152,17 +173,193 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "sessions": 1,
         "result": "passed",
         "steps": {"passed": 3},
-        "gates": [{**gate, "assurance": 1}],
+        "gates": [{**gate, "channel": "terminal", "assurance": 1}],
+        "assurance": 1,
         "warnings": [],
         "blobs": 0,
         "torn_bytes": 0,
         "anchored": True,
         "chain_only": False,
         "log": str(path),
+        "asked": {"expect_head": head, "plan": None, "policy": None, "min_assurance": 1},
     }
-    path.write_bytes(b"hello\n")
+
+
+@pytest.mark.parametrize(("content", "word"), [(b"hello\n", "unreadable"), (b"", "bounded"), (None, "bounded")])
+def test_a_verdict_for_machines_that_is_not_verified_is_failed(
+    tmp_path: Path, content: bytes | None, word: str
+) -> None:
+    """Whatever is not exit 0 is FAILED for machines, too."""
+    path = written(tmp_path, passed_run())
+    if content is not None:
+        path.write_bytes(content)
+
     done = workflow_exec("verify", path, "--json", cwd=tmp_path)
-    assert (done.returncode, json.loads(done.stdout)["word"]) == (2, "unreadable")
+    predicate = json.loads(done.stdout)["predicate"]
+
+    assert (predicate["verificationResult"], predicate["verifiedLevels"]) == ("FAILED", ["FAILED"])
+    assert (predicate["pytestWorkflowExec"]["word"], predicate["pytestWorkflowExec"]["exit_code"]) == (
+        word,
+        done.returncode,
+    )
+
+
+def _plans(*plans: Json) -> str:
+    """Return what pytest prints with --workflow-plan-json, whatever else it says."""
+    listed = [{**plan, "digest": digest_of(plan)} for plan in plans if isinstance(plan, dict)]
+    return "==== test session starts ====\n" + json.dumps({"plans": listed}, indent=2) + "\n\n=== no tests ran ===\n"
+
+
+def test_a_run_is_held_to_the_plan_that_is_wanted(tmp_path: Path) -> None:
+    """A digest or pytest's own print of the plan: another plan, or another workflow's, is exit 4; no plan is exit 2."""
+    path, plan = written(tmp_path, passed_run()), started().data["plan"]
+    assert isinstance(plan, dict)
+    other = {**plan, "steps": plan["steps"][1:]}
+    head, file = records_in(path)[-1]["hash"], tmp_path / "plan.json"
+
+    def verdict(*asked: str | Path) -> tuple[int, str]:
+        done = workflow_exec("verify", path, "--expect-head", head, *asked, cwd=tmp_path)
+        return done.returncode, (done.stdout + done.stderr).splitlines()[-1]
+
+    assert verdict("--plan", digest_of(plan))[0] == 0
+    assert verdict("--plan", digest_of(plan).upper())[0] == 0
+    difference = f"its plan is {digest_of(plan)}, not {digest_of(other)}"
+    assert verdict("--plan", digest_of(other)) == (
+        4,
+        f"VERDICT not as asked: the run is not what was asked for: {difference}",
+    )
+    for text, code in (
+        (_plans(plan), 0),
+        (_plans({"workflow": "a"}, plan), 0),
+        (_plans(other), 4),
+        (_plans({**plan, "workflow": "another"}), 4),
+        (_plans(plan).replace("test session", "{ session"), 0),
+        (_plans(plan).replace('"name": "build"', '"name": "other"'), 2),
+        (_plans(), 2),
+        ("", 2),
+        ("{}", 2),
+        ('{"plans": [1]}', 2),
+        ("\0", 2),
+    ):
+        file.write_text(text)
+        assert verdict("--plan", file)[0] == code, text
+    assert verdict("--plan", "missing.json")[0] == 2
+    file.write_bytes(b"\xff")
+    assert verdict("--plan", file)[0] == 2
+
+
+def test_a_run_is_held_to_the_policy_that_is_wanted(tmp_path: Path) -> None:
+    """A digest or a configuration file: another policy in any session is exit 4, a file without one exit 2."""
+    own, shared = tmp_path / "policy.toml", tmp_path / "pyproject.toml"
+    own.write_text("[policy]\ncommands = ['git status']\n")
+    shared.write_text("[tool.workflow-exec.policy]\ncommands = ['git status']\n")
+    digest = digest_of({"commands": ["git status"]})
+    start = started()
+    begin = type(start)(type="run.started", data={**start.data, "policy": {"digest": digest}})
+    path = written(tmp_path, [begin, *passed_run()[1:]])
+
+    def verdict(policy: str | Path, log: Path = path) -> int:
+        head = records_in(log)[-1]["hash"]
+        return workflow_exec("verify", log, "--expect-head", head, "--policy", policy, cwd=tmp_path).returncode
+
+    assert [verdict(policy) for policy in (digest, own, shared)] == [0, 0, 0]
+    assert verdict("e" * 64) == 4
+    own.write_text("[policy]\ncommands = ['git push']\n")
+    assert verdict(own) == 4
+    later = [resumed(), ended("build", Outcome.CARRIED), *passed_run()[5:]]
+    assert verdict(shared, written(tmp_path, [begin, *passed_run()[1:5], *later])) == 4
+    for text in ("[policy]\ncommand = 1\n", "broken = ["):
+        own.write_text(text)
+        assert verdict(own) == 2
+    shared.write_text("[tool.other]\n")
+    assert [verdict(policy) for policy in (shared, tmp_path / "missing.toml", tmp_path)] == [2, 2, 2]
+
+
+def test_a_run_is_held_to_what_its_approvals_are_worth(tmp_path: Path) -> None:
+    """Each approval that let anything go on must be worth what is wanted, in every session; without one, it is said."""
+    path = written(tmp_path, passed_run())
+    without = written(tmp_path, [started(["build"]), begun("build"), ended("build"), finished()])
+
+    def verdict(assurance: str, log: Path = path) -> subprocess.CompletedProcess[str]:
+        head = records_in(log)[-1]["hash"]
+        return workflow_exec("verify", log, "--expect-head", head, "--min-assurance", assurance, cwd=tmp_path)
+
+    assert [verdict(assurance).returncode for assurance in "0123"] == [0, 0, 4, 4]
+    assert "an approval in it is worth 1, not 2 or more" in verdict("2").stdout
+    assert verdict("3", without).returncode == 0
+    assert "warning   no decision let anything go on" in verdict("3", without).stdout
+
+
+def test_what_is_asked_comes_behind_broken_and_before_torn(tmp_path: Path) -> None:
+    """The first verdict that applies is given: unreadable, broken, not passed or not as asked, torn, bounded."""
+    path = written(tmp_path, passed_run())
+    content = path.read_bytes()
+
+    def verdict(bytes_: bytes) -> int:
+        path.write_bytes(bytes_)
+        return workflow_exec("verify", path, "--plan", "0" * 64, cwd=tmp_path).returncode
+
+    assert verdict(content) == 4
+    assert verdict(content + b'{"v":1') == 4
+    assert verdict(b"".join(content.splitlines(keepends=True)[:5])) == 4
+    assert verdict(b"") == 4
+    assert verdict(content.replace(b'"exit":0', b'"exit":1')) == 1
+    assert verdict(b"hello\n") == 2
+
+
+def test_a_verdict_can_be_recorded(tmp_path: Path) -> None:
+    """--record appends the verdict, by whom, and the run stays what it was; a head of before still anchors it."""
+    path = written(tmp_path, passed_run())
+    head, before = records_in(path)[-1]["hash"], path.read_bytes()
+
+    done = workflow_exec("verify", path, "--expect-head", head, "--record", cwd=tmp_path)
+
+    record = records_in(path)[-1]
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"recorded: the head of the log is now {record['seq']} {record['hash']}\n",
+    )
+    assert path.read_bytes().startswith(before)
+    assert (record["type"], record["actor"]["kind"], record["step"]) == ("verification", "human", None)
+    assert record["data"]["word"] == "verified"
+    assert record["data"]["head"] == {"seq": 12, "hash": head}
+    assert record["data"]["asked"] == {"expect_head": head, "plan": None, "policy": None, "min_assurance": None}
+    assert workflow_exec("verify", path, "--expect-head", head, cwd=tmp_path).returncode == 0
+    assert workflow_exec("verify", path, "--expect-head", record["hash"], "--record", cwd=tmp_path).returncode == 0
+
+
+def test_a_verdict_on_a_broken_log_is_not_recorded(tmp_path: Path) -> None:
+    """Nothing is appended to what is broken or no evidence, or to a log that another process writes."""
+    path = written(tmp_path, passed_run())
+    content = path.read_bytes()
+
+    for damaged in (content.replace(b'"exit":0', b'"exit":1'), b"hello\n", b""):
+        path.write_bytes(damaged)
+        done = workflow_exec("verify", path, "--record", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "VERDICT" in done.stdout
+        assert "not recorded" in done.stderr
+        assert path.read_bytes() == damaged
+    log = new_log(tmp_path)
+    log.append(started())
+    done = workflow_exec("verify", log.path, "--record", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is being written by another process" in done.stderr
+    assert len(lines_in(log.path)) == 1
+
+
+def test_a_log_that_went_on_says_so(tmp_path: Path) -> None:
+    """Recoveries and sessions are told with the records."""
+    path = written(tmp_path, [*passed_run()[:5], note(text="x" * 50)])
+    os.truncate(path, path.stat().st_size - 20)
+    with contextlib.closing(EvidenceLog.reopen(path.parent, path.parent.name, redactor=Redactor({}))) as log:
+        for event in (resumed(), ended("build", Outcome.CARRIED), *passed_run()[5:]):
+            log.append(event)
+
+    done = workflow_exec("verify", path, cwd=tmp_path)
+
+    assert "records   16 (seq 0-15), 1 recovered from, chain OK" in done.stdout
+    assert "sessions  2" in done.stdout
 
 
 def test_a_log_can_not_write_on_the_screen(tmp_path: Path) -> None:

@@ -171,7 +171,9 @@ def test_a_value_of_the_wrong_kind_is_told_what_is_expected(tmp_path: Path, text
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     """Every problem of the file is listed."""
-    problems = _problems(tmp_path, '[policy]\ncommands = 1\npath = "x"\ncarry = "sometimes"\n[[policy.command]]\nhome = 0\n')
+    problems = _problems(
+        tmp_path, '[policy]\ncommands = 1\npath = "x"\ncarry = "sometimes"\n[[policy.command]]\nhome = 0\n'
+    )
 
     assert sorted(problem.partition(":")[0] for problem in problems) == ["2", "3", "4", "5", "6"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,25 @@ def test_every_policy_of_a_run_is_told(tmp_path: Path) -> None:
     verdict = _verdict(tmp_path, [*_struck(), resumed(policy={"digest": "1" * 64}), *ALL_AGAIN])
 
     assert verdict.policies == ("e" * 64, "1" * 64)
+
+
+@pytest.mark.parametrize("weak", ["used in the first session", "of a gate that passed", "consent"])
+def test_the_weakest_decision_that_counted_is_told(tmp_path: Path, weak: str) -> None:
+    """Whatever let anything go on counts, also in an earlier session; what let nothing go on does not."""
+
+    def worth(event: Event, assurance: int) -> Event:
+        return dataclasses.replace(event, data={**event.data, "assurance": assurance})
+
+    ask = events.gate_requested(None, attempt=2, request={}, digest=digest_of({}))
+    yes = dataclasses.replace(decided(), step=None, attempt=2, data={**decided().data, "digest": digest_of({})})
+    use = events.gate_used(None, attempt=2, digest=digest_of({}), used_by=None)
+    first = [worth(event, 1 if weak.startswith("used") else 3) if event.type == "gate.decided" else event
+             for event in _failed()]  # fmt: skip
+    consent = [ask, worth(yes, 1 if weak == "consent" else 3), use]
+    second = [worth(event, 1 if weak.startswith("of a gate") else 3) if event.type == "gate.decided" else event
+              for event in ALL_AGAIN]  # fmt: skip
+
+    assert _verdict(tmp_path, [*first, resumed(), *consent, *second]).assurance == 1
+    assert _verdict(tmp_path, [started(), begun("build"), ended("build"), finished("partial")]).assurance is None
+    rejected = [*passed_run()[:7], decided("rejected"), ended("approve", Outcome.DENIED), finished("denied")]
+    assert _verdict(tmp_path, rejected).assurance is None

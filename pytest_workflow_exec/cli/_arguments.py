@@ -1,0 +1,102 @@
+"""What may stand on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+DISTRIBUTION = "pytest-workflow-exec"
+FORMATS = ("in-toto", "junit", "otel-json", "csv")
+_RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a run's folder or log"
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the tool's parser."""
+    tool = argparse.ArgumentParser(
+        prog="workflow-exec", description="Look at the evidence of workflow runs.", allow_abbrev=False
+    )
+    tool.add_argument("--version", action="version", version=f"workflow-exec {version()}")
+    commands = tool.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, (summary, add) in _COMMANDS.items():
+        add(commands.add_parser(name, allow_abbrev=False, help=summary.lower().rstrip("."), description=summary))
+    commands.choices["verify"].description = _VERIFY
+    return tool
+
+
+def version() -> str:
+    """Return the version of the installed tool."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def as_digest(text: str) -> str | None:
+    """Return a whole SHA-256 in lower case, or None if the text is none."""
+    return text.lower() if _DIGEST.fullmatch(text.lower()) and text.isascii() else None
+
+
+_VERIFY = (
+    "Say whether a run's evidence can be believed. Exit codes: 0 verified, 1 broken, 2 unreadable or usage, 3 bounded "
+    "(intact, but unfinished or not anchored), 4 not passed or not what was asked for, 5 ends in a torn tail."
+)
+
+
+def _verify(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("--expect-head", metavar="HASH", type=_hash, help="the head that pytest printed last")
+    command.add_argument(
+        "--plan",
+        metavar="FILE|DIGEST",
+        type=_given,
+        help="the plan that it must have followed: its digest, or what pytest --workflow-plan-json printed",
+    )
+    command.add_argument(
+        "--policy",
+        metavar="FILE|DIGEST",
+        type=_given,
+        help="the policy that it must have run under: its digest, or a workflow-exec.toml or pyproject.toml",
+    )
+    command.add_argument(
+        "--min-assurance",
+        metavar="N",
+        type=int,
+        choices=range(4),
+        help="what each approval in it must be worth at least: 1 terminal, 2 signature, 3 presence",
+    )
+    command.add_argument("--chain-only", action="store_true", help="look at the chain alone; never better than bounded")
+    command.add_argument("--record", action="store_true", help="append the verdict to the log")
+    command.add_argument("--json", action="store_true", help="print the verdict as a SLSA verification summary")
+
+
+def _show(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "verify": ("Say whether a run's evidence can be believed.", _verify),
+    "show": ("Show what happened in a run.", _show),
+}
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help=_RUN_HELP)
+
+
+def _hash(text: str) -> str:
+    digest = as_digest(text)
+    if digest is None:
+        raise argparse.ArgumentTypeError("a head is the whole hash: 64 hexadecimal digits")
+    return digest
+
+
+def _given(text: str) -> str | Path:
+    if not text.strip():
+        # As a script with an unset variable gives it: it must not look like nothing asked for.
+        raise argparse.ArgumentTypeError("it is empty: give a file or a digest of 64 hexadecimal digits")
+    return as_digest(text) or Path(text)

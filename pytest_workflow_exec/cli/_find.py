@@ -1,0 +1,45 @@
+"""Which run is meant, and which project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_workflow_exec.errors import LogUnreadableError, SettingsError
+from pytest_workflow_exec.evidence import find_run
+from pytest_workflow_exec.settings import find_project
+
+
+def log_of(reference: str) -> Path:
+    """Return the log of the run that somebody named.
+
+    Raises:
+        LogUnreadableError: No run fits, or several do.
+    """
+    # A run's path needs no project: a project that can't be read only matters if nothing else was found.
+    root, problem = None, None
+    try:
+        root = find_project(Path.cwd())
+    except (SettingsError, OSError) as error:
+        problem = error
+    try:
+        return find_run(reference, root=root)
+    except LogUnreadableError as error:
+        if problem is None:
+            raise
+        raise LogUnreadableError(f"{error}\n{problem}") from error
+
+
+def project() -> Path:
+    """Return the project of the working directory.
+
+    Raises:
+        LogUnreadableError: There is none.
+        SettingsError: A configuration file on the way can't be read.
+    """
+    root = find_project(Path.cwd())
+    if root is None:
+        raise LogUnreadableError(
+            "there is no project here: no folder above holds a workflow-exec.toml, a [tool.workflow-exec] in a "
+            "pyproject.toml, or a .git"
+        )
+    return root

@@ -1,0 +1,50 @@
+"""What the verifier wants of a run beyond its having passed: which plan, which policy, what its approvals are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ._verdict import EXIT_CODES, Verdict
+
+_STANDS = frozenset({"broken", "unreadable", "not passed"})
+"""Verdicts that say more than that something else was wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the verifier supplies; None where nothing is wanted."""
+
+    plan: str | None = None
+    """SHA-256 of the plan that the run must have followed last, in hex."""
+    policy: str | None = None
+    """SHA-256 of the policy that every session of it must have run under, in hex."""
+    min_assurance: int | None = None
+    """What each decision that let anything go on must be worth at least."""
+
+
+def held_to(verdict: Verdict, asked: Asked) -> Verdict:
+    """Return the verdict on a run that has to be what was asked for, too."""
+    if verdict.word in _STANDS:
+        return verdict
+    differences = list(_differences(verdict, asked))
+    if differences:
+        message = "the run is not what was asked for: " + "; ".join(differences)
+        return replace(verdict, exit_code=EXIT_CODES["not as asked"], word="not as asked", message=message)
+    if asked.min_assurance and verdict.assurance is None:
+        warning = "no decision let anything go on, so no assurance was compared"
+        return replace(verdict, warnings=(*verdict.warnings, warning))
+    return verdict
+
+
+def _differences(verdict: Verdict, asked: Asked) -> Iterator[str]:
+    if asked.plan is not None and verdict.plan_digest != asked.plan:
+        yield f"its plan is {verdict.plan_digest or 'not known'}, not {asked.plan}"
+    if asked.policy is not None and set(verdict.policies) != {asked.policy}:
+        yield f"it ran under policy {' and '.join(verdict.policies) or 'not known'}, not {asked.policy}"
+    if asked.min_assurance is None:
+        return
+    if verdict.chain_only:
+        yield "what its approvals are worth was not read"
+    elif verdict.assurance is not None and verdict.assurance < asked.min_assurance:
+        yield f"an approval in it is worth {verdict.assurance}, not {asked.min_assurance} or more"
