@@ -24,6 +24,9 @@ from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
 from ._whens import check_covered, read_when
 
+MODULE = ""
+"""The name of the module among its classes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredFunction:
@@ -49,10 +52,11 @@ class FunctionReader:
 
     problems: Problems
     files: Files
-    source: bytes
+    lines: Sequence[bytes]
+    """The file's."""
     nodes: Mapping[str, FunctionNode]
     frames: Mapping[str, str]
-    """The digest of each class without its steps: what its methods share."""
+    """The digest of each class without its steps: what its methods share; of the module, under `MODULE`."""
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     ids: frozenset[str]
@@ -122,8 +126,9 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         idempotent=isinstance(marks, StepOptions) and marks.idempotent,
         max_age_s=marks.max_age_s if isinstance(marks, StepOptions) else None,
     )
-    text = {function.written_as or function.name: digest_of_bytes(segment(reader.source, node))}
+    text = {function.written_as or function.name: digest_of_bytes(segment(reader.lines, node))}
     shared = {f"class {name}": reader.frames[name] for name in function.classes if name in reader.frames}
+    shared["module"] = reader.frames[MODULE]
     return with_digest(step, root=reader.files.root, variables=reader.variables, sources={**text, **shared})
 
 

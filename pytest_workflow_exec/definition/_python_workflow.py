@@ -21,9 +21,10 @@ from ._python_source import (
     functions_in,
     mark_of,
     parse_module,
+    rest_of_module,
     segment_without,
 )
-from ._python_steps import DeclaredFunction, FunctionReader, read_functions
+from ._python_steps import MODULE, DeclaredFunction, FunctionReader, read_functions
 from ._schema import DeclarationModel
 from ._source_checks import declaration_mark
 from ._spellings import decorated_functions, is_test
@@ -64,9 +65,9 @@ def python_workflow(
     reader = FunctionReader(
         problems=problems,
         files=files,
-        source=source,
+        lines=source.splitlines(),
         nodes=functions_in(tree),
-        frames=_frames(tree, source),
+        frames=_frames(tree, source.splitlines()),
         inputs=groups,
         variables=variables,
         ids=frozenset(function.name for function in functions),
@@ -112,10 +113,15 @@ def _mapping(value: object) -> Mapping[str, object]:
     return {key: item for key, item in value.items() if isinstance(key, str)} if isinstance(value, Mapping) else {}
 
 
-def _frames(tree: ast.Module, source: bytes) -> Mapping[str, str]:
-    decorated = decorated_functions(tree)
-    steps = [node for name, node in functions_in(tree).items() if name in decorated or is_test(node)]
-    return {name: digest_of_bytes(segment_without(source, node, steps)) for name, node in classes_in(tree).items()}
+def _frames(tree: ast.Module, lines: Sequence[bytes]) -> Mapping[str, str]:
+    decorated, classes = decorated_functions(tree), classes_in(tree)
+    steps = {name: node for name, node in functions_in(tree).items() if name in decorated or is_test(node)}
+    holders = {classes[name.split(".")[0]] for name in steps if "." in name}
+    rest = rest_of_module(lines, tree, {*steps.values(), *holders}, but="WORKFLOW")
+    return {
+        MODULE: digest_of_bytes(rest),
+        **{name: digest_of_bytes(segment_without(lines, node, steps.values())) for name, node in classes.items()},
+    }
 
 
 def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:

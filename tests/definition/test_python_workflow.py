@@ -137,14 +137,16 @@ def test_bodies_say_what_runs(project: Path) -> None:
 
 
 def test_only_the_functions_own_source_changes_its_digest(project: Path) -> None:
-    """A step's digest is over its own source with its decorators; the file's digest is in the plan."""
+    """A step's digest is over its own source with its decorators and what steps share; the file's is in the plan."""
     before = collect(project, AUDIT)
-    moved = collect(project, AUDIT.replace("WORKFLOW =", "\n\nHELPER = 1\nWORKFLOW ="))
+    moved = collect(project, AUDIT.replace("WORKFLOW =", "\n\n# A remark.\nWORKFLOW ="))
+    helped = collect(project, AUDIT.replace("WORKFLOW =", "HELPER = 1\nWORKFLOW ="))
     edited = collect(project, AUDIT.replace("    assert workflow\n", "    assert not workflow\n"))
     decorated = collect(project, AUDIT.replace('timeout="5m"', "timeout='300s'"))
 
     assert [item.digest for item in before.steps] == [item.digest for item in moved.steps]
     assert before.sources != moved.sources
+    assert all(one.digest != two.digest for one, two in zip(before.steps, helped.steps, strict=True))
     assert [one.id for one, two in zip(before.steps, edited.steps, strict=True) if one.digest != two.digest] == [
         "test_changelog"
     ]

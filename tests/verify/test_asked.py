@@ -38,10 +38,10 @@ def test_what_is_as_asked_stays_as_it_is(word: Word) -> None:
 )
 def test_any_difference_is_exit_4(asked: Asked, more: dict[str, object]) -> None:
     """One thing that is not as asked makes a verified, bounded or torn run one that is not as asked."""
-    for word in EXIT_CODES:
+    for word, code in EXIT_CODES.items():
         verdict = held_to(_verdict(word, **more), asked)
         stands = word in ("broken", "unreadable", "not passed")
-        assert (verdict.exit_code, verdict.word) == ((EXIT_CODES[word], word) if stands else (4, "not as asked"))
+        assert (verdict.exit_code, verdict.word) == ((code, word) if stands else (4, "not as asked"))
 
 
 def test_every_difference_is_named() -> None:
