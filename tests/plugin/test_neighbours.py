@@ -75,7 +75,7 @@ def check_html(project: Project, session: Session) -> None:
 def check_json_report(project: Project, session: Session) -> None:
     """The report counts and names the blocked step."""
     report = json.loads((project.root / ".report.json").read_text(encoding="utf-8"))
-    assert report["summary"] | {"blocked": 1, "failed": 1, "passed": 5} == report["summary"]
+    assert report["summary"] | {"blocked": 1, "failed": 1, "passed": 5, "not applicable": 1} == report["summary"]
     [blocked] = [test["nodeid"] for test in report["tests"] if test["outcome"] == "blocked"]
     assert blocked == "wf/bad.workflow.yaml::three"
 
@@ -111,7 +111,8 @@ def check_order(project: Project, session: Session) -> None:
 def check_sugar(project: Project, session: Session) -> None:
     """Its own lines take the place of ours, and the blocked step is named once."""
     assert "[1/3]" not in session.text
-    assert session.text.count("BLOCKED wf/bad.workflow.yaml::three - waits for two (failed)") == 1
+    assert len(re.findall(r"^BLOCKED wf/bad.workflow.yaml::three\b", session.text, flags=re.MULTILINE)) == 1
+    assert "waits for two (failed)" in session.text
 
 
 def check_tavern(project: Project, session: Session) -> None:
