@@ -25,20 +25,21 @@ def open_log(path: Path) -> BinaryIO:
     return open_regular(path)
 
 
-def read_log(path: Path, *, blobs: bool = True) -> Iterator[Record]:
+def read_log(path: Path, *, blobs: bool = True, unended: bool = False) -> Iterator[Record]:
     """Give a log's records in order; what is no record and was recovered from, or stands torn at the end, is left out.
 
     Args:
         blobs: Whether long texts are put back; see `whole_record`.
+        unended: Whether a last record counts that lacks nothing but its newline, as for the next writer.
 
     Raises:
         LogUnreadableError: The log is missing or broken; the records before the bad line were given.
     """
     with open_log(path) as file:
-        yield from records_of(file, path, blobs=blobs)
+        yield from records_of(file, path, blobs=blobs, unended=unended)
 
 
-def records_of(file: BinaryIO, path: Path, *, blobs: bool) -> Iterator[Record]:
+def records_of(file: BinaryIO, path: Path, *, blobs: bool, unended: bool = False) -> Iterator[Record]:
     """Give the records of an open log in order, as `read_log` does.
 
     Raises:
@@ -47,7 +48,7 @@ def records_of(file: BinaryIO, path: Path, *, blobs: bool) -> Iterator[Record]:
     chain, number = Chain(), 0
     try:
         for link in chain.links(file):
-            if chain.tail is not None:
+            if chain.tail is not None and not unended:
                 return
             number = link.line.number
             record = record_of(link.line.raw)

@@ -77,7 +77,7 @@ class History:
             LogUnreadableError: The log is missing or broken.
         """
         history = cls()
-        for record in read_log(log):
+        for record in read_log(log, unended=True):
             history.take(record)
         history.stop()
         return history

@@ -376,3 +376,19 @@ def test_log_that_went_on_meanwhile(project: Project) -> None:
         project.open(FLOW, after=before, history=stale)
 
     assert before.log_path.stat().st_size == size
+
+
+@pytest.mark.parametrize("cut", [1, 2, 75, 150, 10_000])
+def test_torn_log_goes_on(project: Project, cut: int) -> None:
+    """A log that ends in the middle of a record goes on behind it, and verify calls the whole intact."""
+    before = broken_off(project)
+    content = before.log_path.read_bytes()
+    last_line = len(content) - content[:-1].rfind(b"\n") - 1
+    before.log_path.write_bytes(content[: -min(cut, last_line - 1)])
+
+    run = project.open(FLOW, after=before)
+    outcomes = project.go_through(run)
+
+    assert outcomes == {**dict.fromkeys(FOUR, "carried"), "last": "passed"}
+    verdict = verify_log(run.log_path)
+    assert (verdict.word, verdict.result, verdict.sessions) == ("bounded", "passed", 2)
