@@ -192,7 +192,11 @@ NEIGHBOURS = {
     "pytest-sugar": Neighbour(module="pytest_sugar", flags=("--force-sugar",), counts="6 passed", check=check_sugar),
     "pytest-bdd": Neighbour(module="pytest_bdd", files={"bells.feature": FEATURE, "test_own.py": SCENARIO}),
     "tavern": Neighbour(
-        module="tavern", files={"test_own.tavern.yaml": TAVERN}, counts="2 failed, 4 passed", check=check_tavern
+        module="tavern",
+        files={"test_own.tavern.yaml": TAVERN},
+        counts="2 failed, 4 passed",
+        check=check_tavern,
+        apart=("pytest-workflow", "flaky", "randomly"),
     ),
     "pytest-workflow": Neighbour(
         module="pytest_workflow", files={"test_own.yml": LUMC}, counts="1 failed, 6 passed", check=check_lumc
