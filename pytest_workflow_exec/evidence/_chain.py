@@ -43,6 +43,8 @@ class Chain:
         self._gap: _Gap | None = None
         self.tail: Tail | None = None
         """How the log ends, once it was read; None if with a whole record, or if it is empty."""
+        self.size_bytes = 0
+        """How much of the file was read."""
 
     @property
     def head(self) -> Head:
@@ -59,6 +61,7 @@ class Chain:
             OSError: The file can't be read.
         """
         for line in lines_of(file):
+            self.size_bytes = line.offset + len(line.raw)
             if line.torn:
                 yield from self._last(line)
             elif self._takes(line):

@@ -7,19 +7,19 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, ValueRefusedError
 from pytest_workflow_exec.events import Actor, Event
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.settings import Durability
 
-from ._blobs import MAX_TEXT_BYTES, Blob, spilled, write_blob
+from ._blobs import Blob, write_blob
+from ._body import body_of
 from ._boot import boot_id
 from ._chain import BrokenChainError, Chain, Tail
 from ._files import reason_of
@@ -29,8 +29,7 @@ from ._read import records_of
 from ._record import NO_HASH, VERSION, Head, Record
 from ._rescue import saved
 from ._run_id import RUN_ID
-from ._strict import encode
-from ._values import Cleaner, refuse_too_long
+from ._values import Cleaner
 
 _TYPE = re.compile(r"[a-z]+(?:[._][a-z]+)*", re.ASCII)
 
@@ -168,13 +167,20 @@ class EvidenceLog:
 
     def _read(self, on_record: Callable[[Record], None] | None) -> Tail | None:
         chain = Chain()
+        for record in self._checked(chain):
+            if on_record is not None:
+                on_record(record)
+        # As it was read, not as it is now: what somebody adds meanwhile is then found by the next barrier.
+        self._state = _State(chain.head.seq, chain.head.hash, chain.size_bytes)
+        return chain.tail
+
+    def _checked(self, chain: Chain) -> Iterator[Record]:
         try:
             for link in chain.links(self._file.reader()):
                 record = record_of(link.line.raw)
                 if record.run != self._run:
                     raise EvidenceError(f"{self.path} is the log of run {record.run}, not of {self._run}")
-                if on_record is not None:
-                    on_record(record)
+                yield record
         except BrokenChainError as error:
             place = f"line {error.line.number}, byte {error.line.offset}, seq {error.seq}"
             raise EvidenceError(f"{self.path} is broken ({place}): {error}. {self._advice}") from error
@@ -182,8 +188,6 @@ class EvidenceLog:
             raise EvidenceError(f"{self.path} is broken (seq {chain.head.seq}): {error}. {self._advice}") from error
         except OSError as error:
             raise EvidenceError(f"{self.path} can't be read: {reason_of(error)}") from error
-        self._state = _State(chain.head.seq, chain.head.hash, self._file.size_bytes)
-        return chain.tail
 
     def _mend(self, tail: Tail) -> None:
         with self._writing():
@@ -224,7 +228,10 @@ class EvidenceLog:
         # states is true; a guess would let the next record name a predecessor that isn't there.
         if self._pending is None:
             return
-        size_bytes = self._file.size_bytes
+        try:
+            size_bytes = self._file.size_bytes
+        except OSError as error:
+            self._die(f"was interrupted, and can't be looked at: {reason_of(error)}", error)
         if size_bytes == self._pending.size_bytes:
             self._state = self._pending
         elif size_bytes != self._state.size_bytes:
@@ -259,24 +266,16 @@ class EvidenceLog:
     def _die(self, reason: str, cause: Exception | None = None) -> NoReturn:
         self._dead = reason
         message = f"{self.path} {reason}"
-        if self._is_displaced():
-            message += f". {saved(self._file.reader, self.path.parent)}"
+        where = saved(self._file)
+        if where is not None:
+            message += f". {where}"
         raise EvidenceError(message) from cause
-
-    def _is_displaced(self) -> bool:
-        try:
-            return self._file.displaced() is not None
-        except OSError:
-            return False
 
     def _prepared(self, event: Event) -> tuple[Record, bytes, list[Blob]]:
         data = self._cleaner.data(event.data)
         fields = self._fields(event)
-        body = _body(fields, data)
         blobs: list[Blob] = []
-        if len(body) > MAX_TEXT_BYTES:
-            body = _short_body(fields, data, blobs)
-        line, digest = sealed(body)
+        line, digest = sealed(body_of(fields, data, blobs))
         if len(line) > MAX_LINE_BYTES:
             raise ValueRefusedError(where="step", reason=f"the record is longer than {MAX_LINE_BYTES} bytes")
         return Record(**fields, data=data, hash=digest), line, blobs  # type: ignore[arg-type]  # as _fields made them
@@ -303,28 +302,3 @@ class EvidenceLog:
 def _demand_run_id(run: RunId) -> None:
     if not RUN_ID.fullmatch(run):
         raise EvidenceError(f"{run!r} is no run id")
-
-
-def _body(fields: Mapping[str, object], data: Json) -> bytes:
-    # One dictionary, one call: an encoder's start costs more than encoding a small record.
-    ordered = {**fields, "actor": _actor_data(fields["actor"]), "data": data}
-    ordered["prev"] = ordered.pop("prev")
-    return encode(ordered)[:-1].encode("utf-8")
-
-
-def _actor_data(actor: object) -> dict[str, str]:
-    return {"kind": actor.kind, "id": actor.id} if isinstance(actor, Actor) else {}
-
-
-def _short_body(fields: Mapping[str, object], data: Json, blobs: list[Blob]) -> bytes:
-    short = spilled(data, blobs)
-    body = _body(fields, short)
-    if len(body) <= MAX_LINE_BYTES - _SEAL_ROOM:
-        return body
-    whole = encode(short)
-    refuse_too_long(whole, "data")
-    blobs.append(Blob.of(whole))
-    return _body(fields, blobs[-1].reference)
-
-
-_SEAL_ROOM = 128

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from pytest_workflow_exec.errors import EvidenceError
 
 from ._files import opened_directory, reason_of
-from ._names import LOG_NAME, RUNS, STATE_DIRECTORY
+from ._names import LOG_NAME, is_in_project
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _NEW = _OPEN | os.O_CREAT | os.O_EXCL
@@ -170,13 +170,12 @@ os.register_at_fork(after_in_child=_close_in_child)
 @contextlib.contextmanager
 def _run_directory(path: Path) -> Iterator[int]:
     # Step by step where the project is known: a link in place of any folder of ours would lead the log elsewhere.
-    state = path.parents[1] if len(path.parents) > 1 else path
-    if (path.parent.name, state.name) != (RUNS, STATE_DIRECTORY):
+    if not is_in_project(path):
         with opened_directory(path) as folder:
             yield folder
         return
     with (
-        opened_directory(state) as state_folder,
+        opened_directory(path.parents[1]) as state_folder,
         opened_directory(path.parent, parent=state_folder) as runs_folder,
         opened_directory(path, parent=runs_folder) as folder,
     ):

@@ -11,51 +11,55 @@ from typing import BinaryIO
 from pytest_workflow_exec.errors import EvidenceError
 
 from ._files import opened_directory, private_directory, reason_of, write_all
-from ._names import RUNS, SAVED, STATE_DIRECTORY
+from ._log_file import LogFile
+from ._names import SAVED, is_in_project
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK_BYTES = 1 << 20
 _MOST_NAMES = 1000
 
 
-def saved(reader: Callable[[], BinaryIO], run_directory: Path) -> str:
-    """Return, in words for an error, where a log that lost its name was saved to; or why it could not be.
+def saved(log: LogFile) -> str | None:
+    """Return, in words for an error, where a log that lost its name was saved to, or why it could not be.
 
-    Args:
-        reader: Gives a reader of the open file from its start.
-        run_directory: Where it was.
+    It is None if the log still has its name, or if that can't be told.
     """
+    try:
+        if log.displaced() is None:
+            return None
+    except OSError:
+        return None
     problem = "its project is not known"
-    for folder, save in _places(run_directory):
+    for folder, save in _places(log.path.parent):
         try:
-            return f"What it held is saved in {save(reader)}."
+            return f"What it held is saved in {save(log.reader())}."
         except (EvidenceError, OSError) as error:
             problem = f"{folder}: {reason_of(error)}"
     return f"What it held could not be saved ({problem})."
 
 
-def _places(run_directory: Path) -> list[tuple[Path, Callable[[Callable[[], BinaryIO]], Path]]]:
+def _places(run_directory: Path) -> list[tuple[Path, Callable[[BinaryIO], Path]]]:
     run = run_directory.name
-    if (run_directory.parent.name, run_directory.parents[1].name) != (RUNS, STATE_DIRECTORY):
+    if not is_in_project(run_directory):
         return [
-            (run_directory.parent, lambda reader: _beside(run_directory.parent, f"workflow-exec-saved-{run}", reader))
+            (run_directory.parent, lambda content: _beside(run_directory.parent, f"workflow-exec-saved-{run}", content))
         ]
     state, root = run_directory.parents[1], run_directory.parents[2]
     return [
-        (state / SAVED, lambda reader: _within(state, run, reader)),
-        (root, lambda reader: _beside(root, f"workflow-exec-saved-{run}", reader)),
+        (state / SAVED, lambda content: _within(state, run, content)),
+        (root, lambda content: _beside(root, f"workflow-exec-saved-{run}", content)),
     ]
 
 
-def _within(state: Path, run: str, reader: Callable[[], BinaryIO]) -> Path:
+def _within(state: Path, run: str, content: BinaryIO) -> Path:
     # Not made again if it is gone: whoever removed it would look for a saved file anywhere but there.
     with opened_directory(state) as parent, private_directory(state / SAVED, parent=parent) as folder:
-        return _write(state / SAVED, run, reader(), folder)
+        return _write(state / SAVED, run, content, folder)
 
 
-def _beside(folder: Path, name: str, reader: Callable[[], BinaryIO]) -> Path:
+def _beside(folder: Path, name: str, content: BinaryIO) -> Path:
     with opened_directory(folder, follow=True) as descriptor:
-        return _write(folder, name, reader(), descriptor)
+        return _write(folder, name, content, descriptor)
 
 
 def _write(directory: Path, name: str, content: BinaryIO, folder: int) -> Path:

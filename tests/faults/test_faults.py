@@ -40,11 +40,23 @@ def _possible() -> None:
         pytest.skip(f"NO FAULT WAS TRIED: {_WHY_NOT}")
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for projects, and the user's ledgers beside them."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "workflow-exec-state"))
-    return tmp_path
+    folder = tmp_path_factory.mktemp("faults")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "workflow-exec-state"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def calls(place: Path) -> dict[str, list[Call]]:
+    """The calls that each operation makes."""
+    # Once here: what Python loads and keeps on the way would otherwise be among the calls of some processes only.
+    _run_again(_made(place / "again"))
+    for name, operation in OPERATIONS.items():
+        operation.prepare(_made(place / f"{name}-here"))(lambda _head: None)
+    return {name: calls_of(operation, place / f"{name}-whole") for name, operation in OPERATIONS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +72,15 @@ def table() -> Iterator[dict[tuple[str, str], Counter[str]]]:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_no_failing_call_loses_evidence_or_makes_it_false(
-    place: Path, name: str, fault: str, table: dict[tuple[str, str], Counter[str]]
+    place: Path, calls: dict[str, list[Call]], name: str, fault: str, table: dict[tuple[str, str], Counter[str]]
 ) -> None:
     """What was acknowledged is there, the verdict is never "broken", and the log, or a new run, goes on."""
-    operation = OPERATIONS[name]
-    # Once here: what Python loads and keeps on the way would otherwise be among the calls of some processes only.
-    operation.prepare(_made(place / "here"))(lambda _head: None)
-    _run_again(_made(place / "again"))
-    calls = calls_of(operation, place / "whole")
-    assert len(calls) > SAMPLE
+    operation, count = OPERATIONS[name], len(calls[name])
+    assert count > SAMPLE
     row = table[name, fault] = Counter()
 
-    for call in calls if WHOLE else _sample(calls, seed=list(FAULTS).index(fault)):
-        root, done = _struck(operation, place, call, fault)
+    for position in range(count) if WHOLE else _sample(count, seed=list(FAULTS).index(fault)):
+        root, done, call = _struck(name, place, calls, position, fault)
         _check_process(done, call, fault)
         row[_check_evidence(root, done, operation)] += 1
         row["calls"] += 1
@@ -85,21 +93,22 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _sample(calls: list[Call], *, seed: int) -> list[Call]:
+def _sample(count: int, *, seed: int) -> list[int]:
     # Each fault strikes other calls, so that together they cover more of them.
-    step = len(calls) / SAMPLE
-    return [calls[int((index + seed / len(FAULTS)) * step)] for index in range(SAMPLE)]
+    return [int((index + seed / len(FAULTS)) * count / SAMPLE) for index in range(SAMPLE)]
 
 
-def _struck(operation: Operation, place: Path, call: Call, fault: str) -> tuple[Path, Done]:
+def _struck(name: str, place: Path, calls: dict[str, list[Call]], position: int, fault: str) -> tuple[Path, Done, Call]:
     for attempt in range(_ATTEMPTS):
-        root = place / f"{call.name}-{call.number}-{attempt}"
-        done = perform(operation, root, fault=(call, fault))
+        call = calls[name][position]
+        root = place / f"{name}-{fault}-{position}-{attempt}"
+        done = perform(OPERATIONS[name], root, fault=(call, fault))
         if fault == "kill" or any("workflow-exec" in line for line in _injected(done)):
             break
-        # Python looked at one file more or less on its way there, and another call was struck than was meant.
+        # Python looked at other files of its own on the way, and so another call had that number.
         shutil.rmtree(root)
-    return root, done
+        calls[name] = calls_of(OPERATIONS[name], place / f"{name}-{fault}-whole-{position}-{attempt}")
+    return root, done, call
 
 
 def _injected(done: Done) -> list[str]:
