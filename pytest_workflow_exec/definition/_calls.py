@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_workflow_exec.model import ArgumentValue, Call
@@ -12,15 +11,12 @@ from pytest_workflow_exec.model import ArgumentValue, Call
 from ._names import quoted, suggestion
 from ._problems import Where
 from ._python_source import FunctionNode, SourceError, bindings, is_generator, parse_module
+from ._scalars import typed_scalar
 from ._schema import CallModel
 from ._sources import inside
 from ._texts import Files, Texts
-from ._yaml_tree import QUOTES, Plain
 
 _TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
-_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_MAX_EXACT_DIGITS = 15
-_WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
 class _CallError(ValueError):
@@ -110,23 +106,5 @@ def _argument(value: object, where: Where, texts: Texts) -> ArgumentValue:
         return {name: _argument(item, (*where, name), texts) for name, item in value.items()}
     if isinstance(value, list):
         return tuple(_argument(item, (*where, index), texts) for index, item in enumerate(value))
-    text = str(value)
-    if isinstance(value, Plain):
-        if not text:
-            texts.problems.at(where, 'has no value; write null, or "" for an empty text')
-        if text in _WORDS:
-            return _WORDS[text]
-        if _JSON_NUMBER.fullmatch(text) is not None:
-            return _number(text, where, texts)
-    return texts.template(text, where)
-
-
-def _number(text: str, where: Where, texts: Texts) -> int | float:
-    # 3.10 is more often a version than a number, and a number of many digits more often a name.
-    exact = len(text) <= _MAX_EXACT_DIGITS
-    number = (int(text) if text.lstrip("-").isdigit() else float(text)) if exact else 0
-    if exact and str(number) == text:
-        return number
-    instead = f"would be read as the number {number}" if exact else "has more digits than a number keeps"
-    texts.problems.at(where, f"{quoted(text)} {instead}; if it is a text, {QUOTES}")
-    return number
+    scalar = typed_scalar(value if isinstance(value, str) else str(value), where, texts.problems)
+    return texts.template(scalar, where) if isinstance(scalar, str) else scalar

@@ -9,25 +9,32 @@ from pytest_workflow_exec.model import StepId
 
 from ._names import quoted
 from ._problems import Where
-from ._templates import split_step
+from ._templates import Scope, dotted_parts, split_step
 from ._texts import Texts
 
 
 def read_show(
     entries: Sequence[str], where: Where, texts: Texts, gates: AbstractSet[str]
 ) -> tuple[tuple[StepId, str | None], ...]:
-    """Return which outputs a gate shows: `build` for all of a step, `build.wheel` for one."""
+    """Return which outputs a gate shows: `build` for all of a step and of its cases, `build.wheel` for one."""
     shown: list[tuple[StepId, str | None]] = []
     for index, entry in enumerate(entries):
-        step, *keys = split_step(entry.split("."), texts.scope.all_steps)
-        problem = texts.scope.step_problem(step) or (
-            texts.scope.key_problem(step, ".".join(keys)) if keys else texts.scope.missing_problem(step, None)
-        )
+        step, *keys = split_step(dotted_parts(entry), texts.scope.all_steps)
+        cases = texts.scope.cases.get(step, [step])
+        found = (_problem(each, keys, texts.scope) for each in cases or ())
+        problem = next((each for each in found if each is not None), None)
         if step in gates:
             problem = f"step {quoted(step)} is a gate and has nothing to show"
         elif len(keys) > 1 or keys == [""]:
             problem = f"{quoted(entry)} is no output; write step or step.key"
         if problem is not None:
             texts.problems.at((*where, index), problem)
-        shown.append((step, keys[0] if keys else None))
+        # A step whose list is empty has nothing to show; asked for it, the gate would find its outputs missing.
+        shown += [(step, keys[0] if keys else None)] if cases else []
     return tuple(shown)
+
+
+def _problem(step: StepId, keys: Sequence[str], scope: Scope) -> str | None:
+    return scope.step_problem(step) or (
+        scope.key_problem(step, ".".join(keys)) if keys else scope.missing_problem(step, None)
+    )

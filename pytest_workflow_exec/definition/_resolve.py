@@ -60,11 +60,10 @@ def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
     groups: dict[str, Mapping[str, str]] = {}
     for spec in workflow.inputs:
         try:
-            values[spec.name] = value = _value(workflow, spec, given)
+            values[spec.name] = value = input_value(workflow.root, spec, given)
             groups[spec.name] = MappingProxyType(dict(groups_of(spec, value)))
         except ValueProblemError as error:
-            message = f"input {quoted(spec.name)} {error}. Give --workflow-input {spec.name}=VALUE"
-            problems.append(Problem(message=message))
+            problems.append(Problem(message=no_value(spec, error)))
     if problems:
         raise PreflightError(problems)
     return Inputs(values=MappingProxyType(values), groups=MappingProxyType(groups))
@@ -78,19 +77,34 @@ def _undeclared(workflow: Workflow, name: str) -> Problem:
     )
 
 
-def _value(workflow: Workflow, spec: InputSpec, given: Mapping[str, str]) -> InputValue:
-    value = read_value(spec, _raw(workflow, spec, given))
-    check_inside(workflow.root, spec, value)
+def input_value(root: Path, spec: InputSpec, given: Mapping[str, str]) -> InputValue:
+    """Return the value of one input.
+
+    Args:
+        root: The project.
+        spec: The input.
+        given: Texts by input name, from the command line; they go before defaults.
+
+    Raises:
+        ValueProblemError: It has no value, or one that is not allowed.
+    """
+    value = read_value(spec, _raw(root, spec, given))
+    check_inside(root, spec, value)
     return value
 
 
-def _raw(workflow: Workflow, spec: InputSpec, given: Mapping[str, str]) -> object:
+def no_value(spec: InputSpec, problem: ValueProblemError) -> str:
+    """Return why an input has no value that can be used, and how to give one."""
+    return f"input {quoted(spec.name)} {problem}. Give --workflow-input {spec.name}=VALUE"
+
+
+def _raw(root: Path, spec: InputSpec, given: Mapping[str, str]) -> object:
     if spec.name in given:
         return given[spec.name]
     if spec.default is None:
         raise ValueProblemError("has no value")
     if isinstance(spec.default, DefaultFrom):
-        return _from_file(workflow.root, spec.default)
+        return _from_file(root, spec.default)
     return spec.default
 
 

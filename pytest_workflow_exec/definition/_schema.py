@@ -247,6 +247,8 @@ class StepModel(Strict):
     description: Text = ""
     timeout: Duration | None = None
     when: Text | None = None
+    foreach: dict[str, object] | None = None
+    allow_empty: Flag = False
     idempotent: Flag = False
     max_age: Duration | None = None
     run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None

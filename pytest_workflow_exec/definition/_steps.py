@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from pytest_workflow_exec.model import Body, Condition, Gate, Step, Template, Verify, When
+from pytest_workflow_exec.model import Body, CaseValue, Condition, Gate, Step, StepId, Template, Verify, When
 
 from ._calls import read_call
+from ._cases import CaseReader, as_case
 from ._commands import command_keys, read_command, read_expectation
 from ._gates import read_show
+from ._known import KnownValues
 from ._names import quoted, step_id_problem
 from ._problems import Problems, Where
 from ._schema import KINDS, ExpectModel, GateModel, StepModel, VerifyModel
@@ -32,9 +34,16 @@ class _Reader:
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     all_variables: frozenset[str]
+    known: KnownValues
     ids: frozenset[str]
 
-    def texts(self, own: str, when: Condition | None, read: _Read) -> Texts:
+    def cases(self) -> CaseReader:
+        scope = Scope(inputs=self.inputs, variables=self.variables.keys(), all_variables=self.all_variables)
+        return CaseReader(problems=self.problems, scope=scope, known=self.known)
+
+    def texts(
+        self, own: str, when: Condition | None, read: _Read, each: Mapping[str, CaseValue] | None = None
+    ) -> Texts:
         scope = Scope(
             inputs=self.inputs,
             variables=self.variables.keys(),
@@ -44,6 +53,8 @@ class _Reader:
             own_step=own,
             own_when=when,
             conditional=read.conditional,
+            cases=read.cases,
+            each=each,
         )
         return Texts(problems=self.problems, scope=scope)
 
@@ -56,6 +67,7 @@ class _Read:
     keys: dict[str, Keys | None] = field(default_factory=dict)
     gates: set[str] = field(default_factory=set)
     conditional: dict[str, Conditional] = field(default_factory=dict)
+    cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
     first_lines: dict[str, int] = field(default_factory=dict)
 
 
@@ -67,6 +79,7 @@ def read_steps(
     inputs: Mapping[str, frozenset[str] | None],
     variables: Mapping[str, Template],
     all_variables: frozenset[str],
+    known: KnownValues,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
 
@@ -79,6 +92,7 @@ def read_steps(
         inputs=inputs,
         variables=variables,
         all_variables=all_variables,
+        known=known,
         ids=frozenset(step_id for items in data.values() for step_id in _ids(items)),
     )
     read = _Read()
@@ -96,24 +110,60 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
     kind = None if model is None else _kind(model, where, problems)
     if model is None or kind is None:
         # A later step may name this one; that it is wrong is said once, here.
-        read.keys.update(dict.fromkeys(_ids([item])))
+        read.cases.update(dict.fromkeys(_ids([item])))
         return
-    when = read_when(model.when, (*where, "when"), reader.texts(model.id, None, read))
-    texts = reader.texts(model.id, None if when is None else when.condition, read)
-    body = _body(model, where, texts, reader.files, gates=read.gates)
     _check_belongings(model, kind, where, problems)
+    if kind == "gate" and always:
+        problems.at_key((*where, "gate"), "a gate can't stand in finally: its steps run whatever is decided")
+    steps = _read_cases(reader, read, model, where, always=always)
     if kind == "gate":
         read.gates.add(model.id)
-        if always:
-            problems.at_key((*where, "gate"), "a gate can't stand in finally: its steps run whatever is decided")
-    read.keys[model.id] = _keys_of(model, kind)
-    if when is not None:
-        defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
-        read.conditional[model.id] = Conditional(condition=when.condition, defaults=defaults)
-    elif any(output.default is not None for output in (model.outputs or {}).values()):
+    read.keys.update(dict.fromkeys((step.id for step in steps), _keys_of(model, kind)))
+    defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
+    for step in steps:
+        if step.when is not None:
+            read.conditional[step.id] = Conditional(condition=step.when.condition, defaults=defaults)
+    if model.when is None and defaults:
         problems.at_key((*where, "outputs"), "a default is for a step that may not apply; this one has no when")
-    if body is not None:
-        read.steps.extend(_step(reader, model, body, where, when=when, always=always))
+    read.steps.extend(steps)
+    if not steps and model.foreach is None:
+        read.cases[model.id] = None
+
+
+def _read_cases(reader: _Reader, read: _Read, model: StepModel, where: Where, *, always: bool) -> list[Step]:
+    """Return the step, or each of its cases."""
+    if model.foreach is None:
+        step = _read_case(reader, read, model, where, always=always)
+        return [] if step is None else [step]
+    cases = reader.cases().read(model.foreach, (*where, "foreach"), allow_empty=model.allow_empty)
+    # Of a list that is empty or wrong, too, everything else about the step is checked.
+    each = dict.fromkeys(model.foreach, "x")
+    _read_case(reader, read, model, where, always=always, each=each)
+    steps = [
+        _read_case(reader, read, model, where, always=always, each={case.variable: case.value}, case=case.of(model.id))
+        for case in cases or ()
+    ]
+    read.cases[model.id] = None if cases is None else [case.of(model.id) for case in cases]
+    return [step for step in steps if step is not None]
+
+
+def _read_case(
+    reader: _Reader,
+    read: _Read,
+    model: StepModel,
+    where: Where,
+    *,
+    always: bool,
+    each: Mapping[str, CaseValue] | None = None,
+    case: StepId | None = None,
+) -> Step | None:
+    when = read_when(model.when, (*where, "when"), reader.texts(model.id, None, read, each))
+    texts = reader.texts(model.id, None if when is None else when.condition, read, each)
+    body = _body(model, where, texts, reader.files, gates=read.gates)
+    if body is None:
+        return None
+    step = _step(reader, model, body, where, when=when, always=always)
+    return step if step is None or case is None else as_case(step, case, each or {})
 
 
 def _ids(data: Sequence[object]) -> list[str]:
@@ -159,6 +209,10 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
 
 
 def _check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
+    if model.foreach is not None and kind == "gate":
+        problems.at_key((*where, "foreach"), "a gate asks once; it can't have a foreach")
+    if model.allow_empty and model.foreach is None:
+        problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this step has none")
     if model.outputs is not None and kind != "run":
         problems.at_key((*where, "outputs"), f"outputs belong to run steps; this one is a {kind} step")
     if model.skips is not None and kind != "verify":
@@ -212,7 +266,7 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
 
 def _step(
     reader: _Reader, model: StepModel, body: Body, where: Where, *, when: When | None, always: bool
-) -> list[Step]:
+) -> Step | None:
     step = Step(
         id=model.id,
         name=model.name or model.id,
@@ -231,5 +285,5 @@ def _step(
         sources = python_digests(root, body.path) if isinstance(body, Verify) else {}
     except OSError as error:
         reader.problems.at((*where, "verify"), f"its tests can't be read: {error}")
-        return []
-    return [with_digest(step, root=root, variables=reader.variables, sources=sources)]
+        return None
+    return with_digest(step, root=root, variables=reader.variables, sources=sources)

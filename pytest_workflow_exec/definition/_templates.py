@@ -8,16 +8,20 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from pytest_workflow_exec.model import Condition, Reference, Template
+from pytest_workflow_exec.model import CaseValue, Condition, EachReference, Reference, StepId, Template
 
 from ._names import quoted, suggestion
 
 _OPENING = re.compile(r"\$(\$)?\{")
-_DOTTED = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
-_SCOPES = ("inputs", "run", "steps", "vars")
+_PART = r"[A-Za-z0-9_-]+(?:\[[A-Za-z0-9._+%~-]+\])?"
+_DOTTED = re.compile(rf"{_PART}(\.{_PART})*", re.ASCII)
+_DOT = re.compile(r"\.(?![^\[]*\])")
+"""A dot that does not stand in the brackets of a case."""
+_SCOPES = ("each", "inputs", "run", "steps", "vars")
 _RUN_KEYS = ("dir", "id")
 
 _MAX_KEYS = 2
+_MAX_SHOWN_CASES = 10
 
 COMMAND_KEYS = ("exit", "outcome", "stderr", "stdout")
 
@@ -73,21 +77,42 @@ def read_reference(content: str, *, steps: AbstractSet[str] = frozenset()) -> Re
     """
     if content.endswith("[*]"):
         raise TemplateError(f"{_shown(content)}: '[*]' can't be used yet")
-    if _DOTTED.fullmatch(content) is None:
+    scope, *path = dotted_parts(content)
+    if _DOTTED.fullmatch(content) is None or ("[" in content and scope != "steps"):
         raise TemplateError(
             f"{_shown(content)} is no reference; write ${{inputs.name}} or ${{steps.id.key}}, or $${{ for the "
             f"characters themselves"
         )
-    scope, *path = content.split(".")
-    if scope == "each":
-        raise TemplateError(f"{_shown(content)}: 'each' can't be used yet")
     if scope not in _SCOPES:
         raise TemplateError(f"{_shown(content)}: unknown scope {quoted(scope)}{suggestion(scope, _SCOPES)}")
     if not path:
         raise TemplateError(f"{_shown(content)} names no value; write ${{{scope}.name}}")
     if scope == "steps":
         path = split_step(path, steps)
-    return Reference(scope=cast("Literal['inputs', 'steps', 'vars', 'run']", scope), path=tuple(path))
+    return Reference(scope=cast("Literal['inputs', 'steps', 'vars', 'run', 'each']", scope), path=tuple(path))
+
+
+def dotted_parts(text: str) -> list[str]:
+    """Return the parts of a dotted name; the brackets of a case hold their dots together: `deploy[v1.2]`."""
+    return _DOT.split(text)
+
+
+def base_of(step: StepId) -> StepId:
+    """Return the id of the step that a case is one of: `deploy` for `deploy[web1]`; else the id itself."""
+    return step.partition("[")[0]
+
+
+def filled(reference: Reference, each: Mapping[str, CaseValue]) -> Reference:
+    """Return an `each` reference with what it stands for in one case; others, and unknown ones, as they are."""
+    if reference.scope != "each" or reference.path[0] not in each:
+        return reference
+    return EachReference(scope="each", path=reference.path, value=each[reference.path[0]])
+
+
+def filled_template(template: Template, each: Mapping[str, CaseValue]) -> Template:
+    """Return a text with what its `each` references stand for in one case."""
+    parts = tuple(part if isinstance(part, str) else filled(part, each) for part in template.parts)
+    return Template(text=template.text, parts=parts)
 
 
 def split_step(parts: Sequence[str], steps: AbstractSet[str]) -> list[str]:
@@ -96,6 +121,13 @@ def split_step(parts: Sequence[str], steps: AbstractSet[str]) -> list[str]:
         if ".".join(parts[:count]) in steps:
             return [".".join(parts[:count]), *parts[count:]]
     return list(parts)
+
+
+def _cases_of(cases: Sequence[StepId]) -> str:
+    if not cases:
+        return "has no case: its list is empty"
+    more = ", ..." if len(cases) > _MAX_SHOWN_CASES else ""
+    return f"has cases; name one of them: {', '.join(cases[:_MAX_SHOWN_CASES])}{more}"
 
 
 def _shown(content: str) -> str:
@@ -127,6 +159,10 @@ class Scope:
     """The condition of the text's own step."""
     conditional: Mapping[str, Conditional] = field(default_factory=dict)
     """The earlier steps that may not apply."""
+    cases: Mapping[str, Sequence[StepId] | None] = field(default_factory=dict)
+    """The earlier steps that have cases, with the ids of those; None: not known, as something is wrong with the step."""
+    each: Mapping[str, CaseValue] | None = None
+    """What `each` stands for in the text's own case; None: the step has no cases."""
 
     def problem(self, reference: Reference) -> str | None:
         """Return why the reference can't be used, or None."""
@@ -135,17 +171,23 @@ class Scope:
             "vars": self._variable_problem,
             "run": self._run_problem,
             "steps": self._step_problem,
+            "each": self._each_problem,
         }
         return checks[reference.scope](reference)
 
     def step_problem(self, step: str) -> str | None:
         """Return why values of that step can't be known, or None."""
-        steps = self.steps or {}
-        if step in steps:
+        steps, base = self.steps or {}, base_of(step)
+        cases = self.cases.get(base, ())
+        if step in steps or cases is None:
             return None
-        if step == self.own_step:
+        if self.own_step in (step, base):
             return f"step {quoted(step)} can't use its own values"
-        if step in self.all_steps:
+        if step == base and step in self.cases:
+            return f"step {quoted(step)} {_cases_of(cases)}"
+        if base in self.cases or base in steps:
+            return f"step {quoted(base)} has no case {quoted(step)}{suggestion(step, cases)}"
+        if step in self.all_steps or base in self.all_steps:
             return f"step {quoted(step)} comes later"
         return f"unknown step {quoted(step)}{suggestion(step, steps)}"
 
@@ -197,6 +239,14 @@ class Scope:
         if len(reference.path) == 1 and reference.path[0] in _RUN_KEYS:
             return None
         return f"{reference}: unknown value of the run{suggestion('.'.join(reference.path), _RUN_KEYS)}"
+
+    def _each_problem(self, reference: Reference) -> str | None:
+        name, *more = reference.path
+        if self.each is None:
+            return f"{reference}: only a step with a foreach of its own has cases"
+        if name not in self.each:
+            return f"{reference}: unknown variable of foreach {quoted(name)}{suggestion(name, self.each)}"
+        return f"{reference} has too many parts; write ${{each.{name}}}" if more else None
 
     def _step_problem(self, reference: Reference) -> str | None:
         if self.steps is None:

@@ -10,7 +10,7 @@ from pytest_workflow_exec.model import Template
 
 from ._names import value_name_problem
 from ._problems import Problems, Where
-from ._templates import Scope, TemplateError, literal_template, parse_template
+from ._templates import Scope, TemplateError, filled_template, literal_template, parse_template
 from ._yaml_tree import Plain
 
 
@@ -32,7 +32,7 @@ class Texts:
             problem = self.scope.problem(reference)
             if problem is not None:
                 self.problems.at(where, problem)
-        return template
+        return filled_template(template, self.scope.each or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,12 @@ def _boolean(text: str) -> bool:
     return text == "true"
 
 
-def _list(text: str) -> tuple[str, ...]:
+def read_list(text: str) -> tuple[str, ...]:
+    """Return the texts of a list as it is given in one text: with commas between them, or as JSON.
+
+    Raises:
+        ValueProblemError: It starts like JSON and is no list of texts.
+    """
     if not text.lstrip().startswith("["):
         return tuple(item.strip() for item in text.split(",")) if text.strip() else ()
     try:
@@ -122,7 +127,7 @@ _FROM_TEXT: Mapping[InputType, Callable[[str], InputValue]] = {
     "number": _number,
     "boolean": _boolean,
     "enum": str,
-    "list": _list,
+    "list": read_list,
     "path": str,
     "file": str,
 }

@@ -11,6 +11,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import Workflow
 
 from ._inputs import read_inputs
+from ._known import Given, KnownValues, nothing_given
 from ._names import name_from_file, step_id_problem
 from ._problems import Problems
 from ._schema import DeclarationModel, FileModel
@@ -21,8 +22,13 @@ from ._validation import validated
 from ._yaml_tree import read_bytes, read_tree
 
 
-def read_yaml_workflow(path: Path, *, root: Path) -> Workflow:
+def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given) -> Workflow:
     """Return the workflow in a YAML file of the project at `root`; nothing of it runs.
+
+    Args:
+        path: The file.
+        root: The project.
+        given: Returns what was given to inputs; asked only if a list of cases comes from one.
 
     Raises:
         DefinitionError: The file is not a workflow; holds all its problems, each with its place.
@@ -38,6 +44,8 @@ def read_yaml_workflow(path: Path, *, root: Path) -> Workflow:
     declared = _mapping(data.get("vars"))
     variables = read_variables(declared, inputs=groups, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: content})
+    name = workflow_name(model, path, problems)
+    known = KnownValues(root=root, specs=specs, variables=variables, given=lambda: given(name), problems=problems)
     read = read_steps(
         {key: steps for key in ("steps", "finally") if isinstance(steps := data.get(key), list)},
         problems=problems,
@@ -45,10 +53,13 @@ def read_yaml_workflow(path: Path, *, root: Path) -> Workflow:
         inputs=groups,
         variables=variables,
         all_variables=frozenset(declared),
+        known=known,
     )
-    name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
+    if not read:
+        problems.at(("steps",), "no step is left: the list of each foreach is empty")
+        problems.raise_if_any()
     checked = model or FileModel.model_construct()
     return Workflow(
         name=name,
@@ -58,6 +69,7 @@ def read_yaml_workflow(path: Path, *, root: Path) -> Workflow:
         root=root,
         inputs=specs,
         variables=MappingProxyType(variables),
+        listed=MappingProxyType(known.inputs),
         steps=read,
         sources=MappingProxyType(sources),
     )

@@ -17,19 +17,21 @@ from ._condition import Comparator, Comparison, Condition, Constant, Junction, N
 from ._identity import Location, RunId, StepId
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
-from ._text import Reference, Template
+from ._text import CaseValue, EachReference, Reference, Template, case_text
 from ._workflow import Step, Workflow
 
 __all__ = [
     "ArgumentValue",
     "Body",
     "Call",
+    "CaseValue",
     "Command",
     "Comparator",
     "Comparison",
     "Condition",
     "Constant",
     "DefaultFrom",
+    "EachReference",
     "Expectation",
     "Function",
     "Gate",
@@ -53,4 +55,5 @@ __all__ = [
     "Verify",
     "When",
     "Workflow",
+    "case_text",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 StepId = str
-"""A step's identity everywhere: `[a-z][a-z0-9_-]*`, never its position."""
+"""A step's identity everywhere: `[a-z][a-z0-9_-]*`, one case of it `deploy[web1]`; never its position."""
 
 RunId = str
 """A UUID version 7 in its usual spelling: sorting run ids sorts runs by their start."""

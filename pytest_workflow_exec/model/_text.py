@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Literal
+
+CaseValue = str | int | float | bool
+"""What one case of a step stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """One `${scope.name.key}` in a text."""
 
-    scope: Literal["inputs", "steps", "vars", "run"]
+    scope: Literal["inputs", "steps", "vars", "run", "each"]
     path: tuple[str, ...]
 
     def __str__(self) -> str:
         """Return the reference as its author wrote it."""
         return "${" + ".".join((self.scope, *self.path)) + "}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EachReference(Reference):
+    """`${each.name}` in one case of a step, with what it stands for there: known when the workflow is read."""
+
+    value: CaseValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +40,21 @@ class Template:
     def references(self) -> tuple[Reference, ...]:
         """The references in it, in order."""
         return tuple(part for part in self.parts if isinstance(part, Reference))
+
+    @property
+    def shown(self) -> str:
+        """The text as its author wrote it, with the values of its case filled in."""
+        if not any(isinstance(part, EachReference) for part in self.parts):
+            return self.text
+        return "".join(_shown(part) for part in self.parts)
+
+
+def case_text(value: CaseValue) -> str:
+    """Return a case's value as it stands in a text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _shown(part: str | Reference) -> str:
+    if isinstance(part, EachReference):
+        return case_text(part.value)
+    return str(part) if isinstance(part, Reference) else part.replace("${", "$${")

@@ -13,7 +13,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 from ._body import Body, Call, Command, Function, Gate, Verify
 from ._condition import When
 from ._identity import Location, StepId
-from ._input import InputSpec
+from ._input import InputSpec, InputValue
 from ._text import Template
 
 
@@ -60,6 +60,8 @@ class Workflow:
     """The project that holds it."""
     inputs: tuple[InputSpec, ...]
     variables: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
+    listed: Mapping[str, InputValue] = field(default_factory=lambda: MappingProxyType({}))
+    """The inputs that gave steps their cases, with the values that they had then."""
     steps: tuple[Step, ...]
     sources: Mapping[str, str]
     """SHA-256 of each file the run trusts (the workflow, called modules, conftest files), by path from the root."""

@@ -1,0 +1,177 @@
+"""Steps with cases: the list behind `foreach` and `@each`, and one step for each of its values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.model import CaseValue, Reference, Step, StepId, Template, case_text
+
+from ._known import KnownValues, UnknownError
+from ._names import MAX_NAME_LENGTH, quoted, value_name_problem
+from ._problems import Problems, Where
+from ._scalars import typed_scalar
+from ._templates import Scope, TemplateError, parse_template
+from ._yaml_tree import Plain
+
+_EARLY = "a list must be known before any step runs"
+_TOO_EARLY: Mapping[str, str] = {
+    "steps": f"{_EARLY}, and values of steps are not; take a list, an input or a variable",
+    "run": f"{_EARLY}, and there is no run then; take a list, an input or a variable",
+    "each": f"{_EARLY}; each is what it gives, and can't stand in it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One value of a list, and the name that it goes by."""
+
+    variable: str
+    value: CaseValue
+    name: str
+    """Its text, with everything but letters, digits and `.`, `_`, `-`, `+`, `~` as in a URL."""
+
+    def of(self, step: StepId) -> StepId:
+        """Return the id of the step's case: `deploy[web1]`."""
+        return f"{step}[{self.name}]"
+
+
+def as_case(step: Step, step_id: StepId, each: Mapping[str, CaseValue]) -> Step:
+    """Return the step as one of its cases; its digest covers what the case stands for."""
+    digest = digest_of({"case": step_id, "each": dict(each), "of": step.digest})
+    return replace(step, id=step_id, digest=digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseReader:
+    """Reads the lists of one workflow."""
+
+    problems: Problems
+    scope: Scope
+    """What texts in a list may name."""
+    known: KnownValues
+
+    def read(self, foreach: Mapping[str, object], where: Where, *, allow_empty: bool) -> tuple[Case, ...] | None:
+        """Return the cases in the order of their list, or None after adding what is wrong with it.
+
+        Args:
+            foreach: The list by the name of its variable.
+            where: The way to it.
+            allow_empty: Whether no case at all is meant, too.
+        """
+        if len(foreach) != 1:
+            what = f"{len(foreach)} ({', '.join(foreach)}): several can't be used yet" if foreach else "none"
+            self.problems.at(where, f"foreach takes one variable with its list, not {what}")
+            return None
+        [(variable, listed)] = foreach.items()
+        problem = value_name_problem(variable)
+        if problem is not None:
+            self.problems.at_key((*where, variable), problem)
+            return None
+        place = (*where, variable)
+        values = self._values(listed, place)
+        if values is None:
+            return None
+        if not values and not allow_empty:
+            self.problems.at(place, "the list is empty, and nothing would run; if that may be, say allow_empty: true")
+            return None
+        return self._named(variable, values, place, each_has_place=not isinstance(listed, str))
+
+    def _named(
+        self, variable: str, values: Sequence[CaseValue], where: Where, *, each_has_place: bool
+    ) -> tuple[Case, ...] | None:
+        cases: dict[str, Case] = {}
+        sound = True
+        for index, value in enumerate(values):
+            name, problem = _name(value), _name_problem(value)
+            if problem is None and name in cases:
+                problem = f"{quoted(case_text(value))} stands twice in the list; each case has a name of its own"
+            if problem is not None:
+                self.problems.at((*where, index) if each_has_place else where, problem)
+                sound = False
+            cases.setdefault(name, Case(variable=variable, value=value, name=name))
+        return tuple(cases.values()) if sound else None
+
+    def _values(self, listed: object, where: Where) -> Sequence[CaseValue] | None:
+        if isinstance(listed, str):
+            return self._referred(listed, where)
+        if not isinstance(listed, (list, tuple)):
+            self.problems.at(where, "must be a list, or a reference to one such as ${inputs.hosts}")
+            return None
+        values = [self._value(item, (*where, index)) for index, item in enumerate(listed)]
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None
+
+    def _referred(self, text: str, where: Where) -> Sequence[CaseValue] | None:
+        template = self._template(text, where)
+        if template is None:
+            return None
+        [reference] = template.parts if len(template.parts) == 1 else [""]
+        if not isinstance(reference, Reference):
+            self.problems.at(where, "must be a list, or one reference to a list and nothing else: ${inputs.hosts}")
+            return None
+        try:
+            return self.known.listed(reference)
+        except UnknownError as error:
+            self._say(where, error)
+            return None
+
+    def _value(self, item: object, where: Where) -> CaseValue | None:
+        if isinstance(item, Plain) and not item:
+            self.problems.at(where, "has no value; leave it out, or write what it is")
+            return None
+        value = typed_scalar(item, where, self.problems) if isinstance(item, str) else item
+        if isinstance(value, str):
+            return self._filled(value, where)
+        if isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        self.problems.at(where, "must be a text, a number, true or false")
+        return None
+
+    def _filled(self, text: str, where: Where) -> CaseValue | None:
+        template = self._template(text, where)
+        if template is None:
+            return None
+        try:
+            return self.known.value(template)
+        except UnknownError as error:
+            self._say(where, error)
+            return None
+
+    def _template(self, text: str, where: Where) -> Template | None:
+        try:
+            template = parse_template(text)
+        except TemplateError as error:
+            self.problems.at(where, str(error))
+            return None
+        found = [problem for each in template.references if (problem := self._reference_problem(each)) is not None]
+        for problem in found:
+            self.problems.at(where, problem)
+        return None if found else template
+
+    def _reference_problem(self, reference: Reference) -> str | None:
+        early = _TOO_EARLY.get(reference.scope)
+        return self.scope.problem(reference) if early is None else f"{reference}: {early}"
+
+    def _say(self, where: Where, error: UnknownError) -> None:
+        if str(error):
+            self.problems.at(where, str(error))
+
+
+def _name(value: CaseValue) -> str:
+    # As in a URL, because that is one-to-one: two different texts never get the same name.
+    return quote(case_text(value), safe="+", errors="replace")
+
+
+def _name_problem(value: CaseValue) -> str | None:
+    text = case_text(value)
+    if not text:
+        return "an empty text can't be the name of a case"
+    if len(_name(value)) > MAX_NAME_LENGTH:
+        return f"{quoted(text)} is longer than the {MAX_NAME_LENGTH} characters that the name of a case may have"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return f"{text!a} is no text that evidence can hold"
+    return None
