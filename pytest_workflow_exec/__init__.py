@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.definition import Workflow, gate, step
+    from pytest_workflow_exec.definition import Workflow, each, gate, step
     from pytest_workflow_exec.errors import (
         CommandFailedError,
         CommandNotFoundError,
@@ -27,6 +27,7 @@ __all__ = [
     "StepOrderError",
     "Workflow",
     "WorkflowExecError",
+    "each",
     "gate",
     "step",
 ]
@@ -34,7 +35,13 @@ __all__ = [
 plugin_sessions = 0
 """How many pytest sessions of this process have the plugin: without one, a workflow file is no test file."""
 
-_HOMES = {"Workflow": "definition", "gate": "definition", "step": "definition", "CommandResult": "sandbox"}
+_HOMES = {
+    "Workflow": "definition",
+    "each": "definition",
+    "gate": "definition",
+    "step": "definition",
+    "CommandResult": "sandbox",
+}
 
 
 def __getattr__(name: str) -> object:

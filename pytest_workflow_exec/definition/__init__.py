@@ -12,8 +12,11 @@ from ._decorators import (
     step,
 )
 from ._durations import parse_duration
+from ._each import each
+from ._known import Given
 from ._names import is_fragment, is_workflow_file
-from ._options import GateOptions, StepOptions
+from ._options import EachOptions, GateOptions, StepOptions, each_of
+from ._python_cases import EachLists
 from ._python_steps import DeclaredFunction
 from ._python_workflow import python_workflow
 from ._resolve import Inputs, resolve_inputs
@@ -24,7 +27,10 @@ __all__ = [
     "NOTHING",
     "Captured",
     "DeclaredFunction",
+    "EachLists",
+    "EachOptions",
     "GateOptions",
+    "Given",
     "Inputs",
     "StepOptions",
     "Workflow",
@@ -33,6 +39,8 @@ __all__ = [
     "capture_returns",
     "check_python_source",
     "deactivate",
+    "each",
+    "each_of",
     "gate",
     "is_fragment",
     "is_workflow_file",

@@ -20,6 +20,7 @@ from ._options import (
     StepOptions,
     caller,
     check_keywords,
+    each_of,
     place_of,
     read_gate_options,
     read_step_options,
@@ -181,6 +182,8 @@ def _checked(target: object, word: str, place: Place) -> FunctionType:
         what = f"{type(target).__name__} {str(target)[:40]!r}"
         refuse(place, f"@{word} stands on {what}; it belongs on a function, as @{word} or @{word}(...)")
     problem = _function_problem(target)
+    if word == "gate" and each_of(target) is not None:
+        problem = f"stands on {target.__name__}, which has @each; a gate asks once"
     if problem is not None:
         refuse(place_of(target), f"@{word} {problem}")
     return target

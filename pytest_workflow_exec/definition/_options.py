@@ -19,6 +19,7 @@ Place = tuple[Path, int]
 """A file and a line in it."""
 
 _STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age")
+_EACH_KEYWORDS = ("foreach", "allow_empty")
 _GATE_KEYWORDS = ("question", "show", "timeout", "meaning", "refs", "assurance", "when")
 
 
@@ -45,6 +46,27 @@ class GateOptions:
     meaning: str = "approve"
     refs: tuple[str, ...] = ()
     when: str | None = None
+
+
+EACH_ATTRIBUTE = "__workflow_exec_each__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EachOptions:
+    """What `@each` says about its function."""
+
+    name: str
+    """The parameter that it fills."""
+    listed: str | tuple[object, ...]
+    """The values, or a reference to them."""
+    allow_empty: bool
+    place: Place
+
+
+def each_of(function: object) -> EachOptions | None:
+    """Return what the function's `@each` says; None for a function without one."""
+    options = getattr(function, EACH_ATTRIBUTE, None)
+    return options if isinstance(options, EachOptions) else None
 
 
 def read_step_options(options: Mapping[str, object], place: Place) -> StepOptions:
@@ -98,6 +120,8 @@ def check_keywords(
             continue
         if keyword == "id":
             refuse(place, f"{what}: the id of a step is its function's name; rename the function")
+        if keyword in _EACH_KEYWORDS:
+            refuse(place, f"{what}: cases are written @each(host=[...]) beside @step")
         if keyword in later:
             refuse(place, f"{what}: {keyword!r} can't be used yet")
         refuse(place, f"{what}: unknown keyword {keyword!r}{suggestion(keyword, known)}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from pytest_workflow_exec.digests import digest_of, digest_of_bytes
-from pytest_workflow_exec.model import Function, Gate, Step, Template, When
+from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.model import CaseValue, Function, Gate, Step, StepId, Template, When
 
+from ._cases import as_case
 from ._gates import read_show
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import GateOptions, StepOptions
@@ -22,7 +25,7 @@ from ._sources import with_digest
 from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
-from ._whens import check_covered, read_when
+from ._whens import check_covered, filled_when, read_when
 
 MODULE = ""
 """The name of the module among its classes."""
@@ -42,8 +45,17 @@ class DeclaredFunction:
     classes: tuple[str, ...] = ()
     """The qualified names of the class that it was collected in and of that class's bases in the file."""
     doc: str | None = None
-    cases: tuple[str, ...] = ()
+    cases: tuple[StepId, ...] | None = None
     """The ids of its cases, `deploy[web1]`, if it is parametrized; each is a step."""
+    variable: str | None = None
+    """The parameter that `@each` fills."""
+    values: Mapping[StepId, CaseValue] = field(default_factory=dict)
+    """What it fills it with, by case."""
+
+    @property
+    def ids(self) -> tuple[StepId, ...]:
+        """The ids of the steps that it makes."""
+        return (self.name,) if self.cases is None else self.cases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +81,19 @@ class _Seen:
     keys: dict[str, Keys | None] = field(default_factory=dict)
     gates: set[str] = field(default_factory=set)
     conditional: dict[str, Conditional] = field(default_factory=dict)
+    cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
+
+    def note(self, function: DeclaredFunction, steps: Sequence[Step]) -> None:
+        # What `@step` returns is known when it has run; a plain test returns nothing.
+        keys = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
+        self.keys.update(dict.fromkeys(function.ids, keys))
+        if function.cases is not None:
+            self.cases[function.name] = function.cases
+        if isinstance(function.marks, GateOptions):
+            self.gates.add(function.name)
+        for step in steps:
+            if step.when is not None:
+                self.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
 
 
 def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction]) -> tuple[Step, ...]:
@@ -77,22 +102,23 @@ def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction]
     seen = _Seen()
     for function in _always_last(functions):
         step = _step(reader, function, seen)
-        # What `@step` returns is known when it has run; a plain test returns nothing.
-        seen.keys[function.name] = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
-        if isinstance(function.marks, GateOptions):
-            seen.gates.add(function.name)
-        if step is not None:
-            steps += _cases(step, function)
-            if step.when is not None:
-                seen.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
+        cases = [] if step is None else _cases(step, function)
+        seen.note(function, cases)
+        steps += cases
     check_covered(steps, reader.problems)
     return tuple(steps)
 
 
 def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
-    if not function.cases:
+    if function.cases is None:
         return [step]
-    return [replace(step, id=case, digest=digest_of({"case": case, "of": step.digest})) for case in function.cases]
+    return [_case(step, case, function) for case in function.cases]
+
+
+def _case(step: Step, case: StepId, function: DeclaredFunction) -> Step:
+    each = {} if function.variable is None else {function.variable: function.values[case]}
+    when = None if step.when is None else filled_when(step.when, each)
+    return as_case(replace(step, when=when), case, each)
 
 
 def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:
@@ -102,7 +128,7 @@ def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction
 def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> Step | None:
     node = _node_of(reader, function)
     problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
-    problem = _identity_problem(function, node, seen.keys)
+    problem = _identity_problem(function, node, {*seen.keys, *seen.cases})
     if node is None or problem is not None:
         problems.at((), problem or _not_written_here(function))
         return None
@@ -158,18 +184,22 @@ def _texts(
         own_step=function.name,
         own_when=None if when is None else when.condition,
         conditional=seen.conditional,
+        cases=seen.cases,
+        # Of a list that is empty, too, the condition is checked.
+        each=None if function.variable is None else {function.variable: "x"},
     )
     return Texts(problems=problems, scope=scope)
 
 
-def _identity_problem(
-    function: DeclaredFunction, node: FunctionNode | None, earlier: Mapping[str, object]
-) -> str | None:
+def _identity_problem(function: DeclaredFunction, node: FunctionNode | None, earlier: AbstractSet[str]) -> str | None:
     problem = function_id_problem(function.name)
     if problem is not None:
         return problem
     if function.name in earlier:
         return f"two steps have the id {quoted(function.name)}"
+    twice = [case for case, count in Counter(function.ids).items() if count > 1]
+    if twice:
+        return f"two cases have the id {quoted(twice[0])}; give the parameters ids that keep them apart"
     return _not_written_here(function) if node is None else None
 
 

@@ -9,12 +9,13 @@ from types import MappingProxyType
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.model import InputValue, Workflow
 
 from ._decorators import WorkflowDeclaration
 from ._inputs import read_inputs
 from ._names import quoted
 from ._problems import Problems
+from ._python_cases import text_keys
 from ._python_source import (
     SourceError,
     classes_in,
@@ -40,6 +41,7 @@ def python_workflow(
     source: bytes,
     declaration: WorkflowDeclaration,
     functions: Sequence[DeclaredFunction],
+    listed: Mapping[str, InputValue] = MappingProxyType({}),
 ) -> Workflow:
     """Return the workflow of a Python file.
 
@@ -49,6 +51,7 @@ def python_workflow(
         source: The file's content, as it was imported.
         declaration: Its `WORKFLOW`.
         functions: Its steps in their order.
+        listed: The inputs that gave functions their cases, with the values that they had then.
 
     Raises:
         DefinitionError: It is not a workflow; holds all its problems, each with its place.
@@ -58,8 +61,8 @@ def python_workflow(
     tree = _tree(path, source)
     problems = Problems(path, fallback=declaration_mark(tree))
     model = validated(DeclarationModel, _declared(declaration), (), problems)
-    specs, groups = read_inputs(_mapping(declaration.inputs), problems)
-    declared = _mapping(declaration.vars)
+    specs, groups = read_inputs(text_keys(declaration.inputs), problems)
+    declared = text_keys(declaration.vars)
     variables = read_variables(declared, inputs=groups, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: source})
     reader = FunctionReader(
@@ -70,13 +73,16 @@ def python_workflow(
         frames=_frames(tree, source.splitlines()),
         inputs=groups,
         variables=variables,
-        ids=frozenset(function.name for function in functions),
+        ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
     )
     _check_collected(tree, functions, problems)
     steps = read_functions(reader, functions)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
+    if not steps:
+        problems.at((), "no step is left: the list of each @each is empty")
+        problems.raise_if_any()
     checked = model or DeclarationModel()
     return Workflow(
         name=name,
@@ -86,6 +92,7 @@ def python_workflow(
         root=root,
         inputs=specs,
         variables=MappingProxyType(variables),
+        listed=MappingProxyType(dict(listed)),
         steps=steps,
         sources=MappingProxyType(sources),
     )
@@ -106,11 +113,6 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "vars": declaration.vars,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    # Keys that are no texts are refused with the declaration as a whole.
-    return {key: item for key, item in value.items() if isinstance(key, str)} if isinstance(value, Mapping) else {}
 
 
 def _frames(tree: ast.Module, lines: Sequence[bytes]) -> Mapping[str, str]:

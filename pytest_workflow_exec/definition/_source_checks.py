@@ -48,6 +48,7 @@ def check_python_source(path: Path, source: bytes) -> None:
     _check_repeats(found, "", problems, steps=_step_names(found, spellings))
     _check_classes(tree, spellings, problems)
     _check_places(tree, spellings, problems)
+    _check_cases(tree, spellings, problems)
     _check_rebound(tree.body, spellings, problems, tests=True)
     for name, node in classes_in(tree).items():
         _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
@@ -145,6 +146,18 @@ def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) ->
         problem = _place_problem(node, spellings.word_on(node), list(_around(node, parents)))
         if problem is not None:
             problems.standing_at(mark_of(node)).at((), problem)
+
+
+def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, FUNCTION)
+            and spellings.has_cases(node)
+            and spellings.word_on(node) is None
+            and not is_test(node)
+        ):
+            message = f"@each stands on {quoted(node.name)}, which is no step; put @step beside it"
+            problems.standing_at(mark_of(node)).at((), message)
 
 
 def _place_problem(node: FunctionNode | ast.ClassDef, word: str | None, around: list[ast.AST]) -> str | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ._python_source import FunctionNode, functions_in
 
 _PACKAGE = "pytest_workflow_exec"
-_WORDS = ("step", "gate")
+_KINDS = ("step", "gate")
+_WORDS = (*_KINDS, "each")
 
 
 def decorated_functions(tree: ast.Module) -> Mapping[str, FunctionNode]:
@@ -46,8 +47,15 @@ class Spellings:
 
     def word_on(self, node: FunctionNode | ast.ClassDef) -> str | None:
         """Return `step` or `gate` if that decorator stands on the node."""
+        return next((word for word in self._words_on(node) if word in _KINDS), None)
+
+    def has_cases(self, node: FunctionNode) -> bool:
+        """Return whether `@each` stands on the node."""
+        return "each" in self._words_on(node)
+
+    def _words_on(self, node: FunctionNode | ast.ClassDef) -> list[str]:
         words = (self._word(decorator) for decorator in node.decorator_list)
-        return next((word for word in words if word is not None), None)
+        return [word for word in words if word is not None]
 
     def _word(self, decorator: ast.expr) -> str | None:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator

@@ -10,6 +10,8 @@ import pytest
 from pytest_workflow_exec.definition import options_of, track
 from pytest_workflow_exec.errors import DefinitionError, Problem
 
+from ._keys import PLANNED
+
 
 class WorkflowClass(pytest.Class):
     """A class of steps; pytest's own fixtures and setup methods of classes work in it."""
@@ -28,7 +30,8 @@ class WorkflowClass(pytest.Class):
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Return the steps, which were found together with those of the file."""
-        return self._found
+        # A step whose list is empty has no case: pytest's item of it is no step.
+        return [node for node in self._found if isinstance(node, WorkflowClass) or PLANNED in node.stash]
 
     def find(self) -> Iterator[pytest.Item | pytest.Collector]:
         """Find the steps, and give them with those of the classes inside, in their order.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pytest_workflow_exec.definition import (
     DeclaredFunction,
+    EachLists,
+    EachOptions,
     GateOptions,
     check_python_source,
+    each_of,
     is_fragment,
     is_workflow_file,
     options_of,
@@ -21,10 +25,11 @@ from pytest_workflow_exec.definition import (
 from pytest_workflow_exec.definition import Workflow as Declaration
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError, WorkflowExecError
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.model import CaseValue, Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
-from ._keys import PLANNED
+from ._inputs import given_at_collection
+from ._keys import LISTS, PLANNED
 from ._markers import mark_step
 from ._planned import PlannedItem
 from ._project import project_of
@@ -67,8 +72,9 @@ class WorkflowModule(pytest.Module):
         session, root = session_of(self.config), project_of(self.path)
         source = self.path.read_bytes()
         check_python_source(self.path, source)
-        nodes = [class_of_steps(node) for node in self._imported()]
+        nodes = [class_of_steps(node) for node in self._imported(source)]
         items = _functions(self, nodes)
+        self.stash[LISTS].raise_if_any()
         if digest_of_bytes(self.path.read_bytes()) != digest_of_bytes(source):
             raise DefinitionError([Problem(path=self.path, message="changed while it was read; run again")])
         workflow = python_workflow(
@@ -76,16 +82,28 @@ class WorkflowModule(pytest.Module):
             root=root,
             source=source,
             declaration=_declaration(self),
-            functions=_declared(items),
+            functions=_declared(items, self.stash[LISTS]),
+            listed=self.stash[LISTS].inputs,
         )
         if not session.add(workflow):
             return []
         _plan(items, workflow)
-        session.annotations[workflow.name] = {item.name: item.stash[PLANNED].annotation for item in items}
-        return nodes
+        session.annotations[workflow.name] = {
+            item.name: item.stash[PLANNED].annotation for item in items if PLANNED in item.stash
+        }
+        # A step whose list is empty has no case: pytest's item of it is no step.
+        return [node for node in nodes if isinstance(node, WorkflowClass) or PLANNED in node.stash]
 
-    def _imported(self) -> Iterable[pytest.Item | pytest.Collector]:
+    def _imported(self, source: bytes) -> Iterable[pytest.Item | pytest.Collector]:
+        root = project_of(self.path)
         try:
+            self.stash[LISTS] = EachLists(
+                self.path,
+                root=root,
+                source=source,
+                declaration=getattr(self.obj, "WORKFLOW", None),
+                given=given_at_collection(self.config, root),
+            )
             return list(super().collect())
         except self.CollectError as error:
             # A misused decorator is the author's mistake in the definition, not a crash of their code.
@@ -136,23 +154,35 @@ def _declaration(module: WorkflowModule) -> Declaration:
     return declaration
 
 
-def _declared(items: Iterable[pytest.Function]) -> list[DeclaredFunction]:
+def _declared(items: Iterable[pytest.Function], lists: EachLists) -> list[DeclaredFunction]:
     functions: dict[str, list[pytest.Function]] = {}
     for item in items:
         functions.setdefault(item.originalname, []).append(item)
-    return [
-        DeclaredFunction(
-            name=name,
-            line=first.reportinfo()[1] or 0,
-            marks=options_of(first.function),
-            written_as=name if first.cls is None else first.function.__qualname__,
-            classes=() if first.cls is None else tuple(base.__qualname__ for base in first.cls.__mro__),
-            doc=first.function.__doc__ or "",
-            cases=tuple(item.name for item in cases) if hasattr(first, "callspec") else (),
-        )
-        for name, cases in functions.items()
-        for first in cases[:1]
-    ]
+    return [_function(name, cases, lists) for name, cases in functions.items()]
+
+
+def _function(name: str, items: Sequence[pytest.Function], lists: EachLists) -> DeclaredFunction:
+    first = items[0]
+    each = each_of(first.function)
+    parametrized = hasattr(first, "callspec")
+    if each is not None and not lists.cases(each):
+        # Its list is empty, and pytest's item of it is no step.
+        items, parametrized = [], True
+    return DeclaredFunction(
+        name=name,
+        line=first.reportinfo()[1] or 0,
+        marks=options_of(first.function),
+        written_as=name if first.cls is None else first.function.__qualname__,
+        classes=() if first.cls is None else tuple(base.__qualname__ for base in first.cls.__mro__),
+        doc=first.function.__doc__ or "",
+        cases=tuple(item.name for item in items) if parametrized else None,
+        variable=None if each is None else each.name,
+        values={} if each is None else {item.name: _value(item, each) for item in items},
+    )
+
+
+def _value(item: pytest.Function, each: EachOptions) -> CaseValue:
+    return cast("CaseValue", item.callspec.params[each.name])
 
 
 def _plan(items: Iterable[pytest.Function], workflow: Workflow) -> None:

@@ -13,6 +13,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
 from pytest_workflow_exec.model import Call, Step, Workflow
 
 from ._bodies import perform
+from ._inputs import given_at_collection
 from ._keys import PLANNED
 from ._markers import mark_step
 from ._named import is_named
@@ -52,7 +53,8 @@ class WorkflowFile(pytest.Module):
         """Return the steps, or nothing if the file is not a workflow: the session then refuses to run."""
         session = session_of(self.config)
         try:
-            workflow = read_yaml_workflow(self.path, root=project_of(self.path))
+            root = project_of(self.path)
+            workflow = read_yaml_workflow(self.path, root=root, given=given_at_collection(self.config, root))
         except (DefinitionError, SettingsError) as error:
             session.problems.extend(error.problems)
             return

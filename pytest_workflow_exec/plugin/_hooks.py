@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from ._asynchronous import await_body
+from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
@@ -22,6 +23,10 @@ class PlanHooks:
 
     def __init__(self, session: WorkflowSession) -> None:
         self._session = session
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Make the cases of a step with `@each`."""
+        parametrize_each(metafunc)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember workflow files that could not be imported, or skip themselves."""

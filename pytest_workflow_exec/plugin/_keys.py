@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_workflow_exec.definition import EachLists
+
     from ._attempt import Attempt
     from ._planned import PlannedItem
     from ._session import WorkflowSession
@@ -19,3 +21,6 @@ PLANNED: pytest.StashKey[PlannedItem] = pytest.StashKey()
 
 ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()
 """On an item: what has become of it so far."""
+
+LISTS: pytest.StashKey[EachLists] = pytest.StashKey()
+"""On a Python workflow's module: the lists behind its `@each`."""

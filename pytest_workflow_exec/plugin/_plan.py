@@ -42,7 +42,7 @@ def _as_text(workflow: Workflow) -> Iterator[str]:
 def _does(step: Step) -> str:
     body = step.body
     if isinstance(body, Command):
-        does = ascii([argument.text for argument in body.argv])
+        does = ascii([argument.shown for argument in body.argv])
     elif isinstance(body, Gate):
         does = f"asks {body.question.text!a}"
     else:

@@ -36,6 +36,7 @@ from pytest_workflow_exec.run import (
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import Durability, PolicySettings, load_settings
 
+from ._inputs import given_inputs
 from ._onward import Onward, onward, problems_of, said_of, with_reason
 from ._order import cuts
 from ._planned import planned
@@ -218,11 +219,13 @@ class _Preparation:
             earlier = {} if self._onward is None else self._onward.given
             declared = {spec.name for spec in self.workflow.inputs}
             kept = {name: text for name, text in earlier.items() if name in declared}
-            self._given = {**kept, **_given_inputs(self._session.config, self.workflow, only=only)}
-            return resolve_inputs(self.workflow, self._given)
+            self._given = {**kept, **given_inputs(self._session.config, self.workflow.name, only=only)}
+            inputs = resolve_inputs(self.workflow, self._given)
         except PreflightError as error:
             self.problems += error.problems
             return None
+        self.problems += _moved(self.workflow, inputs)
+        return inputs
 
     def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
         try:
@@ -296,27 +299,12 @@ def read_until(session: WorkflowSession) -> dict[str, StepId]:
             raise _usage(f"--workflow-until {option!r} does not say of which workflow: WORKFLOW:STEP")
         name = target or next(iter(session.workflows), "")
         steps = [each.id for each in session.workflows[name].steps] if name in session.workflows else []
-        if step not in steps:
+        found = [each for each in steps if each == step or each.startswith(f"{step}[")]
+        if not found:
             known = ", ".join(steps) or "none"
             raise _usage(f"--workflow-until {option!r}: there is no such step (known: {known})")
-        until[name] = step
+        until[name] = found[-1]
     return until
-
-
-def _given_inputs(config: pytest.Config, workflow: Workflow, *, only: bool) -> Mapping[str, str]:
-    given: dict[str, str] = {}
-    for option in config.getoption("--workflow-input"):
-        name, found, value = option.partition("=")
-        target, colon, bare = name.rpartition(":")
-        if not found or not bare:
-            raise _usage(f"--workflow-input {option!r} must be NAME=VALUE or WORKFLOW:NAME=VALUE")
-        if not colon and not only:
-            raise _usage(
-                f"--workflow-input {option!r} does not say which of the workflows it is for: WORKFLOW:NAME=VALUE"
-            )
-        if target in ("", workflow.name):
-            given[bare] = value
-    return given
 
 
 def _placed(problem: Problem, config: pytest.Config) -> str:
@@ -324,6 +312,14 @@ def _placed(problem: Problem, config: pytest.Config) -> str:
     if problem.path is not None and problem.path.is_relative_to(here):
         problem = replace(problem, path=problem.path.relative_to(here))
     return str(problem)
+
+
+def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
+    return [
+        Problem(path=workflow.file, message=f"input {name!r} is not what it was when the steps were counted; run again")
+        for name, value in workflow.listed.items()
+        if inputs.values[name] != value
+    ]
 
 
 def _usage(message: str) -> PreflightError:

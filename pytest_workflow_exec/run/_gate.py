@@ -151,7 +151,7 @@ def _as_known(template: Template, values: Values) -> str:
     try:
         return values.text(template)
     except OutputError:
-        return template.text
+        return template.shown
 
 
 def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[ShownOutput]:

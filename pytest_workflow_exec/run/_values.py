@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.model import ArgumentValue, Outcome, Reference, RunId, StepId, Template
+from pytest_workflow_exec.model import ArgumentValue, EachReference, Outcome, Reference, RunId, StepId, Template
 from pytest_workflow_exec.redaction import holds_mask
 
 
@@ -104,6 +104,8 @@ class Values:
         Raises:
             OutputError: There is no such value, or its file changed since it was made.
         """
+        if isinstance(reference, EachReference):
+            return reference.value
         if reference.scope == "run":
             return self.run if reference.path == ("id",) else self.run_directory
         if reference.scope == "vars":
@@ -123,7 +125,7 @@ class Values:
     def _known(self, reference: Reference) -> bool:
         if reference.scope == "vars":
             return all(self._known(part) for part in self.variables[reference.path[0]].references)
-        return reference.scope == "inputs"
+        return reference.scope in ("inputs", "each")
 
     def _spelled(self, reference: Reference) -> str:
         value = self.value(reference)

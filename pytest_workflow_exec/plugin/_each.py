@@ -1,0 +1,30 @@
+"""`@each` for pytest: the function is parametrized with the values of its list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_workflow_exec.definition import each_of
+
+from ._keys import LISTS
+
+
+def parametrize_each(metafunc: pytest.Metafunc) -> None:
+    """Make a case of each value that the function's `@each` lists, if it is a step of a workflow."""
+    module = metafunc.definition.getparent(pytest.Module)
+    each = each_of(metafunc.function)
+    if module is None or each is None or LISTS not in module.stash:
+        return
+    lists = module.stash[LISTS]
+    if each.name in _parametrized(metafunc):
+        lists.refuse(each, "parametrize fills this parameter already")
+    elif cases := lists.cases(each):
+        metafunc.parametrize(each.name, [case.value for case in cases], ids=[case.name for case in cases])
+
+
+def _parametrized(metafunc: pytest.Metafunc) -> Iterator[str]:
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        yield from (name.strip() for name in (names.split(",") if isinstance(names, str) else names))

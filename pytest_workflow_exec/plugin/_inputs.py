@@ -1,0 +1,70 @@
+"""What was given to the inputs of a workflow: on the command line, and in an earlier session of the run that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.definition import Given
+from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
+from pytest_workflow_exec.run import History, newest_run, run_named
+
+from ._onward import Onward
+
+
+def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping[str, str]:
+    """Return the texts that the command line gives to a workflow's inputs.
+
+    Args:
+        config: The session's.
+        workflow: The workflow's name.
+        only: Whether it is the only one that runs, so that an option need not name it.
+
+    Raises:
+        PreflightError: An option is none, or does not say for which workflow it is.
+    """
+    given: dict[str, str] = {}
+    for option in config.getoption("--workflow-input"):
+        name, found, value = option.partition("=")
+        target, colon, bare = name.rpartition(":")
+        if not found or not bare:
+            raise _usage(f"--workflow-input {option!r} must be NAME=VALUE or WORKFLOW:NAME=VALUE")
+        if not colon and not only:
+            raise _usage(
+                f"--workflow-input {option!r} does not say which of the workflows it is for: WORKFLOW:NAME=VALUE"
+            )
+        if target in ("", workflow):
+            given[bare] = value
+    return given
+
+
+def given_at_collection(config: pytest.Config, root: Path) -> Given:
+    """Return what tells, while the workflows of a project are read, what is given to their inputs.
+
+    Whether a workflow will be the only one isn't known yet. An option that names none counts for each of them; if
+    several run, it is refused later.
+    """
+
+    def given(workflow: str) -> Mapping[str, str]:
+        return {**_earlier(config, root, workflow), **given_inputs(config, workflow, only=True)}
+
+    return given
+
+
+def _earlier(config: pytest.Config, root: Path, workflow: str) -> Mapping[str, str]:
+    if not config.getoption("workflow_resume"):
+        return {}
+    named = config.getoption("workflow_run")
+    try:
+        earlier = run_named(named, root) if named else newest_run(root, workflow)
+        if earlier is None or earlier.workflow != workflow:
+            return {}
+        return Onward(earlier=earlier, history=History.of(earlier.log)).given
+    except LogUnreadableError as error:
+        raise _usage(f"what the run that is to go on was given can't be read: {error}") from error
+
+
+def _usage(message: str) -> PreflightError:
+    return PreflightError([Problem(message=message)])
