@@ -41,9 +41,12 @@ class Approvals:
         """Take in the question of a gate.
 
         Raises:
-            ContradictionError: The step is no gate, or the question has no digest.
+            ContradictionError: The step is no gate, the question has no digest, or the attempt asked before.
         """
         _demand_gate(gate, record)
+        before = self._asked.get(gate.id)
+        if before is not None and before.attempt == record.attempt:
+            raise ContradictionError(f"gate {gate.id!r} asks a second time in one attempt")
         self._asked[gate.id] = _question(record)
 
     def decide(self, gate: PlannedStep, record: Record) -> None:
@@ -56,7 +59,7 @@ class Approvals:
         question, before = _question(record), self.decisions.get(gate.id)
         if self._asked.get(gate.id) != question:
             raise ContradictionError(f"gate {gate.id!r} is decided, but no record says that just this was asked")
-        if before is not None and before.decision != _APPROVED and self._decided.get(gate.id) == question:
+        if before is not None and self._decided.get(gate.id) == question:
             raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
         self.decisions[gate.id] = facts_of(gate.id, record)
         self._decided[gate.id] = question

@@ -107,7 +107,7 @@ class Chain:
         return seal
 
     def _keep(self, line: Line, error: BadLineError) -> None:
-        if error.version is not None and not _version_was_edited(self._path, line):
+        if error.version is not None and self._is_of_another_version(line):
             raise LogUnreadableError(
                 f"{self._path}, line {line.number}: unsupported version {error.version}; this is the verifier of "
                 f"version 1. Use a newer one."
@@ -116,6 +116,16 @@ class Chain:
             self._gap = Gap(line, _broken(line, "edited", self._place.seq, error.reason))
         else:
             self._gap.add(line)
+
+    def _is_of_another_version(self, line: Line) -> bool:
+        # A whole log of another version is unsupported; one line that claims another one than its neighbours was edited.
+        if line.number > 1:
+            return False
+        with open_log(self._path) as file:
+            following = next(itertools.islice(lines_of(file), 1, None), None)
+        if following is not None:
+            return not following.raw.startswith(_THIS_VERSION)
+        return not is_sealed(_CLAIMED_VERSION.sub(_THIS_VERSION, line.raw, count=1))
 
     def _take_recovery(self, line: Line, seal: Seal) -> None:
         if self._gap is None:
@@ -141,17 +151,6 @@ def _refuse_changed_end(line: Line, place: _Place) -> None:
     # A killed writer leaves the start of a line. All of a record and one byte that is no newline was put there.
     if is_sealed(line.raw[:-1] + b"\n"):
         raise _broken(line, "edited", place.seq, "its newline was changed into another byte")
-
-
-def _version_was_edited(path: Path, line: Line) -> bool:
-    # A whole log of another version is unsupported; one line of this version that claims another one was edited.
-    if not is_sealed(_CLAIMED_VERSION.sub(_THIS_VERSION, line.raw, count=1)):
-        return False
-    if line.number > 1:
-        return True
-    with open_log(path) as file:
-        following = next(itertools.islice(lines_of(file), 1, None), None)
-    return following is not None and following.raw.startswith(_THIS_VERSION)
 
 
 def _out_of_place(path: Path, line: Line, seal: Seal, place: _Place) -> BrokenError:

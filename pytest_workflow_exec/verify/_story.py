@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.evidence import Record
@@ -46,8 +46,8 @@ class Story:
         self.policies: dict[str, None] = {}
         """The digests of the policies that they ran under."""
         self._clock, self._commands, self._consent = Clock(), Commands(), Consent()
-        self._carried: Json = None
-        """The steps that the session says it carries; None if it says nothing of it."""
+        self._carried: Sequence[Json] = ()
+        """The steps that the session says it carries."""
         self._follow(Plan())
 
     @property
@@ -84,6 +84,8 @@ class Story:
             raise ContradictionError("a log begins with run.started, and no other record is one")
         if self.result is not None and not self._may_follow_end(record):
             raise ContradictionError(f"{record.type} stands after the end of the run")
+        if record.type.startswith("run.") and (record.step, record.attempt) != (None, None):
+            raise ContradictionError(f"{record.type} is about the whole run, and names a step or an attempt")
         self._clock.take(record)
         if record.type not in _KNOWN_TYPES:
             self.unknown_types.add(record.type)
@@ -117,15 +119,16 @@ class Story:
     def _resume(self, record: Record) -> None:
         if text_in(record.data, "workflow") != self.workflow:
             raise ContradictionError("the run goes on as one of another workflow")
-        if record.data.get("session", self.sessions + 1) != self.sessions + 1:
-            raise ContradictionError(f"it is session {self.sessions + 1} of the run, and says that it is another")
+        carried = record.data.get("carried")
+        if record.data.get("session") != self.sessions + 1 or not isinstance(carried, list):
+            raise ContradictionError(f"it does not say that it is session {self.sessions + 1}, and what it carries")
         self.result = None
         self._plan = self._planned(record)
         self._turns.resume(self._plan)
         self._approvals.resume(self._plan)
         self._consent.resume()
         self._commands.resume()
-        self._carried = record.data.get("carried")
+        self._carried = carried
 
     def _invalidate(self, record: Record) -> None:
         step = self._plan.step_of(record)
@@ -147,20 +150,27 @@ class Story:
             self._commands.demand_ends(step.id)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt)
-        if outcome is Outcome.WAIVED and step.is_gate:
-            raise ContradictionError(f"gate {step.id!r} is waived, which no gate can be")
-        if outcome is Outcome.CARRIED and isinstance(self._carried, list) and step.id not in self._carried:
+        if outcome is Outcome.WAIVED:
+            # No record of this version could say that a person accepted a failure.
+            raise ContradictionError(
+                f"step {step.id!r} is waived, but no record says that a person accepted its failure"
+            )
+        if outcome is Outcome.CARRIED and step.id not in self._carried:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._turns.end(step, outcome, record.attempt)
 
     def _start_command(self, record: Record) -> None:
-        self._commands.start(self._plan.step_of(record).id, record.data, running=self._turns.running)
+        self._plan.step_of(record)
+        self._commands.start(record, running=self._turns.running, attempt=self._turns.attempt)
 
     def _finish_command(self, record: Record) -> None:
-        self._commands.finish(self._plan.step_of(record).id, record.data)
+        self._plan.step_of(record)
+        self._commands.finish(record)
 
     def _refuse_command(self, record: Record) -> None:
-        self._plan.step_of(record)
+        step = self._plan.step_of(record)
+        if (step.id, record.attempt) != (self._turns.running, self._turns.attempt):
+            raise ContradictionError(f"step {step.id!r} is refused a command, but that attempt is not under way")
 
     def _request(self, record: Record) -> None:
         self._compare_with_question(record)

@@ -59,9 +59,11 @@ class Turns:
         if step.id in self._ended:
             raise ContradictionError(f"step {step.id!r} ends a second time")
         ran = self.running == step.id
-        if ran:
-            self._demand_end_of_run_step(step, outcome, attempt)
-        else:
+        if attempt != max(self._attempts.get(step.id, 0), 1):
+            raise ContradictionError(f"step {step.id!r} ends in attempt {attempt}, which was not its last")
+        if ran and outcome in _WITHOUT_START:
+            raise ContradictionError(f"step {step.id!r} is {outcome.words}, but it was started")
+        if not ran:
             self._demand_end_without_run(step, outcome)
         self.outcomes[step.id] = outcome
         self._ended.add(step.id)
@@ -120,12 +122,6 @@ class Turns:
         if attempt is None or attempt <= last:
             raise ContradictionError(f"step {step.id!r} starts attempt {attempt}, but there was attempt {last} before")
         return attempt
-
-    def _demand_end_of_run_step(self, step: PlannedStep, outcome: Outcome, attempt: int | None) -> None:
-        if outcome in _WITHOUT_START:
-            raise ContradictionError(f"step {step.id!r} is {outcome.words}, but it was started")
-        if outcome is Outcome.PASSED and attempt != self.attempt:
-            raise ContradictionError(f"step {step.id!r} passed in attempt {attempt}, but {self.attempt} was started")
 
     def _demand_end_without_run(self, step: PlannedStep, outcome: Outcome) -> None:
         if outcome is Outcome.PASSED:

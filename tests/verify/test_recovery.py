@@ -56,7 +56,7 @@ def test_several_recoveries_are_several(tmp_path: Path) -> None:
     """Each process may die in the middle of a record."""
     path = _go_on(_torn(tmp_path, passed_run()[:-1]), [resumed(), note(text="x" * 100)])
     os.truncate(path, path.stat().st_size - 30)
-    path = _go_on(path, [resumed(), *ALL_AGAIN])
+    path = _go_on(path, [resumed(session=3), *ALL_AGAIN])
 
     assert _anchored(path).recoveries == 2
     assert _anchored(path).exit_code == 0

@@ -121,9 +121,9 @@ def test_what_was_started_again_and_failed_is_carried_no_more(tmp_path: Path) ->
     """A step that ran again counts as it ended then, over any number of sessions."""
     second = [begun("build", attempt=2), ended("build", Outcome.FAILED, attempt=2), finished("failed")]
 
-    assert _verdict(tmp_path, [*_failed(), resumed(), *second, resumed(), *ALL_AGAIN]).kind == "inconsistent"
+    assert _verdict(tmp_path, [*_failed(), resumed(), *second, resumed(session=3), *ALL_AGAIN]).kind == "inconsistent"
     third = [begun("build", attempt=3), ended("build", attempt=3), *ALL_AGAIN[1:]]
-    assert _verdict(tmp_path, [*_failed(), resumed(), *second, resumed(), *third]).exit_code == 0
+    assert _verdict(tmp_path, [*_failed(), resumed(), *second, resumed(session=3), *third]).exit_code == 0
 
 
 def test_what_is_carried_stays_carried_over_sessions(tmp_path: Path) -> None:
@@ -131,7 +131,9 @@ def test_what_is_carried_stays_carried_over_sessions(tmp_path: Path) -> None:
     never = [finished("interrupted")]
     carried = [BUILD_CARRIED, finished("interrupted")]
 
-    verdict = _verdict(tmp_path, [*_failed(), resumed(), *never, resumed(), *carried, resumed(), *ALL_AGAIN])
+    verdict = _verdict(
+        tmp_path, [*_failed(), resumed(), *never, resumed(session=3), *carried, resumed(session=4), *ALL_AGAIN]
+    )
 
     assert (verdict.exit_code, verdict.sessions) == (0, 4)
 
@@ -158,7 +160,9 @@ def test_only_the_same_step_is_carried(tmp_path: Path, key: str, value: str) -> 
     ("says", "reason"),
     [
         ({"workflow": "other"}, "as one of another workflow"),
-        ({"session": 3}, "it is session 2 of the run"),
+        ({"session": 3}, "it does not say that it is session 2"),
+        ({"session": None}, "it does not say that it is session 2"),
+        ({"carried": None}, "and what it carries"),
         ({"carried": []}, "its session says that it is not"),
         ({"policy": {}}, "no text 'digest'"),
     ],
@@ -169,7 +173,18 @@ def test_a_session_says_what_it_is(tmp_path: Path, says: dict[str, Json], reason
 
     assert verdict.kind == "inconsistent"
     assert reason in verdict.message
-    assert _verdict(tmp_path, [*_struck(), resumed(session=2, carried=["build"]), *ALL_AGAIN]).exit_code == 0
+    assert _verdict(tmp_path, [*_struck(), resumed(carried=["build"]), *ALL_AGAIN]).exit_code == 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CARRIED, Outcome.BLOCKED, Outcome.NOT_APPLICABLE])
+def test_an_end_without_a_start_is_of_the_last_attempt(tmp_path: Path, outcome: Outcome) -> None:
+    """A step that does not run in a session ends under the number that it had before."""
+    second = [begun("build", attempt=2), ended("build", attempt=2), finished("interrupted")]
+    story = [*_failed(), resumed(), *second, resumed(session=3)]
+
+    assert _verdict(tmp_path, [*story, ended("build", outcome, attempt=2)]).kind is None
+    assert _verdict(tmp_path, [*story, ended("build", outcome, attempt=1)]).kind == "inconsistent"
+    assert _verdict(tmp_path, [*story, ended("build", outcome, attempt=3)]).kind == "inconsistent"
 
 
 def test_a_passed_run_does_not_go_on(tmp_path: Path) -> None:
@@ -184,7 +199,7 @@ def test_an_invalidated_step_is_not_carried(tmp_path: Path) -> None:
 
     assert _verdict(tmp_path, [*_failed(), resumed(), again, *run]).exit_code == 0
     assert _verdict(tmp_path, [*_failed(), resumed(), again, *ALL_AGAIN]).kind == "inconsistent"
-    later = [*_failed(), resumed(), again, finished("interrupted"), resumed()]
+    later = [*_failed(), resumed(), again, finished("interrupted"), resumed(session=3)]
     assert _verdict(tmp_path, [*later, *run]).exit_code == 0
     assert _verdict(tmp_path, [*later, *ALL_AGAIN]).kind == "inconsistent"
 

@@ -181,9 +181,12 @@ OUT_OF_TURN = {
 ENDS = {
     "passed without a start": (gone("make"), "'make' passed, but no record says that it was started"),
     "last one passed without a start": (gone("close"), "'close' passed, but no record says that it was started"),
-    "passed in another attempt": (being("step.finished", "make", attempt=2), "passed in attempt 2, but 1 was started"),
+    "passed in another attempt": (
+        being("step.finished", "make", attempt=2),
+        "ends in attempt 2, which was not its last",
+    ),
     "ended twice": (doubled("step.finished", "make"), "'make' ends a second time"),
-    "carried from nowhere": (each(gone("make"), ending("make", "carried")), "no earlier end of it satisfies"),
+    "carried from nowhere": (each(gone("make"), ending("make", "carried")), "its session says that it is not"),
     "left out though started": (ending("make", "not_applicable"), "is not applicable, but it was started"),
     "blocked though started": (ending("second", "blocked"), "is blocked, but it was started"),
     "another definition": (saying("step.started", "make", digest="0" * 64), "another digest than the plan says"),
@@ -210,6 +213,16 @@ COMMANDS = {
     "ended twice": (doubled("command.finished", "make"), "no record says that it was started"),
     "started twice": (doubled("command.started", "make"), "no record says how its command ended"),
     "another one ended": (saying("command.finished", "make", argv=["rm"]), "no record says that it was started"),
+    "in another attempt": (being("command.started", "make", attempt=2), "it is not under way in that attempt"),
+    "ended in another attempt": (being("command.finished", "make", attempt=2), "no record says that it was started"),
+    "refused to a step that has ended": (
+        each(
+            being("command.started", "first", type="command.refused"),
+            without("command.finished", "first"),
+            moved("command.refused", "first", behind=("step.finished", "first")),
+        ),
+        "that attempt is not under way",
+    ),
     "of no step": (being("command.started", "make", step="other"), "which is not in the plan"),
 }
 GATES = {
@@ -244,7 +257,10 @@ GATES = {
         "which is not under way",
     ),
     "at a step that is none": (being("gate.requested", "approve", step="first"), "which is not under way"),
-    "waived": (ending("approve", "waived"), "is waived, which no gate can be"),
+    "a step waived by nobody": (ending("first", "waived"), "no record says that a person accepted its failure"),
+    "asked twice": (doubled("gate.requested", "approve"), "asks a second time in one attempt"),
+    "decided twice": (doubled("gate.decided", "approve"), "is decided again after it was approved"),
+    "waived": (ending("approve", "waived"), "no record says that a person accepted its failure"),
     "left out, and walked past": (
         each(without("gate.used", "approve"), gone("approve"), ending("approve", "not_applicable")),
         "no record says that the approval of gate 'approve' was used",
@@ -277,6 +293,8 @@ PLANS = {
         lambda records: records[0]["data"]["plan"]["steps"][0].update(name="x"),
         "its plan has another digest than it says",
     ),
+    "of a step": (being("run.started", None, step="make"), "names a step or an attempt"),
+    "of an attempt": (being("run.finished", None, attempt=1), "names a step or an attempt"),
     "no policy": (saying("run.started", None, policy=None), "it names no policy"),
     "no digest of the policy": (saying("run.started", None, policy={}), "no text 'digest'"),
 }
