@@ -78,7 +78,14 @@ class Workflow:
             "workflow": self.name,
             "file": self.file.relative_to(self.root).as_posix(),
             "steps": [
-                {"id": step.id, "kind": step.kind, "name": step.name, "digest": step.digest, "always": step.always}
+                {
+                    "id": step.id,
+                    "kind": step.kind,
+                    "name": step.name,
+                    "digest": step.digest,
+                    "always": step.always,
+                    "idempotent": step.idempotent,
+                }
                 for step in self.steps
             ],
             "sources": dict(sorted(self.sources.items())),

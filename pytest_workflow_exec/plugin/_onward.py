@@ -21,6 +21,7 @@ from pytest_workflow_exec.run import (
     resumption_of,
     run_named,
     starter,
+    steps_until,
 )
 from pytest_workflow_exec.verify import verify_log
 
@@ -102,9 +103,11 @@ def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: str
     for step in resumption.confirm:
         what = "was started and has no end" if step in resumption.unknown else "has passed before"
         yield (
-            f"step {step!r} {what}, so a person must say that it may run again (or declare it idempotent): "
+            f"step {step!r} {what}, and was not declared idempotent, so a person must say that it may run again: "
             f"{terminal_problem}"
         )
+    for step, how in resumption.gone.items():
+        yield f"step {step!r} is not in the plan any more, but {how}: a person must say that it goes on: {terminal_problem}"
 
 
 def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption: Resumption) -> Resumption:
@@ -122,19 +125,27 @@ def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption
     return onward.resumption(workflow, present, reason=reason)
 
 
-def said_of(workflow: Workflow, resumption: Resumption | None) -> Iterator[str]:
-    """Give what a person is told when a run goes on: how much is carried, and why what had passed runs again."""
+def said_of(workflow: Workflow, resumption: Resumption | None, *, until: StepId | None) -> Iterator[str]:
+    """Give what a person is told when a run goes on: how much is carried, and why what had passed runs again.
+
+    Args:
+        until: The last step that is to run; None for all.
+    """
     if resumption is None:
         return
-    left = len(workflow.steps) - len(resumption.carried)
+    asked = [step.id for step in steps_until(workflow, until)]
+    carried = [step for step in asked if step in resumption.carried]
     yield (
         f"workflow {workflow.name} goes on with run {resumption.run}, session {resumption.session}: "
-        f"{len(resumption.carried)} steps carried, {left} to run"
+        f"{len(carried)} steps carried, {len(asked) - len(carried)} to run"
     )
     for step, reasons in resumption.again.items():
         yield f"  {step} runs again: {'; '.join(reasons)}"
     for step in resumption.unknown:
         yield f"  {step} runs again: it was started and has no end"
+    for each in workflow.steps:
+        if each.always and each.id in resumption.attempts and until is None:
+            yield f"  {each.id} runs again: it stands in finally, at the end of every session"
 
 
 def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward:

@@ -107,7 +107,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     try:
         for settings in [each.settings() for each in prepared]:
             session.runs[settings.workflow.name] = Run.open(settings)
-            for line in said_of(settings.workflow, settings.resumption):
+            for line in said_of(settings.workflow, settings.resumption, until=settings.until):
                 session.lines.say(line)
     except (LockHeldError, PreflightError) as error:
         raise pytest.UsageError(str(error)) from error

@@ -49,14 +49,22 @@ class Resumption:
     """The steps that had passed."""
     unknown: tuple[StepId, ...]
     """The steps that were started and have no end."""
+    gone: Mapping[StepId, str]
+    """What was done before and is not in the plan any more, with what became of it: under another name it would run
+    again."""
     confirm: tuple[StepId, ...]
-    """Those that run again only if a person says so: they may have had their effect."""
+    """The steps that run again only if a person says so: they may have had their effect."""
     attempts: Mapping[StepId, int]
     begun: bool
     """Whether any step of the run was ever started."""
     session: int
     """The number of the session that is to begin; the first was 1."""
     redo: Redo | None = None
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether the run goes on only if a person agrees."""
+        return bool(self.confirm or self.gone)
 
     @property
     def invalidated(self) -> tuple[StepId, ...]:
@@ -99,6 +107,7 @@ def resumption_of(
         again={step: tuple(reasons) for step, reasons in again.items()},
         passed=frozenset(history.satisfied),
         unknown=unknown,
+        gone=judge.gone(),
         confirm=tuple(step for step in (*unknown, *passed_before) if judge.wants_consent(step)),
         attempts=dict(history.attempts),
         begun=history.begun,
@@ -122,9 +131,11 @@ class _Judge:
     def verdicts(self) -> tuple[list[StepId], Mapping[StepId, list[str]]]:
         """Return the steps that are carried, and the others that had passed, with the reasons."""
         for step in self._workflow.steps:
-            if step.always:
-                continue
             past = self._history.satisfied.get(step.id)
+            if step.always:
+                if past is not None and not past.declared.always:
+                    self._again[step.id] = ["it did not stand in finally when it passed"]
+                continue
             reasons = list(self._reasons(step, past))
             if past is not None and not reasons:
                 self._carried.append(step.id)
@@ -135,9 +146,18 @@ class _Judge:
 
     def wants_consent(self, step: StepId) -> bool:
         """Return whether a person has to agree that the step runs again."""
-        known = self._steps[step]
+        known, past = self._steps[step], self._history.satisfied.get(step)
+        declared = self._history.unknown[step] if past is None else past.declared
         tests = isinstance(known.body, Verify) or (isinstance(known.body, Function) and not known.body.returns_outputs)
-        return not (known.idempotent or tests or isinstance(known.body, Gate) or step in self._wanted)
+        asks = isinstance(known.body, Gate)
+        # What is declared now is no word about what was done then.
+        return not (declared.idempotent or tests or asks or step in self._wanted)
+
+    def gone(self) -> Mapping[StepId, str]:
+        """Return the steps that were done, or begun, and that the plan does not have any more."""
+        left = {step: "it passed" for step, past in self._history.satisfied.items() if not past.declared.always}
+        left |= dict.fromkeys(self._history.unknown, "it was started and has no end")
+        return {step: how for step, how in left.items() if step not in self._steps}
 
     def _reasons(self, step: Step, past: PastStep | None) -> Iterator[str]:
         if self._redo is not None and step.id == self._redo.step:

@@ -68,7 +68,7 @@ def build_request(
         refs=gate.refs,
         inputs=values.inputs,
         starter=starter(),
-        covers=tuple(_covered(each, values) for each in steps_behind(workflow, step.id)),
+        covers=tuple(_covered(each, values) for each in steps_behind(workflow, step.id) if each.id not in carried),
         on_reject=tuple(_covered(each, values) for each in workflow.steps if each.always),
         shown=tuple(_shown(gate.show, values)),
         commit=repository.commit,

@@ -26,10 +26,19 @@ class PastCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What the plan said of a step when it was started; what it says now is no word about what was done then."""
+
+    always: bool
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastStep:
     """A step that was satisfied in an earlier session."""
 
     digest: str
+    declared: Declared
     outcome: Outcome
     ended: str
     """When, UTC in ISO 8601."""
@@ -53,7 +62,7 @@ class History:
     """The steps that last did not apply."""
     invalid: set[StepId] = field(default_factory=set)
     """Those of the satisfied ones that an earlier session already decided to run again."""
-    unknown: set[StepId] = field(default_factory=set)
+    unknown: dict[StepId, Declared] = field(default_factory=dict)
     """The steps that were started and have no end, or were interrupted: nobody knows what they did."""
     attempts: dict[StepId, int] = field(default_factory=dict)
     """The number of each step's last attempt."""
@@ -67,6 +76,7 @@ class History:
     def __post_init__(self) -> None:
         """Begin before the first record."""
         self._running: tuple[StepId, str] | None = None
+        self._plan: Mapping[StepId, Declared] = {}
         self._commands: list[PastCommand] = []
 
     @classmethod
@@ -92,12 +102,14 @@ class History:
     def stop(self) -> None:
         """Take note that the session is over: a step that is still under way has no end."""
         if self._running is not None:
-            self.unknown.add(self._running[0])
+            step = self._running[0]
+            self.unknown[step] = self._plan[step]
             self._running = None
 
     def _begin_session(self, record: Record) -> None:
         self.stop()
         self.facts, self.denied = record.data, None
+        self._plan = _declared(record.data)
         self.sessions += 1
 
     def _start(self, record: Record) -> None:
@@ -105,9 +117,10 @@ class History:
         self.begun = True
         self.attempts[step] = record.attempt or 1
         self._running, self._commands = (step, str(record.data.get("digest"))), []
-        for kept in (self.unknown, self.invalid, self.left_out):
+        for kept in (self.invalid, self.left_out):
             kept.discard(step)
         self.satisfied.pop(step, None)
+        self.unknown.pop(step, None)
 
     def _command(self, record: Record) -> None:
         data = record.data
@@ -131,6 +144,7 @@ class History:
         if outcome in _CARRIABLE:
             self.satisfied[step] = PastStep(
                 digest=digest,
+                declared=self._plan[step],
                 outcome=outcome,
                 ended=record.ts,
                 outputs=outputs_in(record.data),
@@ -139,7 +153,7 @@ class History:
                 facts=self.facts,
             )
         elif outcome is Outcome.INTERRUPTED:
-            self.unknown.add(step)
+            self.unknown[step] = self._plan[step]
 
     def _invalidate(self, record: Record) -> None:
         self.invalid.add(cast("StepId", record.step))
@@ -158,6 +172,15 @@ _TAKES = {
     "command.started": History._command,  # noqa: SLF001
     "gate.decided": History._decide,  # noqa: SLF001
 }
+
+
+def _declared(facts: Mapping[str, Json]) -> Mapping[StepId, Declared]:
+    plan = cast("Mapping[str, Json]", facts["plan"])
+    steps = cast("Sequence[Mapping[str, Json]]", plan["steps"])
+    return {
+        str(step["id"]): Declared(always=step.get("always") is True, idempotent=step.get("idempotent") is True)
+        for step in steps
+    }
 
 
 def outputs_in(data: Mapping[str, Json]) -> StepOutputs:

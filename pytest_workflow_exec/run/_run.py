@@ -404,7 +404,7 @@ class Run:
             self._journal.record(events.step_invalidated(step, reasons=resumption.again[step]))
         self._journal.barrier()
         self._ledger.note("resumed", self.head)
-        if resumption.confirm:
+        if resumption.needs_person:
             ask_consent(
                 self.workflow,
                 resumption,

@@ -189,6 +189,7 @@ def test_gate_asks_again_for_what_is_left(project: Project) -> None:
     assert outcomes == {"build": "carried", "approve": "passed", "publish": "carried", "tell": "passed"}
     assert reasons(run) == {"approve": ["its decision does not cover what is left to run: tell"]}
     assert [request.carried for request in asked] == [("build", "publish")]
+    assert [each.step for each in asked[0].covers] == ["tell"]
     assert verify_log(run.log_path).result == "passed"
 
 
@@ -272,6 +273,63 @@ def _struck(project: Project, how: str) -> Run:
         run.finish("last", Outcome.INTERRUPTED, message="Ctrl-C")
         run.close(interrupted=True)
     return run
+
+
+LAST = "{id: last, run: [echo, last]}"
+
+
+@pytest.mark.parametrize("how", ["killed", "interrupted"])
+@pytest.mark.parametrize(
+    "now",
+    [
+        "{id: renamed, run: [echo, last]}",
+        "{id: last, run: [echo, last], idempotent: true}",
+        "{id: last, run: [echo, other]}",
+        "{id: other, run: [echo, other]}",
+    ],
+)
+def test_edits_do_not_hide_an_unknown_effect(project: Project, how: str, now: str) -> None:
+    """A step whose effect is unknown is asked about, whatever the file says by now: renamed, removed or declared safe."""
+    before = _struck(project, how)
+
+    with pytest.raises(GateDeniedError):
+        project.open(FLOW.replace(LAST, now), after=before, approver=refusing)
+    asked: list[GateRequest] = []
+
+    def approver(request: GateRequest, timeout_s: float) -> Decision:
+        asked.append(request)
+        return approved(request, timeout_s)
+
+    run = project.open(FLOW.replace(LAST, now), after=before, approver=approver)
+
+    assert [each.step for each in asked[0].covers] == ["last"]
+    assert project.go_through(run)["made"] == "carried"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{id: made, run", "{id: renamed, run"),
+        ("{id: made, run: [cp, source, out.txt]", "{id: made, idempotent: true, run: [cp, source, ./out.txt]"),
+    ],
+)
+def test_edits_do_not_hide_an_effect(project: Project, old: str, new: str) -> None:
+    """A step that passed is asked about before it may happen again under another name, or because it is called safe now."""
+    before = broken_off(project)
+
+    with pytest.raises(GateDeniedError):
+        project.open(FLOW.replace(old, new), after=before, approver=refusing)
+    assert verify_log(before.log_path).result == "denied"
+
+
+def test_step_that_moved_into_finally_is_asked_about(project: Project) -> None:
+    """Steps of `finally` run in every session, but one that passed elsewhere does not begin to in silence."""
+    before = broken_off(project)
+    made = "  - {id: made, run: [cp, source, out.txt], outputs: {file: {glob: out.txt}}}\n"
+    moved = FLOW.replace(made, "") + "finally:\n" + made
+
+    with pytest.raises(GateDeniedError):
+        project.open(moved, after=before, approver=refusing)
 
 
 def test_idempotent_step_of_unknown_effect_needs_nobody(project: Project) -> None:
