@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -17,6 +16,7 @@ from ._scalars import typed_scalar
 from ._templates import Scope, TemplateError, parse_template
 from ._yaml_tree import Plain
 
+_MAX_NUMBER = 10**MAX_NAME_LENGTH
 _EARLY = "a list must be known before any step runs"
 _TOO_EARLY: Mapping[str, str] = {
     "steps": f"{_EARLY}, and values of steps are not; take a list, an input or a variable",
@@ -42,7 +42,7 @@ class Case:
 def as_case(step: Step, step_id: StepId, each: Mapping[str, CaseValue]) -> Step:
     """Return the step as one of its cases; its digest covers what the case stands for."""
     digest = digest_of({"case": step_id, "each": dict(each), "of": step.digest})
-    return replace(step, id=step_id, digest=digest)
+    return replace(step, id=step_id, name=step_id if step.name == step.id else step.name, digest=digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +123,14 @@ class CaseReader:
         if isinstance(item, Plain) and not item:
             self.problems.at(where, "has no value; leave it out, or write what it is")
             return None
-        value = typed_scalar(item, where, self.problems) if isinstance(item, str) else item
-        if isinstance(value, str):
+        value = (
+            typed_scalar(item, where, self.problems) if isinstance(item, str) and type(item) in (str, Plain) else item
+        )
+        if type(value) is str:
             return self._filled(value, where)
-        if isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        if isinstance(value, (bool, int, float)) and _is_plain(value):
             return value
-        self.problems.at(where, "must be a text, a number, true or false")
+        self.problems.at(where, f"must be a text, a number of up to {MAX_NAME_LENGTH} digits, true or false")
         return None
 
     def _filled(self, text: str, where: Where) -> CaseValue | None:
@@ -159,6 +161,11 @@ class CaseReader:
     def _say(self, where: Where, error: UnknownError) -> None:
         if str(error):
             self.problems.at(where, str(error))
+
+
+def _is_plain(value: float) -> bool:
+    # An enumeration's member is a number, too, and is written as something else.
+    return type(value) in (bool, int, float) and -_MAX_NUMBER < value < _MAX_NUMBER
 
 
 def _name(value: CaseValue) -> str:

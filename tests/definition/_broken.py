@@ -259,7 +259,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("defaults", "concurrency", "policy", "outputs"),
     "step": (
-        "foreach", "finally", "include", "poll", "pause", "manual", "ai", "execute", "session", "check",
+        "finally", "include", "steps", "poll", "pause", "manual", "ai", "execute", "session", "check",
         "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form"),
@@ -293,7 +293,10 @@ REFERENCES["below a call"] = (
 )
 BODIES["later expect"] = (step("run: [git]\nexpect: {json: {}}"), [("4:14", "'json' can't be used yet")])
 BODIES["later output"] = (step("run: [git]\noutputs: {o: {json: $.a}}"), [("4:19", "'json' can't be used yet")])
-REFERENCES["later: each"] = (step("run: [git, '${each.host}']"), [("3:16", "'each' can't be used yet")])
+REFERENCES["each without cases"] = (
+    step("run: [git, '${each.host}']"),
+    [("3:16", "only a step with a foreach of its own has cases")],
+)
 REFERENCES["later: every value"] = (step("run: [git, '${inputs.x[*]}']"), [("3:16", "'[*]' can't be used yet")])
 INPUTS["later: secret"] = (inputs("{type: secret}"), [("2:13", "'secret' can't be used yet")])
 

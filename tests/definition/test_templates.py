@@ -35,7 +35,7 @@ def test_text_is_cut_into_literals_and_references(text: str, parts: tuple[str | 
 @pytest.mark.parametrize(
     "text",
     ["${", "${inputs.x", "${}", "${ inputs.x }", "${inputs..x}", "${.x}", "${inputs.x.}", "${x}", "${inputs}",
-     "${steps.a.${x}}", "${__import__('os')}", "${inputs.é}", "${inputs[0]}", "${each}", "${each.}", "${inputs.x[*]}"],
+     "${steps.a.${x}}", "${__import__('os')}", "${inputs.é}", "${inputs[0]}", "${inputs.x[y]}", "${steps.a[].x}", "${inputs.x[*]}"],
 )  # fmt: skip
 def test_what_starts_like_a_reference_must_be_one(text: str) -> None:
     """A malformed reference is never taken for plain text."""

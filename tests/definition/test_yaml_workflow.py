@@ -16,6 +16,7 @@ from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.model import Call, Command, Gate, Matcher, OutputRule, Template, Verify
 
 from ._broken import BROKEN, LATER, TWO, Expected, step
+from ._broken_cases import FOREACH
 from ._samples import MARK, MINIMAL, contents, places, problems_of, read, write_workflow
 
 RELEASE = """\
@@ -51,7 +52,7 @@ steps:
 """
 
 
-@pytest.mark.parametrize(("text", "expected"), BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize(("text", "expected"), [*BROKEN.values(), *FOREACH.values()], ids=[*BROKEN, *FOREACH])
 def test_broken_file_is_refused_at_the_place_of_each_mistake(
     project: Path, text: str | bytes, expected: list[Expected]
 ) -> None:
@@ -366,12 +367,24 @@ SPEED = settings(
 )
 KEYS = st.sampled_from([
     "workflow", "inputs", "vars", "steps", "id", "run", "call", "verify", "gate", "expect", "outputs", "stdout", "exit",
-    "glob", "in", "with", "function", "type", "default", "from", "pattern", "show", "timeout", "when", "<<", "x",
+    "glob", "in", "with", "foreach", "allow_empty", "function", "type", "default", "from", "pattern", "show", "timeout", "when", "<<", "x",
 ])  # fmt: skip
 SCALARS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
-        ["a", "${steps.a.x}", "${inputs.x}", "${", "checks:mentions", "../smoke", "(", "5m", "enum", "list"]
+        [
+            "a",
+            "${steps.a.x}",
+            "${inputs.x}",
+            "${each.x}",
+            "${",
+            "checks:mentions",
+            "../smoke",
+            "(",
+            "5m",
+            "enum",
+            "list",
+        ]
     ),
     st.integers(),
     st.booleans(),
