@@ -9,23 +9,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_workflow_exec.errors import EvidenceError
-from pytest_workflow_exec.events import Actor
-from pytest_workflow_exec.evidence import LOG_NAME, EvidenceLog
+from pytest_workflow_exec.events import Actor, Event
+from pytest_workflow_exec.evidence import LOG_NAME, EvidenceLog, Head
 from pytest_workflow_exec.redaction import Redactor
 
 
-@contextlib.contextmanager
-def opened(log: Path, *, run: str) -> Iterator[EvidenceLog]:
-    """Give a run's log, open for appending; what was appended is durable afterwards.
+def appended(log: Path, event: Event, *, run: str) -> Head:
+    """Append an event to a run's log and return the log's new head, once it is durable.
 
     Raises:
-        EvidenceError: It is broken, being written, somebody else's, or can't be written to.
+        EvidenceError: The log is broken, being written, somebody else's, or can't be written to.
+    """
+    with held(log, run=run) as evidence:
+        record = evidence.append(event)
+        evidence.barrier()
+        return record.head
+
+
+@contextlib.contextmanager
+def held(log: Path, *, run: str) -> Iterator[EvidenceLog]:
+    """Give a run's log, open for appending, while no other process can write to it.
+
+    Raises:
+        EvidenceError: It is broken, being written, or somebody else's.
     """
     if log.name != LOG_NAME:
         raise EvidenceError(f"{log} can't be written to: only a log named {LOG_NAME}, in the folder of its run, can")
     with contextlib.closing(EvidenceLog.reopen(log.parent, run, redactor=Redactor({}))) as evidence:
         yield evidence
-        evidence.barrier()
 
 
 def somebody() -> Actor:

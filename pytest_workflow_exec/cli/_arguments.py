@@ -78,9 +78,37 @@ def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+def _runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def _note(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
+    command.add_argument("text", metavar="TEXT", help="the remark")
+
+
+def _prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--older-than", metavar="DAYS", type=_days, help="how long ago they ended; never less than retention_days"
+    )
+    command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("--format", required=True, choices=FORMATS, help="what to write it as")
+    command.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to; a file that is there is kept")
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
+    "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
+    "export": ("Write a run for other tools.", _export),
+    "note": ("Add a remark to a run's log.", _note),
+    "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 
 
@@ -93,6 +121,12 @@ def _hash(text: str) -> str:
     if digest is None:
         raise argparse.ArgumentTypeError("a head is the whole hash: 64 hexadecimal digits")
     return digest
+
+
+def _days(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,5}", text, re.ASCII):
+        return int(text)
+    raise argparse.ArgumentTypeError("it must be a number of days")
 
 
 def _given(text: str) -> str | Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -43,22 +44,20 @@ def _run(argv: Sequence[str] | None) -> int:
     if arguments.command is None:
         tool.print_help()
         return _USAGE
-    code = _COMMANDS[arguments.command](arguments)
+    module = importlib.import_module(_COMMANDS[arguments.command], __package__)
+    run: Callable[[argparse.Namespace], int] = getattr(module, arguments.command)
+    code = run(arguments)
     sys.stdout.flush()
     return code
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    from ._verify import verify
-
-    return verify(arguments)
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    from ._show import show
-
-    return show(arguments)
-
-
 # Loaded when it is wanted: a verdict needs neither tables nor colours.
-_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"verify": _verify, "show": _show}
+_COMMANDS = {
+    "verify": "._verify",
+    "show": "._show",
+    "runs": "._runs",
+    "export": "._export",
+    "note": "._note",
+    "prune": "._prune",
+}
+"""The module of each command; its function has the command's name."""

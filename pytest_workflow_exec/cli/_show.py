@@ -58,5 +58,9 @@ def _facts(view: RunView, verdict: Verdict, log: Path, broken: str | None) -> di
         "torn_bytes": verdict.torn_bytes,
         "steps": [dataclasses.asdict(step) for step in view.steps.values()],
         "gates": [dataclasses.asdict(gate) for gate in view.gates],
-        "commands": {"started": view.commands_started, "refused": view.refused},
+        "commands": {"started": len(view.commands), "refused": view.refused},
+        "sessions": view.sessions,
+        "recoveries": view.recoveries,
+        "redo": dict(view.redo) or None,
+        "notes": [dataclasses.asdict(note) for note in view.notes],
     }

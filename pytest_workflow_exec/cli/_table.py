@@ -59,10 +59,14 @@ def _header(view: RunView, log: Path, torn_bytes: int) -> Iterator[str]:
     yield f"run       {escape(view.run or 'unknown')}"
     yield f"workflow  {escape(view.workflow or 'unknown')}"
     yield f"started   {_moment(view.started)}{f' by {escape(view.starter)}' if view.starter else ''}"
+    for number, began in enumerate(view.sessions[1:], start=2):
+        yield f"resumed   {_moment(began)}, session {number}"
     yield f"result    {_result(view)}"
     yield f"evidence  {escape(str(log))}"
     if view.head is not None:
         yield f"head      {view.head.seq} {view.head.hash}"
+    if view.recoveries:
+        yield f"recovered {view.recoveries} records that were not written whole; what follows them went on without"
     if torn_bytes:
         yield f"torn      the last record was not written whole ({torn_bytes} bytes)"
 
@@ -106,10 +110,19 @@ def _below(view: RunView) -> Iterator[str]:
         )
         if gate.reason:
             yield f"          reason: {escape(gate.reason)}"
-    yield f"commands  {view.commands_started} run, {len(view.refused)} refused"
+    if view.redo:
+        yield f"redo      {escape(str(view.redo.get('step')))}: {escape(str(view.redo.get('reason')))}"
+    for step in view.steps.values():
+        if step.reasons:
+            yield f"again     {escape(step.id)}: {escape('; '.join(step.reasons))}"
+    yield f"commands  {len(view.commands)} run, {len(view.refused)} refused"
     for refusal in view.refused:
         argv = escape("[" + ", ".join(refusal["argv"]) + "]")
         yield f"refused   {escape(refusal['step'])}: {argv}: {escape(refusal['reason'])}"
+    for note in view.notes:
+        about = f" on {note.step}" if note.step else ""
+        yield f"note      {_moment(note.written)} {escape(note.who + about)}:"
+        yield from (f"          {line}" for line in lines(note.text))
     for step in view.steps.values():
         if step.message:
             yield f"{escape(step.outcome):<9} {escape(step.id)}:"

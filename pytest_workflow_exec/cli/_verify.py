@@ -46,7 +46,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def _record(verdict: Verdict, log: Path, asked: Asked, *, expect_head: str | None) -> Head:
-    from ._append import opened, somebody
+    from ._append import appended, somebody
 
     if verdict.run is None or verdict.word in _NEVER_RECORDED:
         raise LogUnreadableError(f"the verdict is not recorded: nothing is appended to a log that is {verdict.word}")
@@ -56,8 +56,7 @@ def _record(verdict: Verdict, log: Path, asked: Asked, *, expect_head: str | Non
                   "min_assurance": asked.min_assurance},
         "verifier": version(),
     }  # fmt: skip
-    with opened(log, run=verdict.run) as evidence:
-        return evidence.append(Event(type="verification", actor=somebody(), data=facts)).head
+    return appended(log, Event(type="verification", actor=somebody(), data=facts), run=verdict.run)
 
 
 def _lines(verdict: Verdict, log: Path) -> list[str]:

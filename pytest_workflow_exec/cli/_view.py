@@ -21,10 +21,17 @@ class StepView:
     kind: str = ""
     outcome: str = NOT_STARTED
     attempt: int | None = None
+    digest: str | None = None
+    """SHA-256 of its definition, in hex."""
     started: str | None = None
+    ended: str | None = None
     duration_s: float | None = None
     message: str = ""
     waits_for: str | None = None
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """SHA-256 of each file that it left, in hex, by its path from the project."""
+    reasons: tuple[str, ...] = ()
+    """Why it ran again, though it had passed before."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,29 @@ class GateView:
     assurance: str
     reason: str
     decided: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CommandView:
+    """One command that ran."""
+
+    step: str
+    attempt: int | None
+    argv: tuple[str, ...]
+    exit: int | None = None
+    """None if it has no end, or was ended by a signal."""
+    started: str
+    ended: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NoteView:
+    """One remark that a person added."""
+
+    step: str | None
+    who: str
+    text: str
+    written: str
 
 
 class RefusalView(TypedDict):
@@ -60,9 +90,18 @@ class RunView:
         self.finished: str | None = None
         self.result: str | None = None
         self.head: Head | None = None
+        self.sessions: list[str] = []
+        """When each of them began."""
+        self.commit: str | None = None
+        self.plan_digest: str | None = None
+        self.redo: Mapping[str, Json] = {}
+        """The step that a person wanted to run again in the last session, with the reason."""
+        self.recoveries = 0
+        self.notes: list[NoteView] = []
+        self.commands: list[CommandView] = []
         self.steps: dict[str, StepView] = {}
+        self._earlier: dict[str, StepView] = {}
         self.gates: list[GateView] = []
-        self.commands_started = 0
         self.refused: list[RefusalView] = []
 
     def take(self, records: Iterable[Record]) -> None:
@@ -79,14 +118,39 @@ class RunView:
 
     def start(self, record: Record) -> None:
         """Take in the start of the run."""
-        data = record.data
         self.run, self.started = record.run, record.ts
-        self.workflow = _text(data.get("workflow"))
-        self.starter = _text(_mapping(data.get("starter")).get("user"))
+        self.workflow = _text(record.data.get("workflow"))
+        self.starter = _text(_mapping(record.data.get("starter")).get("user"))
+        self.resume(record)
+
+    def resume(self, record: Record) -> None:
+        """Take in the start of a session: what is planned now, and nothing of it has an end yet."""
+        data = record.data
+        self.sessions.append(record.ts)
+        self.finished, self.result, self._earlier = None, None, {**self._earlier, **self.steps}
+        self.commit = _some_text(_mapping(data.get("repository")).get("commit"))
+        self.plan_digest, self.redo = _some_text(data.get("plan_digest")), _mapping(data.get("redo"))
+        self.steps = {}
         steps = _mapping(data.get("plan")).get("steps")
         for step in map(_mapping, steps if isinstance(steps, list) else []):
             name = _text(step.get("id"))
-            self.steps[name] = StepView(id=name, kind=_text(step.get("kind")))
+            self.steps[name] = StepView(id=name, kind=_text(step.get("kind")), digest=_some_text(step.get("digest")))
+
+    def invalidate(self, record: Record) -> None:
+        """Take in why a step that had passed runs again."""
+        reasons = record.data.get("reasons")
+        told = tuple(map(_text, reasons if isinstance(reasons, list) else []))
+        step = self._step(record)
+        self.steps[step.id] = dataclasses.replace(step, reasons=told)
+
+    def recover(self, _record: Record) -> None:
+        """Take in that a writer went on behind a record that was not written whole."""
+        self.recoveries += 1
+
+    def note(self, record: Record) -> None:
+        """Take in a remark."""
+        text = _text(record.data.get("text"))
+        self.notes.append(NoteView(step=record.step, who=record.actor.id, text=text, written=record.ts))
 
     def finish(self, record: Record) -> None:
         """Take in the end of the run."""
@@ -95,8 +159,8 @@ class RunView:
     def start_step(self, record: Record) -> None:
         """Take in the start of a step, which has no end so far."""
         step = self._step(record)
-        self.steps[step.id] = StepView(
-            id=step.id,
+        self.steps[step.id] = dataclasses.replace(
+            step,
             kind=step.kind or _text(record.data.get("kind")),
             outcome=NO_END,
             attempt=record.attempt,
@@ -106,14 +170,23 @@ class RunView:
     def finish_step(self, record: Record) -> None:
         """Take in the end of a step."""
         data, duration = record.data, record.data.get("duration_s")
-        waits_for = data.get("waits_for")
-        self.steps[self._step(record).id] = dataclasses.replace(
-            self._step(record),
-            outcome=_text(data.get("outcome")).replace("_", " "),
+        step, outcome = self._step(record), _text(data.get("outcome")).replace("_", " ")
+        if outcome == "carried" and step.id in self._earlier:
+            # When and for how long it ran is told by the session that ran it.
+            earlier = self._earlier[step.id]
+            self.steps[step.id] = dataclasses.replace(
+                earlier, kind=step.kind, digest=step.digest, outcome=outcome, message="", reasons=()
+            )
+            return
+        self.steps[step.id] = dataclasses.replace(
+            step,
+            outcome=outcome,
             attempt=record.attempt,
+            ended=record.ts,
             duration_s=duration if isinstance(duration, (int, float)) else None,
             message=_text(data.get("message")),
-            waits_for=waits_for if isinstance(waits_for, str) else None,
+            waits_for=_some_text(data.get("waits_for")),
+            files=_files(data),
         )
 
     def decide(self, record: Record) -> None:
@@ -121,16 +194,25 @@ class RunView:
         words = {key: _text(record.data.get(key)) for key in ("decision", "approver", "channel", "assurance", "reason")}
         self.gates.append(GateView(step=record.step or "", decided=record.ts, **words))
 
-    def start_command(self, _record: Record) -> None:
+    def start_command(self, record: Record) -> None:
         """Take in the start of a command."""
-        self.commands_started += 1
+        self.commands.append(
+            CommandView(step=record.step or "", attempt=record.attempt, argv=_argv(record), started=record.ts)
+        )
+
+    def finish_command(self, record: Record) -> None:
+        """Take in the end of a command: of those of that step with that command line, the first without one."""
+        wanted, status = (record.step, record.attempt, _argv(record)), record.data.get("exit")
+        for place, command in enumerate(self.commands):
+            if (command.step, command.attempt, command.argv) == wanted and command.ended is None:
+                exit_status = status if isinstance(status, int) else None
+                self.commands[place] = dataclasses.replace(command, exit=exit_status, ended=record.ts)
+                return
 
     def refuse_command(self, record: Record) -> None:
         """Take in a refused command."""
-        argv = record.data.get("argv")
-        arguments = [_text(argument) for argument in argv] if isinstance(argv, list) else []
         reason = _text(record.data.get("reason"))
-        self.refused.append({"step": record.step or "", "argv": arguments, "reason": reason})
+        self.refused.append({"step": record.step or "", "argv": list(_argv(record)), "reason": reason})
 
     def _step(self, record: Record) -> StepView:
         name = record.step or ""
@@ -139,11 +221,16 @@ class RunView:
 
 _TAKES = {
     "run.started": RunView.start,
+    "run.resumed": RunView.resume,
     "run.finished": RunView.finish,
+    "step.invalidated": RunView.invalidate,
+    "recovery": RunView.recover,
+    "note": RunView.note,
     "step.started": RunView.start_step,
     "step.finished": RunView.finish_step,
     "gate.decided": RunView.decide,
     "command.started": RunView.start_command,
+    "command.finished": RunView.finish_command,
     "command.refused": RunView.refuse_command,
 }
 
@@ -154,3 +241,17 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 
 def _text(value: Json) -> str:
     return "" if value is None else str(value)
+
+
+def _some_text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _argv(record: Record) -> tuple[str, ...]:
+    argv = record.data.get("argv")
+    return tuple(map(_text, argv)) if isinstance(argv, list) else ()
+
+
+def _files(data: Mapping[str, Json]) -> Mapping[str, str]:
+    files = map(_mapping, _mapping(data.get("files")).values())
+    return {_text(file.get("path")): _text(file.get("sha256")) for file in files}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,15 +13,19 @@ import pytest
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.events import Event
+from pytest_workflow_exec.evidence import EvidenceLog
 from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.redaction import Redactor
 from tests.evidence._logs import (
     begun,
     decided,
     ended,
     finished,
+    lines_in,
     note,
     passed_run,
     records_in,
+    resumed,
     started,
     written,
 )
@@ -218,3 +224,35 @@ def _without_colors(screen: str) -> str:
     import re
 
     return re.sub(r"\x1b\[[0-9;]*m", "", screen)
+
+
+def test_a_run_that_went_on_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    """Sessions, recoveries, what runs again and why; a carried step keeps the time of the session that ran it."""
+    path = written(
+        tmp_path, [*passed_run()[:10], begun("publish"), ended("publish", Outcome.FAILED), note(text="t" * 99)]
+    )
+    os.truncate(path, path.stat().st_size - 20)
+    redo = {"step": "approve", "reason": "another look", "who": "alice"}
+    with contextlib.closing(EvidenceLog.reopen(path.parent, path.parent.name, redactor=Redactor({}))) as log:
+        for event in (
+            resumed(carried=["build"], redo=redo),
+            events.step_invalidated("approve", reasons=["asked for: another look"]),
+            ended("build", Outcome.CARRIED, duration_s=0.0),
+            begun("approve", attempt=2),
+        ):
+            log.append(event)
+    records = [json.loads(line) for line in lines_in(path) if line.endswith(b'"}\n')]
+
+    done = workflow_exec("show", path, cwd=tmp_path)
+    facts = json.loads(workflow_exec("show", path, "--json", cwd=tmp_path).stdout)
+
+    assert done.returncode == 0
+    assert f"resumed   {records[-4]['ts'][:19].replace('T', ' ')} UTC, session 2\n" in done.stdout
+    assert "recovered 1 records that were not written whole" in done.stdout
+    assert "redo      approve: another look\nagain     approve: asked for: another look\n" in done.stdout
+    rows = _rows(done.stdout)
+    assert rows[0] == ["1", "build", "run", "carried", "0.2s", records[1]["ts"][11:19]]
+    assert rows[1][3:7] == ["started,", "no", "end:", "effect"]
+    assert rows[2][3:] == ["not", "started"]
+    assert (len(facts["sessions"]), facts["recoveries"], facts["redo"], facts["result"]) == (2, 1, redo, None)
+    assert facts["steps"][1]["reasons"] == ["asked for: another look"]
