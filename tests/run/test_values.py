@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.model import Outcome, Reference, Template
+from pytest_workflow_exec.model import EachReference, Outcome, Reference, Template
 from pytest_workflow_exec.run import FileOutput, StepOutputs, Values
 
 VERSION = Reference(scope="inputs", path=("version",))
@@ -127,3 +127,16 @@ def test_only_inputs_are_known_before_the_first_step(tmp_path: Path) -> None:
     assert known.known(template("v", VERSION)) == "v1.2.3"
     assert known.known(template(Reference(scope="vars", path=("tag",)))) == "v1.2.3"
     assert known.known(template(WHEEL)) is None
+
+
+def test_value_of_a_case_is_a_value_like_any_other(tmp_path: Path) -> None:
+    """It is known before any step ran, exactly itself in a pattern, of its own type alone, and never an option."""
+    here = values(tmp_path)
+    dotted, number = (EachReference(scope="each", path=("x",), value=value) for value in ("a.b", 3))
+
+    assert here.known(template("v", dotted, number)) == "va.b3"
+    assert here.pattern(template("v.", dotted)) == "v.a\\.b"
+    assert here.argument_value(template(number)) == 3
+    assert here.text(template(EachReference(scope="each", path=("x",), value=True))) == "true"
+    with pytest.raises(OutputError, match="becomes the option '-rf'"):
+        here.known(template(EachReference(scope="each", path=("x",), value="-rf")))
