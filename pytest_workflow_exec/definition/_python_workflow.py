@@ -28,7 +28,7 @@ from ._python_source import (
 from ._python_steps import MODULE, DeclaredFunction, FunctionReader, read_functions
 from ._schema import DeclarationModel
 from ._source_checks import declaration_mark
-from ._spellings import decorated_functions, is_test
+from ._spellings import decorated_functions, is_fixture, is_test
 from ._texts import Files, read_variables
 from ._validation import validated
 from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
@@ -130,7 +130,8 @@ def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], pr
     if not functions:
         problems.at((), "has no steps; write @step, @gate or test_* functions")
     collected = {function.written_as or function.name for function in functions}
-    for name, node in decorated_functions(tree).items():
+    tests = {name: node for name, node in functions_in(tree).items() if is_test(node) and not is_fixture(node)}
+    for name, node in {**tests, **decorated_functions(tree)}.items():
         if name in collected:
             continue
         why = "something other than this file leaves it out"

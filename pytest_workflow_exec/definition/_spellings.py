@@ -24,6 +24,11 @@ def is_test(node: ast.AST) -> bool:
     return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")
 
 
+def is_fixture(node: FunctionNode) -> bool:
+    """Return whether a function is a fixture, as far as its decorators tell."""
+    return any("fixture" in ast.unparse(decorator).partition("(")[0] for decorator in node.decorator_list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spellings:
     """How a module spells the decorators: `step`, `s` after `import step as s`, `pwe.step`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_workflow_exec.approval import ask_reason
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.run import (
@@ -17,6 +18,7 @@ from pytest_workflow_exec.run import (
     Redo,
     Resumption,
     RunLock,
+    lost_runs,
     newest_run,
     resumption_of,
     run_named,
@@ -125,14 +127,30 @@ def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption
     return onward.resumption(workflow, present, reason=reason)
 
 
-def said_of(workflow: Workflow, resumption: Resumption | None, *, until: StepId | None) -> Iterator[str]:
+def lost_of(workflow: Workflow) -> Iterator[str]:
+    """Give what a person is told if runs of the workflow began here and nothing is left of them."""
+    lost = lost_runs(workflow.root, workflow.name, anywhere=True)
+    if lost:
+        count = f"{len(lost)} runs" if len(lost) > 1 else "a run"
+        yield (
+            f"warning: the ledger knows {count} of workflow {workflow.name!r} that left no evidence here "
+            f"(newest {lost[0]}): see workflow-exec runs"
+        )
+
+
+def said_of(
+    workflow: Workflow, resumption: Resumption | None, *, until: StepId | None, earlier_root: Json = None
+) -> Iterator[str]:
     """Give what a person is told when a run goes on: how much is carried, and why what had passed runs again.
 
     Args:
         until: The last step that is to run; None for all.
+        earlier_root: The project in which the run was begun; None if that is not known.
     """
     if resumption is None:
         return
+    if earlier_root not in (None, str(workflow.root)):
+        yield f"warning: run {resumption.run} was begun in {earlier_root}; what it did there may not be done here"
     asked = [step.id for step in steps_until(workflow, until)]
     carried = [step for step in asked if step in resumption.carried]
     yield (

@@ -37,7 +37,7 @@ from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import Durability, PolicySettings, load_settings
 
 from ._inputs import given_inputs
-from ._onward import Onward, onward, problems_of, said_of, with_reason
+from ._onward import Onward, lost_of, onward, problems_of, said_of, with_reason
 from ._order import cuts
 from ._planned import planned
 from ._session import WorkflowSession
@@ -105,9 +105,12 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     prepared = _prepared(session, _running(session, items), terminal_problem=terminal_problem())
     session.awaited |= {each.workflow.name for each in prepared}
     try:
-        for settings in [each.settings() for each in prepared]:
+        for each, settings in [(each, each.settings()) for each in prepared]:
+            for line in lost_of(settings.workflow):
+                session.lines.say(line)
             session.runs[settings.workflow.name] = Run.open(settings)
-            for line in said_of(settings.workflow, settings.resumption, until=settings.until):
+            until, root = settings.until, each.earlier_root
+            for line in said_of(settings.workflow, settings.resumption, until=until, earlier_root=root):
                 session.lines.say(line)
     except (LockHeldError, PreflightError) as error:
         raise pytest.UsageError(str(error)) from error
@@ -180,6 +183,11 @@ class _Preparation:
         self._present = self._look()
         self._resumption = self._work_out()
         self._check()
+
+    @property
+    def earlier_root(self) -> Json:
+        """The project in which the run that goes on was begun."""
+        return None if self._onward is None else self._onward.history.facts.get("root")
 
     def settings(self) -> RunSettings:
         """Return what the run is started with; asks for the reason of a step that is to run again.

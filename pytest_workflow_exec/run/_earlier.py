@@ -18,6 +18,7 @@ from pytest_workflow_exec.evidence import (
     find_run,
     is_sealed,
     open_log,
+    read_ledgers,
     record_of,
     runs_directory,
     whole_record,
@@ -48,13 +49,34 @@ def newest_run(root: Path, workflow: str) -> EarlierRun | None:
     """Return the newest run of a workflow; None if there is none that ever began.
 
     Raises:
-        LogUnreadableError: A log can't be read that may be of a newer run.
+        LogUnreadableError: A log can't be read that may be of a newer run, or a newer one's is gone.
     """
+    found = next(_runs_of(root, workflow), None)
+    for run in lost_runs(root, workflow):
+        if found is None or run > found.id:
+            message = f"the project's ledger knows run {run} of workflow {workflow!r}, but its evidence is gone"
+            raise LogUnreadableError(message)
+    return found
+
+
+def lost_runs(root: Path, workflow: str, *, anywhere: bool = False) -> list[RunId]:
+    """Return the runs of a workflow that began here and whose evidence is gone, though nobody pruned them; newest first.
+
+    Args:
+        anywhere: Whether the copy of the ledger outside the project counts, too.
+    """
+    ledgers = read_ledgers(root)
+    entries = [*ledgers.project.entries, *(ledgers.user.entries if anywhere else ())]
+    pruned = {entry.run for entry in entries if entry.event == "pruned"}
+    known = {entry.run for entry in entries if entry.workflow == workflow} - pruned
+    return sorted((run for run in known if not (runs_directory(root) / run / LOG_NAME).exists()), reverse=True)
+
+
+def _runs_of(root: Path, workflow: str) -> Iterator[EarlierRun]:
     for log in _logs(root):
         first = _first_record(log)
         if first is not None and first.data.get("workflow") == workflow:
-            return _earlier(log, first)
-    return None
+            yield _earlier(log, first)
 
 
 def run_named(reference: str, root: Path) -> EarlierRun:

@@ -217,6 +217,24 @@ def test_step_that_was_not_collected_is_refused(project: Path) -> None:
     assert problem.line == 6
 
 
+def test_test_that_was_not_collected_is_refused(project: Path) -> None:
+    """So would a plain test be, in a class that pytest does not take for one of tests; a fixture is none."""
+    source = (
+        "import pytest\n@step\ndef a(): ...\n@pytest.fixture\ndef test_data(): ...\n"
+        "class Deploy:\n    def test_it(self): ...\ndef test_b(): ...\n"
+    )
+    problems = refused(project, HEAD.format("") + source, without=["Deploy.test_it", "test_b", "test_data"])
+
+    assert [
+        "the step 'Deploy.test_it' was not" in problems[0].message,
+        "the step 'test_b' was" in problems[1].message,
+    ] == [
+        True,
+        True,
+    ]
+    assert len(problems) == 2
+
+
 def test_values_of_steps_are_known_when_they_ran(project: Path) -> None:
     """A gate may show any value of a `@step`, as what it returns isn't known before."""
     workflow = collect(project, HEAD.format("") + "@step\ndef a(): ...\n@gate(show=['a.any'])\ndef b(): ...\n")

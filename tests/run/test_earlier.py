@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pytest_workflow_exec.errors import LogUnreadableError
-from pytest_workflow_exec.run import newest_run, run_named
+from pytest_workflow_exec.run import lost_runs, newest_run, run_named
 
 from .conftest import Project
 
@@ -90,3 +91,33 @@ def test_no_runs(tmp_path: Path) -> None:
     """A project without runs has none, and looking makes no folder."""
     assert newest_run(tmp_path, "flow") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lost_evidence_closes_the_way(project: Project) -> None:
+    """A run that the project's ledger knows, newer than any log, and whose log is gone: nothing begins in silence."""
+    before = project.open(FLOW)
+    project.go_through(before)
+    run = project.open(FLOW)
+    run.close(interrupted=False)
+    run.log_path.unlink()
+
+    with pytest.raises(LogUnreadableError, match=f"ledger knows run {run.id}"):
+        newest_run(project.root, "flow")
+    after = project.open(FLOW)
+    project.go_through(after)
+
+    found = newest_run(project.root, "flow")
+    assert found is not None
+    assert found.id == after.id
+    assert lost_runs(project.root, "flow") == [run.id]
+
+
+def test_ledger_elsewhere_tells_what_the_project_forgot(project: Project) -> None:
+    """If the whole folder of evidence is gone, only the user's copy of the ledger knows: that is said, not refused."""
+    run = project.open(FLOW)
+    run.close(interrupted=False)
+    shutil.rmtree(project.root / ".workflow-exec")
+
+    assert newest_run(project.root, "flow") is None
+    assert lost_runs(project.root, "flow") == []
+    assert lost_runs(project.root, "flow", anywhere=True) == [run.id]
