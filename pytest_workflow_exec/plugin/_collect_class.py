@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pytest
@@ -39,6 +40,10 @@ class WorkflowClass(pytest.Class):
         Raises:
             DefinitionError: pytest would leave out a step of it.
         """
+        if _is_unittest(self.obj):
+            # pytest would run its tests, also one called `runTest`, by way of unittest, where none is a step.
+            self._refuse_unittest()
+            return
         module = self.getparent(pytest.Module)
         methods = self._methods("" if module is None else module.obj.__name__)
         self._ids = frozenset(f"{self.title}.{name}" for name in methods)
@@ -50,6 +55,11 @@ class WorkflowClass(pytest.Class):
         self._found = tuple(class_of_steps(node) for node in found)
         for node in self._found:
             yield from node.find() if isinstance(node, WorkflowClass) else (node,)
+
+    def _refuse_unittest(self) -> None:
+        owners = self._owners()
+        if "runTest" in owners or any(self._is_step(base, name) for name, base in owners.items()):
+            raise DefinitionError([self._problem("it is a unittest.TestCase; write its steps in a plain class")])
 
     def _methods(self, module: str) -> Mapping[str, object]:
         """Return its steps as attributes, in pytest's order: those of its bases first."""
@@ -106,6 +116,12 @@ def class_of_steps(node: pytest.Item | pytest.Collector) -> pytest.Item | pytest
         return node
     made: WorkflowClass = WorkflowClass.from_parent(node.parent, name=node.name)
     return made
+
+
+def _is_unittest(obj: object) -> bool:
+    # A class of unittest exists only where something has imported it.
+    unittest = sys.modules.get("unittest")
+    return unittest is not None and isinstance(obj, type) and issubclass(obj, unittest.TestCase)
 
 
 def _function(attribute: object) -> object:

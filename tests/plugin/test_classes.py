@@ -7,6 +7,8 @@ from .conftest import Project
 HEAD = "from pytest_workflow_exec import Workflow, gate, step\nWORKFLOW = Workflow()\n"
 
 SITE = """
+from unittest import TestCase
+
 import pytest
 from pydantic import BaseModel
 from pytest_workflow_exec import Workflow, step
@@ -104,6 +106,14 @@ BROKEN = {
     "new": (
         "class TestX:\n    def __new__(cls): ...\n    def test_one(self): open('ran-one', 'w')\n",
         "it has __new__",
+    ),
+    "unittest": (
+        "from unittest import TestCase as C\nclass A(C): ...\nclass Site(A):\n    @step\n    def one(self): ...\n",
+        "the class Site: it is a unittest.TestCase",
+    ),
+    "whole": (
+        "from unittest import TestCase as C\ndef test_one(): ...\nclass Site(C):\n    def runTest(self): ...\n",
+        "the class Site: it is a unittest.TestCase",
     ),
     "name": ("class Site:\n    @step\n    def one(self): ...\n", "'Site.one' was not collected; no class"),
     "off": ("class TestX:\n    __test__ = False\n    @step\n    def one(self): ...\n", "'TestX.one' was not collected"),
