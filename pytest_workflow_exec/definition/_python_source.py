@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ._problems import Mark
@@ -112,36 +112,11 @@ def _members(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, FunctionN
 
 def segment(lines: Sequence[bytes], function: FunctionNode) -> bytes:
     """Return those of a file's lines that a function stands in, from its first decorator to its end."""
-    return b"\n".join(lines[number - 1] for number in _lines_of(function))
+    return b"\n".join(lines[number - 1] for number in lines_of(function))
 
 
-def rest_of_module(lines: Sequence[bytes], tree: ast.Module, steps: Container[ast.AST], *, but: str) -> bytes:
-    """Return the lines of a module's statements that its steps share: helpers, fixtures, constants, imports.
-
-    Args:
-        steps: The functions that are steps, and the classes that hold some.
-        but: The name that is assigned in a statement which does not count.
-    """
-    shared = [node for node in tree.body if node not in steps and not _assigns(node, but) and not _is_text(node)]
-    return b"\n".join(lines[number - 1] for node in shared for number in _lines_of(node))
-
-
-def _assigns(node: ast.stmt, name: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def segment_without(lines: Sequence[bytes], node: ast.ClassDef, functions: Iterable[FunctionNode]) -> bytes:
-    """Return the lines of a class, from its first decorator to its end, without those of some functions."""
-    left_out = {number for function in functions for number in _lines_of(function)}
-    return b"\n".join(lines[number - 1] for number in _lines_of(node) if number not in left_out)
-
-
-def _lines_of(node: ast.stmt) -> range:
+def lines_of(node: ast.stmt) -> range:
+    """Return the numbers of the lines that a statement stands in, from its first decorator to its end."""
     decorators = node.decorator_list if isinstance(node, (*FUNCTION, ast.ClassDef)) else []
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     return range(first, (node.end_lineno or node.lineno) + 1)

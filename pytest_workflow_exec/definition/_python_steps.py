@@ -27,9 +27,6 @@ from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
 from ._whens import check_covered, filled_when, read_when
 
-MODULE = ""
-"""The name of the module among its classes."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredFunction:
@@ -67,8 +64,8 @@ class FunctionReader:
     lines: Sequence[bytes]
     """The file's."""
     nodes: Mapping[str, FunctionNode]
-    frames: Mapping[str, str]
-    """The digest of each class without its steps: what its methods share; of the module, under `MODULE`."""
+    shared: str
+    """The digest of what the steps of the file share: its source without theirs."""
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     ids: frozenset[str]
@@ -152,10 +149,9 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         idempotent=isinstance(marks, StepOptions) and marks.idempotent,
         max_age_s=marks.max_age_s if isinstance(marks, StepOptions) else None,
     )
-    text = {function.written_as or function.name: digest_of_bytes(segment(reader.lines, node))}
-    shared = {f"class {name}": reader.frames[name] for name in function.classes if name in reader.frames}
-    shared["module"] = reader.frames[MODULE]
-    return with_digest(step, root=reader.files.root, variables=reader.variables, sources={**text, **shared})
+    own = digest_of_bytes(segment(reader.lines, node))
+    sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
+    return with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
 
 
 def _node_of(reader: FunctionReader, function: DeclaredFunction) -> FunctionNode | None:

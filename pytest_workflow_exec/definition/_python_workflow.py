@@ -16,18 +16,11 @@ from ._inputs import read_inputs
 from ._names import quoted
 from ._problems import Problems
 from ._python_cases import text_keys
-from ._python_source import (
-    SourceError,
-    classes_in,
-    functions_in,
-    mark_of,
-    parse_module,
-    rest_of_module,
-    segment_without,
-)
-from ._python_steps import MODULE, DeclaredFunction, FunctionReader, read_functions
+from ._python_source import FunctionNode, SourceError, functions_in, mark_of, parse_module
+from ._python_steps import DeclaredFunction, FunctionReader, read_functions
 from ._schema import DeclarationModel
-from ._source_checks import declaration_mark
+from ._shared_source import shared_source
+from ._source_checks import DECLARATION, declaration_mark
 from ._spellings import decorated_functions, is_fixture, is_test
 from ._texts import Files, read_variables
 from ._validation import validated
@@ -59,6 +52,7 @@ def python_workflow(
     path, root = absolute(path), absolute(root)
     check_in_project(path, root)
     tree = _tree(path, source)
+    nodes = functions_in(tree)
     problems = Problems(path, fallback=declaration_mark(tree))
     model = validated(DeclarationModel, _declared(declaration), (), problems)
     specs, groups = read_inputs(text_keys(declaration.inputs), problems)
@@ -69,8 +63,8 @@ def python_workflow(
         problems=problems,
         files=files,
         lines=source.splitlines(),
-        nodes=functions_in(tree),
-        frames=_frames(tree, source.splitlines()),
+        nodes=nodes,
+        shared=_shared(source, tree, nodes, functions),
         inputs=groups,
         variables=variables,
         ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
@@ -115,15 +109,12 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 
 
-def _frames(tree: ast.Module, lines: Sequence[bytes]) -> Mapping[str, str]:
-    decorated, classes = decorated_functions(tree), classes_in(tree)
-    steps = {name: node for name, node in functions_in(tree).items() if name in decorated or is_test(node)}
-    holders = {classes[name.split(".")[0]] for name in steps if "." in name}
-    rest = rest_of_module(lines, tree, {*steps.values(), *holders}, but="WORKFLOW")
-    return {
-        MODULE: digest_of_bytes(rest),
-        **{name: digest_of_bytes(segment_without(lines, node, steps.values())) for name, node in classes.items()},
-    }
+def _shared(
+    source: bytes, tree: ast.Module, nodes: Mapping[str, FunctionNode], functions: Sequence[DeclaredFunction]
+) -> str:
+    written = {function.written_as or function.name for function in functions}
+    steps = {name: node for name, node in nodes.items() if name in written}
+    return digest_of_bytes(shared_source(source, tree, steps, declaration=DECLARATION))
 
 
 def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:

@@ -114,18 +114,14 @@ def test_references_name_methods(project: Path) -> None:
     assert str(gate.question.references[0]) == "${steps.TestSite.build.wheel}"
 
 
-def test_digest_of_a_method_covers_what_its_class_shares(project: Path) -> None:
-    """A step changes with its own source and with its classes' other members, not with another step of them."""
-    in_site = ["TestSite.build", "TestSite.deploy", "TestSite.approve"]
+def test_digest_of_a_method_covers_what_the_steps_share(project: Path) -> None:
+    """A step changes with its own source and with everything in the file that is no step, not with another step."""
+    every = ["TestSite.build", "TestSite.deploy", "TestSite.TestPage.test_page", "TestSite.approve"]
     assert changed(project, "def deploy(self): ...", "def deploy(self): pass") == ["TestSite.deploy"]
     assert changed(project, "def build(self): ...", "def build(self): pass") == ["TestSite.build"]
-    assert changed(project, 'word = "x"', 'word = "y"') == in_site
-    assert changed(project, "class TestPage:", "class TestPage:  # one") == [
-        "TestSite.build",
-        "TestSite.deploy",
-        "TestSite.TestPage.test_page",
-        "TestSite.approve",
-    ]
+    assert changed(project, 'word = "x"', 'word = "y"') == every
+    assert changed(project, "class TestPage:", "class TestPage(object):") == every
+    assert changed(project, "class TestPage:", "class TestPage:  # a remark") == []
 
 
 @pytest.mark.parametrize(

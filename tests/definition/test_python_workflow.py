@@ -155,6 +155,14 @@ def test_only_the_functions_own_source_changes_its_digest(project: Path) -> None
     ]
 
 
+def test_name_of_a_step_hides_no_source(project: Path) -> None:
+    """Whatever a step is called, a change of it changes its digest, and its alone."""
+    source = HEAD.format("") + "@step\ndef module(): return 1\ndef test_a(): ...\n"
+    before, after = collect(project, source), collect(project, source.replace("return 1", "return 2"))
+
+    assert [one.digest != two.digest for one, two in zip(before.steps, after.steps, strict=True)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("declared", "fragment"),
     [
