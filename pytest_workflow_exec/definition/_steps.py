@@ -118,7 +118,8 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
     steps = _read_cases(reader, read, model, where, always=always)
     if kind == "gate":
         read.gates.add(model.id)
-    read.keys.update(dict.fromkeys((step.id for step in steps), _keys_of(model, kind)))
+    ids = [model.id] if model.foreach is None else [step.id for step in steps]
+    read.keys.update(dict.fromkeys(ids, _keys_of(model, kind)))
     defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
     for step in steps:
         if step.when is not None:
@@ -126,8 +127,6 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
     if model.when is None and defaults:
         problems.at_key((*where, "outputs"), "a default is for a step that may not apply; this one has no when")
     read.steps.extend(steps)
-    if not steps and model.foreach is None:
-        read.cases[model.id] = None
 
 
 def _read_cases(reader: _Reader, read: _Read, model: StepModel, where: Where, *, always: bool) -> list[Step]:
