@@ -185,6 +185,8 @@ class _Judge:
                 if used in self._wanted:
                     self._wanted.add(step.id)
                 yield f"step {used!r}, whose outputs it uses, runs again"
+        for gone in sorted(past.used - self._steps.keys()):
+            yield f"step {gone!r}, whose outputs it uses, is not in the plan any more"
 
     def _ran_before(self, step: StepId) -> bool:
         # Case-less names of steps with cases stand for their cases, which are judged one by one.
