@@ -9,13 +9,15 @@ from urllib.parse import quote
 from pytest_workflow_exec.digests import digest_of
 from pytest_workflow_exec.model import CaseValue, Reference, Step, StepId, Template, case_text
 
-from ._known import KnownValues, UnknownError
+from ._known import KnownValues, NotGivenError, UnknownError
 from ._names import MAX_NAME_LENGTH, quoted, value_name_problem
 from ._problems import Problems, Where
 from ._scalars import typed_scalar
 from ._templates import Scope, TemplateError, parse_template
 from ._yaml_tree import Plain
 
+_OPEN = "?"
+"""No value has this name: it would be spelled `%3F`."""
 _MAX_NUMBER = 10**MAX_NAME_LENGTH
 _EARLY = "a list must be known before any step runs"
 _TOO_EARLY: Mapping[str, str] = {
@@ -33,6 +35,11 @@ class Case:
     value: CaseValue
     name: str
     """Its text, with everything but letters, digits and `.`, `_`, `-`, `+`, `~` as in a URL."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it stands for all cases of a list that isn't known, where nothing will be run."""
+        return self.name == _OPEN
 
     def of(self, step: StepId) -> StepId:
         """Return the id of the step's case: `deploy[web1]`."""
@@ -72,7 +79,10 @@ class CaseReader:
             self.problems.at_key((*where, variable), problem)
             return None
         place = (*where, variable)
-        values = self._values(listed, place)
+        try:
+            values = self._values(listed, place)
+        except NotGivenError:
+            return (Case(variable=variable, value=_OPEN, name=_OPEN),)
         if values is None:
             return None
         if not values and not allow_empty:
@@ -159,6 +169,8 @@ class CaseReader:
         return self.scope.problem(reference) if early is None else f"{reference}: {early}"
 
     def _say(self, where: Where, error: UnknownError) -> None:
+        if isinstance(error, NotGivenError):
+            raise error
         if str(error):
             self.problems.at(where, str(error))
 

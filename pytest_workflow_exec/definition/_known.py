@@ -29,6 +29,10 @@ class UnknownError(ValueError):
     """A value can't be known yet. Without a message, what is wrong was said where it belongs."""
 
 
+class NotGivenError(UnknownError):
+    """An input has no value, and the session only looks: what depends on it stays open."""
+
+
 class KnownValues:
     """The values of one workflow that do not depend on a run."""
 
@@ -40,6 +44,7 @@ class KnownValues:
         variables: Mapping[str, Template],
         given: Callable[[], Mapping[str, str]],
         problems: Problems,
+        looking: bool = False,
     ) -> None:
         """Look at nothing yet.
 
@@ -49,12 +54,13 @@ class KnownValues:
             variables: The same for variables.
             given: Returns the texts that were given to inputs.
             problems: Where to say what is wrong with an input.
+            looking: Whether nothing will be run: then an input without a value is no problem.
         """
         self.inputs: dict[str, InputValue] = {}
         """The inputs that were asked for."""
         self._root, self._variables, self._problems = root, variables, problems
         self._specs = {spec.name: spec for spec in specs}
-        self._read_given = given
+        self._read_given, self._looking = given, looking
         self._given: Mapping[str, str] | None = None
 
     def listed(self, reference: Reference) -> tuple[str, ...]:
@@ -123,5 +129,7 @@ class KnownValues:
             for problem in error.problems:
                 self._problems.at((), problem.message)
         except ValueProblemError as error:
+            if self._looking and spec.name not in (self._given or {}):
+                raise NotGivenError from error
             self._problems.at_key(where, no_value(spec, error))
         raise UnknownError

@@ -23,7 +23,9 @@ from ._texts import read_variables
 class EachLists:
     """The lists of one Python workflow; each is read once."""
 
-    def __init__(self, path: Path, *, root: Path, source: bytes, declaration: object, given: Given) -> None:
+    def __init__(
+        self, path: Path, *, root: Path, source: bytes, declaration: object, given: Given, looking: bool = False
+    ) -> None:
         """Read what the workflow declares; what is wrong with that is said when the workflow itself is read.
 
         Args:
@@ -32,6 +34,7 @@ class EachLists:
             source: The file's content.
             declaration: What its `WORKFLOW` is.
             given: Returns what was given to inputs; asked only if a list comes from one.
+            looking: Whether nothing will be run: then a list may stay open for want of an input.
         """
         self._problems, unsaid = Problems(path, fallback=_mark(source)), Problems(path)
         self._read: dict[EachOptions, tuple[Case, ...] | None] = {}
@@ -41,7 +44,12 @@ class EachLists:
         variables = read_variables(declared, inputs=groups, problems=unsaid)
         name = said.name if said is not None and isinstance(said.name, str) else name_from_file(path)
         self._known = KnownValues(
-            root=root, specs=specs, variables=variables, given=lambda: given(name), problems=self._problems
+            root=root,
+            specs=specs,
+            variables=variables,
+            given=lambda: given(name),
+            problems=self._problems,
+            looking=looking,
         )
         self._scope = Scope(inputs=groups, variables=variables.keys(), all_variables=frozenset(declared))
 

@@ -48,6 +48,8 @@ class DeclaredFunction:
     """The parameter that `@each` fills."""
     values: Mapping[StepId, CaseValue] = field(default_factory=dict)
     """What it fills it with, by case."""
+    is_open: bool = False
+    """Whether its cases stand for a list that isn't known, where nothing will be run."""
 
     @property
     def ids(self) -> tuple[StepId, ...]:
@@ -85,7 +87,7 @@ class _Seen:
         keys = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
         self.keys.update(dict.fromkeys(function.ids, keys))
         if function.cases is not None:
-            self.cases[function.name] = function.cases
+            self.cases[function.name] = None if function.is_open else function.cases
         if isinstance(function.marks, GateOptions):
             self.gates.add(function.name)
         for step in steps:

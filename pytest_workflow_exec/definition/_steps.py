@@ -142,7 +142,8 @@ def _read_cases(reader: _Reader, read: _Read, model: StepModel, where: Where, *,
         _read_case(reader, read, model, where, always=always, each={case.variable: case.value}, case=case.of(model.id))
         for case in cases or ()
     ]
-    read.cases[model.id] = None if cases is None else [case.of(model.id) for case in cases]
+    known = cases is not None and not any(case.is_open for case in cases)
+    read.cases[model.id] = [case.of(model.id) for case in cases or ()] if known else None
     return [step for step in steps if step is not None]
 
 

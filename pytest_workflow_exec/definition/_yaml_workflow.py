@@ -22,13 +22,14 @@ from ._validation import validated
 from ._yaml_tree import read_bytes, read_tree
 
 
-def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given) -> Workflow:
+def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, looking: bool = False) -> Workflow:
     """Return the workflow in a YAML file of the project at `root`; nothing of it runs.
 
     Args:
         path: The file.
         root: The project.
         given: Returns what was given to inputs; asked only if a list of cases comes from one.
+        looking: Whether nothing will be run: then a list may stay open for want of an input.
 
     Raises:
         DefinitionError: The file is not a workflow; holds all its problems, each with its place.
@@ -45,7 +46,9 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given) 
     variables = read_variables(declared, inputs=groups, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: content})
     name = workflow_name(model, path, problems)
-    known = KnownValues(root=root, specs=specs, variables=variables, given=lambda: given(name), problems=problems)
+    known = KnownValues(
+        root=root, specs=specs, variables=variables, given=lambda: given(name), problems=problems, looking=looking
+    )
     read = read_steps(
         {key: steps for key in ("steps", "finally") if isinstance(steps := data.get(key), list)},
         problems=problems,

@@ -103,6 +103,7 @@ class WorkflowModule(pytest.Module):
                 source=source,
                 declaration=getattr(self.obj, "WORKFLOW", None),
                 given=given_at_collection(self.config, root),
+                looking=session_of(self.config).only_looks,
             )
             return list(super().collect())
         except self.CollectError as error:
@@ -178,6 +179,7 @@ def _function(name: str, items: Sequence[pytest.Function], lists: EachLists) -> 
         cases=tuple(item.name for item in items) if parametrized else None,
         variable=None if each is None else each.name,
         values={} if each is None else {item.name: _value(item, each) for item in items},
+        is_open=each is not None and any(case.is_open for case in lists.cases(each)),
     )
 
 

@@ -54,7 +54,8 @@ class WorkflowFile(pytest.Module):
         session = session_of(self.config)
         try:
             root = project_of(self.path)
-            workflow = read_yaml_workflow(self.path, root=root, given=given_at_collection(self.config, root))
+            given = given_at_collection(self.config, root)
+            workflow = read_yaml_workflow(self.path, root=root, given=given, looking=session.only_looks)
         except (DefinitionError, SettingsError) as error:
             session.problems.extend(error.problems)
             return

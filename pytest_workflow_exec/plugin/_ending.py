@@ -28,6 +28,9 @@ def settle_items(workflows: WorkflowSession, items: list[pytest.Item]) -> None:
         pytest.UsageError: An option names a step that does not exist.
     """
     restore_order(items)
+    if workflows.problems or workflows.broken:
+        # Nothing will run, and what is wrong with the files says more than a step that isn't there.
+        return
     try:
         workflows.until = read_until(workflows)
     except PreflightError as error:

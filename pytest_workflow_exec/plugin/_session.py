@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,8 @@ if TYPE_CHECKING:
 HOOKS_NAME = "workflow_exec_session"
 
 
-_DISCOVERY = (
-    "collectonly",
-    "setupplan",
-    "showfixtures",
-    "show_fixtures_per_test",
-    "workflow_plan",
-    "workflow_plan_json",
-)
+_LOOKING = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test")
+_PLANNING = ("workflow_plan", "workflow_plan_json")
 
 
 @dataclass
@@ -83,7 +78,15 @@ class WorkflowSession:
     @property
     def discovery(self) -> bool:
         """Whether the session only looks: nothing may be run, locked or made."""
-        return any(self.config.getoption(option, False) for option in _DISCOVERY)
+        return self._has_any(_LOOKING) or self._has_any(_PLANNING)
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether not even a plan is wanted: what needs a value that nobody gave may stay open."""
+        return self._has_any(_LOOKING) and not self._has_any(_PLANNING)
+
+    def _has_any(self, options: Iterable[str]) -> bool:
+        return any(self.config.getoption(option, False) for option in options)
 
     def add(self, workflow: Workflow) -> bool:
         """Take a workflow in; False if another file of the session has its name."""

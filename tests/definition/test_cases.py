@@ -55,6 +55,28 @@ def test_each_value_is_a_step_in_the_order_of_the_list(project: Path, listed: st
     assert ids(workflow) == [f"deploy[{name}]" for name in expected]
 
 
+def test_list_stays_open_where_nothing_will_run(project: Path) -> None:
+    """A session that only looks needs no input: one open case stands for all, and references to cases wait for a run."""
+    open_ = ROLLOUT.replace("{type: list, default: [web1, web2]}", "{type: list}")
+    text = open_ + (
+        "  - {id: more, foreach: {x: ['a', '${inputs.first}']}, run: [touch, '${each.x}']}\n"
+        "  - {id: check, run: [echo, '${steps.deploy[web1].stdout}']}\n"
+        "  - {id: ask, gate: {question: Go?, show: [deploy]}}\n"
+    )
+    path = write_workflow(project, text)
+
+    looked = read_yaml_workflow(path, root=project, looking=True)
+
+    assert ids(looked) == ["deploy[?]", "more[a]", "more[a-1]", "check", "ask"]
+    assert ids(read_yaml_workflow(path, root=project, given=lambda _: {"hosts": "web1"}, looking=True))[0] == (
+        "deploy[web1]"
+    )
+    with pytest.raises(DefinitionError, match="input 'hosts' has no value"):
+        read_yaml_workflow(path, root=project)
+    with pytest.raises(DefinitionError, match="must be a list of texts"):
+        read_yaml_workflow(path, root=project, given=lambda _: {"hosts": "[1]"}, looking=True)
+
+
 def test_given_input_goes_before_the_default(project: Path) -> None:
     """The list is what the input is in this run, and the workflow says which inputs it was read from."""
     asked: list[str] = []

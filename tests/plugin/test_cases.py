@@ -100,6 +100,31 @@ def test_input_that_changes_after_the_steps_were_counted_is_refused(flow: Projec
     assert flow.untouched
 
 
+def test_looking_needs_no_list_and_running_does(project: Project) -> None:
+    """Discovery shows steps whose list is not given; a plan or a run says what is missing, once, and runs nothing."""
+    project.write("wf/flow.workflow.yaml", FLOW.replace(", default: {from: hosts.toml, key: hosts}", ""))
+    project.write(
+        "wf/workflow_site.py",
+        "from pytest_workflow_exec import Workflow, each, step\n"
+        "WORKFLOW = Workflow(inputs={'hosts': {'type': 'list'}})\n"
+        "@each(host='${inputs.hosts}')\n@step\ndef deploy(host): ...\n"
+        "@step(when=\"steps.deploy[web1].outcome == 'passed'\")\ndef last(): ...\n",
+    )
+
+    looked = project.pytest("wf", "--collect-only", "-q")
+    runs = [project.pytest("wf", option) for option in ("--workflow-plan", "--workflow-until=flow:deploy")]
+
+    assert looked.status == 0, looked.text
+    assert "wf/flow.workflow.yaml::deploy[?]" in looked.text
+    assert "wf/workflow_site.py::deploy[?]" in looked.text
+    for session in runs:
+        assert session.status == 4
+        lines = [line for line in session.text.splitlines() if "Give --workflow-input hosts=VALUE" in line]
+        assert len(lines) == 2, session.text
+        assert "no such step" not in session.text
+    assert project.untouched
+
+
 def test_gate_shows_and_lists_every_case(flow: Project) -> None:
     """A gate shows what all cases of a step left, and lists the commands of the cases behind it, with their values."""
     gate = "  - {id: ask, gate: {question: Go on?, show: [deploy.word]}}\n"
