@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -74,7 +73,6 @@ class Project:
             encoding="utf-8",
             timeout=PATIENCE_S,
             dimensions=(60, 200),
-            preexec_fn=_as_in_a_new_terminal,
         )
 
     def run(self, program: str, *arguments: str) -> Session:
@@ -125,11 +123,6 @@ class Project:
     def _env(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COLUMNS"))}
         return {**inherited, **self.environment}
-
-
-def _as_in_a_new_terminal() -> None:
-    # Whoever runs the tests may have set it aside, as nohup does.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def finish(child: pexpect.spawn[str]) -> Session:
