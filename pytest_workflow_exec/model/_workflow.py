@@ -39,6 +39,13 @@ class Step:
     """How old it may be, in seconds, for a resumed run to carry it; None for any age."""
 
     @property
+    def repeatable(self) -> bool:
+        """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
+        if isinstance(self.body, Function):
+            return self.idempotent or not self.body.returns_outputs
+        return self.idempotent or isinstance(self.body, (Verify, Gate))
+
+    @property
     def kind(self) -> str:
         """The step's kind in one word, as it stands in plans and evidence."""
         return _KINDS[type(self.body)]
@@ -84,7 +91,7 @@ class Workflow:
                     "name": step.name,
                     "digest": step.digest,
                     "always": step.always,
-                    "idempotent": step.idempotent,
+                    "repeatable": step.repeatable,
                 }
                 for step in self.steps
             ],

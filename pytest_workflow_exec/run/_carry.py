@@ -9,9 +9,9 @@ from datetime import datetime
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.model import Function, Gate, Outcome, RunId, Step, StepId, Verify, Workflow
+from pytest_workflow_exec.model import Gate, Outcome, RunId, Step, StepId, Workflow
 from pytest_workflow_exec.run._gate import gates_of, steps_behind
-from pytest_workflow_exec.run._history import History, PastStep
+from pytest_workflow_exec.run._history import Declared, History, PastStep
 from pytest_workflow_exec.run._uses import uses_of
 from pytest_workflow_exec.run._values import StepOutputs, check_unchanged
 from pytest_workflow_exec.sandbox import Policy
@@ -116,6 +116,10 @@ def resumption_of(
     )
 
 
+def _had_effect(declared: Declared) -> bool:
+    return not (declared.always or declared.repeatable)
+
+
 class _Judge:
     """Decides step by step, in the order of the plan."""
 
@@ -127,6 +131,8 @@ class _Judge:
         self._wanted: set[StepId] = set() if redo is None else {redo.step}
         """The steps that run again because a person wants one of them to."""
         self._carried: list[StepId] = []
+        self._still_out: set[StepId] = set()
+        """The steps that did not apply, and for whose condition nothing changed."""
 
     def verdicts(self) -> tuple[list[StepId], Mapping[StepId, list[str]]]:
         """Return the steps that are carried, and the others that had passed, with the reasons."""
@@ -136,6 +142,8 @@ class _Judge:
                 if past is not None and not past.declared.always:
                     self._again[step.id] = ["it did not stand in finally when it passed"]
                 continue
+            if self._stays_out(step):
+                self._still_out.add(step.id)
             reasons = list(self._reasons(step, past))
             if past is not None and not reasons:
                 self._carried.append(step.id)
@@ -146,17 +154,16 @@ class _Judge:
 
     def wants_consent(self, step: StepId) -> bool:
         """Return whether a person has to agree that the step runs again."""
-        known, past = self._steps[step], self._history.satisfied.get(step)
+        past = self._history.satisfied.get(step)
+        # What the step is now is no word about what was done then.
         declared = self._history.unknown[step] if past is None else past.declared
-        tests = isinstance(known.body, Verify) or (isinstance(known.body, Function) and not known.body.returns_outputs)
-        asks = isinstance(known.body, Gate)
-        # What is declared now is no word about what was done then.
-        return not (declared.idempotent or tests or asks or step in self._wanted)
+        return not (declared.repeatable or step in self._wanted)
 
     def gone(self) -> Mapping[StepId, str]:
         """Return the steps that were done, or begun, and that the plan does not have any more."""
-        left = {step: "it passed" for step, past in self._history.satisfied.items() if not past.declared.always}
-        left |= dict.fromkeys(self._history.unknown, "it was started and has no end")
+        left = {step: "it passed" for step, past in self._history.satisfied.items() if _had_effect(past.declared)}
+        unknown = (step for step, declared in self._history.unknown.items() if not declared.repeatable)
+        left |= dict.fromkeys(unknown, "it was started and has no end")
         return {step: how for step, how in left.items() if step not in self._steps}
 
     def _reasons(self, step: Step, past: PastStep | None) -> Iterator[str]:
@@ -171,29 +178,41 @@ class _Judge:
             yield "an earlier session found that it has to run again"
         if past.digest != step.digest:
             yield "its definition or source changed"
-        yield from self._of_inputs(step, past)
+        yield from self._of_inputs(step, past.facts)
         yield from self._of_outputs(past)
         yield from self._of_policy(past)
-        if self._gates[step.id] is not None and past.facts.get("repository") != self._present.repository:
+        if self._gates[step.id] is not None and not self._is_same_tree(past):
             yield "the commit or the working tree changed, and it stands behind a gate"
-        if step.max_age_s is not None and self._age_s(past) > step.max_age_s:
-            yield f"it is older than its max_age of {step.max_age_s:g} s"
+        # An end that lies in the future says nothing about its age.
+        if step.max_age_s is not None and not 0 <= self._age_s(past) <= step.max_age_s:
+            yield f"it is not known to be younger than its max_age of {step.max_age_s:g} s"
 
     def _of_uses(self, step: Step, past: PastStep) -> Iterator[str]:
         for used in sorted(uses_of(step, self._workflow).steps | past.used):
-            if used in self._again or (used in self._steps and used not in self._carried and self._ran_before(used)):
+            # A name without its case stands for all the cases, which are judged one by one.
+            stays = used in self._carried or used in self._still_out
+            if used in self._steps and not stays:
                 if used in self._wanted:
                     self._wanted.add(step.id)
                 yield f"step {used!r}, whose outputs it uses, runs again"
         for gone in sorted(past.used - self._steps.keys()):
             yield f"step {gone!r}, whose outputs it uses, is not in the plan any more"
 
-    def _ran_before(self, step: StepId) -> bool:
-        # Case-less names of steps with cases stand for their cases, which are judged one by one.
-        return step not in self._history.left_out
+    def _stays_out(self, step: Step) -> bool:
+        absence = self._history.left_out.get(step.id)
+        if absence is None or absence.declared.digest != step.digest:
+            return False
+        uses = (used for used in uses_of(step, self._workflow).steps if used in self._steps)
+        return not list(self._of_inputs(step, absence.facts)) and all(
+            used in self._carried or used in self._still_out for used in uses
+        )
 
-    def _of_inputs(self, step: Step, past: PastStep) -> Iterator[str]:
-        before = past.facts.get("inputs")
+    def _is_same_tree(self, past: PastStep) -> bool:
+        now = self._present.repository
+        return past.facts.get("repository") == now and (now["commit"] is None or now["changes"] is not None)
+
+    def _of_inputs(self, step: Step, facts: Mapping[str, Json]) -> Iterator[str]:
+        before = facts.get("inputs")
         before = before if isinstance(before, Mapping) else {}
         used = uses_of(step, self._workflow).inputs
         for name in sorted({*before, *self._present.inputs} if used is None else used):
@@ -225,7 +244,7 @@ class _Judge:
             left = [
                 step.id
                 for step in steps_behind(self._workflow, gate.id)
-                if step.id not in self._carried and step.id not in self._history.left_out
+                if step.id not in self._carried and step.id not in self._still_out
             ]
             if left:
                 self._carried.remove(gate.id)

@@ -29,8 +29,9 @@ class PastCommand:
 class Declared:
     """What the plan said of a step when it was started; what it says now is no word about what was done then."""
 
+    digest: str
     always: bool
-    idempotent: bool
+    repeatable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,15 @@ class PastStep:
     """What its session was started with."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAbsence:
+    """A step that did not apply in an earlier session."""
+
+    declared: Declared
+    facts: Mapping[str, Json]
+    """What its session was started with."""
+
+
 @dataclass
 class History:
     """The earlier sessions of a run, as its log tells them."""
@@ -58,7 +68,7 @@ class History:
     """What the last session was started with."""
     satisfied: dict[StepId, PastStep] = field(default_factory=dict)
     """The steps that passed and were not started again since."""
-    left_out: set[StepId] = field(default_factory=set)
+    left_out: dict[StepId, PastAbsence] = field(default_factory=dict)
     """The steps that last did not apply."""
     invalid: set[StepId] = field(default_factory=set)
     """Those of the satisfied ones that an earlier session already decided to run again."""
@@ -117,10 +127,9 @@ class History:
         self.begun = True
         self.attempts[step] = record.attempt or 1
         self._running, self._commands = (step, str(record.data.get("digest"))), []
-        for kept in (self.invalid, self.left_out):
-            kept.discard(step)
-        self.satisfied.pop(step, None)
-        self.unknown.pop(step, None)
+        self.invalid.discard(step)
+        for kept in (self.left_out, self.satisfied, self.unknown):
+            kept.pop(step, None)
 
     def _command(self, record: Record) -> None:
         data = record.data
@@ -137,7 +146,7 @@ class History:
         if self._running is None or self._running[0] != step:
             # It did not run now: what an earlier session did stays as true as it was.
             if outcome is Outcome.NOT_APPLICABLE:
-                self.left_out.add(step)
+                self.left_out[step] = PastAbsence(declared=self._plan[step], facts=self.facts)
             return
         _, digest = self._running
         self._running = None
@@ -178,7 +187,11 @@ def _declared(facts: Mapping[str, Json]) -> Mapping[StepId, Declared]:
     plan = cast("Mapping[str, Json]", facts["plan"])
     steps = cast("Sequence[Mapping[str, Json]]", plan["steps"])
     return {
-        str(step["id"]): Declared(always=step.get("always") is True, idempotent=step.get("idempotent") is True)
+        str(step["id"]): Declared(
+            digest=str(step["digest"]),
+            always=step.get("always") is True,
+            repeatable=step.get("repeatable") is True,
+        )
         for step in steps
     }
 

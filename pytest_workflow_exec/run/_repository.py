@@ -51,6 +51,9 @@ def repository_of(root: Path) -> Repository:
     commit, top = _line(root, "rev-parse", "--verify", "HEAD"), _line(root, "rev-parse", "--show-toplevel")
     if commit is None or top is None:
         return NO_REPOSITORY
+    if not root.resolve().is_relative_to(Path(top).resolve()):
+        # Its configuration names another working tree, which may well be clean.
+        return Repository(commit=commit, dirty=None)
     try:
         changes = sorted(_changes(Path(top), commit))
     except (OSError, ValueError):
@@ -161,7 +164,12 @@ def _output(root: Path, *arguments: str) -> str | None:
 def _environment() -> dict[str, str]:
     # A repository's own configuration may name programs for git to start; asking for its
     # status must start none of them.
-    neutral = {"safe.directory": "*", "core.fsmonitor": "false", "core.hooksPath": os.devnull}
+    neutral = {
+        "safe.directory": "*",
+        "core.fsmonitor": "false",
+        "core.hooksPath": os.devnull,
+        "core.untrackedCache": "false",
+    }
     settings = {
         key: value
         for number, (name, text) in enumerate(neutral.items())
@@ -171,6 +179,8 @@ def _environment() -> dict[str, str]:
         "PATH": os.environ.get("PATH", os.defpath),
         "GIT_CONFIG_COUNT": str(len(neutral)),
         "GIT_OPTIONAL_LOCKS": "0",
+        # What stands in place of an object is not what was committed.
+        "GIT_NO_REPLACE_OBJECTS": "1",
         "LC_ALL": "C.UTF-8",
         **settings,
     }

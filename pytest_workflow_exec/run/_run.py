@@ -133,16 +133,12 @@ class Run:
         lock = RunLock.take(root, settings.workflow.name, run=run)
         directory = runs_directory(root) / run
         try:
-            last = _Last(resumption.head)
-            log = EvidenceLog.reopen(
-                directory, run, redactor=settings.redactor, durability=settings.durability, on_record=last
-            )
+            log = _reopened_log(directory, run, settings, resumption.head)
+            opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
         except BaseException:
             lock.release()
             raise
-        opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
         try:
-            last.demand_seen()
             opened._go_on(resumption)
         except GateDeniedError:
             opened._refused = True
@@ -463,6 +459,17 @@ def plan_of(workflow: Workflow) -> Plan:
     return Plan(
         tuple(step.id for step in workflow.steps), always=frozenset(step.id for step in workflow.steps if step.always)
     )
+
+
+def _reopened_log(directory: Path, run: RunId, settings: RunSettings, head: Head) -> EvidenceLog:
+    last = _Last(head)
+    log = EvidenceLog.reopen(directory, run, redactor=settings.redactor, durability=settings.durability, on_record=last)
+    try:
+        last.demand_seen()
+    except BaseException:
+        log.close()
+        raise
+    return log
 
 
 class _Last:

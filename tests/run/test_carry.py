@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -479,3 +480,59 @@ def test_torn_log_goes_on(project: Project, cut: int) -> None:
     assert outcomes == {**dict.fromkeys(FOUR, "carried"), "last": "passed"}
     verdict = verify_log(run.log_path)
     assert (verdict.word, verdict.result, verdict.sessions) == ("bounded", "passed", 2)
+
+
+CONDITIONAL = """
+workflow: flow
+inputs:
+  kind: {default: minor}
+steps:
+  - {id: one, run: [echo, one]}
+  - {id: extra, when: inputs.kind == 'major', run: [echo, extra], outputs: {said: {stdout: ".+", default: none}}}
+  - {id: use, run: [echo, "${steps.extra.said}"], idempotent: true}
+  - {id: last, run: [echo, last]}
+"""
+
+
+def test_step_that_begins_to_apply_takes_its_dependents_with_it(project: Project) -> None:
+    """What used the default of a step that did not apply runs again when it applies; else it is carried."""
+    run = project.open(CONDITIONAL)
+    project.perform(run, "one")
+    run.leave_out(run.workflow.step("extra"))
+    project.perform(run, "use")
+    run.close(interrupted=False)
+
+    same = project.open(CONDITIONAL, after=run)
+    assert same.carries(same.workflow.step("one"))
+    same.carry(same.workflow.step("one"))
+    same.leave_out(same.workflow.step("extra"))
+    assert same.carries(same.workflow.step("use"))
+    same.close(interrupted=False)
+    other = project.open(CONDITIONAL.replace("{default: minor}", "{default: major}"), after=same)
+
+    assert reasons(other) == {"use": ["step 'extra', whose outputs it uses, runs again"]}
+    other.close(interrupted=False)
+
+
+def test_harmless_kind_declared_afterwards_hides_nothing(project: Project) -> None:
+    """A step of unknown effect that became a gate, while another does its work, is asked about as what it was."""
+    before = _struck(project, "killed")
+    now = FLOW.replace(LAST, "{id: last, gate: {question: Go?}}\n  - {id: other, run: [echo, last]}")
+
+    with pytest.raises(GateDeniedError):
+        project.open(now, after=before, approver=refusing)
+    assert [record.step for record in _records(before) if record.type == "step.started"].count("last") == 1
+
+
+def test_age_that_is_not_known_is_too_old(project: Project) -> None:
+    """If the clock went back behind a step's end, nobody knows how old it is."""
+    flow = FLOW.replace("idempotent: true", "idempotent: true, max_age: 7d")
+    before = broken_off(project, flow)
+    history = History.of(before.log_path)
+    past = history.satisfied["three"]
+    history.satisfied["three"] = dataclasses.replace(past, ended="2999-01-01T00:00:00.000000Z")
+
+    run = project.open(flow, after=before, history=history)
+
+    assert "three" in reasons(run)
+    run.close(interrupted=False)

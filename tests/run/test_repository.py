@@ -77,9 +77,19 @@ def hidden_by_index(tree: Path) -> None:
     git(tree, "add", "new.txt")
 
 
+def hidden_by_replacement(tree: Path) -> None:
+    """Edit a file and let git show a commit with that edit in place of the real one."""
+    (tree / "a.txt").write_text("A")
+    git(tree, "add", "a.txt")
+    git(tree, "commit", "-qm", "edit")
+    git(tree, "replace", "HEAD~1", "HEAD")
+    git(tree, "reset", "-q", "--soft", "HEAD~1")
+
+
 @pytest.mark.parametrize(
     "edit",
     [
+        hidden_by_replacement,
         hidden_by_skip_worktree,
         hidden_by_assume_unchanged,
         hidden_by_stat,
@@ -138,6 +148,16 @@ def test_submodules_count(tree: Path, tmp_path: Path) -> None:
 
     assert before.dirty is False
     assert repository_of(tree).dirty is True
+
+
+def test_other_working_tree_is_not_believed(tree: Path, tmp_path: Path) -> None:
+    """A repository whose configuration names another working tree says nothing about this one."""
+    clean = tmp_path / "clean"
+    git(tmp_path, "clone", "-q", str(tree), str(clean))
+    (tree / "a.txt").write_text("A")
+    git(tree, "config", "core.worktree", str(clean))
+
+    assert repository_of(tree).dirty is None
 
 
 def test_no_repository(tmp_path: Path) -> None:
