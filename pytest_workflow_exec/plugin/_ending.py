@@ -12,11 +12,12 @@ from ._finally import run_steps
 from ._keys import SESSION
 from ._order import restore_order, stop_after
 from ._plan import show_plans
-from ._preparation import open_runs, read_until, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
-from ._refusals import refusals_in_reports
+from ._preparation import open_runs
+from ._refusals import refusals_in_reports, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
 from ._runtest import close_runs
 from ._session import WorkflowSession
 from ._signals import ending_signals_interrupt
+from ._until import read_until
 
 _EVIDENCE_LOST = 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -20,7 +19,7 @@ from pytest_workflow_exec.errors import (
     SettingsError,
     WorkflowExecError,
 )
-from pytest_workflow_exec.model import StepId, Workflow
+from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
     Present,
@@ -38,61 +37,8 @@ from pytest_workflow_exec.settings import Durability, PolicySettings, load_setti
 
 from ._inputs import given_inputs
 from ._onward import Onward, lost_of, onward, problems_of, said_of, with_reason
-from ._order import cuts
-from ._planned import planned
+from ._refusals import listed, placed, running
 from ._session import WorkflowSession
-
-_UNFIT = {
-    "setuponly": "--setup-only runs no step's body",
-    "force_reruns": "--force-reruns runs each step again, and a step is attempted again only by its own retry",
-    "force_flaky": "--force-flaky runs each step again, and a step is attempted again only by its own retry",
-    "forked": "--forked runs each step in a process of its own, which sees nothing of the others",
-}
-_WAYS_ON = (
-    "A workflow runs whole or not at all: take the selection off, or name nothing but the file or its folder. "
-    "To stop early, say --workflow-until STEP."
-)
-
-
-def refuse_bad_files(session: WorkflowSession) -> None:
-    """Return if every workflow file is a workflow.
-
-    Raises:
-        pytest.UsageError: One is not; lists all that is wrong.
-    """
-    lines = [_placed(problem, session.config) for problem in session.problems]
-    lines += session.broken
-    if lines:
-        raise pytest.UsageError(_listed("no workflow runs, because a workflow file can't be used:", lines))
-
-
-def refuse_cut_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
-    """Return if every workflow that runs at all runs whole.
-
-    Raises:
-        pytest.UsageError: One would not; names the steps left out.
-    """
-    config = session.config
-    lines = cuts(items, session.workflows, session.until)
-    if _running(session, items):
-        lines += [what for option, what in _UNFIT.items() if config.getoption(option, False)]
-    if lines:
-        raise pytest.UsageError(_listed("the plan is cut, so nothing was run:", [*lines, _WAYS_ON]))
-
-
-def refuse_beside_errors(session: WorkflowSession, items: Iterable[pytest.Item], failed: int) -> None:
-    """Return if everything could be collected, or no step is selected.
-
-    Args:
-        session: The workflows.
-        items: What is selected.
-        failed: How many collectors failed.
-
-    Raises:
-        pytest.UsageError: Something could not be collected; it may have held a workflow.
-    """
-    if failed and _running(session, items):
-        raise pytest.UsageError("no workflow runs, because something that was named could not be collected, see above")
 
 
 def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
@@ -102,7 +48,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
         pytest.UsageError: One would not get through, or is already running; nothing was run.
         EvidenceError: Evidence can't be written.
     """
-    prepared = _prepared(session, _running(session, items), terminal_problem=terminal_problem())
+    prepared = _prepared(session, running(session, items), terminal_problem=terminal_problem())
     session.awaited |= {each.workflow.name for each in prepared}
     try:
         for each, settings in [(each, each.settings()) for each in prepared]:
@@ -126,7 +72,7 @@ def check_runs(session: WorkflowSession, items: Iterable[pytest.Item], *, termin
         pytest.UsageError: One would not get through, or is already running; nothing was run.
         EvidenceError: Evidence can't be written.
     """
-    prepared = _prepared(session, _running(session, items), terminal_problem=terminal_problem)
+    prepared = _prepared(session, running(session, items), terminal_problem=terminal_problem)
     session.awaited |= {each.workflow.name for each in prepared}
     for each in prepared:
         try:
@@ -156,15 +102,10 @@ def _prepared(session: WorkflowSession, names: Sequence[str], *, terminal_proble
     prepared = [
         _Preparation(session, session.workflows[name], only=only, terminal_problem=terminal_problem) for name in names
     ]
-    problems = [_placed(problem, session.config) for each in prepared for problem in each.problems]
+    problems = [placed(problem, session.config) for each in prepared for problem in each.problems]
     if problems:
-        raise pytest.UsageError(_listed("nothing was run, because the workflow would not get through:", problems))
+        raise pytest.UsageError(listed("nothing was run, because the workflow would not get through:", problems))
     return prepared
-
-
-def _running(session: WorkflowSession, items: Iterable[pytest.Item]) -> list[str]:
-    selected = {step.workflow for item in items if (step := planned(item)) is not None}
-    return [name for name in session.workflows if name in selected]
 
 
 class _Preparation:
@@ -294,44 +235,12 @@ class _Preparation:
         return {name: os.environ[name] for name in names if name in os.environ}
 
 
-def read_until(session: WorkflowSession) -> dict[str, StepId]:
-    """Return the last step to run of each workflow that is to stop early.
-
-    Raises:
-        PreflightError: An option does not say of which workflow, or names a step that is not there.
-    """
-    until: dict[str, StepId] = {}
-    for option in session.config.getoption("workflow_until"):
-        target, _, step = option.rpartition(":")
-        if not target and len(session.workflows) > 1:
-            raise _usage(f"--workflow-until {option!r} does not say of which workflow: WORKFLOW:STEP")
-        name = target or next(iter(session.workflows), "")
-        steps = [each.id for each in session.workflows[name].steps] if name in session.workflows else []
-        found = [each for each in steps if each == step or each.startswith(f"{step}[")]
-        if not found:
-            known = ", ".join(steps) or "none"
-            raise _usage(f"--workflow-until {option!r}: there is no such step (known: {known})")
-        until[name] = found[-1]
-    return until
-
-
-def _placed(problem: Problem, config: pytest.Config) -> str:
-    here = config.invocation_params.dir
-    if problem.path is not None and problem.path.is_relative_to(here):
-        problem = replace(problem, path=problem.path.relative_to(here))
-    return str(problem)
-
-
 def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
     return [
         Problem(path=workflow.file, message=f"input {name!r} is not what it was when the steps were counted; run again")
         for name, value in workflow.listed.items()
         if inputs.values[name] != value
     ]
-
-
-def _usage(message: str) -> PreflightError:
-    return PreflightError([Problem(message=message)])
 
 
 def _plain(inputs: Inputs) -> Mapping[str, Json]:
@@ -348,7 +257,3 @@ def _texts(inputs: Inputs) -> Mapping[str, str]:
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
     return {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
-
-
-def _listed(title: str, lines: Iterable[object]) -> str:
-    return "\n".join([title, *(f"  {line}" for line in lines)])

@@ -4,57 +4,33 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError
-from pytest_workflow_exec.evidence import EvidenceLog, Head, Record, create_run_directory, new_run_id, runs_directory
-from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
+from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, runs_directory
+from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
 from pytest_workflow_exec.run._facts import run_facts
-from pytest_workflow_exec.run._gatekeeper import Approver, Gatekeeper
+from pytest_workflow_exec.run._gatekeeper import Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
+from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
+from pytest_workflow_exec.run._reopening import reopened_log
 from pytest_workflow_exec.run._repository import repository_of
-from pytest_workflow_exec.run._state import Plan, RunState, admit
+from pytest_workflow_exec.run._run_settings import RunSettings
+from pytest_workflow_exec.run._state import RunState, admit
 from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import CommandResult, CommandRunner, Policy
-from pytest_workflow_exec.settings import Durability
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSettings:
-    """What a run is started with."""
-
-    workflow: Workflow
-    policy: Policy
-    inputs: Mapping[str, Json]
-    input_groups: Mapping[str, Mapping[str, str]]
-    input_texts: Mapping[str, str]
-    """The inputs as the policy's `{name}` compares them."""
-    environment: Mapping[str, str]
-    """The engine's own environment; a command gets of it only what a rule names."""
-    redactor: Redactor
-    command_line: Sequence[str]
-    plugins: Mapping[str, str]
-    approver: Approver
-    until: StepId | None = None
-    """The last step to run; None for all."""
-    given: Mapping[str, str] = field(default_factory=dict)
-    """The inputs that were given on the command line, as they were typed; a resumed run keeps them."""
-    durability: Durability = "power"
-    """What the evidence survives."""
-    resumption: Resumption | None = None
-    """How an earlier run goes on; None for a new one."""
+from pytest_workflow_exec.sandbox import CommandResult, CommandRunner
 
 
 class Run:
@@ -133,7 +109,7 @@ class Run:
         lock = RunLock.take(root, settings.workflow.name, run=run)
         directory = runs_directory(root) / run
         try:
-            log = _reopened_log(directory, run, settings, resumption.head)
+            log = reopened_log(directory, run, settings, resumption.head)
             opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
         except BaseException:
             lock.release()
@@ -440,53 +416,6 @@ class Run:
             return "interrupted"
         stop = self.state.stop
         return "denied" if stop is not None and stop.outcome is Outcome.DENIED else "failed"
-
-
-def steps_until(workflow: Workflow, until: StepId | None) -> tuple[Step, ...]:
-    """Return the steps that run if the workflow stops after `until`: all of them for None.
-
-    Raises:
-        ValueError: The workflow has no such step.
-    """
-    if until is None:
-        return workflow.steps
-    ids = [step.id for step in workflow.steps]
-    return workflow.steps[: ids.index(until) + 1]
-
-
-def plan_of(workflow: Workflow) -> Plan:
-    """Return the plan of a workflow as the order rule sees it."""
-    return Plan(
-        tuple(step.id for step in workflow.steps), always=frozenset(step.id for step in workflow.steps if step.always)
-    )
-
-
-def _reopened_log(directory: Path, run: RunId, settings: RunSettings, head: Head) -> EvidenceLog:
-    last = _Last(head)
-    log = EvidenceLog.reopen(directory, run, redactor=settings.redactor, durability=settings.durability, on_record=last)
-    try:
-        last.demand_seen()
-    except BaseException:
-        log.close()
-        raise
-    return log
-
-
-class _Last:
-    """Refuses a log that does not end where it ended when it was looked at."""
-
-    def __init__(self, head: Head) -> None:
-        self._head, self._seen = head, Head(seq=-1, hash="")
-
-    def __call__(self, record: Record) -> None:
-        self._seen = Head(seq=record.seq, hash=record.hash)
-        if record.seq >= self._head.seq:
-            self.demand_seen()
-
-    def demand_seen(self) -> None:
-        if self._seen != self._head:
-            message = "the log of the run is not what it was when it was looked at; run again"
-            raise EvidenceError(message)
 
 
 def _private(directory: Path) -> Path:

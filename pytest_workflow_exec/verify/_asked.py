@@ -31,9 +31,6 @@ def held_to(verdict: Verdict, asked: Asked) -> Verdict:
     if differences:
         message = "the run is not what was asked for: " + "; ".join(differences)
         return replace(verdict, exit_code=EXIT_CODES["not as asked"], word="not as asked", message=message)
-    if asked.min_assurance and verdict.assurance is None:
-        warning = "no decision let anything go on, so no assurance was compared"
-        return replace(verdict, warnings=(*verdict.warnings, warning))
     return verdict
 
 
@@ -46,5 +43,7 @@ def _differences(verdict: Verdict, asked: Asked) -> Iterator[str]:
         return
     if verdict.chain_only:
         yield "what its approvals are worth was not read"
+    elif verdict.assurance is None and asked.min_assurance:
+        yield f"no approval let anything go on in it, and one worth {asked.min_assurance} or more was asked for"
     elif verdict.assurance is not None and verdict.assurance < asked.min_assurance:
         yield f"an approval in it is worth {verdict.assurance}, not {asked.min_assurance} or more"

@@ -276,7 +276,7 @@ def test_a_run_is_held_to_the_policy_that_is_wanted(tmp_path: Path) -> None:
 
 
 def test_a_run_is_held_to_what_its_approvals_are_worth(tmp_path: Path) -> None:
-    """Each approval that let anything go on must be worth what is wanted, in every session; without one, it is said."""
+    """Each approval that let anything go on must be worth what is wanted, in every session, and there must be one."""
     path = written(tmp_path, passed_run())
     without = written(tmp_path, [started(["build"]), begun("build"), ended("build"), finished()])
 
@@ -286,8 +286,8 @@ def test_a_run_is_held_to_what_its_approvals_are_worth(tmp_path: Path) -> None:
 
     assert [verdict(assurance).returncode for assurance in "0123"] == [0, 0, 4, 4]
     assert "an approval in it is worth 1, not 2 or more" in verdict("2").stdout
-    assert verdict("3", without).returncode == 0
-    assert "warning   no decision let anything go on" in verdict("3", without).stdout
+    assert [verdict(assurance, without).returncode for assurance in "013"] == [0, 4, 4]
+    assert "no approval let anything go on in it" in verdict("1", without).stdout
 
 
 def test_what_is_asked_comes_behind_broken_and_before_torn(tmp_path: Path) -> None:

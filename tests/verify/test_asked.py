@@ -51,7 +51,7 @@ def test_every_difference_is_named() -> None:
     assert "its plan is p, not x; it ran under policy q, not y; an approval in it is worth 1, not 3 or more" in message
 
 
-def test_a_run_without_approvals_is_warned_of() -> None:
-    """Where nobody decided anything there is nothing to compare: it is said, so that nobody takes it for approved."""
-    assert held_to(_verdict(assurance=None), Asked(min_assurance=2)).warnings != ()
-    assert held_to(_verdict(assurance=None), Asked(min_assurance=0)).warnings == ()
+def test_a_run_without_approvals_has_none_that_is_worth_anything() -> None:
+    """Whoever asks what approvals are worth asks for one: a run in which nobody decided anything is not as asked."""
+    assert held_to(_verdict(assurance=None), Asked(min_assurance=1)).exit_code == 4
+    assert held_to(_verdict(assurance=None), Asked(min_assurance=0)) == _verdict(assurance=None)

@@ -13,8 +13,8 @@ from pytest_workflow_exec.model import Workflow
 from .._hooks import PlanHooks
 from .._keys import PLANNED, SESSION
 from .._plan import show_plans
-from .._preparation import check_runs, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
-from .._refusals import refusals_in_reports
+from .._preparation import check_runs
+from .._refusals import refusals_in_reports, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
 from .._session import HOOKS_NAME, WorkflowSession
 from .._signals import ending_signals_interrupt
 from ._arguments import workflow_arguments

@@ -1,0 +1,40 @@
+"""What a run is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.model import StepId, Workflow
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._carry import Resumption
+from pytest_workflow_exec.run._gatekeeper import Approver
+from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.settings import Durability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What a run is started with."""
+
+    workflow: Workflow
+    policy: Policy
+    inputs: Mapping[str, Json]
+    input_groups: Mapping[str, Mapping[str, str]]
+    input_texts: Mapping[str, str]
+    """The inputs as the policy's `{name}` compares them."""
+    environment: Mapping[str, str]
+    """The engine's own environment; a command gets of it only what a rule names."""
+    redactor: Redactor
+    command_line: Sequence[str]
+    plugins: Mapping[str, str]
+    approver: Approver
+    until: StepId | None = None
+    """The last step to run; None for all."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The inputs that were given on the command line, as they were typed; a resumed run keeps them."""
+    durability: Durability = "power"
+    """What the evidence survives."""
+    resumption: Resumption | None = None
+    """How an earlier run goes on; None for a new one."""
