@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
+from ._told import Told
 from ._verdict import GateFacts
 
 _APPROVED = "approved"
@@ -37,7 +37,7 @@ class Approvals:
         self._used_now: set[StepId] = set()
         """The gates whose approval was used since the run was last resumed."""
 
-    def request(self, gate: PlannedStep, record: Record) -> None:
+    def request(self, gate: PlannedStep, record: Told) -> None:
         """Take in the question of a gate.
 
         Raises:
@@ -49,7 +49,7 @@ class Approvals:
             raise ContradictionError(f"gate {gate.id!r} asks a second time in one attempt")
         self._asked[gate.id] = _question(record)
 
-    def decide(self, gate: PlannedStep, record: Record) -> None:
+    def decide(self, gate: PlannedStep, record: Told) -> None:
         """Take in a decision.
 
         Raises:
@@ -64,7 +64,7 @@ class Approvals:
         self.decisions[gate.id] = facts_of(gate.id, record)
         self._decided[gate.id] = question
 
-    def use(self, gate: PlannedStep, record: Record) -> None:
+    def use(self, gate: PlannedStep, record: Told) -> None:
         """Take in the use of an approval, for the step that its data names.
 
         Raises:
@@ -129,16 +129,16 @@ class Approvals:
         return decision is not None and decision.decision == _APPROVED
 
 
-def _demand_gate(step: PlannedStep, record: Record) -> None:
+def _demand_gate(step: PlannedStep, record: Told) -> None:
     if not step.is_gate:
         raise ContradictionError(f"{record.type} names step {step.id!r}, which is no gate")
 
 
-def _question(record: Record) -> _Question:
+def _question(record: Told) -> _Question:
     return _Question(record.attempt, text_in(record.data, "digest"))
 
 
-def facts_of(step: str, record: Record) -> GateFacts:
+def facts_of(step: str, record: Told) -> GateFacts:
     """Return a decision as the verdict tells it.
 
     Raises:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import NamedTuple
+from typing import TypeAlias
 
 from pytest_workflow_exec.digests import canonical_json
-from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 
 from ._contradiction import ContradictionError
+from ._shapes import Recognized
+from ._told import Told
 
-
-class _Command(NamedTuple):
-    """What tells one command of a step from another."""
-
-    argv: str
-    attempt: int | None
+_Command: TypeAlias = "tuple[StepId | None, int | None, str]"
+"""What tells one command from another: step, attempt and command line."""
 
 
 class Commands:
     """The commands that were announced and have no end yet; several threads of a step may run some at once."""
 
     def __init__(self) -> None:
-        self._open: dict[StepId, Counter[_Command]] = {}
+        self._open: dict[_Command, int] = {}
+        """How many of each are under way."""
 
-    def start(self, record: Record, *, running: StepId | None, attempt: int | None) -> None:
+    def start(self, record: Told, *, running: StepId | None, attempt: int | None) -> None:
         """Take in the announcement of a command.
 
         Args:
@@ -34,26 +31,25 @@ class Commands:
         Raises:
             ContradictionError: Its step is not under way.
         """
-        step = record.step or ""
-        if (step, record.attempt) != (running, attempt):
-            raise ContradictionError(f"step {step!r} starts a command, but it is not under way in that attempt")
-        self._open.setdefault(step, Counter())[_command(record)] += 1
+        if record.step != running or record.attempt != attempt:
+            raise ContradictionError(f"step {record.step!r} starts a command, but it is not under way in that attempt")
+        command = _command(record)
+        self._open[command] = self._open.get(command, 0) + 1
 
-    def finish(self, record: Record) -> None:
+    def finish(self, record: Told) -> None:
         """Take in the end of a command; that of a step which was broken off may come late.
 
         Raises:
             ContradictionError: No such command was announced, or it has ended before.
         """
-        step, command = record.step or "", _command(record)
-        under_way = self._open.get(step, Counter())
-        if not under_way[command]:
+        command = _command(record)
+        left = self._open.pop(command, 0) - 1
+        if left < 0:
             raise ContradictionError(
-                f"a command of step {step!r} ends, but no record says that it was started: {command.argv}"
+                f"a command of step {record.step!r} ends, but no record says that it was started: {command[2]}"
             )
-        under_way[command] -= 1
-        if not under_way.total():
-            self._open.pop(step)
+        if left:
+            self._open[command] = left
 
     def demand_ends(self, step: StepId) -> None:
         """Return if every command of the step has ended.
@@ -61,14 +57,15 @@ class Commands:
         Raises:
             ContradictionError: One has not.
         """
-        command = next(iter(+self._open.get(step, Counter())), None)
-        if command is not None:
-            raise ContradictionError(f"step {step!r} passed, but no record says how its command ended: {command.argv}")
+        for of, _, argv in self._open:
+            if of == step:
+                raise ContradictionError(f"step {step!r} passed, but no record says how its command ended: {argv}")
 
     def resume(self) -> None:
         """Go on where an earlier process stopped: how its last commands ended is not known."""
         self._open.clear()
 
 
-def _command(record: Record) -> _Command:
-    return _Command(canonical_json(record.data.get("argv")), record.attempt)
+def _command(record: Told) -> _Command:
+    text = record.plain_text_of("argv") if isinstance(record, Recognized) else None
+    return record.step, record.attempt, canonical_json(record.data.get("argv")) if text is None else text

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_workflow_exec.evidence import Record
-
 from ._approvals import facts_of
 from ._contradiction import ContradictionError, text_in
+from ._told import Told
 from ._verdict import GateFacts
 
 _NAME = "resume"
@@ -27,7 +26,7 @@ class Consent:
         """Begin a session: nothing was asked yet."""
         self._asked, self._decision, self._used, self._over = None, None, False, False
 
-    def request(self, record: Record) -> None:
+    def request(self, record: Told) -> None:
         """Take in the question.
 
         Raises:
@@ -37,7 +36,7 @@ class Consent:
             raise ContradictionError("the engine asks whether steps may run again, but not at the start of a session")
         self._asked = text_in(record.data, "digest")
 
-    def decide(self, record: Record) -> None:
+    def decide(self, record: Told) -> None:
         """Take in the decision.
 
         Raises:
@@ -49,7 +48,7 @@ class Consent:
             )
         self._decision = facts_of(_NAME, record)
 
-    def use(self, record: Record) -> None:
+    def use(self, record: Told) -> None:
         """Take in the use of the decision.
 
         Raises:

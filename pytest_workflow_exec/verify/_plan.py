@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 
 from ._contradiction import ContradictionError, text_in
+from ._told import Told
 
 _GATE = "gate"
 
@@ -42,7 +42,7 @@ class Plan:
     digest: str = ""
     """SHA-256 of the plan as the record states it, in hex: not what the record says of it."""
 
-    def step_of(self, record: Record) -> PlannedStep:
+    def step_of(self, record: Told) -> PlannedStep:
         """Return the step that a record is about.
 
         Raises:

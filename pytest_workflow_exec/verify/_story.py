@@ -16,6 +16,8 @@ from ._commands import Commands
 from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep, policy_in, read_plan
+from ._shapes import Recognized
+from ._told import Told
 from ._turns import Turns
 from ._verdict import GateFacts
 
@@ -79,34 +81,51 @@ class Story:
         Raises:
             ContradictionError: It can't be true after the ones before it.
         """
+        self._demand_place(record)
+        self._clock.take(record)
+        self._go_on(record)
+
+    def take_known(self, record: Recognized) -> None:
+        """Continue with the next record, known by its shape.
+
+        Raises:
+            ContradictionError: It can't be true after the ones before it.
+        """
+        self._demand_place(record)
+        self._clock.take_plain(record.start)
+        self._go_on(record)
+
+    def _demand_place(self, record: Told) -> None:
+        kind = record.type
         # A writer that died in its very first record leaves a log that begins with a recovery.
-        if record.type != "recovery" and (record.type == "run.started") != (self.sessions == 0):
+        if (self.sessions == 0) != (kind == "run.started") and kind != "recovery":
             raise ContradictionError("a log begins with run.started, and no other record is one")
         if self.result is not None and not self._may_follow_end(record):
-            raise ContradictionError(f"{record.type} stands after the end of the run")
-        if record.type.startswith("run.") and (record.step, record.attempt) != (None, None):
-            raise ContradictionError(f"{record.type} is about the whole run, and names a step or an attempt")
-        self._clock.take(record)
-        if record.type not in _KNOWN_TYPES:
-            self.unknown_types.add(record.type)
-        take = _TAKES.get(record.type)
+            raise ContradictionError(f"{kind} stands after the end of the run")
+
+    def _go_on(self, record: Told) -> None:
+        kind = record.type
+        take = _TAKES.get(kind)
         if take is not None:
             take(self, record)
+        elif kind not in _KNOWN_TYPES:
+            self.unknown_types.add(kind)
 
     def _follow(self, plan: Plan) -> None:
         self._plan, self._turns, self._approvals = plan, Turns(plan), Approvals(plan)
 
-    def _may_follow_end(self, record: Record) -> bool:
+    def _may_follow_end(self, record: Told) -> bool:
         if record.type == "run.resumed":
             return self.result != "passed"
         return record.type in AFTER_THE_END or record.type == "recovery"
 
-    def _start(self, record: Record) -> None:
+    def _start(self, record: Told) -> None:
+        _demand_whole_run(record)
         self.run = record.run
         self.workflow = text_in(record.data, "workflow")
         self._follow(self._planned(record))
 
-    def _planned(self, record: Record) -> Plan:
+    def _planned(self, record: Told) -> Plan:
         plan = read_plan(record.data)
         # What was made of the record, not what it says: a masked secret, in a step's name for one, hides the plan.
         self.plan_digest = plan.digest
@@ -116,7 +135,8 @@ class Story:
         self.policies[policy_in(record.data)] = None
         return plan
 
-    def _resume(self, record: Record) -> None:
+    def _resume(self, record: Told) -> None:
+        _demand_whole_run(record)
         if text_in(record.data, "workflow") != self.workflow:
             raise ContradictionError("the run goes on as one of another workflow")
         carried = record.data.get("carried")
@@ -130,12 +150,12 @@ class Story:
         self._commands.resume()
         self._carried = carried
 
-    def _invalidate(self, record: Record) -> None:
+    def _invalidate(self, record: Told) -> None:
         step = self._plan.step_of(record)
         self._turns.invalidate(step)
         self._approvals.invalidate(step)
 
-    def _start_step(self, record: Record) -> None:
+    def _start_step(self, record: Told) -> None:
         step = self._plan.step_of(record)
         for key, planned in (("kind", step.kind), ("digest", step.digest)):
             if text_in(record.data, key) != planned:
@@ -144,7 +164,7 @@ class Story:
         self._turns.start(step, record.attempt)
         self._approvals.demand_cover(step)
 
-    def _end_step(self, record: Record) -> None:
+    def _end_step(self, record: Told) -> None:
         step, outcome = self._plan.step_of(record), _outcome(record)
         if outcome is Outcome.PASSED:
             self._commands.demand_ends(step.id)
@@ -159,33 +179,33 @@ class Story:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._turns.end(step, outcome, record.attempt)
 
-    def _start_command(self, record: Record) -> None:
+    def _start_command(self, record: Told) -> None:
         self._plan.step_of(record)
         self._commands.start(record, running=self._turns.running, attempt=self._turns.attempt)
 
-    def _finish_command(self, record: Record) -> None:
+    def _finish_command(self, record: Told) -> None:
         self._plan.step_of(record)
         self._commands.finish(record)
 
-    def _refuse_command(self, record: Record) -> None:
+    def _refuse_command(self, record: Told) -> None:
         step = self._plan.step_of(record)
         if (step.id, record.attempt) != (self._turns.running, self._turns.attempt):
             raise ContradictionError(f"step {step.id!r} is refused a command, but that attempt is not under way")
 
-    def _request(self, record: Record) -> None:
+    def _request(self, record: Told) -> None:
         self._compare_with_question(record)
         if record.step is None:
             self._consent.request(record)
             return
         self._approvals.request(self._gate_under_way(record), record)
 
-    def _decide(self, record: Record) -> None:
+    def _decide(self, record: Told) -> None:
         if record.step is None:
             self._consent.decide(record)
             return
         self._approvals.decide(self._gate_under_way(record), record)
 
-    def _use(self, record: Record) -> None:
+    def _use(self, record: Told) -> None:
         if record.step is None:
             self._consent.use(record)
             return
@@ -194,7 +214,8 @@ class Story:
             raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")
         self._approvals.use(gate, record)
 
-    def _finish(self, record: Record) -> None:
+    def _finish(self, record: Told) -> None:
+        _demand_whole_run(record)
         result = text_in(record.data, "result")
         if self._turns.running is not None:
             raise ContradictionError(f"the run ends, but step {self._turns.running!r} is still under way")
@@ -216,13 +237,13 @@ class Story:
             if not outcome.satisfies:
                 raise ContradictionError(f"the run says that it stopped early, but step {step!r} is {outcome.words}")
 
-    def _compare_with_end(self, record: Record) -> None:
+    def _compare_with_end(self, record: Told) -> None:
         counts = dict(Counter(outcome.value for outcome in self._turns.outcomes.values()))
         for key, found in (("counts", counts), ("not_satisfied", self._turns.unsatisfied())):
             if key in record.data and record.data[key] != found:
                 raise ContradictionError(f"its {key} are not what the records before it say: {found}")
 
-    def _gate_under_way(self, record: Record) -> PlannedStep:
+    def _gate_under_way(self, record: Told) -> PlannedStep:
         step = self._plan.step_of(record)
         if self._turns.running != step.id:
             raise ContradictionError(f"{record.type} names step {step.id!r}, which is not under way")
@@ -230,7 +251,7 @@ class Story:
             raise ContradictionError(f"{record.type} is of attempt {record.attempt}, which is not under way")
         return step
 
-    def _compare_with_question(self, record: Record) -> None:
+    def _compare_with_question(self, record: Told) -> None:
         request = record.data.get("request")
         if not isinstance(request, Mapping):
             raise ContradictionError("it does not hold what was asked")
@@ -261,7 +282,12 @@ _TAKES = {
 }
 
 
-def _outcome(record: Record) -> Outcome:
+def _demand_whole_run(record: Told) -> None:
+    if (record.step, record.attempt) != (None, None):
+        raise ContradictionError(f"{record.type} is about the whole run, and names a step or an attempt")
+
+
+def _outcome(record: Told) -> Outcome:
     word = text_in(record.data, "outcome")
     if word not in {outcome.value for outcome in Outcome}:
         raise ContradictionError(f"{word!r} is no outcome of a step")

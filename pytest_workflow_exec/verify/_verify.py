@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import cast
 
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import (
     BadLineError,
     BlobError,
     Head,
-    Line,
     Record,
     Seal,
     may_hold_blobs,
@@ -21,6 +21,8 @@ from pytest_workflow_exec.evidence import (
 
 from ._chain import Chain
 from ._contradiction import ContradictionError
+from ._plain import Plain
+from ._shapes import Shapes
 from ._story import AFTER_THE_END, Story
 from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
 
@@ -59,9 +61,8 @@ class _Audit:
 
     def __init__(self, path: Path, expect_head: str | None, *, chain_only: bool) -> None:
         self._path, self._expected, self._chain_only = path, expect_head, chain_only
-        self._chain, self._story = Chain(path), Story()
-        self._head: Head | None = None
-        self._run: str | None = None
+        self._chain, self._story, self._shapes = Chain(path), Story(), Shapes()
+        self._records, self._last = 0, b""
         self._blobs = 0
         self._anchored = False
         self._after_anchor = 0
@@ -74,10 +75,16 @@ class _Audit:
             LogUnreadableError: It can't be read, is no evidence, or is of another version.
             BrokenError: It is not what the engine wrote, or does not hold the expected head.
         """
-        for line, seal in self._chain.links():
-            if not self._chain_only:
-                self._take(line, seal)
-            self._advance(seal)
+        expected = None if self._expected is None else self._expected.encode("ascii")
+        read = not self._chain_only
+        for raw, digest, start, seal in self._chain.links():
+            if read:
+                self._take(raw, start)
+            self._records, self._last = self._records + 1, digest
+            if self._anchored:
+                self._count_behind_anchor(start[5] if start is not None else cast("Seal", seal).type)
+            elif digest == expected:
+                self._anchored = True
         if self._expected is not None and not self._anchored:
             raise BrokenError(
                 kind="replaced or cut",
@@ -104,9 +111,9 @@ class _Audit:
             exit_code=EXIT_CODES[word],
             word=word,
             message=message,
-            records=self._head.seq + 1 if self._head else 0,
+            records=self._records,
             head=self._head,
-            run=self._run,
+            run=self._chain.run,
             workflow=story.workflow,
             plan_digest=story.plan_digest,
             result=story.result,
@@ -123,30 +130,41 @@ class _Audit:
             chain_only=self._chain_only,
         )
 
-    def _take(self, line: Line, seal: Seal) -> None:
+    def _take(self, raw: bytes, start: Plain | None) -> None:
         try:
-            self._story.take(self._record(line))
+            known = self._shapes.recognize(raw, start) if start is not None else None
+            if known is not None:
+                self._story.take_known(known)
+            else:
+                self._story.take(self._record(raw, start))
         except BadLineError as error:
-            raise _broken(line, seal, "edited", error.reason) from error
+            raise self._broken("edited", error.reason) from error
         except BlobError as error:
-            raise _broken(line, seal, "blob", str(error)) from error
+            raise self._broken("blob", str(error)) from error
         except ContradictionError as error:
-            raise _broken(line, seal, "inconsistent", str(error)) from error
+            raise self._broken("inconsistent", str(error)) from error
 
-    def _record(self, line: Line) -> Record:
-        record = record_of(line.raw)
-        if not may_hold_blobs(line.raw):
+    def _record(self, raw: bytes, start: Plain | None) -> Record:
+        record = record_of(raw)
+        if not may_hold_blobs(raw):
+            if start is not None:
+                self._shapes.learn(record, raw)
             return record
         resolved = resolve_blobs(record.data, self._path.parent)
         self._blobs += resolved.blobs
         return dataclasses.replace(record, data=resolved.data)
 
-    def _advance(self, seal: Seal) -> None:
-        if self._anchored and seal.type.decode("utf-8", "replace") not in AFTER_THE_END:
+    def _broken(self, kind: Kind, reason: str) -> BrokenError:
+        line = self._chain.line(self._records)
+        return BrokenError(kind=kind, reason=reason, line=line.number, byte=line.offset, seq=self._records)
+
+    def _count_behind_anchor(self, kind: bytes) -> None:
+        if kind.decode("utf-8", "replace") not in AFTER_THE_END:
             self._after_anchor += 1
-        self._head = Head(seq=seal.seq, hash=seal.hash.decode("ascii"))
-        self._run = self._run or seal.run.decode("utf-8", "replace")
-        self._anchored = self._anchored or self._head.hash == self._expected
+
+    @property
+    def _head(self) -> Head | None:
+        return Head(seq=self._records - 1, hash=self._last.decode("ascii")) if self._records else None
 
     def _bound(self) -> str:
         unknown = ", ".join(sorted(self._story.unknown_types))
@@ -162,7 +180,3 @@ class _Audit:
             (not self._anchored, _NOT_ANCHORED),
         ]
         return next((reason for applies, reason in bounds if applies), "")
-
-
-def _broken(line: Line, seal: Seal, kind: Kind, reason: str) -> BrokenError:
-    return BrokenError(kind=kind, reason=reason, line=line.number, byte=line.offset, seq=seal.seq)
