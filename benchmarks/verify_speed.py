@@ -94,7 +94,7 @@ def _report(way: Callable[[Path], None], log: Path) -> None:
 
 def _measured(way: str, log: Path) -> Mapping[str, float]:
     command = [sys.executable, "-m", "benchmarks.verify_speed", "--measure", way, "--log", str(log)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # our own module
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # our own module
     measured: Mapping[str, float] = json.loads(done.stdout)
     return measured
 

@@ -50,6 +50,12 @@ def _verify(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("--expect-head", metavar="HASH", type=_hash, help="the head that pytest printed last")
     command.add_argument(
+        "--signers",
+        metavar="FILE",
+        type=_file,
+        help="whose seals anchor a run: an allowed signers file of OpenSSH, kept away from the log",
+    )
+    command.add_argument(
         "--plan",
         metavar="FILE|DIGEST",
         type=_given,
@@ -88,6 +94,16 @@ def _note(command: argparse.ArgumentParser) -> None:
     command.add_argument("text", metavar="TEXT", help="the remark")
 
 
+def _seal(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument(
+        "--key", metavar="FILE", type=Path, required=True, help="an SSH key, or a public one that an agent has"
+    )
+    command.add_argument(
+        "--principal", metavar="NAME", required=True, help="who signs, as the verifier's list of signers has it"
+    )
+
+
 def _prune(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--older-than", metavar="DAYS", type=_days, help="how long ago they ended; never less than retention_days"
@@ -107,6 +123,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "show": ("Show what happened in a run.", _show),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
     "export": ("Write a run for other tools.", _export),
+    "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
     "note": ("Add a remark to a run's log.", _note),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
@@ -127,6 +144,12 @@ def _days(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,5}", text, re.ASCII):
         return int(text)
     raise argparse.ArgumentTypeError("it must be a number of days")
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return Path(text)
 
 
 def _given(text: str) -> str | Path:

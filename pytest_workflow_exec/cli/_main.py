@@ -57,6 +57,7 @@ _COMMANDS = {
     "show": "._show",
     "runs": "._runs",
     "export": "._export",
+    "seal": "._seal",
     "note": "._note",
     "prune": "._prune",
 }

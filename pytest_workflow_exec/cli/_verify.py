@@ -27,11 +27,16 @@ def verify(arguments: argparse.Namespace) -> int:
     Raises:
         WorkflowExecError: There is no such run, what is asked for can't be read, or the verdict can't be recorded.
     """
-    if arguments.chain_only and (arguments.plan or arguments.policy or arguments.min_assurance is not None):
-        raise WantedError("--chain-only reads no plan, policy or approval: leave it out, or what is asked of them")
+    asks = (arguments.plan, arguments.policy, arguments.min_assurance, arguments.signers)
+    if arguments.chain_only and any(each is not None for each in asks):
+        raise WantedError(
+            "--chain-only reads no plan, policy, approval or seal: leave it out, or what is asked of them"
+        )
     log = log_of(arguments.run)
     policy = wanted_policy(arguments.policy)
-    found = verify_log(log, expect_head=arguments.expect_head, chain_only=arguments.chain_only)
+    found = verify_log(
+        log, expect_head=arguments.expect_head, chain_only=arguments.chain_only, signers=arguments.signers
+    )
     plan = wanted_plan(arguments.plan, workflow=found.workflow)
     asked = Asked(plan=plan, policy=policy, min_assurance=arguments.min_assurance)
     verdict = held_to(found, asked)

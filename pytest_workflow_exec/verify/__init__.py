@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from ._asked import Asked, held_to
+from ._seals import SignerError, signature_of, signed_text
 from ._verdict import GateFacts, Kind, Verdict, Word
 from ._verify import verify_log
 
-__all__ = ["Asked", "GateFacts", "Kind", "Verdict", "Word", "held_to", "verify_log"]
+__all__ = [
+    "Asked",
+    "GateFacts",
+    "Kind",
+    "SignerError",
+    "Verdict",
+    "Word",
+    "held_to",
+    "signature_of",
+    "signed_text",
+    "verify_log",
+]

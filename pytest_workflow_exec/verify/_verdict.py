@@ -73,7 +73,9 @@ class Verdict:
     sessions: int = 0
     """How many processes ran steps of it, one after the other: the first, and one each time it was resumed."""
     anchored: bool = False
-    """Whether the log holds the head that the verifier supplied."""
+    """Whether the log holds the head that the verifier supplied, or a seal of one of the signers."""
+    sealed_by: str | None = None
+    """The signer whose seal anchors it; None if the head does, or nothing."""
     chain_only: bool = False
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import deque
 from pathlib import Path
 from typing import cast
 
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import (
+    STATE_DIRECTORY,
     BadLineError,
     BlobError,
     Head,
@@ -22,32 +24,41 @@ from pytest_workflow_exec.evidence import (
 from ._chain import Chain
 from ._contradiction import ContradictionError
 from ._plain import Plain
+from ._seals import SealClaim, claim_in, seal_problem
 from ._shapes import Shapes
 from ._story import AFTER_THE_END, Story
 from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
 
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_CHECKED_SEALS = 16
+"""So many of the last seals are tried: each of them costs a process."""
+
 _NOT_ANCHORED = (
     "intact, complete and passed, but only by its own word: whoever can write the log can write another. "
     "Give the head that pytest printed at the end of the run, with --expect-head."
 )
 
 
-def verify_log(path: Path, *, expect_head: str | None = None, chain_only: bool = False) -> Verdict:
+def verify_log(
+    path: Path, *, expect_head: str | None = None, chain_only: bool = False, signers: Path | None = None
+) -> Verdict:
     """Return what a log is worth; everything that can be wrong with it is in the verdict.
 
     Args:
         expect_head: The hash of the last record, in hex, kept somewhere the log's owner can't change it.
         chain_only: Look at the chain alone: no JSON is read, no blob compared, and the best verdict is "bounded".
+        signers: An allowed signers file of OpenSSH, kept as a head would be: a seal of one of them anchors the log.
 
     Raises:
         ValueError: `expect_head` is not 64 hexadecimal digits.
+        SignerError: There are signers and a seal, and no ssh-keygen to check it.
     """
     if expect_head is not None and not _HASH.fullmatch(expect_head):
         raise ValueError("expect_head must be 64 lower case hexadecimal digits")
-    audit = _Audit(path, expect_head, chain_only=chain_only)
+    audit = _Audit(path, expect_head, chain_only=chain_only, signers=signers)
     try:
         audit.read()
+        audit.check_seals()
     except BrokenError as error:
         verdict = audit.verdict("broken", str(error))
         return dataclasses.replace(verdict, kind=error.kind, line=error.line, byte=error.byte, seq=error.seq)
@@ -59,14 +70,22 @@ def verify_log(path: Path, *, expect_head: str | None = None, chain_only: bool =
 class _Audit:
     """One reading of one log."""
 
-    def __init__(self, path: Path, expect_head: str | None, *, chain_only: bool) -> None:
+    def __init__(self, path: Path, expect_head: str | None, *, chain_only: bool, signers: Path | None) -> None:
         self._path, self._expected, self._chain_only = path, expect_head, chain_only
         self._chain, self._story, self._shapes = Chain(path), Story(), Shapes()
         self._records, self._last = 0, b""
         self._blobs = 0
+        self._signers = signers
         self._anchored = False
+        self._before_head = 0
+        self._uncovered = 0
+        """How many records after the first possible anchor are of a type that may not follow one."""
         self._after_anchor = 0
-        """How many records after the expected head are of a type that may not follow it."""
+        """How many of them follow the anchor that holds."""
+        self._seals: deque[tuple[SealClaim, int]] = deque(maxlen=_CHECKED_SEALS)
+        """The last seals, each with the number of such records before it."""
+        self._sealed_by: str | None = None
+        self._seal_problem: str | None = None
 
     def read(self) -> None:
         """Read the whole log.
@@ -81,14 +100,37 @@ class _Audit:
             if read:
                 self._take(raw, start)
             self._records, self._last = self._records + 1, digest
-            if self._anchored:
-                self._count_behind_anchor(start[5] if start is not None else cast("Seal", seal).type)
-            elif digest == expected:
-                self._anchored = True
+            if self._anchored or self._seals:
+                self._count_uncovered(start[5] if start is not None else cast("Seal", seal).type)
+            if digest == expected:
+                self._anchored, self._before_head = True, self._uncovered
         if self._expected is not None and not self._anchored:
             raise BrokenError(
                 kind="replaced or cut",
                 reason=f"the log does not contain the expected head {self._expected}: it is another one, or was cut",
+            )
+        if self._anchored:
+            self._after_anchor = self._uncovered - self._before_head
+
+    def check_seals(self) -> None:
+        """Look for a seal of one of the signers, the newest first, unless the expected head covers all.
+
+        Raises:
+            SignerError: None can be checked.
+        """
+        if self._signers is None or (self._anchored and not self._after_anchor):
+            return
+        if _lies_beside(self._signers, self._path):
+            self._seal_problem = f"{self._signers} lies beside the log: whoever can write the one can write the other"
+            return
+        for claim, uncovered in reversed(self._seals):
+            problem = seal_problem(claim, self._signers)
+            if problem is None:
+                self._anchored, self._sealed_by = True, claim.principal
+                self._after_anchor = self._uncovered - uncovered
+                return
+            self._seal_problem = (
+                self._seal_problem or f"the seal of {claim.principal} is none of your signers': {problem}"
             )
 
     def judgement(self) -> tuple[Word, str]:
@@ -102,7 +144,10 @@ class _Audit:
                 f"was full. Every record before it is intact."
             )
         bound = self._bound()
-        return ("bounded", bound) if bound else ("verified", "intact, complete, passed, and anchored by your head")
+        if bound:
+            return "bounded", bound
+        anchor = "your head" if self._sealed_by is None else f"the seal of {self._sealed_by}"
+        return "verified", f"intact, complete, passed, and anchored by {anchor}"
 
     def verdict(self, word: Word, message: str) -> Verdict:
         """Return a verdict with all that was found."""
@@ -127,6 +172,7 @@ class _Audit:
             sessions=story.sessions,
             policies=tuple(story.policies),
             anchored=self._anchored,
+            sealed_by=self._sealed_by,
             chain_only=self._chain_only,
         )
 
@@ -136,7 +182,10 @@ class _Audit:
             if known is not None:
                 self._story.take_known(known)
             else:
-                self._story.take(self._record(raw, start))
+                record = self._record(raw, start)
+                self._story.take(record)
+                if record.type == "run.sealed" and self._signers is not None:
+                    self._note_seal(record)
         except BadLineError as error:
             raise self._broken("edited", error.reason) from error
         except BlobError as error:
@@ -158,9 +207,14 @@ class _Audit:
         line = self._chain.line(self._records)
         return BrokenError(kind=kind, reason=reason, line=line.number, byte=line.offset, seq=self._records)
 
-    def _count_behind_anchor(self, kind: bytes) -> None:
+    def _count_uncovered(self, kind: bytes) -> None:
         if kind.decode("utf-8", "replace") not in AFTER_THE_END:
-            self._after_anchor += 1
+            self._uncovered += 1
+
+    def _note_seal(self, record: Record) -> None:
+        claim = claim_in(record, workflow=self._story.workflow, plan_digest=self._story.plan_digest)
+        if claim is not None and self._story.result is not None:
+            self._seals.append((claim, self._uncovered))
 
     @property
     def _head(self) -> Head | None:
@@ -168,6 +222,7 @@ class _Audit:
 
     def _bound(self) -> str:
         unknown = ", ".join(sorted(self._story.unknown_types))
+        anchor = "seal" if self._sealed_by is not None else "expected head"
         bounds = [
             (self._head is None, "the log is empty: the run ended before its first record"),
             (self._chain_only, "the chain is intact; what the records say was not read. Verify without --chain-only."),
@@ -176,7 +231,17 @@ class _Audit:
                 "the log is intact, but its run has not finished; records after its last one may have been cut",
             ),
             (bool(unknown), f"it holds records that this version does not know: {unknown}. Use a newer one."),
-            (self._after_anchor > 0, f"{self._after_anchor} records after the expected head are not covered by it"),
+            (self._after_anchor > 0, f"{self._after_anchor} records after the {anchor} are not covered by it"),
+            (not self._anchored and self._seal_problem is not None, f"intact, but not anchored: {self._seal_problem}"),
+            (not self._anchored and self._signers is not None, "intact, but not anchored: it has no seal of its end"),
             (not self._anchored, _NOT_ANCHORED),
         ]
         return next((reason for applies, reason in bounds if applies), "")
+
+
+def _lies_beside(signers: Path, log: Path) -> bool:
+    folder = log.resolve().parent
+    # Of a run in a project, all that the engine writes for it.
+    state = next((parent for parent in folder.parents if parent.name == STATE_DIRECTORY), folder)
+    # Both where the name stands and what it leads to: a link beside the log is its writer's, too.
+    return any(place.is_relative_to(state) for place in (signers.resolve(), signers.absolute().parent.resolve()))

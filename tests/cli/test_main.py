@@ -37,6 +37,8 @@ def test_without_a_command_the_help_is_printed(tmp_path: Path) -> None:
         (["verify", "latest", "--min-assurance", "4"], "invalid choice: 4"),
         (["verify", "latest", "--min-assurance=-1"], "invalid choice: -1"),
         (["verify", "latest", "--chain-only", "--min-assurance", "0"], "--chain-only reads no plan"),
+        (["verify", "latest", "--signers", "missing"], "there is no file 'missing'"),
+        (["seal", "latest"], "required: --key, --principal"),
         (["verify", "latest", "--chain-only", "--plan", "a" * 64], "--chain-only reads no plan"),
         (["verify", "latest", "--expect", "0" * 64], "unrecognized arguments: --expect"),
         (["show", "latest", "more"], "unrecognized arguments: more"),

@@ -179,6 +179,7 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "blobs": 0,
         "torn_bytes": 0,
         "anchored": True,
+        "sealed_by": None,
         "chain_only": False,
         "log": str(path),
         "asked": {"expect_head": head, "plan": None, "policy": None, "min_assurance": 1},
