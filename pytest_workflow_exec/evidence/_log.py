@@ -56,6 +56,8 @@ class EvidenceLog:
         self._dead: str | None = None
         self._state = _State(-1, NO_HASH, 0)
         self._pending: _State | None = None
+        self.recovery: Record | None = None
+        """The record that tells of a torn end which was found when the log was reopened."""
 
     @classmethod
     def create(
@@ -194,7 +196,7 @@ class EvidenceLog:
             ending = b"\n" if tail.newline else b""
             if tail.torn is not None:
                 # In one write: a newline alone would leave a line that somebody may have edited.
-                self._append(tail.torn.event, after=ending)
+                self.recovery = self._append(tail.torn.event, after=ending)
             else:
                 self._put(ending, self._state._replace(size_bytes=self._state.size_bytes + len(ending)))
         self.barrier()

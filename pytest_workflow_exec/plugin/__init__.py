@@ -12,10 +12,53 @@ import pytest
 import pytest_workflow_exec
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from pytest_workflow_exec.run import Sandbox, WorkflowHandle
+
+
+class Announced:
+    """Hooks for others. They hear of a run and can't change it: what one returns is ignored, one that fails is reported.
+
+    They are called after the record was written, in the process that runs the workflow: with several workers, in the
+    worker. Each gets values of its own, with secrets already taken out.
+    """
+
+    @pytest.hookspec
+    def pytest_workflow_exec_evidence(self, record: Mapping[str, object]) -> None:
+        """Hear of a record of the log.
+
+        Args:
+            record: The record with all its keys, `v` to `hash`.
+        """
+
+    @pytest.hookspec
+    def pytest_workflow_exec_step_started(
+        self, workflow: str, run: str, step: str, record: Mapping[str, object]
+    ) -> None:
+        """Hear that a step may begin; its announcement is already on the disk."""
+
+    @pytest.hookspec
+    def pytest_workflow_exec_step_finished(
+        self, workflow: str, run: str, step: str, outcome: str, record: Mapping[str, object]
+    ) -> None:
+        """Hear how a step ended: `passed`, `failed`, `blocked`, `denied`, `carried`, ..."""
+
+    @pytest.hookspec
+    def pytest_workflow_exec_gate_decided(
+        self, workflow: str, run: str, step: str | None, decision: str, record: Mapping[str, object]
+    ) -> None:
+        """Hear how a gate was decided: `approved`, `rejected`, `denied` or `expired`.
+
+        Args:
+            step: The gate; None for the engine's own question before a run goes on.
+        """
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let others hear of runs."""
+    pluginmanager.add_hookspecs(Announced)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

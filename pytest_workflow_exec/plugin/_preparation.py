@@ -35,6 +35,7 @@ from pytest_workflow_exec.run import (
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import Durability, PolicySettings, load_settings
 
+from ._announcements import Announcements
 from ._inputs import given_inputs
 from ._onward import Onward, lost_of, onward, problems_of, said_of, with_reason
 from ._refusals import listed, placed, running
@@ -155,7 +156,12 @@ class _Preparation:
             durability=self._durability,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
+            listener=self._announcements(),
         )
+
+    def _announcements(self) -> Announcements:
+        name = self.workflow.name
+        return self._session.announcements.setdefault(name, Announcements(self._session.config, name))
 
     def _ready(self) -> tuple[Inputs, Policy]:
         if self._inputs is None or self._policy is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_workflow_exec.run import Run
@@ -19,14 +19,19 @@ class RunEnd:
     """What a person is told about it; the last one is the head of its evidence."""
 
     @classmethod
-    def of(cls, run: Run) -> RunEnd:
-        """Return how a run ended that is closed."""
+    def of(cls, run: Run, *, warnings: Sequence[str] = ()) -> RunEnd:
+        """Return how a run ended that is closed.
+
+        Args:
+            warnings: What else a person should know of it, line by line.
+        """
         return cls(
             workflow=run.workflow.name,
             fulfilled=run.fulfilled,
             lines=(
                 f"workflow {run.workflow.name}: {_verdict(run)}",
                 *_warnings(run),
+                *warnings,
                 f"evidence {shown_log(run)}",
                 f"evidence head {run.head.seq} {run.head.hash}",
             ),

@@ -129,7 +129,8 @@ def close_run(session: WorkflowSession, run: Run) -> None:
         run.close(interrupted=session.interrupted)
     except EvidenceError as error:
         session.evidence_error = session.evidence_error or str(error)
-    session.ends[run.workflow.name] = RunEnd.of(run)
+    heard = session.announcements.get(run.workflow.name)
+    session.ends[run.workflow.name] = RunEnd.of(run, warnings=() if heard is None else heard.warnings)
 
 
 def _admit(item: pytest.Item, attempt: Attempt) -> None:

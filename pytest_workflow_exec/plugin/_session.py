@@ -12,6 +12,7 @@ from pytest_workflow_exec.errors import Problem, WorkflowExecError
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
 from pytest_workflow_exec.run import Run
 
+from ._announcements import Announcements
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
@@ -41,6 +42,8 @@ class WorkflowSession:
     files: set[str] = field(default_factory=set)
     """Node ids of workflow files."""
     runs: dict[str, Run] = field(default_factory=dict)
+    announcements: dict[str, Announcements] = field(default_factory=dict)
+    """What tells other plugins of the runs."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     """The steps under way, by node id."""

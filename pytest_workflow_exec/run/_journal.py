@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest_workflow_exec.errors import EvidenceError
 from pytest_workflow_exec.events import Event
-from pytest_workflow_exec.evidence import EvidenceLog, Head
+from pytest_workflow_exec.evidence import EvidenceLog, Head, Record
 from pytest_workflow_exec.run._state import Plan, RunState, apply
 
 
 class Journal:
     """A run's log with the state that follows from it."""
 
-    def __init__(self, log: EvidenceLog, plan: Plan, *, begun: bool = False) -> None:
+    def __init__(
+        self,
+        log: EvidenceLog,
+        plan: Plan,
+        *,
+        begun: bool = False,
+        listener: Callable[[Record], None] | None = None,
+    ) -> None:
         """Begin a session.
 
         Args:
             begun: Whether a step was started in an earlier one.
+            listener: Is told of each record, some time after it was written.
         """
+        self._listener = listener
+        self._untold: deque[Record] = deque(() if log.recovery is None else (log.recovery,))
+        self._telling = threading.Lock()
         self._log, self._state = log, RunState(plan=plan, begun=begun)
         self._next: tuple[int, RunState] | None = None
         """The place of the record that is being written, and what is true once it stands there."""
@@ -56,8 +69,10 @@ class Journal:
             self._catch_up()
             state = apply(self._state, event)
             self._next = (self._log.head.seq + 1, state)
-            self._log.append(event)
+            record = self._log.append(event)
             self._state, self._next = state, None
+            if self._listener is not None:
+                self._untold.append(record)
 
     def _catch_up(self) -> None:
         # Ctrl-C can strike between the write of a record and the note of it here: the log knows which it was.
@@ -76,6 +91,21 @@ class Journal:
             EvidenceError: It does not, or the log was tampered with while it was open.
         """
         self._log.barrier()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell the listener of what was written; called where everything that follows from it is done.
+
+        A listener takes as long as it likes, so Ctrl-C often strikes there.
+        """
+        # Whoever tells already goes on to what another thread wrote.
+        if self._listener is None or not self._telling.acquire(blocking=False):
+            return
+        try:
+            while self._untold:
+                self._listener(self._untold.popleft())
+        finally:
+            self._telling.release()
 
     def close(self) -> None:
         """Give the file back."""

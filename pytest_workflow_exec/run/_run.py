@@ -48,7 +48,12 @@ class Run:
         self._attempts = {} if resumed is None else dict(resumed.attempts)
         self._used: set[StepId] = set()
         self._refused = False
-        self._journal = Journal(log, plan_of(workflow), begun=resumed is not None and resumed.begun)
+        self._journal = Journal(
+            log,
+            plan_of(workflow),
+            begun=resumed is not None and resumed.begun,
+            listener=settings.listener,
+        )
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
         base = known_values(workflow, settings.inputs, settings.input_groups)
@@ -264,6 +269,7 @@ class Run:
         self._outcomes[step] = outcome
         if outcome.satisfies:
             self._outputs[step] = outputs
+        self._journal.tell()
 
     def leave_out(self, step: Step) -> None:
         """Record that a step does not apply, with the defaults of its outputs.

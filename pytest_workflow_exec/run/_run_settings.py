@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
@@ -38,3 +39,5 @@ class RunSettings:
     """What the evidence survives."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
+    listener: Callable[[Record], None] | None = None
+    """Is told of each record after it was written, where an interrupt does no harm. It must raise nothing of its own."""
