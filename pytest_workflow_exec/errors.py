@@ -210,11 +210,14 @@ class LogUnreadableError(WorkflowExecError):
 
 
 class LockHeldError(WorkflowExecError):
-    """Another run of the same workflow is under way in this project."""
+    """Another run of the same workflow, or of its concurrency group, is under way in this project."""
 
-    def __init__(self, *, workflow: str, holder: str) -> None:
-        super().__init__(f"workflow {workflow!r} is already running here ({holder}). Wait for it, or stop it.")
-        self.workflow, self.holder = workflow, holder
+    def __init__(self, *, workflow: str, holder: str, group: str | None = None) -> None:
+        what = f"workflow {workflow!r} is already running here"
+        if group is not None:
+            what = f"workflow {workflow!r} must wait: a run of its concurrency group {group!r} is under way here"
+        super().__init__(f"{what} ({holder}). Wait for it, or stop it.")
+        self.workflow, self.group, self.holder = workflow, group, holder
 
 
 _TAIL_CHARACTERS = 2000

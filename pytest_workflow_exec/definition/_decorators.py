@@ -30,7 +30,7 @@ from ._options import (
 F = TypeVar("F", bound=Callable[..., object])
 
 _ATTRIBUTE = "__workflow_exec__"
-_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars")
+_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency")
 
 
 def activate() -> None:
@@ -64,6 +64,8 @@ class Workflow:
     mode: str
     inputs: Mapping[str, object]
     vars: Mapping[str, object]
+    concurrency: str | None
+    """The group of workflows of which one at a time may run in the project; may name inputs and variables."""
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class Workflow:
         mode: str = "python",
         inputs: Mapping[str, object] | None = None,
         vars: Mapping[str, object] | None = None,  # noqa: A002 - the key's name in YAML
+        concurrency: str | None = None,
         **unknown: object,
     ) -> None:
         """Declare the workflow of this file; its values are checked when the file is collected.
@@ -90,6 +93,7 @@ class Workflow:
         values = {"name": name, "description": description, "mode": mode, "inputs": inputs, "vars": vars}
         for field, value in values.items():
             object.__setattr__(self, field, {} if value is None and field != "name" else value)
+        object.__setattr__(self, "concurrency", concurrency)
 
 
 WorkflowDeclaration = Workflow

@@ -17,7 +17,7 @@ _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
-WORKFLOW_LATER = frozenset({"defaults", "concurrency", "policy", "outputs"})
+WORKFLOW_LATER = frozenset({"defaults", "policy", "outputs"})
 STEP_LATER = frozenset({
     "finally", "include", "with", "steps", "poll", "pause", "manual", "ai", "execute",
     "session", "check", "evidence", "cwd", "env", "stdin", "retry", "defaults", "concurrency",

@@ -22,7 +22,7 @@ from ._schema import DeclarationModel
 from ._shared_source import shared_source
 from ._source_checks import DECLARATION, declaration_mark
 from ._spellings import decorated_functions, is_fixture, is_test
-from ._texts import Files, read_variables
+from ._texts import Files, read_group, read_variables
 from ._validation import validated
 from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
 
@@ -58,6 +58,7 @@ def python_workflow(
     specs, groups = read_inputs(text_keys(declaration.inputs), problems)
     declared = text_keys(declaration.vars)
     variables = read_variables(declared, inputs=groups, problems=problems)
+    group = read_group(model, inputs=groups, variables=variables, declared=declared, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: source})
     reader = FunctionReader(
         problems=problems,
@@ -86,6 +87,7 @@ def python_workflow(
         root=root,
         inputs=specs,
         variables=MappingProxyType(variables),
+        concurrency=group,
         listed=MappingProxyType(dict(listed)),
         steps=steps,
         sources=MappingProxyType(sources),
@@ -105,6 +107,7 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "mode": declaration.mode,
         "inputs": declaration.inputs,
         "vars": declaration.vars,
+        "concurrency": declaration.concurrency,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 

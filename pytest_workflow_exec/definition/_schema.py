@@ -126,6 +126,7 @@ class DeclarationModel(Strict):
     mode: Annotated[Literal["python", "ai_json", "interactive"], BeforeValidator(_choice)] = "python"
     inputs: dict[str, object] = {}
     vars: dict[str, object] = {}
+    concurrency: Line | None = None
 
 
 class FileModel(DeclarationModel):

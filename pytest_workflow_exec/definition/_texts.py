@@ -10,6 +10,7 @@ from pytest_workflow_exec.model import Template
 
 from ._names import value_name_problem
 from ._problems import Problems, Where
+from ._schema import DeclarationModel
 from ._templates import Scope, TemplateError, filled_template, literal_template, parse_template
 from ._yaml_tree import Plain
 
@@ -54,6 +55,21 @@ class Files:
         if path not in self.contents:
             self.contents[path] = path.read_bytes()
         return self.contents[path]
+
+
+def read_group(
+    model: DeclarationModel | None,
+    *,
+    inputs: Mapping[str, frozenset[str] | None],
+    variables: Mapping[str, Template],
+    declared: Mapping[str, object],
+    problems: Problems,
+) -> Template | None:
+    """Return the name of a workflow's concurrency group; it may name inputs and variables."""
+    if model is None or model.concurrency is None:
+        return None
+    scope = Scope(inputs=inputs, variables=frozenset(variables), all_variables=frozenset(declared))
+    return Texts(problems=problems, scope=scope).template(model.concurrency, ("concurrency",))
 
 
 def read_variables(

@@ -17,7 +17,7 @@ from ._problems import Problems
 from ._schema import DeclarationModel, FileModel
 from ._sources import source_digests
 from ._steps import read_steps
-from ._texts import Files, read_variables
+from ._texts import Files, read_group, read_variables
 from ._validation import validated
 from ._yaml_tree import read_bytes, read_tree
 
@@ -44,6 +44,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
     specs, groups = read_inputs(_mapping(data.get("inputs")), problems)
     declared = _mapping(data.get("vars"))
     variables = read_variables(declared, inputs=groups, problems=problems)
+    group = read_group(model, inputs=groups, variables=variables, declared=declared, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: content})
     name = workflow_name(model, path, problems)
     known = KnownValues(
@@ -72,6 +73,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         root=root,
         inputs=specs,
         variables=MappingProxyType(variables),
+        concurrency=group,
         listed=MappingProxyType(known.inputs),
         steps=read,
         sources=MappingProxyType(sources),

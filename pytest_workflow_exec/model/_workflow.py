@@ -67,6 +67,8 @@ class Workflow:
     """The project that holds it."""
     inputs: tuple[InputSpec, ...]
     variables: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
+    concurrency: Template | None = None
+    """The name of the group of which one run at a time may go on in the project; None for no group."""
     listed: Mapping[str, InputValue] = field(default_factory=lambda: MappingProxyType({}))
     """The inputs that gave steps their cases, with the values that they had then."""
     steps: tuple[Step, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from pytest_workflow_exec.run import (
     Run,
     RunLock,
     RunSettings,
+    group_of,
     known_values,
     preflight,
     repository_facts,
@@ -74,10 +76,12 @@ def check_runs(session: WorkflowSession, items: Iterable[pytest.Item], *, termin
         EvidenceError: Evidence can't be written.
     """
     prepared = _prepared(session, running(session, items), terminal_problem=terminal_problem)
+    _refuse_shared_groups(prepared)
     session.awaited |= {each.workflow.name for each in prepared}
     for each in prepared:
         try:
-            RunLock.take(each.workflow.root, each.workflow.name, run="about to be given to a worker").release()
+            run = "about to be given to a worker"
+            RunLock.take(each.workflow.root, each.workflow.name, run=run, group=each.group).release()
         except LockHeldError as error:
             raise pytest.UsageError(str(error)) from error
     return [each.workflow for each in prepared]
@@ -109,6 +113,20 @@ def _prepared(session: WorkflowSession, names: Sequence[str], *, terminal_proble
     return prepared
 
 
+def _refuse_shared_groups(prepared: Sequence[_Preparation]) -> None:
+    shared: dict[tuple[Path, str], list[str]] = {}
+    for each in prepared:
+        if each.group is not None:
+            shared.setdefault((each.workflow.root, each.group), []).append(each.workflow.name)
+    for (_, group), names in shared.items():
+        if len(names) > 1:
+            listed_names = ", ".join(sorted(names))
+            raise pytest.UsageError(
+                f"nothing was run: the workflows {listed_names} share the concurrency group {group!r}, and several "
+                "workers would run them at once. Add -n0."
+            )
+
+
 class _Preparation:
     """One workflow on its way to a run."""
 
@@ -130,6 +148,12 @@ class _Preparation:
     def earlier_root(self) -> Json:
         """The project in which the run that goes on was begun."""
         return None if self._onward is None else self._onward.history.facts.get("root")
+
+    @property
+    def group(self) -> str | None:
+        """The concurrency group of its run, which was checked."""
+        inputs, _ = self._ready()
+        return group_of(self.workflow, known_values(self.workflow, _plain(inputs), inputs.groups))
 
     def settings(self) -> RunSettings:
         """Return what the run is started with; asks for the reason of a step that is to run again.
@@ -157,6 +181,7 @@ class _Preparation:
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
             listener=self._announcements(),
+            group=self.group,
         )
 
     def _announcements(self) -> Announcements:

@@ -2,6 +2,7 @@
 
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
+from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._gate import gates_of
@@ -44,6 +45,7 @@ __all__ = [
     "apply",
     "fold",
     "gates_of",
+    "group_of",
     "keepable",
     "known_values",
     "lost_runs",

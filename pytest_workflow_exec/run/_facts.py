@@ -47,6 +47,7 @@ def run_facts(
     given: Mapping[str, str],
     durability: Durability,
     ledger_copy: str,
+    group: str | None,
 ) -> Mapping[str, Json]:
     """Return the data of `run.started`.
 
@@ -56,6 +57,7 @@ def run_facts(
         given: The inputs that were given on the command line, as they were typed.
         durability: What the evidence survives.
         ledger_copy: Where the user's copy of the ledger is, or why there is none.
+        group: The concurrency group that the run belongs to.
     """
     return {
         "workflow": workflow.name,
@@ -74,4 +76,5 @@ def run_facts(
         "command_line": list(command_line),
         "durability": durability,
         "ledger_copy": ledger_copy,
+        "concurrency": group,
     }

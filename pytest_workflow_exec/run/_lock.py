@@ -1,4 +1,4 @@
-"""One run of a workflow at a time per project: a lock that dies with its process."""
+"""One run of a workflow, and of a concurrency group, at a time per project: locks that die with their process."""
 
 from __future__ import annotations
 
@@ -18,44 +18,83 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class RunLock:
-    """The right to run one workflow in one project."""
+    """The right to run one workflow in one project, and to use what its concurrency group shares."""
 
-    def __init__(self, descriptor: int, path: Path) -> None:
-        self._descriptor, self._path = descriptor, path
-        _held.add(self)
+    def __init__(self, workflow: _FileLock, group: _FileLock | None) -> None:
+        self._workflow, self._group = workflow, group
 
     @classmethod
-    def take(cls, root: Path, workflow: str, *, run: str) -> RunLock:
+    def take(cls, root: Path, workflow: str, *, run: str, group: str | None = None) -> RunLock:
         """Return the lock on `workflow`.
 
         Args:
             root: The project.
             run: The run that takes it, for the message that others will see.
+            group: Its concurrency group. Workflows of one process share it: they run one after the other.
 
         Raises:
             LockHeldError: Another process holds it; says which.
-            EvidenceError: The lock file can't be made.
+            EvidenceError: A lock file can't be made.
         """
-        path = state_directory(root) / f"{workflow}.lock"
+        state = state_directory(root)
+        own = _FileLock.take(state / f"{workflow}.lock", workflow, said=f"run {run}")
         try:
-            descriptor = _locked(path, workflow)
+            return cls(own, None if group is None else _group_lock(state, group, workflow, run))
+        except BaseException:
+            own.release()
+            raise
+
+    def check(self) -> None:
+        """Return if the lock's files are still where others look for them.
+
+        Raises:
+            EvidenceError: One is not: another run may have begun.
+        """
+        self._workflow.check()
+        if self._group is not None:
+            self._group.check()
+
+    def release(self) -> None:
+        """Give the lock back; a second time does nothing."""
+        self._workflow.release()
+        if self._group is not None:
+            self._group.release()
+        self._group = None
+
+
+class _FileLock:
+    """A file that one process at a time holds, as often as it likes."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor, self._path = descriptor, path
+        self._holds = 1
+        _held.add(self)
+
+    @classmethod
+    def take(cls, path: Path, workflow: str, *, said: str, group: str | None = None) -> _FileLock:
+        try:
+            descriptor = _locked(path, workflow, group)
         except OSError as error:
             raise EvidenceError(f"the lock {path} can't be taken: {error.strerror}") from error
         lock = cls(descriptor, path)
         try:
             # The text is for people; the lock is the kernel's, so a stale text locks nobody out.
-            _note(descriptor, f"run {run}, process {os.getpid()}\n")
+            _note(descriptor, f"{said}, process {os.getpid()}\n")
         except OSError as error:
-            lock.release()
+            lock.close()
             raise EvidenceError(f"the lock {path} can't be written: {error.strerror}") from error
         return lock
 
-    def check(self) -> None:
-        """Return if the lock's file is still where others look for it.
+    def is_of(self, path: Path) -> bool:
+        """Return whether it is held, by that path."""
+        return self._descriptor >= 0 and self._path == path
 
-        Raises:
-            EvidenceError: It is not: another run of the workflow may have begun.
-        """
+    def hold_again(self) -> _FileLock:
+        """Hold it once more: it is given back with the last of its holds."""
+        self._holds += 1
+        return self
+
+    def check(self) -> None:
         try:
             named = _is_named(self._descriptor, self._path)
         except OSError as error:
@@ -64,26 +103,41 @@ class RunLock:
             raise EvidenceError(f"the lock {self._path} was removed or replaced: another run may have begun")
 
     def release(self) -> None:
-        """Give the lock back; a second time does nothing."""
+        """Give one hold back; the last one gives back the lock."""
+        self._holds -= 1
+        if self._holds <= 0:
+            self.close()
+
+    def close(self) -> None:
+        """Give the lock back, however often it is held; a second time does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
 
-_held: weakref.WeakSet[RunLock] = weakref.WeakSet()
+_held: weakref.WeakSet[_FileLock] = weakref.WeakSet()
+
+
+def _group_lock(state: Path, group: str, workflow: str, run: str) -> _FileLock:
+    # No workflow's name has a point in it.
+    path = state / f"concurrency.{group}.lock"
+    for lock in list(_held):
+        if lock.is_of(path):
+            return lock.hold_again()
+    return _FileLock.take(path, workflow, said=f"workflow {workflow}, run {run}", group=group)
 
 
 def _close_in_child() -> None:
     # A forked child shares the open file, and with it the lock: it would hold it for as
     # long as it lives, after the run itself is gone.
     for lock in list(_held):
-        lock.release()
+        lock.close()
 
 
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def _locked(path: Path, workflow: str) -> int:
+def _locked(path: Path, workflow: str, group: str | None) -> int:
     while True:
         descriptor = _opened(path)
         try:
@@ -93,7 +147,7 @@ def _locked(path: Path, workflow: str) -> int:
         except BlockingIOError as error:
             holder = os.pread(descriptor, _MAX_NOTE_BYTES, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
-            raise LockHeldError(workflow=workflow, holder=holder or "by an unknown process") from error
+            raise LockHeldError(workflow=workflow, holder=holder or "by an unknown process", group=group) from error
         except BaseException:
             os.close(descriptor)
             raise

@@ -9,6 +9,7 @@ from functools import partial
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.model import Command, Gate, Step, Verify, Workflow
+from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import Policy, resolve_program
@@ -37,7 +38,7 @@ def preflight(
         terminal_problem: Why no person can be asked here; None if one can.
         python_timeouts: Whether something here can end a Python body that takes too long.
     """
-    problems = [*_evidence_problems(workflow)]
+    problems = [*_evidence_problems(workflow), *group_problems(workflow, values)]
     for step in steps:
         if _surely_left_out(step, values):
             continue

@@ -95,7 +95,7 @@ class Run:
         if settings.resumption is not None:
             return cls._reopen(settings, settings.resumption)
         root, run = settings.workflow.root, new_run_id()
-        lock = RunLock.take(root, settings.workflow.name, run=run)
+        lock = _locked(settings, run)
         try:
             directory = create_run_directory(root, run)
             log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
@@ -111,7 +111,7 @@ class Run:
     @classmethod
     def _reopen(cls, settings: RunSettings, resumption: Resumption) -> Run:
         root, run = settings.workflow.root, resumption.run
-        lock = RunLock.take(root, settings.workflow.name, run=run)
+        lock = _locked(settings, run)
         directory = runs_directory(root) / run
         try:
             log = reopened_log(directory, run, settings, resumption.head)
@@ -364,6 +364,7 @@ class Run:
             given=settings.given,
             durability=settings.durability,
             ledger_copy=self._ledger.copy(),
+            group=settings.group,
         )
 
     def _go_on(self, resumption: Resumption) -> None:
@@ -422,6 +423,11 @@ class Run:
             return "interrupted"
         stop = self.state.stop
         return "denied" if stop is not None and stop.outcome is Outcome.DENIED else "failed"
+
+
+def _locked(settings: RunSettings, run: RunId) -> RunLock:
+    workflow = settings.workflow
+    return RunLock.take(workflow.root, workflow.name, run=run, group=settings.group)
 
 
 def _private(directory: Path) -> Path:

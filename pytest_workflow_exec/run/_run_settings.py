@@ -39,5 +39,7 @@ class RunSettings:
     """What the evidence survives."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
+    group: str | None = None
+    """The concurrency group that it belongs to."""
     listener: Callable[[Record], None] | None = None
     """Is told of each record after it was written, where an interrupt does no harm. It must raise nothing of its own."""

@@ -257,7 +257,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 }
 
 LATER = {
-    "workflow": ("defaults", "concurrency", "policy", "outputs"),
+    "workflow": ("defaults", "policy", "outputs"),
     "step": (
         "finally", "include", "steps", "poll", "pause", "manual", "ai", "execute", "session", "check",
         "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",

@@ -63,6 +63,17 @@ class Project:
         )
         return Session(status=done.returncode, text=done.stdout)
 
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start pytest in the project, without a terminal, and go on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=self.root,
+            env=self._env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def terminal(self, *arguments: str) -> pexpect.spawn[str]:
         """Run pytest in the project on a terminal of its own."""
         return pexpect.spawn(

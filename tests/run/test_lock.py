@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 _HOLD = (
     "import os, subprocess, sys, time; from pathlib import Path; from pytest_workflow_exec.run._lock import RunLock\n"
-    "lock = RunLock.take(Path(sys.argv[1]), 'flow', run='the-run')\n"
+    "lock = RunLock.take(Path(sys.argv[1]), 'flow', run='the-run', group=sys.argv[4] or None)\n"
     "ready, tell = os.pipe()\n"
     "if sys.argv[2] == 'fork':\n"
     "    child = os.fork()\n"
@@ -31,9 +31,9 @@ _HOLD = (
 )
 
 
-def _holder(root: Path, how: str, number: int) -> subprocess.Popen[str]:
+def _holder(root: Path, how: str, number: int, *, group: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(root), how, str(number)],
+        [sys.executable, "-c", _HOLD, str(root), how, str(number), group],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -118,3 +118,40 @@ def test_what_is_no_lock_file_is_refused(tmp_path: Path, kind: str) -> None:
         RunLock.take(tmp_path, "flow", run="2")
 
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_group_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """Another workflow of a held group is refused, told who holds it, and leaves nothing locked; others are not."""
+    with _holder(tmp_path, "exec", 0, group="db") as holder:
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        with pytest.raises(LockHeldError, match=rf"group 'db' .*workflow flow, run the-run, process {holder.pid}"):
+            RunLock.take(tmp_path, "other", run="mine", group="db")
+        RunLock.take(tmp_path, "other", run="mine", group="web").release()
+        RunLock.take(tmp_path, "other", run="mine").release()
+        os.kill(child, signal.SIGKILL)
+
+
+def test_workflows_of_one_process_share_their_group(tmp_path: Path) -> None:
+    """They run one after the other; the group is given back with the last of them."""
+    first = RunLock.take(tmp_path, "one", run="1", group="db")
+    second = RunLock.take(tmp_path, "two", run="2", group="db")
+    taking = [
+        sys.executable,
+        "-c",
+        (
+            "import sys; from pathlib import Path; from pytest_workflow_exec.run._lock import RunLock\n"
+            "RunLock.take(Path(sys.argv[1]), 'three', run='3', group='db').release()"
+        ),
+        str(tmp_path),
+    ]
+
+    first.release()
+    first.release()
+    while_held = subprocess.run(taking, capture_output=True, text=True, check=False)
+    second.release()
+    afterwards = subprocess.run(taking, capture_output=True, text=True, check=False)
+
+    assert while_held.returncode == 1
+    assert "LockHeldError" in while_held.stderr
+    assert afterwards.returncode == 0, afterwards.stderr
