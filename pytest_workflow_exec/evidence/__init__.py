@@ -10,6 +10,7 @@ from ._directories import (
     runs_directory,
     state_directory,
 )
+from ._filesystem import filesystem_of, is_remote
 from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
 from ._ledger_lines import LedgerEntry, LedgerEvent
 from ._lines import (
@@ -52,7 +53,9 @@ __all__ = [
     "Recovery",
     "Seal",
     "create_run_directory",
+    "filesystem_of",
     "find_run",
+    "is_remote",
     "is_sealed",
     "ledger_copy_path",
     "ledger_copy_problem",

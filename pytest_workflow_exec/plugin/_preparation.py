@@ -35,7 +35,7 @@ from pytest_workflow_exec.run import (
     steps_until,
 )
 from pytest_workflow_exec.sandbox import Policy, compile_policy
-from pytest_workflow_exec.settings import Durability, PolicySettings, load_settings
+from pytest_workflow_exec.settings import Durability, Filesystem, PolicySettings, load_settings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
@@ -139,6 +139,7 @@ class _Preparation:
         self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
         self._durability: Durability = "power"
+        self._filesystem: Filesystem = "local"
         self._policy_settings, self._policy = self._read_policy()
         self._present = self._look()
         self._resumption = self._work_out()
@@ -210,7 +211,7 @@ class _Preparation:
     def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
         try:
             loaded = load_settings(self.workflow.root)
-            settings, self._durability = loaded.policy, loaded.durability
+            settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
             return settings, compile_policy(settings, workflow=self.workflow.name, environment=os.environ)
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
@@ -258,6 +259,7 @@ class _Preparation:
             environment=os.environ,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
+            filesystem=self._filesystem,
         )
 
     def _secrets(self) -> Mapping[str, str]:

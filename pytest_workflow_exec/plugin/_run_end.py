@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.run import Run
 
 
@@ -53,8 +54,15 @@ class RunEnd:
 
 
 def _warnings(run: Run) -> list[str]:
-    problem = run.ledger_problem
-    return [] if problem is None else [f"warning: the user's copy of the ledger of runs can't be kept: {problem}"]
+    problem, kind = run.ledger_problem, filesystem_of(run.log_path)
+    warnings = []
+    if problem is not None:
+        warnings.append(f"warning: the user's copy of the ledger of runs can't be kept: {problem}")
+    if is_remote(kind):
+        warnings.append(
+            f"warning: the evidence lies on {kind}, which may belong to another machine and can lose records"
+        )
+    return warnings
 
 
 def shown_log(run: Run) -> str:

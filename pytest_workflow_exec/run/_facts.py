@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import filesystem_of
 from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._repository import Repository
 from pytest_workflow_exec.sandbox import Policy
@@ -77,4 +78,5 @@ def run_facts(
         "durability": durability,
         "ledger_copy": ledger_copy,
         "concurrency": group,
+        "filesystem": filesystem_of(workflow.root),
     }

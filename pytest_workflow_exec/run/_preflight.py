@@ -8,11 +8,13 @@ from functools import partial
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
+from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Gate, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import Policy, resolve_program
+from pytest_workflow_exec.settings import Filesystem
 
 
 def preflight(
@@ -25,6 +27,7 @@ def preflight(
     environment: Mapping[str, str],
     terminal_problem: str | None,
     python_timeouts: bool,
+    filesystem: Filesystem = "local",
 ) -> list[Problem]:
     """Return all that would keep the workflow from getting through, in the order of its steps.
 
@@ -37,8 +40,9 @@ def preflight(
         environment: The engine's own, from which secrets come.
         terminal_problem: Why no person can be asked here; None if one can.
         python_timeouts: Whether something here can end a Python body that takes too long.
+        filesystem: What evidence may lie on.
     """
-    problems = [*_evidence_problems(workflow), *group_problems(workflow, values)]
+    problems = [*_evidence_problems(workflow, filesystem), *group_problems(workflow, values)]
     for step in steps:
         if _surely_left_out(step, values):
             continue
@@ -61,9 +65,16 @@ def _surely_left_out(step: Step, values: Values) -> bool:
         return False
 
 
-def _evidence_problems(workflow: Workflow) -> Iterator[Problem]:
-    state = workflow.root / ".workflow-exec"
+def _evidence_problems(workflow: Workflow, filesystem: Filesystem) -> Iterator[Problem]:
+    state = workflow.root / STATE_DIRECTORY
     place = state if state.exists() else workflow.root
+    kind = filesystem_of(place)
+    if filesystem == "local" and is_remote(kind):
+        message = (
+            f"evidence would lie on {kind}, which may belong to another machine and can lose records. Work in a folder "
+            'of this machine, or accept it in the configuration: filesystem = "any"'
+        )
+        yield Problem(path=place, message=message)
     if not os.access(place, os.W_OK | os.X_OK):
         yield Problem(path=place, message="evidence can't be written here; no step runs without it")
 

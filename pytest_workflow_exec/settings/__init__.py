@@ -4,13 +4,14 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 """
 
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
-from ._values import Carry, Durability, PolicySettings, RuleSettings, SandboxMode, Settings
+from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings
 
 __all__ = [
     "OWN_FILE",
     "SHARED_FILE",
     "Carry",
     "Durability",
+    "Filesystem",
     "PolicySettings",
     "RuleSettings",
     "SandboxMode",

@@ -13,7 +13,7 @@ from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import SettingsError
 
 from ._problems import Detail, Source
-from ._values import Carry, Durability, PolicySettings, RuleSettings, SandboxMode, Settings
+from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _Days = Annotated[int, Field(ge=1, le=36500)]
@@ -52,6 +52,7 @@ class _Policy(_WorkflowPolicy):
 class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
     durability: Durability = "power"
+    filesystem: Filesystem = "local"
     retention_days: _Days | None = None
 
 
@@ -76,6 +77,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         source=source,
         policy=_policy(file.policy, table),
         durability=file.durability,
+        filesystem=file.filesystem,
         retention_days=file.retention_days,
     )
 

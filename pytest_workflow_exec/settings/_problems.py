@@ -11,7 +11,7 @@ from typing import TypedDict, get_args
 from pytest_workflow_exec.errors import Problem
 
 from ._toml import line_of
-from ._values import Carry, Durability, SandboxMode
+from ._values import Carry, Durability, Filesystem, SandboxMode
 
 LATER = {
     "gated": "gated commands",
@@ -45,6 +45,7 @@ _EXPECTED = {
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
     "home": "true or false",
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
+    "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention_days": "a number of days from 1 to 36500, such as 90",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),

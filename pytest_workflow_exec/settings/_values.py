@@ -12,6 +12,8 @@ from pytest_workflow_exec.digests import digest_of
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
+Filesystem = Literal["local", "any"]
+"""What evidence may lie on: file systems of this machine, or also those that can lose appended records."""
 Carry = Literal["any", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied."""
 
@@ -55,5 +57,6 @@ class Settings:
     """The file that it was read from; None if the project has none."""
     policy: PolicySettings = field(default_factory=PolicySettings)
     durability: Durability = "power"
+    filesystem: Filesystem = "local"
     retention_days: int | None = None
     """How long runs are to be kept at least; None: not said."""

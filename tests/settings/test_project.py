@@ -150,6 +150,7 @@ def test_durability_and_retention_are_read_from_either_file(tmp_path: Path) -> N
     ("text", "message"),
     [
         ('durability = "none"', '1: durability must be "power" or "process", not a text (\'none\')'),
+        ('filesystem = "nfs"', '1: filesystem must be "local" or "any", not a text (\'nfs\')'),
         ("durability = true", '1: durability must be "power" or "process", not a truth value'),
         ("retention_days = 0", "1: retention_days must be a number of days from 1 to 36500, such as 90, not 0"),
         (
