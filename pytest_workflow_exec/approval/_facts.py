@@ -43,7 +43,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
-        Fact(label="Outputs shown", lines=tuple(_outputs(request.shown)) or (FactLine(text="none"),)),
+        Fact(label="Outputs shown", lines=tuple(_outputs(request.shown, request.run)) or (FactLine(text="none"),)),
         Fact(label="Inputs", lines=tuple(_values(request.inputs)) or (FactLine(text="none"),)),
         _commit(request),
         Fact(label="Started by", lines=tuple(_values(request.starter)) or (FactLine(text=_NONE_YET),)),
@@ -78,7 +78,7 @@ def _numbered(covered: Sequence[Covered]) -> Iterable[FactLine]:
         yield FactLine(mark=f"{number}. ", text=escape_line(f"{each.step} ({each.kind}): {each.does}"))
 
 
-def _outputs(shown: Iterable[ShownOutput]) -> Iterable[FactLine]:
+def _outputs(shown: Iterable[ShownOutput], run: str) -> Iterable[FactLine]:
     for output in shown:
         yield FactLine(mark="- ", text=f"{escape_line(f'{output.step}.{output.key}')} = {_value(output.value)}")
         if output.file is None:
@@ -86,6 +86,9 @@ def _outputs(shown: Iterable[ShownOutput]) -> Iterable[FactLine]:
         else:
             yield FactLine(mark="  ", text=f"file {escape_line(output.file.path)}, {output.file.size_bytes} bytes")
             yield FactLine(mark="  ", text=f"sha256 {escape_line(output.file.sha256)} of the file")
+            if output.file.kept:
+                kept = output.file.kept.partition(f"/{run}/")[2] or output.file.kept
+                yield FactLine(mark="  ", text=f"used from here on: the run's copy {escape_line(kept)}")
 
 
 def _values(values: Mapping[str, Json]) -> Iterable[FactLine]:

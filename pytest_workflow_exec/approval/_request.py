@@ -21,6 +21,8 @@ class ShownFile:
     sha256: str
     """SHA-256 of its content, in hex."""
     size_bytes: int
+    kept: str = ""
+    """The run's own copy of it, which is what later steps use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from ._directories import (
     state_directory,
 )
 from ._filesystem import filesystem_of, is_remote
+from ._kept import NotSameError, digest_without_following, keep_copy
 from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
 from ._ledger_lines import LedgerEntry, LedgerEvent
 from ._lines import (
@@ -49,14 +50,17 @@ __all__ = [
     "LedgerEvent",
     "Ledgers",
     "Line",
+    "NotSameError",
     "Record",
     "Recovery",
     "Seal",
     "create_run_directory",
+    "digest_without_following",
     "filesystem_of",
     "find_run",
     "is_remote",
     "is_sealed",
+    "keep_copy",
     "ledger_copy_path",
     "ledger_copy_problem",
     "lines_of",

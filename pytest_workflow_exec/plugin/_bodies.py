@@ -34,11 +34,12 @@ def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> No
         # The author's own code: what it raises keeps pytest's traceback.
         outputs = _call(run, step.body, fixtures)
         with failing_plainly(attempt):
-            run.check_quiet(step.id)
+            run.check_over(step.id)
             attempt.outputs = keepable(outputs)
         return
     with failing_plainly(attempt):
         attempt.outputs = keepable(_engine_body(item, run, step))
+        run.check_over(step.id)
 
 
 def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:

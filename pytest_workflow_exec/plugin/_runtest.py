@@ -164,7 +164,7 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
     planned, run = item.stash[PLANNED], run_of(item)
     body = planned.step.body
     with failing_plainly(attempt):
-        run.check_quiet(planned.step.id)
+        run.check_over(planned.step.id)
         if isinstance(body, Gate):
             words = "" if returned is None else str(returned)
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)

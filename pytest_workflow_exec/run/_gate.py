@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
 from pytest_workflow_exec.digests import Json
@@ -14,7 +13,8 @@ from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import Call, Command, Function, Gate, Step, StepId, Template, Verify, Workflow
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._repository import repository_of
-from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
+from pytest_workflow_exec.run._shown import ShownFiles
+from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
 
 _UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit"})
@@ -36,6 +36,8 @@ def build_request(
     step: Step,
     *,
     values: Values,
+    left: Mapping[StepId, StepOutputs],
+    files: ShownFiles,
     policy: Policy,
     head: Head,
     attempt: int,
@@ -45,6 +47,9 @@ def build_request(
     """Return the question of a gate as the engine states it now.
 
     Args:
+        values: What references stand for to the steps behind the gate.
+        left: What the steps before it left.
+        files: Keeps the files that are shown.
         words: What the `@gate` function returned; empty for YAML gates.
         carried: The steps that did not run now.
 
@@ -56,7 +61,10 @@ def build_request(
     if not isinstance(gate, Gate):
         message = f"step {step.id!r} is no gate"
         raise TypeError(message)
+    # First of all, so that what is said of later steps is said of the copies.
+    shown = tuple(_shown(gate.show, left, files))
     repository = repository_of(workflow.root)
+    spell = files.original
     issued = datetime.now(timezone.utc)
     return GateRequest(
         run=values.run,
@@ -68,9 +76,11 @@ def build_request(
         refs=gate.refs,
         inputs=values.inputs,
         starter=starter(),
-        covers=tuple(_covered(each, values) for each in steps_behind(workflow, step.id) if each.id not in carried),
-        on_reject=tuple(_covered(each, values) for each in workflow.steps if each.always),
-        shown=tuple(_shown(gate.show, values)),
+        covers=tuple(
+            _covered(each, values, spell) for each in steps_behind(workflow, step.id) if each.id not in carried
+        ),
+        on_reject=tuple(_covered(each, values, spell) for each in workflow.steps if each.always),
+        shown=shown,
         commit=repository.commit,
         dirty=repository.dirty,
         changes=repository.changes,
@@ -117,18 +127,22 @@ def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
     return [_SPOKEN.get(name, name) for name in changed]
 
 
-def _covered(step: Step, values: Values) -> Covered:
-    what = does(step, values)
+def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered:
+    what = does(step, values, spell)
     return Covered(step=step.id, kind=step.kind, does=what if step.when is None else f"{what}, when {step.when.text}")
 
 
-def does(step: Step, values: Values) -> str:
-    """Return what a step does, in full and as far as it is known."""
+def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
+    """Return what a step does, in full and as far as it is known.
+
+    Args:
+        spell: How a value is said to a person.
+    """
     body = step.body
     if isinstance(body, Command):
-        return "[" + ", ".join(ascii(_as_known(argument, values)) for argument in body.argv) + "]"
+        return "[" + ", ".join(ascii(spell(_as_known(argument, values))) for argument in body.argv) + "]"
     if isinstance(body, Call):
-        given = {name: _given(value, values) for name, value in body.arguments.items()}
+        given = {name: _given(value, values, spell) for name, value in body.arguments.items()}
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
     if isinstance(body, Verify):
         return f"tests in {body.path.relative_to(values.root)}"
@@ -136,14 +150,14 @@ def does(step: Step, values: Values) -> str:
     return f"function {name}, source {step.digest}"
 
 
-def _given(value: object, values: Values) -> object:
+def _given(value: object, values: Values, spell: Callable[[str], str]) -> object:
     """Return a `with:` value as far as it is known, and as its author wrote it where it is not."""
     if isinstance(value, Template):
-        return _as_known(value, values)
+        return spell(_as_known(value, values))
     if isinstance(value, tuple):
-        return [_given(item, values) for item in value]
+        return [_given(item, values, spell) for item in value]
     if isinstance(value, Mapping):
-        return {key: _given(item, values) for key, item in value.items()}
+        return {key: _given(item, values, spell) for key, item in value.items()}
     return value
 
 
@@ -154,40 +168,45 @@ def _as_known(template: Template, values: Values) -> str:
         return template.shown
 
 
-def _shown(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[ShownOutput]:
-    for step, key in _with_cases(show, values):
-        outputs = values.outputs.get(step)
+def _shown(
+    show: Iterable[tuple[StepId, str | None]], left: Mapping[StepId, StepOutputs], files: ShownFiles
+) -> Iterable[ShownOutput]:
+    for step, key in _with_cases(show, left):
+        outputs = left.get(step)
         if outputs is None or (key is not None and key not in outputs.values):
             message = f"the gate shows {step}{f'.{key}' if key else ''}, which left no such output"
             raise OutputError(message)
         keys = [key] if key is not None else [each for each in outputs.values if each not in _UNSHOWN_KEYS]
         # A step that declares no outputs is shown by what it printed: an approver must see something of it.
         for each in keys or [each for each in ("stdout",) if each in outputs.values]:
-            yield from _shown_output(step, each, outputs, values.root)
+            yield from _shown_output(step, each, outputs, files)
 
 
-def _with_cases(show: Iterable[tuple[StepId, str | None]], values: Values) -> Iterable[tuple[StepId, str | None]]:
+def _with_cases(
+    show: Iterable[tuple[StepId, str | None]], left: Mapping[StepId, StepOutputs]
+) -> Iterable[tuple[StepId, str | None]]:
     # A step with cases is shown by what each of them left: deploy is deploy[web1] and deploy[web2].
     for step, key in show:
-        cases = [each for each in values.outputs if each.startswith(f"{step}[")]
+        cases = [each for each in left if each.startswith(f"{step}[")]
         yield from ((each, key) for each in cases or [step])
 
 
-def _shown_output(step: StepId, key: str, outputs: StepOutputs, root: Path) -> Iterable[ShownOutput]:
+def _shown_output(step: StepId, key: str, outputs: StepOutputs, files: ShownFiles) -> Iterable[ShownOutput]:
     value: Json = outputs.values[key]
     if not isinstance(value, list):
-        yield _one(step, key, value, outputs, root)
+        yield _one(step, key, value, outputs, files)
         return
     for number, item in enumerate(value):
-        yield _one(step, f"{key}[{number}]", item, outputs, root)
+        yield _one(step, f"{key}[{number}]", item, outputs, files)
 
 
-def _one(step: StepId, key: str, value: Json, outputs: StepOutputs, root: Path) -> ShownOutput:
+def _one(step: StepId, key: str, value: Json, outputs: StepOutputs, files: ShownFiles) -> ShownOutput:
     file = outputs.files.get(key)
-    if file is not None:
-        # What a person is shown, and what is used later, is what is there now: not a memory of it.
-        check_unchanged(root, file, what=f"{step}.{key}")
-    shown = None if file is None else ShownFile(path=file.path, sha256=file.sha256, size_bytes=file.size_bytes)
+    if file is None:
+        return ShownOutput(step=step, key=key, value=value)
+    # What a person is shown, and what is used later, is this copy: not a file that others can change.
+    kept = files.keep(step, key, file)
+    shown = ShownFile(path=file.path, sha256=file.sha256, size_bytes=file.size_bytes, kept=kept.path)
     return ShownOutput(step=step, key=key, value=value, file=shown)
 
 

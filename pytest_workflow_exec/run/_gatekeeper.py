@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pytest_workflow_exec import events
@@ -11,7 +11,8 @@ from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError
 from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
 from pytest_workflow_exec.run._gate import build_request, changed_facts, gates_of
 from pytest_workflow_exec.run._journal import Journal
-from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values, check_unchanged
+from pytest_workflow_exec.run._shown import ShownFiles
+from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
 
 Approver = Callable[[GateRequest, float], Decision]
@@ -34,12 +35,15 @@ class Gatekeeper:
         workflow: Workflow,
         *,
         values: Values,
+        left: Mapping[StepId, StepOutputs],
+        files: ShownFiles,
         policy: Policy,
         journal: Journal,
         approver: Approver,
         carried: tuple[StepId, ...] = (),
     ) -> None:
         self._workflow, self._values, self._policy, self._carried = workflow, values, policy, carried
+        self._left, self._files = left, files
         self._journal, self._approver = journal, approver
         self._gates = gates_of(workflow)
         self._approval: Approval | None = None
@@ -83,9 +87,8 @@ class Gatekeeper:
         approval = self._approval
         if approval is None or approval.request.step != gate:
             raise GateDeniedError(step=gate, decision="denied", reason=f"no decision of this run covers {step.id!r}")
-        if approval.used:
-            self._check_shown_files(approval.request)
-        else:
+        self._files.check()
+        if not approval.used:
             self._use_first(approval, step)
 
     def _use_first(self, approval: Approval, step: Step) -> None:
@@ -98,18 +101,22 @@ class Gatekeeper:
         )
         self._approval = replace(approval, used=True)
 
-    def _check_shown_files(self, approved: GateRequest) -> None:
-        for output in approved.shown:
-            if output.file is None:
-                continue
-            file = FileOutput(path=output.file.path, sha256=output.file.sha256, size_bytes=output.file.size_bytes)
-            check_unchanged(self._workflow.root, file, what=f"{output.step}.{output.key}, which was approved,")
+    def check_after(self, step: StepId) -> None:
+        """Return if the step used what was shown: nothing changed it meanwhile.
+
+        Raises:
+            OutputError: A file that was approved is gone or changed.
+        """
+        if self._gates[step] is not None:
+            self._files.check_copies()
 
     def _request(self, step: Step, *, attempt: int, words: str) -> GateRequest:
         return build_request(
             self._workflow,
             step,
             values=self._values,
+            left=self._left,
+            files=self._files,
             policy=self._policy,
             head=self._journal.head,
             attempt=attempt,

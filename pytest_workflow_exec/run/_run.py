@@ -26,6 +26,7 @@ from pytest_workflow_exec.run._preflight import known_values
 from pytest_workflow_exec.run._reopening import reopened_log
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._run_settings import RunSettings
+from pytest_workflow_exec.run._shown import CurrentOutputs, ShownFiles
 from pytest_workflow_exec.run._state import RunState, admit
 from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
@@ -56,17 +57,20 @@ class Run:
         )
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
+        files = ShownFiles(workflow.root, directory)
         base = known_values(workflow, settings.inputs, settings.input_groups)
         self._values = replace(
             base,
             run=run,
             run_directory=str(directory / "work"),
-            outputs=self._outputs,
+            outputs=CurrentOutputs(self._outputs, files),
             outcomes=self._outcomes,
         )
         self._gatekeeper = Gatekeeper(
             workflow,
             values=self._values,
+            left=self._outputs,
+            files=files,
             policy=settings.policy,
             journal=self._journal,
             approver=settings.approver,
@@ -80,6 +84,7 @@ class Run:
             environment=settings.environment,
             redactor=settings.redactor,
             record=self._journal.record,
+            judged_as=files.original,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
@@ -249,6 +254,7 @@ class Run:
         Raises:
             StepOrderError: The step has ended before.
             StillRunningError: It is to be satisfied, and commands of it are still running.
+            OutputError: It is to be satisfied, and a file that was approved changed meanwhile.
             EvidenceError: The end can't be written.
         """
         event = events.step_finished(
@@ -264,7 +270,7 @@ class Run:
         )
         with self._commands.held():
             if outcome.satisfies:
-                self.check_quiet(step)
+                self.check_over(step)
             self._journal.record(event)
         self._outcomes[step] = outcome
         if outcome.satisfies:
@@ -331,13 +337,15 @@ class Run:
             step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, variables=variables
         )
 
-    def check_quiet(self, step: StepId) -> None:
-        """Return if no command of the step is running any more.
+    def check_over(self, step: StepId) -> None:
+        """Return if the step can end: nothing of it goes on, and what was approved before it is what it used.
 
         Raises:
-            StillRunningError: One is: the step returned while a thread of it goes on.
+            StillRunningError: A command of it is running: the step returned while a thread of it goes on.
+            OutputError: A file that was approved is gone or changed.
         """
         self._commands.check_quiet(step)
+        self._gatekeeper.check_after(step)
 
     def close(self, *, interrupted: bool) -> None:
         """Write what never ran as blocked and how the run ended, and give everything back.

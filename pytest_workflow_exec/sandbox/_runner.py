@@ -67,6 +67,7 @@ class CommandRunner:
         environment: Mapping[str, str],
         redactor: Redactor,
         record: Callable[[Event], None],
+        judged_as: Callable[[str], str] = str,
     ) -> None:
         """Prepare for running commands.
 
@@ -78,11 +79,13 @@ class CommandRunner:
             environment: The engine's environment; only what a rule names is read from it.
             redactor: Knows the run's secrets.
             record: Keeps an event. If it raises, nothing is started.
+            judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
 
         Raises:
             SandboxSetupError: The commands' folders can't be made in `scratch`.
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
+        self._judged_as = judged_as
         self._inputs, self._environment = dict(inputs), environment
         self._home, self._tmp = make_folders(scratch)
 
@@ -103,9 +106,12 @@ class CommandRunner:
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = checked_argv(argv)
-            rule = self._rule_for(words)
+            judged = tuple(self._judged_as(word) for word in words)
+            rule = self._rule_for(judged)
             program = resolve_program(words[0], self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
+            if judged != words:
+                job = replace(job, facts={**job.facts, "judged_as": list(self._masked(judged))})
         except (CommandRefusedError, CommandNotFoundError) as error:
             raise self._refused(of, argv, error) from None
         return self._execute(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, OutputError
 from pytest_workflow_exec.events import ENGINE
 from pytest_workflow_exec.model import Gate, Outcome
+from pytest_workflow_exec.run import Run
 
 from .conftest import Project, approved
 
@@ -153,6 +155,82 @@ def test_approval_lapses_for_each_covered_step(project: Project) -> None:
         run.start(run.workflow.step("second"))
 
     assert not (project.root / "second").exists()
+
+
+def _kept(project: Project, run: Run) -> Path:
+    [kept] = (run.log_path.parent / "outputs").glob("*/made")
+    assert kept.is_relative_to(project.root)
+    return kept
+
+
+def test_steps_behind_a_gate_use_the_copy_that_was_shown(project: Project) -> None:
+    """A file that was shown is copied into the run; later values name the copy, and rules are matched by the original."""
+    asked: list[GateRequest] = []
+
+    def ask(request: GateRequest, timeout_s: float) -> Decision:
+        asked.append(request)
+        return approved(request, timeout_s)
+
+    text = GATED.replace("[touch, second]", '[cp, "${steps.make.file}", published]')
+    (project.root / "workflow-exec.toml").write_text(
+        '[policy]\nsandbox = "none"\ncommands = ["cp seed made", "touch *", "cp made *"]\n'
+    )
+    run = project.open(text, approver=ask)
+    for step in ("make", "approve", "first"):
+        project.perform(run, step)
+    (project.root / "made").unlink()
+    before = run.values.outputs["make"].values["file"]
+
+    project.perform(run, "second")
+
+    kept = _kept(project, run)
+    [request] = asked
+    assert (project.root / "published").read_text() == "seed"
+    assert before == kept.relative_to(project.root).as_posix()
+    assert request.covers[1].does == "['cp', 'made', 'published']"
+    [shown] = request.shown
+    assert shown.file is not None
+    assert (shown.file.path, shown.file.kept) == ("made", before)
+    command = [record for record in project.records(run) if record.type == "command.started"][-1]
+    assert command.data["argv"] == ["cp", before, "published"]
+    assert command.data["judged_as"] == ["cp", "made", "published"]
+    assert kept.stat().st_mode & 0o777 == 0o400
+
+
+@pytest.mark.parametrize("change", ["changed", "gone", "a link"])
+def test_a_copy_that_is_not_what_was_shown_stops_the_run(project: Project, change: str) -> None:
+    """Whoever changes the run's copy, removes it or puts a link in its place keeps every covered step from starting."""
+    run = project.open(GATED)
+    for step in ("make", "approve", "first"):
+        project.perform(run, step)
+    kept = _kept(project, run)
+    kept.unlink()
+    if change == "changed":
+        kept.write_text("something else")
+    elif change == "a link":
+        kept.symlink_to(project.root / "seed")
+
+    with pytest.raises(OutputError, match="which was approved,"):
+        run.start(run.workflow.step("second"))
+
+    assert not (project.root / "second").exists()
+
+
+def test_a_copy_that_changes_while_it_is_used_fails_the_step(project: Project) -> None:
+    """What was approved is hashed after its use, too: a step that finds it changed then has not passed."""
+    run = project.open(GATED)
+    for step in ("make", "approve"):
+        project.perform(run, step)
+    run.start(run.workflow.step("first"))
+    kept = _kept(project, run)
+    kept.chmod(0o600)
+    kept.write_text("something else")
+
+    with pytest.raises(OutputError, match=r"make\.file, which was approved, changed"):
+        run.finish("first", Outcome.PASSED)
+
+    run.finish("first", Outcome.FAILED)
+    assert "first" in run.not_satisfied
 
 
 def test_gate_passed_without_a_decision_lets_nothing_run(project: Project) -> None:
