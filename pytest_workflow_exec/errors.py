@@ -16,6 +16,7 @@ __all__ = [
     "EvidenceError",
     "ExpectationError",
     "GateDeniedError",
+    "GateSuspendedError",
     "InputError",
     "LockHeldError",
     "LogUnreadableError",
@@ -109,6 +110,15 @@ class GateDeniedError(WorkflowExecError):
     def __init__(self, *, step: str, decision: str, reason: str) -> None:
         super().__init__(f"gate {step!r} was {decision}: {reason or 'no reason given'}")
         self.step, self.decision, self.reason = step, decision, reason
+
+
+class GateSuspendedError(WorkflowExecError):
+    """A gate stays open after its run: somebody decides elsewhere, and the run goes on then."""
+
+    def __init__(self, *, step: str, changed: Sequence[str] = ()) -> None:
+        lapsed = f" What was decided about it lapsed, because {', '.join(changed)} changed." if changed else ""
+        super().__init__(f"gate {step!r} waits for a decision.{lapsed} `workflow-exec pending` says what it asks.")
+        self.step, self.changed = step, tuple(changed)
 
 
 class ApprovalLapsedError(WorkflowExecError):

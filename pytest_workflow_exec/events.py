@@ -14,7 +14,7 @@ from pytest_workflow_exec.model import Outcome, StepId
 
 ActorKind = Literal["engine", "human", "agent", "worker"]
 Decided = Literal["approved", "rejected", "denied", "expired"]
-RunResult = Literal["passed", "failed", "denied", "interrupted", "partial"]
+RunResult = Literal["passed", "failed", "denied", "suspended", "interrupted", "partial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

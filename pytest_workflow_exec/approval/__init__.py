@@ -7,6 +7,7 @@ from ._decision import Channel, Decision
 from ._reason import ask_reason
 from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, WordsSource
 from ._screen import render
+from ._stored import StoredRequestError, request_of
 from ._terminal import terminal_problem
 from ._words import escape
 
@@ -18,10 +19,12 @@ __all__ = [
     "GateRequest",
     "ShownFile",
     "ShownOutput",
+    "StoredRequestError",
     "WordsSource",
     "ask",
     "ask_reason",
     "escape",
     "render",
+    "request_of",
     "terminal_problem",
 ]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pytest_workflow_exec.events import Actor, Decided
 
-Channel = Literal["terminal", "none"]
+Channel = Literal["terminal", "command", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,16 @@ def _seal(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _gate(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("step", metavar="STEP", help="the gate")
+
+
+def _reject(command: argparse.ArgumentParser) -> None:
+    _gate(command)
+    command.add_argument("--reason", metavar="TEXT", required=True, help="why")
+
+
 def _prune(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--older-than", metavar="DAYS", type=_days, help="how long ago they ended; never less than retention_days"
@@ -124,6 +134,9 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
     "export": ("Write a run for other tools.", _export),
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
+    "pending": ("List the gates at which runs of the project wait for a decision.", _runs),
+    "approve": ("Show what a suspended run asks, and take the answer at this terminal.", _gate),
+    "reject": ("Reject what a suspended run asks.", _reject),
     "note": ("Add a remark to a run's log.", _note),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }

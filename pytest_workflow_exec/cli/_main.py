@@ -59,6 +59,9 @@ _COMMANDS = {
     "export": "._export",
     "seal": "._seal",
     "note": "._note",
+    "pending": "._pending",
+    "approve": "._decide",
+    "reject": "._decide",
     "prune": "._prune",
 }
 """The module of each command; its function has the command's name."""

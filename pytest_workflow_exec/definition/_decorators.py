@@ -140,6 +140,9 @@ def gate(
     refs: Sequence[str] = (),
     assurance: int = 1,
     when: str | None = None,
+    wait: str | None = None,
+    on_timeout: str = "reject",
+    expires: str | None = None,
 ) -> Callable[[F], F]: ...
 def gate(function: object = None, /, **options: object) -> object:
     """Make a function a gate: its workflow waits there until a person decides.
@@ -147,7 +150,9 @@ def gate(function: object = None, /, **options: object) -> object:
     Args:
         function: The function, where the decorator stands without arguments.
         options: The `question`; what to `show`, as `step` or `step.key`; the `timeout` of the terminal; what the
-            decision `meaning` is; `refs` of other systems; `when`, a condition that every step behind it shares.
+            decision `meaning` is; `refs` of other systems; `when`, a condition that every step behind it shares;
+            `wait="suspend"`, to end the run there until somebody decided elsewhere, or `on_timeout="suspend"`, to do
+            so if nobody answers at the terminal; after which time the question `expires`.
 
     Raises:
         DefinitionError: It stands on something that can't be a gate, or an option does not exist or fit.

@@ -21,10 +21,10 @@ WORKFLOW_LATER = frozenset({"defaults", "policy", "outputs"})
 STEP_LATER = frozenset({
     "finally", "include", "with", "steps", "poll", "pause", "manual", "ai", "execute",
     "session", "check", "evidence", "cwd", "env", "stdin", "retry", "defaults", "concurrency",
-    "policy", "undoes", "waive", "wait", "form",
+    "policy", "undoes", "waive", "form",
 })  # fmt: skip
 GATE_LATER = frozenset({
-    "approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form", "veto",
+    "approvers", "required", "min_wait", "form", "veto",
 })  # fmt: skip
 OUTPUT_LATER = frozenset({"json"})
 EXPECT_LATER = frozenset({"json"})

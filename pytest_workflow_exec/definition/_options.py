@@ -20,7 +20,18 @@ Place = tuple[Path, int]
 
 _STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age")
 _EACH_KEYWORDS = ("foreach", "allow_empty")
-_GATE_KEYWORDS = ("question", "show", "timeout", "meaning", "refs", "assurance", "when")
+_GATE_KEYWORDS = (
+    "question",
+    "show",
+    "timeout",
+    "meaning",
+    "refs",
+    "assurance",
+    "when",
+    "wait",
+    "on_timeout",
+    "expires",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,9 @@ class GateOptions:
     timeout_s: float | None = None
     meaning: str = "approve"
     refs: tuple[str, ...] = ()
+    suspends: bool = False
+    on_timeout: str = "reject"
+    expires_s: float | None = None
     when: str | None = None
 
 
@@ -103,6 +117,9 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
         timeout_s=_duration("@gate", options, "timeout", place),
         meaning=_line("@gate", options, "meaning", place) or "approve",
         refs=_lines("@gate", options, "refs", place),
+        suspends=_choice("@gate", options, "wait", ("suspend",), place) is not None,
+        on_timeout=_choice("@gate", options, "on_timeout", ("reject", "suspend"), place) or "reject",
+        expires_s=_duration("@gate", options, "expires", place),
         when=_text("@gate", options, "when", place),
     )
 
@@ -125,6 +142,13 @@ def check_keywords(
         if keyword in later:
             refuse(place, f"{what}: {keyword!r} can't be used yet")
         refuse(place, f"{what}: unknown keyword {keyword!r}{suggestion(keyword, known)}")
+
+
+def _choice(what: str, options: Mapping[str, object], key: str, choices: Sequence[str], place: Place) -> str | None:
+    value = _text(what, options, key, place)
+    if value is not None and value not in choices:
+        refuse(place, f"{what}: {key} must be {' or '.join(map(repr, choices))}, not {value!r}")
+    return value
 
 
 def _text(what: str, options: Mapping[str, object], key: str, place: Place) -> str | None:

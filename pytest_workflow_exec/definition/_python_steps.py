@@ -22,7 +22,7 @@ from ._python_source import (
     segment,
 )
 from ._sources import with_digest
-from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
+from ._steps import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S, OUTCOME_ONLY
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
 from ._whens import check_covered, filled_when, read_when
@@ -223,5 +223,8 @@ def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | G
         timeout_s=marks.timeout_s or DEFAULT_GATE_TIMEOUT_S,
         meaning=marks.meaning,
         refs=marks.refs,
+        suspends=marks.suspends,
+        on_timeout="suspend" if marks.on_timeout == "suspend" else "reject",
+        expires_s=marks.expires_s or DEFAULT_REQUEST_LIFETIME_S,
         function=function.name,
     )

@@ -229,6 +229,9 @@ class GateModel(Strict):
     meaning: Line = "approve"
     refs: Annotated[list[Line], BeforeValidator(_show)] = []
     assurance: Whole = 1
+    wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
+    on_timeout: Annotated[Literal["reject", "suspend"], BeforeValidator(_choice)] = "reject"
+    expires: Duration | None = None
 
 
 def _short(key: str) -> BeforeValidator:

@@ -23,6 +23,7 @@ from ._validation import validated
 from ._whens import check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
+DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
 
@@ -261,6 +262,9 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
         timeout_s=model.timeout or step_timeout_s or DEFAULT_GATE_TIMEOUT_S,
         meaning=model.meaning,
         refs=tuple(model.refs),
+        suspends=model.wait == "suspend",
+        on_timeout=model.on_timeout,
+        expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
     )
 
 

@@ -7,6 +7,7 @@ from ._directories import (
     STATE_DIRECTORY,
     create_run_directory,
     find_run,
+    run_ids,
     runs_directory,
     state_directory,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "record_of",
     "refuse_unkeepable",
     "resolve_blobs",
+    "run_ids",
     "runs_directory",
     "seal_claims",
     "seems_cut",

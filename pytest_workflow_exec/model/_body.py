@@ -107,6 +107,12 @@ class Gate:
     meaning: str = "approve"
     """What the signature means, as 21 CFR 11.50 asks."""
     refs: tuple[str, ...] = ()
+    suspends: bool = False
+    """Whether the run ends here until somebody decided elsewhere, instead of waiting at the terminal."""
+    on_timeout: Literal["reject", "suspend"] = "reject"
+    """What becomes of the run if nobody answers at the terminal; never an approval."""
+    expires_s: float = 7 * 86400.0
+    """How long the question can be answered, in seconds."""
     function: str | None = None
     """The `@gate` function whose returned words are shown below the facts; None for YAML."""
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError, WorkflowExecError
+from pytest_workflow_exec.errors import (
+    EvidenceError,
+    GateDeniedError,
+    GateSuspendedError,
+    StepOrderError,
+    WorkflowExecError,
+)
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, StepOutputs
 
@@ -75,6 +81,8 @@ def conclude(attempt: Attempt) -> Conclusion:
 
 
 def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
+    if attempt.admitted and isinstance(error, GateSuspendedError):
+        return Conclusion(outcome=Outcome.SUSPENDED, message=str(error))
     denied = attempt.admitted and isinstance(error, GateDeniedError)
     return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error))
 

@@ -45,7 +45,7 @@ def run_finally(workflows: WorkflowSession, session: pytest.Session) -> None:
 
 
 def _left(run: Run, items: list[pytest.Item], name: str) -> list[pytest.Item]:
-    if not run.state.begun or run.until is not None:
+    if not run.state.begun or run.until is not None or run.suspended is not None:
         return []
     return [
         item

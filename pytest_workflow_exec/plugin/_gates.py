@@ -24,5 +24,6 @@ def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -
     """
     # Armed by pytest's own faulthandler_timeout for a hung test; a person who thinks is none.
     faulthandler.cancel_dump_traceback_later()
-    item.config.stash[SESSION].lines.pause()
+    if not gate.suspends:
+        item.config.stash[SESSION].lines.pause()
     return run.decide(step, gate, words=words)

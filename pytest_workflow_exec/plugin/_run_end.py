@@ -31,6 +31,7 @@ class RunEnd:
             fulfilled=run.fulfilled,
             lines=(
                 f"workflow {run.workflow.name}: {_verdict(run)}",
+                *_ways_on(run),
                 *_warnings(run),
                 *warnings,
                 f"evidence {shown_log(run)}",
@@ -51,6 +52,13 @@ class RunEnd:
     def to_data(self) -> dict[str, object]:
         """Return it in values that travel between processes."""
         return {"workflow": self.workflow, "fulfilled": self.fulfilled, "lines": list(self.lines)}
+
+
+def _ways_on(run: Run) -> list[str]:
+    gate = run.suspended
+    if gate is None:
+        return []
+    return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]
 
 
 def _warnings(run: Run) -> list[str]:

@@ -8,7 +8,7 @@ from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
-from pytest_workflow_exec.run._history import History
+from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
 from pytest_workflow_exec.run._planning import plan_of, steps_until
@@ -28,6 +28,7 @@ __all__ = [
     "EarlierRun",
     "FileOutput",
     "History",
+    "OpenGate",
     "Plan",
     "Present",
     "Redo",

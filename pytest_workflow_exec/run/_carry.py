@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pytest_workflow_exec.digests import Json
@@ -11,7 +11,7 @@ from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import Gate, Outcome, RunId, Step, StepId, Workflow
 from pytest_workflow_exec.run._gate import gates_of, steps_behind
-from pytest_workflow_exec.run._history import Declared, History, PastStep
+from pytest_workflow_exec.run._history import Declared, History, OpenGate, PastStep
 from pytest_workflow_exec.run._uses import uses_of
 from pytest_workflow_exec.run._values import StepOutputs, check_unchanged
 from pytest_workflow_exec.sandbox import Policy
@@ -60,6 +60,8 @@ class Resumption:
     session: int
     """The number of the session that is to begin; the first was 1."""
     redo: Redo | None = None
+    answered: Mapping[StepId, OpenGate] = field(default_factory=dict)
+    """The gates that were approved after the run was suspended there."""
 
     @property
     def needs_person(self) -> bool:
@@ -113,6 +115,7 @@ def resumption_of(
         begun=history.begun,
         session=history.sessions + 1,
         redo=redo,
+        answered=dict(judge.answered(carried)),
     )
 
 
@@ -158,6 +161,16 @@ class _Judge:
         # What the step is now is no word about what was done then.
         declared = self._history.unknown[step] if past is None else past.declared
         return not (declared.repeatable or step in self._wanted)
+
+    def answered(self, carried: Iterable[StepId]) -> Iterator[tuple[StepId, OpenGate]]:
+        """Give the gates that were approved while the run was suspended, if all before them is as it was then."""
+        kept = {*carried, *self._still_out}
+        for step in self._workflow.steps:
+            gate = self._history.open_gates.get(step.id)
+            if gate is not None and gate.suspended and gate.decision == "approved" and step.id not in self._again:
+                yield step.id, gate
+            if step.id not in kept:
+                return
 
     def gone(self) -> Mapping[StepId, str]:
         """Return the steps that were done, or begun, and that the plan does not have any more."""

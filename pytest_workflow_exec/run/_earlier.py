@@ -26,7 +26,8 @@ from pytest_workflow_exec.evidence import (
 from pytest_workflow_exec.model import RunId
 
 _TAIL_BYTES = 4 * MAX_LINE_BYTES
-_AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction"})
+# A gate at which a run was suspended is decided behind its end.
+_AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction", "gate.decided"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

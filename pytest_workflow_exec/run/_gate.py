@@ -18,7 +18,6 @@ from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
 
 _UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit"})
-_LIFETIME = timedelta(days=7)
 _NONCE_BYTES = 16
 _SPOKEN = {
     "commit": "the commit",
@@ -93,7 +92,7 @@ def build_request(
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
         issued=_spelled(issued),
-        expires=_spelled(issued + _LIFETIME),
+        expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
         author_words=tuple(_author_words(step, gate, values, words)),
     )
 
@@ -124,6 +123,21 @@ def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
     """Return the facts that are no longer what was approved, as a person calls them."""
     before, after = approved.facts(), now.facts()
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return [_SPOKEN.get(name, name) for name in changed]
+
+
+# Who resumes a run, what that session carries and which attempt it is are not what was decided about.
+_OF_THE_SESSION = frozenset({"attempt", "carried", "starter"})
+
+
+def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
+    """Return the facts that are no longer what a gate asked about in an earlier session, as a person calls them.
+
+    Args:
+        asked: The request as evidence holds it.
+    """
+    facts = {name: value for name, value in now.facts().items() if name not in _OF_THE_SESSION}
+    changed = sorted(name for name, value in facts.items() if name not in asked or asked[name] != value)
     return [_SPOKEN.get(name, name) for name in changed]
 
 

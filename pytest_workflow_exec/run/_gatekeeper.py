@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
-from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError
+from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
-from pytest_workflow_exec.run._gate import build_request, changed_facts, gates_of
+from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of
+from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._values import StepOutputs, Values
@@ -24,6 +26,11 @@ class Approval:
     """An approved request, which lets the steps up to the next gate run."""
 
     request: GateRequest
+    """What it was given for, as it is now."""
+    attempt: int
+    """The attempt in which it was asked."""
+    digest: str
+    """SHA-256 of what was asked, in hex."""
     used: bool = False
 
 
@@ -41,7 +48,16 @@ class Gatekeeper:
         journal: Journal,
         approver: Approver,
         carried: tuple[StepId, ...] = (),
+        answered: Mapping[StepId, OpenGate] | None = None,
     ) -> None:
+        """Begin without an approval.
+
+        Args:
+            left: What the steps left that have ended.
+            files: Keeps what is shown.
+            answered: The gates that were approved while the run was suspended.
+        """
+        self._answered = {} if answered is None else answered
         self._workflow, self._values, self._policy, self._carried = workflow, values, policy, carried
         self._left, self._files = left, files
         self._journal, self._approver = journal, approver
@@ -56,20 +72,32 @@ class Gatekeeper:
 
         Raises:
             GateDeniedError: Anything but an approval.
+            GateSuspendedError: It is to be answered elsewhere.
             OutputError: An output to be shown is not there, or its file changed.
             EvidenceError: The question or the answer can't be written.
         """
         request = self._request(step, attempt=attempt, words=words)
+        changed: list[str] = []
+        if step.id in self._answered:
+            answered = self._answered[step.id]
+            changed = [*_expired(answered), *changed_since(answered.request, request)]
+            if not changed:
+                self._approval = Approval(request=request, attempt=answered.attempt, digest=answered.digest)
+                return StepOutputs(values={"approver": answered.approver}, files={})
         self._journal.record(
             events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
         )
         self._journal.barrier()
+        if gate.suspends:
+            raise GateSuspendedError(step=step.id, changed=changed)
         decision = self._approver(request, gate.timeout_s)
+        if decision.decision == "expired" and gate.on_timeout == "suspend":
+            raise GateSuspendedError(step=step.id)
         self._journal.record(decided(step.id, request, decision))
         self._journal.barrier()
         if decision.decision != "approved":
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
-        self._approval = Approval(request=request)
+        self._approval = Approval(request=request, attempt=attempt, digest=request.digest)
         return StepOutputs(values={"approver": decision.approver.id}, files={})
 
     def use(self, step: Step) -> None:
@@ -97,7 +125,7 @@ class Gatekeeper:
         if changed := changed_facts(approved, now):
             raise ApprovalLapsedError(gate=approved.step, changed=changed)
         self._journal.record(
-            events.gate_used(approved.step, attempt=approved.attempt, digest=approved.digest, used_by=step.id)
+            events.gate_used(approved.step, attempt=approval.attempt, digest=approval.digest, used_by=step.id)
         )
         self._approval = replace(approval, used=True)
 
@@ -123,6 +151,19 @@ class Gatekeeper:
             words=words,
             carried=self._carried,
         )
+
+
+def _expired(answered: OpenGate) -> list[str]:
+    # Both: a decision that came too late is none, and one that was made in time does not stand for ever.
+    expires = str(answered.request.get("expires"))
+    try:
+        moment = datetime.fromisoformat(expires.replace("Z", "+00:00"))
+        past = (
+            max(datetime.now(timezone.utc), datetime.fromisoformat(answered.decided.replace("Z", "+00:00"))) >= moment
+        )
+    except (TypeError, ValueError):
+        past = True
+    return ["the time in which it holds"] if past else []
 
 
 def decided(step: StepId | None, request: GateRequest, decision: Decision) -> events.Event:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -60,6 +60,20 @@ class PastAbsence:
     """What its session was started with."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenGate:
+    """A gate at which a session ended, with what was decided since."""
+
+    attempt: int
+    request: Mapping[str, Json]
+    digest: str
+    suspended: bool = False
+    decision: str | None = None
+    approver: str = ""
+    decided: str = ""
+    """When, UTC in ISO 8601; empty if nothing was."""
+
+
 @dataclass
 class History:
     """The earlier sessions of a run, as its log tells them."""
@@ -76,6 +90,8 @@ class History:
     """The steps that were started and have no end, or were interrupted: nobody knows what they did."""
     attempts: dict[StepId, int] = field(default_factory=dict)
     """The number of each step's last attempt."""
+    open_gates: dict[StepId, OpenGate] = field(default_factory=dict)
+    """The gates that asked and were not left since."""
     denied: StepId | None = None
     """The gate at which the last session was refused."""
     begun: bool = False
@@ -143,6 +159,10 @@ class History:
 
     def _end(self, record: Record) -> None:
         step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
+        if outcome is Outcome.SUSPENDED and step in self.open_gates:
+            self.open_gates[step] = replace(self.open_gates[step], suspended=True)
+        else:
+            self.open_gates.pop(step, None)
         if self._running is None or self._running[0] != step:
             # It did not run now: what an earlier session did stays as true as it was.
             if outcome is Outcome.NOT_APPLICABLE:
@@ -167,9 +187,23 @@ class History:
     def _invalidate(self, record: Record) -> None:
         self.invalid.add(cast("StepId", record.step))
 
+    def _ask(self, record: Record) -> None:
+        request = record.data.get("request")
+        if record.step is not None and isinstance(request, Mapping):
+            self.open_gates[record.step] = OpenGate(
+                attempt=record.attempt or 1, request=request, digest=str(record.data.get("digest"))
+            )
+
     def _decide(self, record: Record) -> None:
-        if record.step is not None:
-            self.denied = None if record.data.get("decision") == "approved" else record.step
+        if record.step is None:
+            return
+        decision = str(record.data.get("decision"))
+        self.denied = None if decision == "approved" else record.step
+        gate = self.open_gates.get(record.step)
+        if gate is not None and (gate.attempt, gate.digest) == (record.attempt, record.data.get("digest")):
+            self.open_gates[record.step] = replace(
+                gate, decision=decision, approver=str(record.data.get("approver")), decided=record.ts
+            )
 
 
 _TAKES = {
@@ -179,6 +213,7 @@ _TAKES = {
     "step.finished": History._end,  # noqa: SLF001
     "step.invalidated": History._invalidate,  # noqa: SLF001
     "command.started": History._command,  # noqa: SLF001
+    "gate.requested": History._ask,  # noqa: SLF001
     "gate.decided": History._decide,  # noqa: SLF001
 }
 

@@ -46,7 +46,7 @@ def preflight(
     for step in steps:
         if _surely_left_out(step, values):
             continue
-        if isinstance(step.body, Gate) and terminal_problem is not None:
+        if isinstance(step.body, Gate) and not step.body.suspends and terminal_problem is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
         if isinstance(step.body, Command):
             argv = partial(_known_argv, step.body, values)

@@ -75,6 +75,7 @@ class Run:
             journal=self._journal,
             approver=settings.approver,
             carried=tuple(self._carried),
+            answered={} if resumed is None else resumed.answered,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -174,6 +175,12 @@ class Run:
     def until(self) -> StepId | None:
         """The step after which the run was to stop; None if it was to go to its end."""
         return self._settings.until
+
+    @property
+    def suspended(self) -> StepId | None:
+        """The gate at which the run waits for a decision that is made elsewhere."""
+        stop = self.state.stop
+        return stop.step if stop is not None and stop.outcome is Outcome.SUSPENDED else None
 
     @property
     def fulfilled(self) -> bool:
@@ -427,9 +434,11 @@ class Run:
             return "partial"
         if self._refused:
             return "denied"
+        stop = self.state.stop
+        if stop is not None and stop.outcome is Outcome.SUSPENDED:
+            return "suspended"
         if interrupted:
             return "interrupted"
-        stop = self.state.stop
         return "denied" if stop is not None and stop.outcome is Outcome.DENIED else "failed"
 
 

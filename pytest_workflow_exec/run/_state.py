@@ -99,6 +99,9 @@ def admit(state: RunState, step: StepId) -> None:
 def _admit_always(state: RunState, step: StepId) -> None:
     if not state.begun:
         raise StepOrderError(step=step, waiting_for=state.plan.steps[0], because="never started")
+    if state.stop is not None and state.stop.outcome is Outcome.SUSPENDED:
+        # The workflow is not over: it goes on from there, with all that is to be cleaned up in the end.
+        raise StepOrderError(step=step, waiting_for=state.stop.step, because=state.stop.outcome.words)
 
 
 def settle(state: RunState, step: StepId, outcome: Outcome) -> RunState:

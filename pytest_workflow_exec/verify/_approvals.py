@@ -34,6 +34,8 @@ class Approvals:
         self._asked: dict[StepId, _Question] = {}
         self._decided: dict[StepId, _Question] = {}
         self._used: dict[StepId, _Question] = {}
+        self._open: dict[StepId, _Question] = {}
+        """What was asked at the gates where a session was suspended."""
         self._used_now: set[StepId] = set()
         """The gates whose approval was used since the run was last resumed."""
 
@@ -48,6 +50,7 @@ class Approvals:
         if before is not None and before.attempt == record.attempt:
             raise ContradictionError(f"gate {gate.id!r} asks a second time in one attempt")
         self._asked[gate.id] = _question(record)
+        self._open.pop(gate.id, None)
 
     def decide(self, gate: PlannedStep, record: Told) -> None:
         """Take in a decision.
@@ -63,6 +66,32 @@ class Approvals:
             raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
         self.decisions[gate.id] = facts_of(gate.id, record)
         self._decided[gate.id] = question
+
+    def suspend(self, gate: PlannedStep, attempt: int | None) -> None:
+        """Leave a gate open behind the end of its session.
+
+        Raises:
+            ContradictionError: It asked nothing in this attempt, or that was decided.
+        """
+        question = self._asked.get(gate.id)
+        if (
+            not gate.is_gate
+            or question is None
+            or question.attempt != attempt
+            or self._decided.get(gate.id) == question
+        ):
+            raise ContradictionError(f"step {gate.id!r} is suspended, but it is no gate that waits for a decision")
+        self._open[gate.id] = question
+
+    def decide_open(self, gate: PlannedStep, record: Told) -> None:
+        """Take in a decision about a gate at which the run was suspended.
+
+        Raises:
+            ContradictionError: It is not open, asked something else, or was decided before.
+        """
+        if self._open.get(gate.id) != _question(record):
+            raise ContradictionError(f"gate {gate.id!r} is decided behind the end, but it does not wait for that")
+        self.decide(gate, record)
 
     def use(self, gate: PlannedStep, record: Told) -> None:
         """Take in the use of an approval, for the step that its data names.
@@ -91,7 +120,9 @@ class Approvals:
         Raises:
             ContradictionError: It was not approved in this attempt.
         """
-        if not self._approved(gate.id) or self._decided[gate.id].attempt != attempt:
+        question = self._decided.get(gate.id)
+        adopted = question is not None and question == self._open.get(gate.id) and question != self._used.get(gate.id)
+        if not self._approved(gate.id) or question is None or not (question.attempt == attempt or adopted):
             raise ContradictionError(f"gate {gate.id!r} passed, but no record says that it was approved")
         self.counted[self.decisions[gate.id]] = None
 
@@ -111,7 +142,7 @@ class Approvals:
 
     def invalidate(self, gate: PlannedStep) -> None:
         """Forget what was decided at a gate that has to be asked again."""
-        for kept in (self._asked, self._decided, self._used, self.decisions):
+        for kept in (self._asked, self._decided, self._used, self._open, self.decisions):
             kept.pop(gate.id, None)
         self._used_now.discard(gate.id)
 
@@ -121,6 +152,8 @@ class Approvals:
         Args:
             plan: What is planned now.
         """
+        if plan.digest != self._plan.digest:
+            self._open.clear()
         self._plan = plan
         self._used_now.clear()
 

@@ -117,6 +117,8 @@ class Story:
     def _may_follow_end(self, record: Told) -> bool:
         if record.type == "run.resumed":
             return self.result != "passed"
+        if record.type == "gate.decided":
+            return self.result == "suspended" and record.step is not None
         return record.type in AFTER_THE_END or record.type == "recovery"
 
     def _start(self, record: Told) -> None:
@@ -170,6 +172,8 @@ class Story:
             self._commands.demand_ends(step.id)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt)
+        if outcome is Outcome.SUSPENDED:
+            self._approvals.suspend(step, record.attempt)
         if outcome is Outcome.WAIVED:
             # No record of this version could say that a person accepted a failure.
             raise ContradictionError(
@@ -203,6 +207,9 @@ class Story:
         if record.step is None:
             self._consent.decide(record)
             return
+        if self.result is not None:
+            self._approvals.decide_open(self._plan.step_of(record), record)
+            return
         self._approvals.decide(self._gate_under_way(record), record)
 
     def _use(self, record: Told) -> None:
@@ -223,6 +230,8 @@ class Story:
             self._demand_satisfaction()
         if result == "partial":
             self._demand_no_failure()
+        if result == "suspended" and Outcome.SUSPENDED not in self._turns.outcomes.values():
+            raise ContradictionError("the run says that it is suspended, but no gate of it waits")
         self._compare_with_end(record)
         self.result = result
 

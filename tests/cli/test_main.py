@@ -59,7 +59,7 @@ def test_a_usage_error_is_exit_2_in_words(tmp_path: Path, arguments: list[str], 
 
 def test_an_unknown_command_is_told_the_ones_there_are(tmp_path: Path) -> None:
     """A command that does not exist lists those that do."""
-    error = workflow_exec("approve", cwd=tmp_path).stderr
+    error = workflow_exec("aprove", cwd=tmp_path).stderr
 
     assert "verify" in error
     assert "show" in error

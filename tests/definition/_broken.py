@@ -149,6 +149,11 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
     "gate asks nothing": (step('gate: "  "'), [("3:11", "asks nothing")]),
     "gate without question": (step("gate: {timeout: 5m}"), [("3:11", "'question' is missing")]),
     "gate with two timeouts": (step("gate: {question: Go?, timeout: 5m}\ntimeout: 6m"), [("4:5", "keep one of them")]),
+    "gate that approves itself": (
+        step("gate: {question: Go?, on_timeout: approve}"),
+        [("3:39", "must be 'reject' or 'suspend'")],
+    ),
+    "gate that waits somehow": (step("gate: {question: Go?, wait: forever}"), [("3:33", "must be 'suspend'")]),
     "gate assurance": (step("gate: {question: Go?, assurance: 2}"), [("3:38", "assurance 2 can't be used yet")]),
     "gate shows later": (
         step("gate: {question: Go?, show: [b]}") + "  - id: b\n    run: [git]\n",
@@ -262,7 +267,7 @@ LATER = {
         "finally", "include", "steps", "poll", "pause", "manual", "ai", "execute", "session", "check",
         "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",
     ),
-    "gate": ("approvers", "required", "min_wait", "expires", "wait", "on_timeout", "form"),
+    "gate": ("approvers", "required", "min_wait", "form"),
 }  # fmt: skip
 
 for _key in LATER["workflow"]:

@@ -76,9 +76,13 @@ class Project:
 
     def terminal(self, *arguments: str) -> pexpect.spawn[str]:
         """Run pytest in the project on a terminal of its own."""
+        return self.terminal_of(sys.executable, "-m", "pytest", *arguments)
+
+    def terminal_of(self, program: str, *arguments: str) -> pexpect.spawn[str]:
+        """Run a program of the interpreter's environment in the project, on a terminal of its own."""
         return pexpect.spawn(
-            sys.executable,
-            ["-m", "pytest", *arguments],
+            str(Path(sys.executable).parent / program),
+            list(arguments),
             cwd=str(self.root),
             env={**self._env(), "TERM": "xterm"},
             encoding="utf-8",

@@ -1,0 +1,81 @@
+"""`workflow-exec approve` and `reject`: a person's decision about a gate at which a run is suspended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pytest_workflow_exec.approval import Decision, ask
+from pytest_workflow_exec.events import Event, gate_decided
+
+from ._append import held, somebody
+from ._find import log_of
+from ._open_gates import GateError, Waiting, waiting_at
+
+_REFUSED = 1
+_PATIENCE_S = 3600.0
+
+
+def approve(arguments: argparse.Namespace) -> int:
+    """Show what a suspended run asks, and append what the person at this terminal decides; 0 only if approved.
+
+    Raises:
+        GateError: The gate does not wait for a decision.
+        EvidenceError: Nothing can be appended to the log.
+        LogUnreadableError: There is no such run, or its log can't be read.
+    """
+    waiting = waiting_at(log_of(arguments.run), arguments.step)
+    decision = ask(waiting.request, timeout_s=_PATIENCE_S)
+    if decision.decision not in ("approved", "rejected"):
+        # Whoever only tried has decided nothing: the gate goes on waiting for somebody who does.
+        sys.stderr.write(f"workflow-exec: nothing was decided: {decision.reason}\n")
+        return _REFUSED
+    _append(waiting, decision)
+    return 0 if decision.decision == "approved" else _REFUSED
+
+
+def reject(arguments: argparse.Namespace) -> int:
+    """Append a rejection with its reason; return 0.
+
+    Raises:
+        GateError: The gate does not wait for a decision, or the reason is empty.
+        EvidenceError: Nothing can be appended to the log.
+        LogUnreadableError: There is no such run, or its log can't be read.
+    """
+    reason = arguments.reason.strip()
+    if not reason:
+        raise GateError("the reason is empty")
+    waiting = waiting_at(log_of(arguments.run), arguments.step)
+    _append(
+        waiting,
+        Decision(decision="rejected", reason=reason, approver=somebody(), channel="command", terminal="", assurance=0),
+    )
+    return 0
+
+
+def _append(waiting: Waiting, decision: Decision) -> None:
+    with held(waiting.log, run=waiting.run) as evidence:
+        # Again, now that nobody else can write: two may have been deciding at once, or the run asked anew.
+        if waiting_at(waiting.log, waiting.step).gate != waiting.gate:
+            raise GateError(f"gate {waiting.step!r} asked something else meanwhile; nothing was recorded")
+        evidence.append(_event(waiting, decision))
+        evidence.barrier()
+        head = evidence.head
+    sys.stdout.write(
+        f"{decision.decision}: the head of the log is now {head.seq} {head.hash}\n"
+        "pytest with --workflow-resume goes on\n"
+    )
+
+
+def _event(waiting: Waiting, decision: Decision) -> Event:
+    return gate_decided(
+        waiting.step,
+        attempt=waiting.gate.attempt,
+        decision=decision.decision,
+        reason=decision.reason,
+        approver=decision.approver,
+        channel=decision.channel,
+        terminal=decision.terminal,
+        assurance=decision.assurance,
+        digest=waiting.gate.digest,
+    )

@@ -1,0 +1,59 @@
+"""`workflow-exec pending`: the gates at which runs of the project wait."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from ._find import project
+from ._open_gates import Waiting, waiting_everywhere
+from ._text import escape
+
+
+def pending(arguments: argparse.Namespace) -> int:
+    """Print what waits, and what was decided about it; return 0, or 1 if a log could not be trusted.
+
+    Raises:
+        LogUnreadableError: There is no project here.
+    """
+    found = list(waiting_everywhere(project()))
+    waiting = [each for each in found if isinstance(each, Waiting)]
+    if arguments.json:
+        sys.stdout.write(json.dumps([_data(each) for each in waiting], indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for each in waiting for line in _lines(each)) or "nothing waits\n")
+    for each in found:
+        if not isinstance(each, Waiting):
+            sys.stderr.write(f"workflow-exec: {escape(str(each[1]))}\n")
+    return 1 if len(waiting) < len(found) else 0
+
+
+def _data(waiting: Waiting) -> dict[str, object]:
+    request = waiting.request
+    return {
+        "run": waiting.run,
+        "workflow": request.workflow,
+        "step": waiting.step,
+        "question": next((words.text for words in request.author_words if words.source == "question"), ""),
+        "issued": request.issued,
+        "expires": request.expires,
+        "digest": waiting.gate.digest,
+        "decision": waiting.gate.decision,
+        "approver": waiting.gate.approver or None,
+    }
+
+
+def _lines(waiting: Waiting) -> list[str]:
+    data = _data(waiting)
+    lines = [
+        f"run {waiting.run} of workflow {waiting.request.workflow} waits at gate {waiting.step}",
+        f"  asks     {escape(str(data['question']))}",
+        f"  since    {waiting.request.issued}, until {waiting.request.expires}",
+    ]
+    if waiting.gate.decision is None:
+        lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} (or reject)")
+    else:
+        who = escape(waiting.gate.approver)
+        lines.append(f"  decided  {waiting.gate.decision} by {who}: pytest with --workflow-resume goes on")
+    return lines

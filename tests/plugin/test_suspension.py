@@ -1,0 +1,122 @@
+"""Suspended workflows, as people meet them: `wait: suspend`, `pending`, `approve`, `reject`, `--workflow-resume`."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from pytest_workflow_exec.evidence import runs_directory
+
+from .conftest import Project
+
+_FLOW = """
+workflow: release
+steps:
+  - {id: build, run: [echo, built]}
+  - id: approve
+    gate: {question: Publish it?, show: [build], wait: suspend}
+  - {id: publish, run: [touch, published]}
+finally:
+  - {id: tidy, run: [touch, tidied]}
+"""
+
+
+@pytest.fixture
+def suspended(project: Project) -> str:
+    """A project whose workflow waits at its gate; the run's id."""
+    project.write("wf/release.workflow.yaml", _FLOW)
+    done = project.pytest("wf")
+    assert done.status == 1, done.text
+    assert "[2/4] approve ... SUSPENDED" in done.text
+    assert "BLOCKED wf/release.workflow.yaml::tidy - waits for approve (suspended)" in done.text
+    [run] = runs_directory(project.root).iterdir()
+    assert f"gate approve waits: workflow-exec approve {run.name} approve (or reject)" in done.text
+    return run.name
+
+
+def _log(project: Project) -> str:
+    [log] = runs_directory(project.root).glob("*/evidence.jsonl")
+    return log.read_text()
+
+
+def test_a_decision_at_another_terminal_lets_the_run_go_on(project: Project, suspended: str) -> None:
+    """`pending` names the gate, `approve` shows what was asked and wants its code, and the run then passes its gate."""
+    [waiting] = json.loads(project.run("workflow-exec", "pending", "--json").text)
+    assert (waiting["run"], waiting["step"], waiting["question"]) == (suspended, "approve", "Publish it?")
+    child = project.terminal_of("workflow-exec", "approve", suspended, "approve")
+    child.expect(r"publish \(run\): ")
+    child.expect(r"Type ([A-Z0-9]{4}-[A-Z0-9]{4}) to approve, or reject to stop: ")
+    assert isinstance(child.match, re.Match)
+    child.sendline(child.match.group(1))
+    child.expect("approved: the head of the log is now")
+    child.wait()
+    assert child.exitstatus == 0
+
+    done = project.pytest("wf", "--workflow-resume", "-n0")
+
+    assert done.status == 0, done.text
+    assert "[2/4] approve ... PASSED" in done.text
+    assert (project.root / "published").exists()
+    assert (project.root / "tidied").exists()
+    assert project.run("workflow-exec", "pending").text == "nothing waits\n"
+    verdict = project.run("workflow-exec", "verify", "latest", "--expect-head", done.heads[-1], "--min-assurance", "1")
+    assert verdict.status == 0, verdict.text
+
+
+def test_nothing_but_an_answer_at_a_terminal_decides(project: Project, suspended: str) -> None:
+    """Without a terminal, with an answer in a pipe, or broken off, nothing is recorded, and a resume waits again."""
+    before = _log(project)
+    piped = project.run("workflow-exec", "approve", suspended, "approve")
+    child = project.terminal_of("workflow-exec", "approve", suspended, "approve")
+    child.expect("or reject to stop: ")
+    child.sendintr()
+    child.wait()
+    wrong_step = project.run("workflow-exec", "approve", suspended, "build")
+    untouched = _log(project) == before
+
+    again = project.pytest("wf", "--workflow-resume")
+
+    assert piped.status == 1
+    assert "nothing was decided: standard input is no terminal" in piped.text
+    assert child.exitstatus == 130
+    assert wrong_step.status == 2
+    assert "does not wait at a gate 'build' (it waits at: approve)" in wrong_step.text
+    assert untouched
+    assert again.status == 1
+    assert "[2/4] approve ... SUSPENDED" in again.text
+    assert not (project.root / "published").exists()
+
+
+def test_a_rejection_ends_the_run(project: Project, suspended: str) -> None:
+    """`reject` wants a reason, is final, and keeps a resume from starting; a second decision is refused."""
+    empty = project.run("workflow-exec", "reject", suspended, "approve", "--reason", " ")
+    rejected = project.run("workflow-exec", "reject", suspended, "approve", "--reason", "not today")
+    second = project.run("workflow-exec", "reject", suspended, "approve", "--reason", "really")
+    before = _log(project)
+
+    done = project.pytest("wf", "--workflow-resume")
+
+    assert empty.status == 2
+    assert rejected.status == 0, rejected.text
+    assert second.status == 2
+    assert re.search("gate 'approve' was rejected by .* already", second.text)
+    assert done.status == 4
+    assert "was denied at gate 'approve': --workflow-redo approve asks again" in done.text
+    assert _log(project) == before
+    assert not (project.root / "published").exists()
+
+
+def test_workers_suspend(project: Project) -> None:
+    """With several workers a gate that waits elsewhere needs no terminal, and the run ends suspended."""
+    project.write("wf/release.workflow.yaml", _FLOW)
+    project.write("wf/other.workflow.yaml", "workflow: other\nsteps: [{id: one, run: [echo, x]}]\n")
+
+    done = project.pytest("wf", "-n2")
+
+    assert done.status == 1, done.text
+    assert "[release 2/4] approve SUSPENDED" in done.text
+    assert "workflow other: passed, 1 of 1 steps" in done.text
+    assert "gate approve waits: workflow-exec approve" in done.text
+    assert not (project.root / "tidied").exists()
