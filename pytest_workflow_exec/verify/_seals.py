@@ -1,13 +1,9 @@
-"""Seals: signatures in a log over the head before them, checked by OpenSSH against the signers that the verifier lists."""
+"""Seals: signatures in a log over the head before them, checked against the signers that the verifier lists."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec.digests import canonical_json
@@ -18,7 +14,6 @@ NAMESPACE = "pytest-workflow-exec"
 """What a signature says that it is for: one made for anything else is none."""
 
 _MAX_ARMOR = 1 << 14
-_PATIENCE_S = 30
 
 
 class SignerError(WorkflowExecError):
@@ -67,56 +62,47 @@ def claim_in(record: Record, *, workflow: str | None, plan_digest: str | None) -
 
 
 def seal_problem(claim: SealClaim, signers: Path) -> str | None:
-    """Return why a seal is none of those signers', or None if it is.
+    """Return why a seal is none of those signers', or None if it is, now.
 
     Args:
         signers: An allowed signers file, as `ssh-keygen` has them.
 
     Raises:
-        SignerError: There is no ssh-keygen, or it does not answer.
+        SignerError: The file can't be used, or nothing here can check a signature.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        signature = Path(folder) / "seal.sig"
-        signature.write_text(claim.armor, encoding="ascii")
-        done = _ssh_keygen(
-            ["-Y", "verify", "-f", str(signers), "-I", claim.principal, "-n", NAMESPACE, "-s", str(signature)],
+    # Most verdicts need no signature: what checks them is loaded for those that do.
+    from pytest_workflow_exec.approval import signature
+
+    try:
+        listed = signature.read_allowed_signers(signers)
+        signature.verify_signature(
             claim.text,
+            claim.armor,
+            principal=claim.principal,
+            namespace=NAMESPACE,
+            signers=listed,
+            at=datetime.now(timezone.utc),
         )
-    return None if done.returncode == 0 else _said(done)
+    except signature.SignatureRefusedError as error:
+        return str(error)
+    except (signature.SignersError, signature.SignatureToolError) as error:
+        raise SignerError(str(error)) from error
+    return None
 
 
 def signature_of(text: bytes, key: Path) -> str:
     """Return the signature of a text, armored, made with a key or, for a public key, by the agent that holds it.
 
     Raises:
-        SignerError: It can't be made.
+        SignerError: It can't be made, or would count nowhere.
     """
-    done = _ssh_keygen(["-Y", "sign", "-f", str(key), "-n", NAMESPACE, "-q"], text, patience_s=None)
-    armor = done.stdout.decode("utf-8", "replace")
-    if done.returncode != 0 or not armor.startswith("-----BEGIN SSH SIGNATURE-----"):
-        raise SignerError(f"ssh-keygen did not sign with {key}: {_said(done)}")
-    return armor
+    from pytest_workflow_exec.approval import signature
 
-
-def _ssh_keygen(
-    arguments: Sequence[str], text: bytes, *, patience_s: int | None = _PATIENCE_S
-) -> subprocess.CompletedProcess[bytes]:
-    program = shutil.which("ssh-keygen")
-    if program is None:
-        raise SignerError("there is no ssh-keygen here. Install OpenSSH.")
     try:
-        return subprocess.run(  # noqa: S603  # OpenSSH, without a shell
-            [program, *arguments],
-            input=text,
-            capture_output=True,
-            check=False,
-            timeout=patience_s,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SignerError(f"{program} can't be used: {error}") from error
-
-
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
-    text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-    return text.splitlines()[-1] if text else f"exit status {done.returncode}"
+        armor = signature.sign(text, key, namespace=NAMESPACE)
+        signature.demand_sound(text, armor, namespace=NAMESPACE)
+    except signature.SignatureRefusedError as error:
+        raise SignerError(f"what {key} signs would not count: {error}") from error
+    except signature.SignatureToolError as error:
+        raise SignerError(str(error)) from error
+    return armor

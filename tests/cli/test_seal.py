@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from tests.evidence._logs import (
 )
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen")
+
+LIBRARY = "cryptography.hazmat.primitives.asymmetric.ed25519"
+"""What is missing of the library where it is not installed."""
 
 
 @pytest.fixture(scope="module")
@@ -241,17 +245,86 @@ def test_what_can_not_sign_seals_nothing(
     assert path.read_bytes() == before
 
 
+def test_a_seal_is_checked_without_openssh(
+    tmp_path: Path, keys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever verifies needs no ssh-keygen: the signature is checked in process."""
+    path = written(tmp_path, passed_run())
+    _seal(path, keys)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert main(["verify", str(path), "--signers", str(keys / "signers")]) == 0
+
+    assert "anchored by the seal of alice@example.org" in capsys.readouterr().out
+
+
+def test_a_seal_is_checked_by_openssh_without_the_library(
+    tmp_path: Path, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where cryptography is not installed, ssh-keygen checks seals: the real one holds, a false one does not."""
+    path = written(tmp_path, passed_run())
+    monkeypatch.setitem(sys.modules, LIBRARY, None)
+    assert _seal(path, keys, key="mallory") == 0
+    assert _verdict(path, keys).exit_code == 3
+
+    assert _seal(path, keys) == 0
+
+    assert _verdict(path, keys).exit_code == 0
+
+
 def test_a_seal_that_can_not_be_checked_is_a_usage_error(
     tmp_path: Path, keys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without OpenSSH no seal is believed: exit 2, and no verdict."""
+    """With neither the library nor OpenSSH no seal is believed: exit 2, and no verdict."""
     path = written(tmp_path, passed_run())
     _seal(path, keys)
     capsys.readouterr()
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, LIBRARY, None)
 
     assert main(["verify", str(path), "--signers", str(keys / "signers")]) == 2
 
     told = capsys.readouterr()
     assert told.out == ""
     assert "there is no ssh-keygen here" in told.err
+    assert "pytest-workflow-exec[sign]" in told.err
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("alice@example.org ssh-ed25519 AAAA", "signers:2: "),
+        ("*@example.org cert-authority ssh-ed25519 AAAA", "cert-authority is refused"),
+        ('bob valid-before="soon" ssh-ed25519 AAAA', "valid-before is no time"),
+    ],
+)
+def test_a_list_of_signers_with_a_bad_line_is_a_usage_error(
+    tmp_path: Path, keys: Path, capsys: pytest.CaptureFixture[str], line: str, reason: str
+) -> None:
+    """No line of the list is skipped for being wrong, whoever's it is: exit 2, its place, and no verdict."""
+    path = written(tmp_path, passed_run())
+    _seal(path, keys)
+    capsys.readouterr()
+    signers = tmp_path / "elsewhere" / "signers"
+    signers.parent.mkdir()
+    signers.write_text((keys / "signers").read_text() + line + "\n")
+
+    assert main(["verify", str(path), "--signers", str(signers)]) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"{signers}:2: " in told.err
+    assert reason in told.err
+
+
+def test_a_key_that_would_count_nowhere_seals_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key too weak to be believed later is refused when it signs, and nothing is written."""
+    path = written(tmp_path, passed_run())
+    before = path.read_bytes()
+    command = ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "weak")]
+    subprocess.run(command, check=True)
+
+    assert _seal(path, tmp_path, key="weak") == 2
+
+    assert "an RSA key of 2048 bits is too weak to count: 3072 are needed" in capsys.readouterr().err
+    assert path.read_bytes() == before
