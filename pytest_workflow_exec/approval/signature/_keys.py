@@ -25,16 +25,11 @@ _UNCOMPRESSED = 4
 _KEY_PREFIXES = ("ssh-", "ecdsa-", "sk-", "rsa-", "webauthn-")
 _WORDS = re.compile(r"(?P<kind>[^ \t]+)[ \t]+(?P<blob>[^ \t]+)(?:[ \t].*)?")
 
-# Points that a few steps bring back to the neutral one: under such a "key", anybody can sign anything.
+_ED25519_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _ED25519_SMALL = frozenset(
-    {
-        0,
-        1,
-        _ED25519_PRIME - 1,
-        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
-    }
+    {0, 1, _ED25519_PRIME - 1, _ED25519_OF_ORDER_8, _ED25519_PRIME - _ED25519_OF_ORDER_8},
 )
+"""Points that eight steps bring back to the neutral one: under such a "key", anybody can sign anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
