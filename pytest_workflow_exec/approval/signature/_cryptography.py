@@ -11,7 +11,6 @@ from ._sshsig import EcdsaSignature, Ed25519Signature, RsaSignature, SshSignatur
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 
@@ -44,7 +43,7 @@ def signed(signature: SshSignature, message: bytes) -> bool:
 
 def _verify(signature: SshSignature, data: bytes) -> None:
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, padding
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     of_curve = {"nistp256": hashes.SHA256(), "nistp384": hashes.SHA384(), "nistp521": hashes.SHA512()}
@@ -56,7 +55,7 @@ def _verify(signature: SshSignature, data: bytes) -> None:
             raw = encode_dss_signature(value.r, value.s)
             _ecdsa_key(numbers, signature.key).verify(raw, data, ec.ECDSA(of_curve[numbers.curve]))
         case Ed25519() as numbers, Ed25519Signature() as value:
-            _ed25519_key(numbers, signature.key).verify(value.raw, data)
+            ed25519.Ed25519PublicKey.from_public_bytes(numbers.point).verify(value.raw, data)
         case _:
             raise _no_key(signature.key)
 
@@ -76,15 +75,6 @@ def _ecdsa_key(numbers: Ecdsa, key: PublicKey) -> EllipticCurvePublicKey:
     curve = {"nistp256": ec.SECP256R1(), "nistp384": ec.SECP384R1(), "nistp521": ec.SECP521R1()}[numbers.curve]
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(curve, numbers.point)
-    except ValueError as error:
-        raise _no_key(key) from error
-
-
-def _ed25519_key(numbers: Ed25519, key: PublicKey) -> Ed25519PublicKey:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        return Ed25519PublicKey.from_public_bytes(numbers.point)
     except ValueError as error:
         raise _no_key(key) from error
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pytest_workflow_exec.approval.signature import (
     SignatureRefusedError,
@@ -225,6 +227,44 @@ def test_what_was_just_signed_is_checked_without_a_list(keys: Keys, checker: str
     for message, namespace in ((b"", NAMESPACE), (MESSAGE, "file")):
         with pytest.raises(SignatureRefusedError):
             demand_sound(message, armor, namespace=namespace)
+
+
+def test_a_point_beside_its_curve_is_no_key(keys: Keys, checker: str) -> None:
+    """An ECDSA key whose point is not on its curve counts for nobody, even if somebody lists it."""
+    moved = keys.blob("ecdsa-256")[:-1] + bytes([keys.blob("ecdsa-256")[-1] ^ 1])
+    armor = armored(unarmored(keys.sign("ecdsa-256")).replace(keys.blob("ecdsa-256"), moved))
+    listed = f"{ALICE} ecdsa-sha2-nistp256 {base64.b64encode(moved).decode()}\n"
+
+    assert refusal(armor, listed) == ("weak key" if checker == "cryptography" else "other bytes")
+
+
+def test_a_library_without_a_kind_of_key_is_no_verdict(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library was built without Ed25519, as some hardened systems have it, that is said, and nothing counts."""
+
+    def unsupported(_: bytes) -> None:
+        raise UnsupportedAlgorithm("ed25519 is not supported")
+
+    monkeypatch.setattr(ed25519.Ed25519PublicKey, "from_public_bytes", unsupported)
+
+    with pytest.raises(SignatureToolError, match="can't check a ssh-ed25519 key: ed25519 is not supported"):
+        judged(keys.sign("ed25519"), f"{ALICE} {keys.line('ed25519')}\n")
+
+
+def test_openssh_that_does_not_answer_is_no_verdict(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ssh-keygen that can't be started is told, whatever it was to do."""
+    armor = keys.sign("ed25519")
+    broken = tmp_path / "ssh-keygen"
+    broken.write_bytes(b"\x7fELF")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, LIBRARY, None)
+
+    with pytest.raises(SignatureToolError, match="ssh-keygen can't be used"):
+        judged(armor, f"{ALICE} {keys.line('ed25519')}\n")
+    with pytest.raises(SignatureToolError, match="ssh-keygen can't be used"):
+        sign(MESSAGE, keys.folder / "ed25519", namespace=NAMESPACE)
 
 
 @pytest.fixture
