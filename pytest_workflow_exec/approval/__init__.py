@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from ._ask import ask
 from ._decision import Channel, Decision
+from ._quorum import (
+    Approved,
+    Counted,
+    Expired,
+    Missing,
+    Open,
+    Quorum,
+    QuorumRules,
+    Rejected,
+    Role,
+    Vote,
+    quorum,
+    roles_of,
+    shortage,
+)
 from ._reason import ask_reason
 from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, WordsSource
 from ._screen import render
@@ -12,19 +27,32 @@ from ._terminal import terminal_problem
 from ._words import escape
 
 __all__ = [
+    "Approved",
     "AuthorWords",
     "Channel",
+    "Counted",
     "Covered",
     "Decision",
+    "Expired",
     "GateRequest",
+    "Missing",
+    "Open",
+    "Quorum",
+    "QuorumRules",
+    "Rejected",
+    "Role",
     "ShownFile",
     "ShownOutput",
     "StoredRequestError",
+    "Vote",
     "WordsSource",
     "ask",
     "ask_reason",
     "escape",
+    "quorum",
     "render",
     "request_of",
+    "roles_of",
+    "shortage",
     "terminal_problem",
 ]
