@@ -127,7 +127,6 @@ STRICTER = {
     "an option that is refused, of somebody else": "bob cert-authority KEY\nalice@example.org KEY",
     "an empty pattern": "alice@example.org,,bob KEY",
     "a time that depends on the zone": '* valid-before="202605011500" KEY',
-    "a second of the end": '* valid-before="20260501120000Z" KEY',
     "a weak key of somebody else": "bob WEAK\nalice@example.org KEY",
 }
 
@@ -151,21 +150,22 @@ def test_lists_mean_what_they_mean_to_openssh(keys: Keys, tmp_path: Path, text: 
     assert (ours, theirs) == ((SAME[text],) * 2 if text in SAME else (False, True))
 
 
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "UTC", "Etc/GMT+12"])
-def test_no_zone_makes_a_date_count_that_does_not_count_here(keys: Keys, tmp_path: Path, zone: str) -> None:
+@pytest.mark.parametrize("hours", [14, 0, -12])
+def test_no_zone_makes_a_date_count_that_does_not_count_here(keys: Keys, tmp_path: Path, hours: int) -> None:
     """Wherever OpenSSH runs: at an hour at which we accept a signer, so does it."""
     armor = keys.sign("ed25519")
     signers = f'* valid-after="20260501",valid-before="20260503" {keys.line("ed25519")}\n'
     (tmp_path / "signers").write_text(signers)
     (tmp_path / "signature").write_text(armor)
     start = datetime(2026, 4, 30, tzinfo=timezone.utc)
-    moments = [start + timedelta(hours=hours, minutes=1) for hours in range(0, 96, 3)]
+    moments = [start + timedelta(hours=hour, minutes=1) for hour in range(0, 96, 3)]
     accepted = [moment for moment in moments if refusal(armor, signers, at=moment) == ""]
     assert accepted
 
+    local = timezone(timedelta(hours=hours))
     for moment in accepted:
         done = openssh(
             "-Y", "verify", "-f", tmp_path / "signers", "-I", ALICE, "-n", NAMESPACE, "-s", tmp_path / "signature",
-            f"-Overify-time={moment:%Y%m%d%H%M%S}Z", message=MESSAGE, TZ=zone,
+            f"-Overify-time={moment.astimezone(local):%Y%m%d%H%M%S}", message=MESSAGE, TZ=f"XXX{-hours:+d}",
         )  # fmt: skip
         assert done.returncode == 0, (moment, done.stderr)
