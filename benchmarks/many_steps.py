@@ -46,9 +46,9 @@ class _Row(NamedTuple):
 
 
 def _rows(counts: list[int] | tuple[int, ...]) -> Iterator[_Row]:
-    for kind, write in (("YAML", _yaml), ("Python", _python)):
+    for kind, write in (("YAML", yaml_steps), ("Python", python_steps)):
         for count in counts:
-            tries = [(_measured(_plain, count), _measured(write, count)) for _ in range(TRIES)]
+            tries = [(_measured(plain_tests, count), _measured(write, count)) for _ in range(TRIES)]
             plain, workflow = min(each for each, _ in tries), min(each for _, each in tries)
             yield _Row(
                 kind=kind,
@@ -71,32 +71,36 @@ def _measured(write: Callable[[Path, int], str], count: int) -> _Spent:
         target = write(Path(folder), count)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", target]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        started_s, computed_s = time.perf_counter(), _computed_s()
+        started_s, before_s = time.perf_counter(), computed_s()
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        spent = _Spent(wall_s=time.perf_counter() - started_s, cpu_s=_computed_s() - computed_s)
+        spent = _Spent(wall_s=time.perf_counter() - started_s, cpu_s=computed_s() - before_s)
     if done.returncode != 0 or f"{count} passed" not in done.stdout:
         sys.exit(f"{' '.join(command)} did not pass:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return spent
 
 
-def _computed_s() -> float:
+def computed_s() -> float:
+    """Return the processor time of all processes that were started and have ended, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _plain(root: Path, count: int) -> str:
+def plain_tests(root: Path, count: int) -> str:
+    """Write plain tests that do nothing, and return their file's path from the root."""
     tests = "".join(f"def test_{number}():\n    pass\n" for number in range(count))
     return _written(root / "tests" / "test_many.py", tests)
 
 
-def _python(root: Path, count: int) -> str:
+def python_steps(root: Path, count: int) -> str:
+    """Write a Python workflow whose steps do nothing, and return its file's path from the root."""
     head = "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='many')\n"
     steps = "".join(f"@step\ndef step_{number}(workflow) -> None:\n    pass\n" for number in range(count))
     _written(root / "workflow-exec.toml", CONFIGURATION)
     return _written(root / "wf" / "workflow_many.py", head + steps)
 
 
-def _yaml(root: Path, count: int) -> str:
+def yaml_steps(root: Path, count: int) -> str:
+    """Write a YAML workflow whose steps do nothing, and return its file's path from the root."""
     steps = "".join(f"  - {{id: step-{number}, call: 'nothing:nothing'}}\n" for number in range(count))
     _written(root / "workflow-exec.toml", CONFIGURATION)
     _written(root / "wf" / "nothing.py", "def nothing() -> None:\n    pass\n")

@@ -290,7 +290,7 @@ class EvidenceLog:
             "v": VERSION,
             "seq": self._state.seq + 1,
             "run": self._run,
-            "ts": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "ts": datetime.now(timezone.utc).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z",
             "mono_ns": time.monotonic_ns(),
             "boot": boot_id(),
             "type": event.type,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import ValueRefusedError
@@ -15,6 +16,13 @@ from ._strict import encode
 _MAX_DEPTH = 64
 _INTEGERS = range(-(2**63), 2**63)
 _SHOWN_CHARACTERS = 200
+_SHORT_CHARACTERS = 1 << 10
+
+_Place: TypeAlias = "str | tuple[_Place, str, str | int]"
+"""Where a value stands: a name, or the place around it, how it stands in there, and its own key or number.
+
+Spelled out only for a refusal: nearly every value is kept.
+"""
 
 
 class Cleaner:
@@ -31,14 +39,17 @@ class Cleaner:
         """
         return self._mapping(data, "data", 0)
 
-    def text(self, text: str, where: str) -> str:
+    def text(self, text: str, where: _Place) -> str:
         """Return a redacted text.
 
         Raises:
             ValueRefusedError: It holds half a character, which UTF-8 has no bytes for, or is too long.
         """
-        redacted = str.__str__(self._redact(text))
-        refuse_too_long(redacted, where)
+        redacted = self._redact(text)
+        if type(redacted) is str and len(redacted) <= _SHORT_CHARACTERS and redacted.isascii():
+            return redacted
+        redacted = str.__str__(redacted)
+        refuse_too_long(redacted, _spelled(where))
         return redacted
 
     def value(self, value: object, where: str) -> Json:
@@ -52,10 +63,10 @@ class Cleaner:
         """
         return self._value(value, where, len(where.removeprefix("data.").split(".")))
 
-    def _value(self, value: object, where: str, depth: int) -> Json:
+    def _value(self, value: object, where: _Place, depth: int) -> Json:
         if isinstance(value, str):
             return self.text(value, where)
-        if value is None or isinstance(value, bool):
+        if value is None or value is True or value is False:
             return value
         if isinstance(value, (int, float)):
             return _number(value, where)
@@ -67,11 +78,11 @@ class Cleaner:
             return self._items(value, where, depth)
         raise _refusal(where, f"a value of type {type(value).__name__} is no JSON")
 
-    def _mapping(self, mapping: Mapping[str, Json], where: str, depth: int) -> dict[str, Json]:
+    def _mapping(self, mapping: Mapping[str, Json], where: _Place, depth: int) -> dict[str, Json]:
         cleaned: dict[str, Json] = {}
         for key, value in mapping.items():
             name = self._key(key, where)
-            place = f"{where}.{name}"
+            place = (where, ".", name)
             if name in cleaned:
                 raise _refusal(place, "two of its keys are the same once secrets are taken out")
             cleaned[name] = self._value(value, place, depth + 1)
@@ -79,10 +90,10 @@ class Cleaner:
             raise _refusal(where, "the keys blob, size_bytes and head together mean a stored text. Rename one.")
         return cleaned
 
-    def _items(self, items: Sequence[object], where: str, depth: int) -> list[Json]:
-        return [self._value(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(items)]
+    def _items(self, items: Sequence[object], where: _Place, depth: int) -> list[Json]:
+        return [self._value(item, (where, "[]", index), depth + 1) for index, item in enumerate(items)]
 
-    def _key(self, key: object, where: str) -> str:
+    def _key(self, key: object, where: _Place) -> str:
         if isinstance(key, str):
             return self.text(key, where)
         raise _refusal(where, f"it has a key of type {type(key).__name__}; keys must be texts")
@@ -118,7 +129,7 @@ def _encoded_bytes(text: str, where: str) -> int:
         raise _refusal(where, "its text holds a lone surrogate, which is no character") from None
 
 
-def _number(value: float, where: str) -> int | float:
+def _number(value: float, where: _Place) -> int | float:
     if isinstance(value, int):
         if value in _INTEGERS:
             return int(value)
@@ -128,7 +139,15 @@ def _number(value: float, where: str) -> int | float:
     raise _refusal(where, "JSON has no NaN and no infinities. Keep it as text.")
 
 
-def _refusal(where: str, reason: str) -> ValueRefusedError:
+def _refusal(where: _Place, reason: str) -> ValueRefusedError:
     # The place is made of the value's own keys: a key must not move the cursor of whoever reads the message.
-    shown = where if len(where) <= _SHOWN_CHARACTERS else where[:_SHOWN_CHARACTERS] + "..."
+    shown = _spelled(where)
+    shown = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "..."
     return ValueRefusedError(where=ascii(shown)[1:-1], reason=reason)
+
+
+def _spelled(place: _Place) -> str:
+    if isinstance(place, str):
+        return place
+    around, how, name = place
+    return f"{_spelled(around)}[{name}]" if how == "[]" else f"{_spelled(around)}.{name}"

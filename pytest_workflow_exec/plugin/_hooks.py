@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from ._asynchronous import await_body
+from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
@@ -84,6 +85,11 @@ class SessionHooks(PlanHooks):
         if planned(item) is None or self._session.discovery:
             return (yield)
         return (yield from attempted(self._session, item))
+
+    @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_protocol")
+    def pytest_report_carried(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Report a carried step: there is nothing for pytest to run."""
+        return report_carried(self._session, item, nextitem)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.run import Run
@@ -75,8 +77,13 @@ def _warnings(run: Run) -> list[str]:
 
 def shown_log(run: Run) -> str:
     """Return where the run's evidence is, from its project on."""
-    path = run.log_path
-    return str(path.relative_to(run.workflow.root) if path.is_relative_to(run.workflow.root) else path)
+    return _shown(run.log_path, run.workflow.root)
+
+
+@functools.lru_cache(maxsize=64)
+def _shown(path: Path, root: Path) -> str:
+    # Each report of each step says it, and paths are slow.
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _verdict(run: Run) -> str:

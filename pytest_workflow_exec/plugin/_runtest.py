@@ -230,7 +230,10 @@ def _fail(report: pytest.TestReport, message: str) -> None:
 
 
 def _redact(report: pytest.TestReport, redactor: Redactor) -> None:
-    report.sections = [(title, redactor.text(content)) for title, content in report.sections]
+    if report.sections:
+        report.sections = [(title, redactor.text(content)) for title, content in report.sections]
+    if report.longrepr is None:
+        return
     text = report.longreprtext
     masked = redactor.text(text)
     if masked != text:

@@ -133,7 +133,8 @@ class _Judge:
         self._again: dict[StepId, list[str]] = {}
         self._wanted: set[StepId] = set() if redo is None else {redo.step}
         """The steps that run again because a person wants one of them to."""
-        self._carried: list[StepId] = []
+        self._carried: dict[StepId, None] = {}
+        """In the order of the plan."""
         self._still_out: set[StepId] = set()
         """The steps that did not apply, and for whose condition nothing changed."""
 
@@ -149,11 +150,11 @@ class _Judge:
                 self._still_out.add(step.id)
             reasons = list(self._reasons(step, past))
             if past is not None and not reasons:
-                self._carried.append(step.id)
+                self._carried[step.id] = None
             elif past is not None or reasons:
                 self._again[step.id] = reasons
         self._open_gates()
-        return self._carried, self._again
+        return list(self._carried), self._again
 
     def wants_consent(self, step: StepId) -> bool:
         """Return whether a person has to agree that the step runs again."""
@@ -208,7 +209,7 @@ class _Judge:
                 if used in self._wanted:
                     self._wanted.add(step.id)
                 yield f"step {used!r}, whose outputs it uses, runs again"
-        for gone in sorted(past.used - self._steps.keys()):
+        for gone in sorted(used for used in past.used if used not in self._steps):
             yield f"step {gone!r}, whose outputs it uses, is not in the plan any more"
 
     def _stays_out(self, step: Step) -> bool:
@@ -260,5 +261,5 @@ class _Judge:
                 if step.id not in self._carried and step.id not in self._still_out
             ]
             if left:
-                self._carried.remove(gate.id)
+                del self._carried[gate.id]
                 self._again[gate.id] = [f"its decision does not cover what is left to run: {', '.join(left)}"]

@@ -155,6 +155,8 @@ def fold(plan: Plan, events: Iterable[Happening]) -> RunState:
 
 
 def _advance(state: RunState, step: StepId) -> tuple[int, frozenset[StepId]]:
+    if not state.ahead and state.plan.steps[state.reached] == step:
+        return state.reached + 1, state.ahead
     ahead = state.ahead | {step}
     reached = state.reached
     while reached < len(state.plan.steps) and state.plan.steps[reached] in ahead:

@@ -1,0 +1,63 @@
+"""A carried step's way through pytest: reported like any other, but nothing is set up for it, called or torn down."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_workflow_exec.errors import EvidenceError, WorkflowExecError
+from pytest_workflow_exec.model import Outcome
+
+from ._keys import ATTEMPT, PLANNED
+from ._runtest import evidence_or_exit
+from ._session import WorkflowSession
+
+
+def report_carried(session: WorkflowSession, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Report a step as carried if it is; None if pytest has to run it, or to hear why it may not be run."""
+    attempt = item.stash.get(ATTEMPT, None)
+    if attempt is None or attempt.admitted or not _is_carried(session, item):
+        return None
+    attempt.stand_in = Outcome.CARRIED
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for call in (_call("setup"), _call("call"), _torn_down(item, nextitem)):
+        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def _is_carried(session: WorkflowSession, item: pytest.Item) -> bool:
+    planned = item.stash[PLANNED]
+    run = session.runs.get(planned.workflow)
+    if run is None:
+        return False
+    with evidence_or_exit(session):
+        try:
+            return run.carries(planned.step)
+        except EvidenceError:
+            raise
+        except WorkflowExecError:
+            # Its setup is refused with the same words, as that of any step.
+            return False
+
+
+def _torn_down(item: pytest.Item, nextitem: pytest.Item | None) -> pytest.CallInfo[None]:
+    # Whatever is left of a step before it belongs to the folders and files around it. The next item may be in others.
+    if nextitem is not None and nextitem.parent is item.parent:
+        return _call("teardown")
+
+    def tear_down() -> None:
+        item.ihook.pytest_runtest_teardown(item=item, nextitem=nextitem)
+
+    return pytest.CallInfo.from_call(tear_down, when="teardown", reraise=_BROKEN_OFF)
+
+
+def _call(when: str) -> pytest.CallInfo[None]:
+    return pytest.CallInfo.from_call(_nothing, when=when, reraise=_BROKEN_OFF)  # type: ignore[arg-type]  # a phase
+
+
+def _nothing() -> None:
+    return None
+
+
+_BROKEN_OFF = (pytest.exit.Exception, KeyboardInterrupt)
