@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -87,6 +89,30 @@ def onward(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward |
     except LogUnreadableError as error:
         raise _problem(workflow, f"{error}. --workflow-new starts another run") from error
     return None
+
+
+def refuse_among_passed(config: pytest.Config, workflows: Sequence[Workflow]) -> None:
+    """Return unless some of several workflows have passed and others can go on.
+
+    Raises:
+        pytest.UsageError: So it is; says which have passed, and names the others as they have to be named.
+    """
+    if not config.getoption("workflow_resume") or config.getoption("workflow_run"):
+        return
+    try:
+        newest = [(each, newest_run(each.root, each.name)) for each in workflows]
+    except LogUnreadableError:
+        # It is said for its own workflow, with its place.
+        return
+    passed = [each for each, run in newest if run is not None and run.result == "passed"]
+    unfinished = [each for each, run in newest if run is not None and run.result != "passed"]
+    if passed and unfinished:
+        here = config.invocation_params.dir
+        files = " ".join(shlex.quote(os.path.relpath(each.file, here)) for each in unfinished)
+        raise pytest.UsageError(
+            f"nothing was run, because {_names(passed)} passed and there is nothing to resume there. Name only what "
+            f"has not passed ({_names(unfinished)}): pytest {files} --workflow-resume"
+        )
 
 
 def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: str | None) -> Iterator[str]:
@@ -217,6 +243,11 @@ def _redo(options: Sequence[str], workflow: Workflow, *, only: bool) -> StepId |
         raise _problem(workflow, f"--workflow-redo takes one step of a workflow, not {len(steps)}")
     known = [step.id for step in workflow.steps if not step.always]
     for step in steps:
+        cases = [each for each in known if each.startswith(f"{step}[")]
+        if step not in known and cases:
+            raise _problem(
+                workflow, f"--workflow-redo {step!r}: it has several cases; name one of them: {', '.join(cases)}"
+            )
         if step not in known:
             raise _problem(workflow, f"--workflow-redo {step!r}: there is no such step (known: {', '.join(known)})")
     return steps[0] if steps else None
@@ -224,3 +255,7 @@ def _redo(options: Sequence[str], workflow: Workflow, *, only: bool) -> StepId |
 
 def _problem(workflow: Workflow, message: str) -> PreflightError:
     return PreflightError([Problem(path=workflow.file, message=message)])
+
+
+def _names(workflows: Sequence[Workflow]) -> str:
+    return ", ".join(repr(each.name) for each in workflows)

@@ -39,7 +39,7 @@ from pytest_workflow_exec.settings import Durability, Filesystem, PolicySettings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
-from ._onward import Onward, lost_of, onward, problems_of, said_of, with_reason
+from ._onward import Onward, lost_of, onward, problems_of, refuse_among_passed, said_of, with_reason
 from ._refusals import listed, placed, running
 from ._session import WorkflowSession
 
@@ -104,6 +104,7 @@ def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
 
 def _prepared(session: WorkflowSession, names: Sequence[str], *, terminal_problem: str | None) -> list[_Preparation]:
     only = len(names) == 1
+    refuse_among_passed(session.config, [session.workflows[name] for name in names])
     prepared = [
         _Preparation(session, session.workflows[name], only=only, terminal_problem=terminal_problem) for name in names
     ]

@@ -293,3 +293,24 @@ def test_two_resumes_at_once(flow: Project) -> None:
     assert f"process {child.pid}" in second.text
     assert len(flow.of_type("run.resumed")) == 1
     assert json.loads(flow.logs()[0].read_bytes().splitlines()[-1])["type"] == "run.finished"
+
+
+def test_folder_in_which_some_have_passed(flow: Project) -> None:
+    """Of a folder with passed workflows nothing is resumed: it is said which passed, and how to name the others."""
+    flow.write("wf/flow.workflow.yaml", FLOW.replace("id: two", "id: two, foreach: {n: [1, 2]}"))
+    flow.write("wf/other.workflow.yaml", "workflow: other\nsteps:\n  - {id: one, run: [echo, one]}\n")
+    assert flow.pytest("wf").status == 1
+    before = [log.read_bytes() for log in flow.logs()]
+
+    refused = flow.pytest("wf", "--workflow-resume")
+    unnamed = flow.pytest("wf/flow.workflow.yaml", "--workflow-resume", "--workflow-redo", "two")
+
+    assert refused.status == 4, refused.text
+    assert "'other' passed and there is nothing to resume there" in refused.text
+    assert "pytest wf/flow.workflow.yaml --workflow-resume" in refused.text
+    assert unnamed.status == 4, unnamed.text
+    assert "it has several cases; name one of them: two[1], two[2]" in unnamed.text
+    assert [log.read_bytes() for log in flow.logs()] == before
+
+    flow.write("fixed", "")
+    assert flow.pytest("wf/flow.workflow.yaml", "--workflow-resume").status == 0
