@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks.many_steps import CONFIGURATION, computed_s, plain_tests, python_steps, yaml_steps
+from benchmarks.many_steps import computed_s, plain_tests, python_steps, yaml_steps
 
 STEPS = 10_000
 TRIES = 3
