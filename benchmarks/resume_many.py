@@ -29,7 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and print; the argument is the number of steps."""
     count = int(arguments[0]) if arguments else STEPS
     print(f"Python {platform.python_version()}, pytest {pytest.__version__}, {platform.system()}.\n")
-    print("| Workflow | Steps | First run, seconds | Resume, seconds | Plain pytest, seconds | First run, ratio | Ratio |")
+    print(
+        "| Workflow | Steps | First run, seconds | Resume, seconds | Plain pytest, seconds | First run, ratio | Ratio |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row in _rows(count):
         print(f"| {' | '.join(row)} |", flush=True)
@@ -74,7 +76,11 @@ def _tries(root: Path, write: Callable[[Path, int], str], count: int) -> Iterato
         shutil.rmtree(root / ".workflow-exec", ignore_errors=True)
         yield _Try(
             plain_s=_spent(root, [tests], says=f"{count} passed"),
-            first_s=_spent(root, [steps, "--workflow-until", f"step{'_' if steps.endswith('.py') else '-'}{count - 1}"], says=f"{count} passed"),
+            first_s=_spent(
+                root,
+                [steps, "--workflow-until", f"step{'_' if steps.endswith('.py') else '-'}{count - 1}"],
+                says=f"{count} passed",
+            ),
             resume_s=_spent(root, [steps, "--workflow-resume"], says=f"1 passed, {count} carried"),
         )
 

@@ -1,0 +1,61 @@
+"""A clock that somebody sets back while a run is under way."""
+
+from __future__ import annotations
+
+import json
+
+from pytest_workflow_exec.evidence import runs_directory
+
+from .conftest import Project
+
+_FLOW = '''
+import datetime
+
+from pytest_workflow_exec import Workflow, step
+from pytest_workflow_exec.evidence import _log
+
+WORKFLOW = Workflow(name="late")
+
+
+class SetBack(datetime.datetime):
+    """The machine's clock, two days slow."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.datetime.now(tz) - datetime.timedelta(days=2)
+
+
+@step(max_age="7d")
+def first() -> str:
+    return "done"
+
+
+@step
+def set_back(workflow) -> str:
+    _log.datetime = SetBack
+    return "set"
+
+
+@step
+def last(workflow):
+    assert (workflow.root / "go").exists()
+'''
+
+
+def test_a_clock_that_is_set_back_is_said_and_breaks_nothing(project: Project) -> None:
+    """Order is kept by numbers and hashes: a step that sets the clock back is warned of, and the run goes on and resumes."""
+    project.write("wf/workflow_late.py", _FLOW)
+
+    failed = project.pytest("wf")
+    project.write("go", "")
+    done = project.pytest("wf", "--workflow-resume")
+
+    [log] = runs_directory(project.root).glob("*/evidence.jsonl")
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert failed.status == 1
+    assert done.status == 0, done.text
+    assert [record["seq"] for record in records] == list(range(len(records)))
+    assert [record["ts"] for record in records] != sorted(record["ts"] for record in records)
+    verdict = project.run("workflow-exec", "verify", "latest", "--expect-head", done.heads[-1])
+    assert verdict.status == 0, verdict.text
+    assert "warning   the clock went back" in verdict.text
