@@ -20,6 +20,7 @@ __all__ = [
     "InputError",
     "LockHeldError",
     "LogUnreadableError",
+    "ManualFailedError",
     "OutputError",
     "PolicyError",
     "PreflightError",
@@ -110,6 +111,15 @@ class GateDeniedError(WorkflowExecError):
     def __init__(self, *, step: str, decision: str, reason: str) -> None:
         super().__init__(f"gate {step!r} was {decision}: {reason or 'no reason given'}")
         self.step, self.decision, self.reason = step, decision, reason
+
+
+class ManualFailedError(WorkflowExecError):
+    """Work that a person had to do was not done, as far as anybody said."""
+
+    def __init__(self, *, step: str, result: str, reason: str) -> None:
+        said = "failed" if result == "failed" else "was not attested"
+        super().__init__(f"the work by hand in step {step!r} {said}: {reason or 'no reason given'}")
+        self.step, self.result, self.reason = step, result, reason
 
 
 class GateSuspendedError(WorkflowExecError):

@@ -227,3 +227,39 @@ def gate_decided(
 def gate_used(gate: StepId | None, *, attempt: int, digest: str, used_by: StepId | None) -> Event:
     """Return the first use of an approval: what was approved was recomputed and is unchanged."""
     return Event(type="gate.used", step=gate, attempt=attempt, data={"digest": digest, "used_by": used_by})
+
+
+def manual_attested(
+    step: StepId,
+    *,
+    attempt: int,
+    result: str,
+    reason: str,
+    notes: Sequence[str],
+    instruction: str,
+    checklist: Sequence[str],
+    who: Actor,
+    terminal: str,
+) -> Event:
+    """Return what a person said of work done by hand.
+
+    Args:
+        result: `done`, `failed`, or `unanswered` if nobody said anything.
+        instruction: What they were told to do, and `checklist` with what belongs to it.
+        terminal: The terminal's device path; empty if there was none.
+    """
+    return Event(
+        type="manual.attested",
+        step=step,
+        attempt=attempt,
+        actor=who,
+        data={
+            "result": result,
+            "reason": reason,
+            "notes": list(notes),
+            "instruction": instruction,
+            "checklist": list(checklist),
+            "who": who.id,
+            "terminal": terminal,
+        },
+    )

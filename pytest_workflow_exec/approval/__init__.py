@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._ask import ask
 from ._decision import Channel, Decision
+from ._manual import Attestation, ManualTask, attest
 from ._quorum import (
     Approved,
     Counted,
@@ -28,6 +29,7 @@ from ._words import escape
 
 __all__ = [
     "Approved",
+    "Attestation",
     "AuthorWords",
     "Channel",
     "Counted",
@@ -35,6 +37,7 @@ __all__ = [
     "Decision",
     "Expired",
     "GateRequest",
+    "ManualTask",
     "Missing",
     "Open",
     "Quorum",
@@ -48,6 +51,7 @@ __all__ = [
     "WordsSource",
     "ask",
     "ask_reason",
+    "attest",
     "escape",
     "quorum",
     "render",

@@ -64,7 +64,7 @@ def _decide(request: GateRequest, code: str, *, timeout_s: float, screen: TextIO
     try:
         with prompt_on_terminal():
             reset_terminal(screen)
-            _say(screen, render(request, width=terminal_columns(), color=shows_color(screen)))
+            say(screen, render(request, width=terminal_columns(), color=shows_color(screen)))
             with Deadline(timeout_s) as deadline:
                 return _tries(request, code, deadline=deadline, screen=screen, terminal=terminal)
     except _RefusedError as refused:
@@ -83,7 +83,7 @@ def _tries(request: GateRequest, code: str, *, deadline: Deadline, screen: TextI
         if answer == "reject":
             return _by_person("rejected", _reason(deadline), terminal=terminal)
         if left:
-            _say(screen, f"That is neither the code nor reject. {_tries_left(left)}\n")
+            say(screen, f"That is neither the code nor reject. {_tries_left(left)}\n")
     raise _RefusedError("five wrong answers")
 
 
@@ -116,7 +116,7 @@ def _told(decision: Decision, screen: TextIO) -> Decision:
     reason = escape_line(decision.reason, max_chars=_MAX_REASON_CHARS)
     closing = words[decision.decision] + (f": {reason}" if reason else ".")
     try:
-        _say(screen, f"\n{closing}\n")
+        say(screen, f"\n{closing}\n")
     except (OSError, ValueError) as error:
         # A screen that fails now may have failed before: whether the facts were seen is in doubt.
         if decision.decision == "approved":
@@ -124,16 +124,16 @@ def _told(decision: Decision, screen: TextIO) -> Decision:
     return decision
 
 
-def _say(screen: TextIO, text: str) -> None:
+def say(screen: TextIO, text: str) -> None:
+    """Write a text with what the screen's encoding can't say spelled out."""
     encoding = screen.encoding or "ascii"
     screen.write(text.encode(encoding, "backslashreplace").decode(encoding))
     screen.flush()
 
 
 def _by_person(decision: Decided, reason: str, *, terminal: str) -> Decision:
-    approver = Actor(kind="human", id=_login_name())
     return Decision(
-        decision=decision, reason=reason, approver=approver, channel="terminal", terminal=terminal, assurance=1
+        decision=decision, reason=reason, approver=somebody_here(), channel="terminal", terminal=terminal, assurance=1
     )
 
 
@@ -148,12 +148,13 @@ def _refusal(refused: _RefusedError, *, terminal: str) -> Decision:
     )
 
 
-def _login_name() -> str:
+def somebody_here() -> Actor:
+    """Return the person whose process this is, as far as the system says."""
     # By the system's own word: LOGNAME and USER say whatever their setter likes.
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return Actor(kind="human", id=pwd.getpwuid(os.getuid()).pw_name)
     except KeyError:
-        return f"uid {os.getuid()}"
+        return Actor(kind="human", id=f"uid {os.getuid()}")
 
 
 def _expiry_problem(expires: str) -> str | None:

@@ -10,7 +10,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 
 from ._code import code_of
 
-WordsSource = Literal["question", "description", "@gate", "model"]
+WordsSource = Literal["question", "description", "@gate", "model", "instruction", "checklist"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

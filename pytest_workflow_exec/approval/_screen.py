@@ -45,8 +45,13 @@ def render(request: GateRequest, *, width: int, color: bool) -> str:
         TypeError: A value of the request is none that JSON has a word for.
         ValueError: A value of the request is NaN or an infinity.
     """
+    return frames(facts_of(request), request.author_words, width=width, color=color)
+
+
+def frames(facts: Iterable[Fact], words: Iterable[AuthorWords], *, width: int, color: bool) -> str:
+    """Return a frame of facts and a frame of words, as for `render`."""
     columns = max(width, _MIN_WIDTH)
-    lines = [*_facts_frame(request, columns, color=color), *_words_frame(request.author_words, columns, color=color)]
+    lines = [*_facts_frame(facts, columns, color=color), *_words_frame(words, columns, color=color)]
     return "".join(_painted(line, color=color) + "\n" for line in lines)
 
 
@@ -56,9 +61,9 @@ def _painted(line: _Line, *, color: bool) -> str:
     return "".join(_STYLES[look].render(text, color_system=ColorSystem.STANDARD) for text, look in line)
 
 
-def _facts_frame(request: GateRequest, width: int, *, color: bool) -> Iterator[_Line]:
+def _facts_frame(facts: Iterable[Fact], width: int, *, color: bool) -> Iterator[_Line]:
     yield from _title(FACTS_TITLE, width, color=color)
-    for fact in facts_of(request):
+    for fact in facts:
         yield from _beside(fact, width) if width >= _WIDE else _below(fact, width)
 
 

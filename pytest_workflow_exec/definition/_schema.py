@@ -234,6 +234,13 @@ class GateModel(Strict):
     expires: Duration | None = None
 
 
+class ManualModel(Strict):
+    """Work for a person."""
+
+    instruction: Text
+    checklist: Annotated[list[Text], BeforeValidator(_show)] = []
+
+
 def _short(key: str) -> BeforeValidator:
     def expand(value: object) -> object:
         if isinstance(value, str):
@@ -262,6 +269,7 @@ class StepModel(Strict):
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     gate: Annotated[GateModel, _short("question")] | None = None
+    manual: Annotated[ManualModel, _short("instruction")] | None = None
 
 
-KINDS = ("run", "call", "verify", "gate")
+KINDS = ("run", "call", "verify", "gate", "manual")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from pytest_workflow_exec.model import Body, CaseValue, Condition, Gate, Step, StepId, Template, Verify, When
+from pytest_workflow_exec.model import Body, CaseValue, Condition, Gate, Manual, Step, StepId, Template, Verify, When
 
 from ._calls import read_call
 from ._cases import CaseReader, as_case
@@ -15,7 +15,7 @@ from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem
 from ._problems import Problems, Where
-from ._schema import KINDS, ExpectModel, GateModel, StepModel, VerifyModel
+from ._schema import KINDS, ExpectModel, GateModel, ManualModel, StepModel, VerifyModel
 from ._sources import inside, python_digests, with_digest
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
@@ -23,8 +23,10 @@ from ._validation import validated
 from ._whens import check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
+DEFAULT_MANUAL_TIMEOUT_S = 86400.0
 DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
+_MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": frozenset()}
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
 
 
@@ -114,6 +116,8 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
         read.cases.update(dict.fromkeys(_ids([item])))
         return
     _check_belongings(model, kind, where, problems)
+    if kind == "manual" and always:
+        problems.at_key((*where, "manual"), "work by hand can't stand in finally: it may have to run without a person")
     if kind == "gate" and always:
         problems.at_key((*where, "gate"), "a gate can't stand in finally: its steps run whatever is decided")
     steps = _read_cases(reader, read, model, where, always=always)
@@ -194,7 +198,7 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
-    return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY}.get(kind)
+    return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS}.get(kind)
 
 
 def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: AbstractSet[str]) -> Body | None:
@@ -206,6 +210,8 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
         return _verify(model, model.verify, where, texts, files)
     if model.gate is not None:
         return _gate(model.gate, model.timeout, where, texts, gates)
+    if model.manual is not None:
+        return _manual(model.manual, model.timeout, where, texts)
     return None
 
 
@@ -268,6 +274,22 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
     )
 
 
+def _manual(model: ManualModel, timeout_s: float | None, where: Where, texts: Texts) -> Manual:
+    place = (*where, "manual")
+    if not model.instruction.strip():
+        texts.problems.at((*place, "instruction"), "says nothing")
+    for number, item in enumerate(model.checklist):
+        if not item.strip():
+            texts.problems.at((*place, "checklist", number), "says nothing")
+    return Manual(
+        instruction=texts.template(model.instruction, (*place, "instruction")),
+        checklist=tuple(
+            texts.template(item, (*place, "checklist", number)) for number, item in enumerate(model.checklist)
+        ),
+        timeout_s=timeout_s or DEFAULT_MANUAL_TIMEOUT_S,
+    )
+
+
 def _step(
     reader: _Reader, model: StepModel, body: Body, where: Where, *, when: When | None, always: bool
 ) -> Step | None:
@@ -278,7 +300,7 @@ def _step(
         location=reader.problems.location(where),
         digest="",
         description=model.description,
-        timeout_s=None if isinstance(body, Gate) else model.timeout,
+        timeout_s=None if isinstance(body, (Gate, Manual)) else model.timeout,
         when=when,
         always=always,
         idempotent=model.idempotent,

@@ -117,4 +117,14 @@ class Gate:
     """The `@gate` function whose returned words are shown below the facts; None for YAML."""
 
 
-Body = Command | Call | Verify | Function | Gate
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manual:
+    """`manual:`: work that a person does by hand and then attests."""
+
+    instruction: Template
+    checklist: tuple[Template, ...] = ()
+    timeout_s: float = 86400.0
+    """How long the terminal waits for an answer."""
+
+
+Body = Command | Call | Verify | Function | Gate | Manual

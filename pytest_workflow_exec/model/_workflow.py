@@ -10,7 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._body import Body, Call, Command, Function, Gate, Verify
+from ._body import Body, Call, Command, Function, Gate, Manual, Verify
 from ._condition import When
 from ._identity import Location, StepId
 from ._input import InputSpec, InputValue
@@ -51,7 +51,14 @@ class Step:
         return _KINDS[type(self.body)]
 
 
-_KINDS: dict[type, str] = {Command: "run", Call: "call", Verify: "verify", Function: "step", Gate: "gate"}
+_KINDS: dict[type, str] = {
+    Command: "run",
+    Call: "call",
+    Verify: "verify",
+    Function: "step",
+    Gate: "gate",
+    Manual: "manual",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import faulthandler
 
 import pytest
 
-from pytest_workflow_exec.model import Gate, Step
+from pytest_workflow_exec.model import Gate, Manual, Step
 from pytest_workflow_exec.run import Run, StepOutputs
 
 from ._keys import SESSION
@@ -22,8 +22,23 @@ def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -
         GateDeniedError: Anything but an approval.
         OutputError: An output to be shown is not there, or its file changed.
     """
+    _hold_still(item, shows=not gate.suspends)
+    return run.decide(step, gate, words=words)
+
+
+def attest_at(item: pytest.Item, run: Run, step: Step, manual: Manual) -> StepOutputs:
+    """Tell a person what to do by hand, and return only if they say that it was done.
+
+    Raises:
+        ManualFailedError: Nobody said so.
+        OutputError: A value in the instruction is not there.
+    """
+    _hold_still(item, shows=True)
+    return run.attest(step, manual)
+
+
+def _hold_still(item: pytest.Item, *, shows: bool) -> None:
     # Armed by pytest's own faulthandler_timeout for a hung test; a person who thinks is none.
     faulthandler.cancel_dump_traceback_later()
-    if not gate.suspends:
+    if shows:
         item.config.stash[SESSION].lines.pause()
-    return run.decide(step, gate, words=words)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Gate, Step, Workflow
+from pytest_workflow_exec.model import Command, Gate, Manual, Step, Workflow
 
 from ._planned import planned
 from ._session import WorkflowSession
@@ -45,6 +45,8 @@ def _does(step: Step) -> str:
         does = ascii([argument.shown for argument in body.argv])
     elif isinstance(body, Gate):
         does = f"asks {body.question.text!a}"
+    elif isinstance(body, Manual):
+        does = f"by hand, {body.instruction.text!a}"
     else:
         does = ascii(step.name)
     more = [f"when {step.when.text}"] if step.when is not None else []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.approval import ask, terminal_problem
+from pytest_workflow_exec.approval import ask, attest, terminal_problem
 from pytest_workflow_exec.definition import Inputs, resolve_inputs
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
@@ -182,6 +182,7 @@ class _Preparation:
             durability=self._durability,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
+            attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s),
             listener=self._announcements(),
             group=self.group,
         )

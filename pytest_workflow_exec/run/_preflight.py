@@ -9,7 +9,7 @@ from functools import partial
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Gate, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Gate, Manual, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
@@ -48,10 +48,14 @@ def preflight(
             continue
         if isinstance(step.body, Gate) and not step.body.suspends and terminal_problem is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
+        if isinstance(step.body, Manual) and terminal_problem is not None:
+            problems.append(
+                _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
+            )
         if isinstance(step.body, Command):
             argv = partial(_known_argv, step.body, values)
             problems.extend(_command_problems(step, argv, policy, texts, environment))
-        elif step.timeout_s is not None and not isinstance(step.body, (Gate, Verify)) and not python_timeouts:
+        elif step.timeout_s is not None and not isinstance(step.body, (Gate, Manual, Verify)) and not python_timeouts:
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
 
@@ -122,4 +126,4 @@ def known_values(workflow: Workflow, inputs: Mapping[str, Json], groups: Mapping
 
 def needs_person(workflow: Workflow) -> bool:
     """Whether a person has to be asked in the run."""
-    return any(isinstance(step.body, Gate) for step in workflow.steps)
+    return any(isinstance(step.body, (Gate, Manual)) for step in workflow.steps)

@@ -11,7 +11,7 @@ from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError
 from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, runs_directory
-from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId
+from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
@@ -20,6 +20,7 @@ from pytest_workflow_exec.run._gatekeeper import Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
+from pytest_workflow_exec.run._manual import attested
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
@@ -317,6 +318,23 @@ class Run:
             OutputError: An output to be shown is not there, or its file changed.
         """
         return self._gatekeeper.ask(step, gate, attempt=self._attempts[step.id], words=words)
+
+    def attest(self, step: Step, manual: Manual) -> StepOutputs:
+        """Tell a person what to do, and return only if they say that it was done.
+
+        Raises:
+            ManualFailedError: Nobody said so.
+            OutputError: A value in the instruction is not there.
+        """
+        return attested(
+            step,
+            manual,
+            attempt=self._attempts[step.id],
+            workflow=self.workflow.name,
+            values=self._values,
+            journal=self._journal,
+            attester=self._settings.attester,
+        )
 
     def run_command(self, step: StepId, argv: Sequence[str], *, timeout_s: float | None = None) -> CommandResult:
         """Run one command of the step that is under way.

@@ -11,6 +11,7 @@ from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._gatekeeper import Approver
+from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.sandbox import Policy
 from pytest_workflow_exec.settings import Durability
 
@@ -31,6 +32,8 @@ class RunSettings:
     command_line: Sequence[str]
     plugins: Mapping[str, str]
     approver: Approver
+    attester: Attester
+    """Asks a person whether work by hand was done."""
     until: StepId | None = None
     """The last step to run; None for all."""
     given: Mapping[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from pytest_workflow_exec.model import (
     Command,
     Function,
     Gate,
+    Manual,
     Matcher,
     Reference,
     Step,
@@ -68,6 +69,8 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in(body.arguments)
     elif isinstance(body, Gate):
         yield from _in(body.question)
+    elif isinstance(body, Manual):
+        yield from _in((body.instruction, body.checklist))
     if isinstance(body, (Command, Verify)):
         yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr))
 

@@ -48,6 +48,10 @@ class Story:
         self.policies: dict[str, None] = {}
         """The digests of the policies that they ran under."""
         self._clock, self._commands, self._consent = Clock(), Commands(), Consent()
+        self._answered: tuple[str, int | None] | None = None
+        """The last step and attempt in which somebody was asked about work by hand."""
+        self._attested: tuple[str, int | None] | None = None
+        """The last one in which somebody said that it was done."""
         self._carried: Sequence[Json] = ()
         """The steps that the session says it carries."""
         self._follow(Plan())
@@ -172,6 +176,8 @@ class Story:
             self._commands.demand_ends(step.id)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt)
+        if outcome is Outcome.PASSED and step.kind == "manual" and self._attested != (step.id, record.attempt):
+            raise ContradictionError(f"step {step.id!r} passed, but no record says that somebody did the work")
         if outcome is Outcome.SUSPENDED:
             self._approvals.suspend(step, record.attempt)
         if outcome is Outcome.WAIVED:
@@ -195,6 +201,15 @@ class Story:
         step = self._plan.step_of(record)
         if (step.id, record.attempt) != (self._turns.running, self._turns.attempt):
             raise ContradictionError(f"step {step.id!r} is refused a command, but that attempt is not under way")
+
+    def _attest(self, record: Told) -> None:
+        step = self._plan.step_of(record)
+        under_way = (step.id, record.attempt) == (self._turns.running, self._turns.attempt)
+        if step.kind != "manual" or not under_way or self._answered == (step.id, record.attempt):
+            raise ContradictionError(f"work by hand is attested in step {step.id!r}, but not in its turn")
+        self._answered = (step.id, record.attempt)
+        if text_in(record.data, "result") == "done":
+            self._attested = self._answered
 
     def _request(self, record: Told) -> None:
         self._compare_with_question(record)
@@ -285,6 +300,7 @@ _TAKES = {
     "command.started": Story._start_command,  # noqa: SLF001
     "command.finished": Story._finish_command,  # noqa: SLF001
     "command.refused": Story._refuse_command,  # noqa: SLF001
+    "manual.attested": Story._attest,  # noqa: SLF001
     "gate.requested": Story._request,  # noqa: SLF001
     "gate.decided": Story._decide,  # noqa: SLF001
     "gate.used": Story._use,  # noqa: SLF001

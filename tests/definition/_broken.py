@@ -149,6 +149,12 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
     "gate asks nothing": (step('gate: "  "'), [("3:11", "asks nothing")]),
     "gate without question": (step("gate: {timeout: 5m}"), [("3:11", "'question' is missing")]),
     "gate with two timeouts": (step("gate: {question: Go?, timeout: 5m}\ntimeout: 6m"), [("4:5", "keep one of them")]),
+    "manual that says nothing": (step("manual: ' '"), [("3:13", "says nothing")]),
+    "manual with an empty item": (step("manual: {instruction: Do, checklist: [' ']}"), [("3:43", "says nothing")]),
+    "manual in finally": (
+        "steps: [{id: a, run: [git]}]\nfinally: [{id: b, manual: Do it}]\n",
+        [("2:19", "work by hand can't stand in finally")],
+    ),
     "gate that approves itself": (
         step("gate: {question: Go?, on_timeout: approve}"),
         [("3:39", "must be 'reject' or 'suspend'")],
@@ -264,7 +270,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("defaults", "policy", "outputs"),
     "step": (
-        "finally", "include", "steps", "poll", "pause", "manual", "ai", "execute", "session", "check",
+        "finally", "include", "steps", "poll", "pause", "ai", "execute", "session", "check",
         "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "form"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, ManualTask
 from pytest_workflow_exec.definition import read_yaml_workflow, resolve_inputs
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import Record, read_log
@@ -45,6 +45,11 @@ def approved(request: GateRequest, timeout_s: float) -> Decision:
     )
 
 
+def done(task: ManualTask, timeout_s: float) -> Attestation:
+    """Say that work by hand was done, as a person at a terminal would."""
+    return Attestation(result="done", reason="", notes=(), who=Actor(kind="human", id="alice"), terminal="/dev/pts/1")
+
+
 @dataclass
 class Project:
     """A folder that is a project, with one workflow file."""
@@ -58,6 +63,7 @@ class Project:
         *,
         inputs: Mapping[str, str] | None = None,
         approver: Callable[[GateRequest, float], Decision] = approved,
+        attester: Callable[[ManualTask, float], Attestation] = done,
         after: Run | None = None,
         redo: StepId | None = None,
         history: History | None = None,
@@ -98,6 +104,7 @@ class Project:
                 command_line=["flow.workflow.yaml"],
                 plugins={},
                 approver=approver,
+                attester=attester,
                 resumption=resumption,
             )
         )

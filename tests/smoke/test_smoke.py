@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from importlib import metadata
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import pytest_workflow_exec
-from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.definition import read_yaml_workflow, resolve_inputs
 from pytest_workflow_exec.errors import CommandRefusedError
 from pytest_workflow_exec.model import Command, Outcome
@@ -33,9 +33,9 @@ commands = ["echo hello"]
 """
 
 
-def nobody(request: GateRequest, timeout_s: float) -> Decision:
-    """Fail: the smoke workflow has no gate."""
-    raise AssertionError((request, timeout_s))
+def nobody(asked: object, timeout_s: float) -> NoReturn:
+    """Fail: the smoke workflow asks nobody."""
+    raise AssertionError((asked, timeout_s))
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def run(tmp_path: Path) -> Run:
             command_line=[],
             plugins={},
             approver=nobody,
+            attester=nobody,
         )
     )
 

@@ -1,0 +1,78 @@
+"""Work done by hand, at a real terminal."""
+
+from __future__ import annotations
+
+import json
+
+from pytest_workflow_exec.evidence import runs_directory
+
+from .conftest import Project
+
+_FLOW = """
+workflow: release
+steps:
+  - {id: announce, manual: {instruction: "Write\\x1b[2J the announcement", checklist: [on the list, on the site]}}
+  - {id: after, run: [touch, "done-by"]}
+"""
+
+
+def _attested(project: Project) -> list[dict[str, object]]:
+    [log] = runs_directory(project.root).glob("*/evidence.jsonl")
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    return [record["data"] for record in records if record["type"] == "manual.attested"]
+
+
+def test_a_person_says_that_it_was_done(project: Project) -> None:
+    """The instruction is shown as the author's words, harmless; `note` adds a remark, and only `done` lets the run go on."""
+    project.write("wf/release.workflow.yaml", _FLOW.replace("\\\\x1b", "\\x1b"))
+    child = project.terminal("wf", "-s")
+    child.expect("Work by hand")
+    child.expect("the announcement")
+    child.expect("2. on the site")
+    child.expect("Type done, failed or note: ")
+    child.sendline("yes")
+    child.expect("That is none of the three.")
+    child.expect("Type done, failed or note: ")
+    child.sendline("note")
+    child.expect("Note: ")
+    child.sendline("late")
+    child.expect("Type done, failed or note: ")
+    child.sendline("Done")
+    child.expect("evidence head")
+    child.wait()
+
+    assert child.exitstatus == 0
+    [attested] = _attested(project)
+    assert (attested["result"], attested["notes"]) == ("done", ["late"])
+    assert (project.root / "done-by").exists()
+
+
+def test_work_that_failed_or_nobody_attested_stops_the_run(project: Project) -> None:
+    """`failed` asks why; the end of input and five answers that are none attest nothing; nothing runs behind them."""
+    project.write("wf/release.workflow.yaml", _FLOW)
+    for answers, result in ((["failed", "no mail"], "failed"), (["\x04"], "unanswered"), (["?"] * 5, "unanswered")):
+        child = project.terminal("wf", "-s", "--workflow-new")
+        for answer in answers:
+            child.expect("Type done, failed or note: |Reason: ")
+            child.send(answer if answer == "\x04" else f"{answer}\r")
+        child.expect("evidence head")
+        child.wait()
+        newest = max(runs_directory(project.root).iterdir())
+        said = [line for line in (newest / "evidence.jsonl").read_text().splitlines() if '"manual.attested"' in line]
+        assert child.exitstatus == 1
+        assert f'"result":"{result}"' in said[0]
+
+    assert not (project.root / "done-by").exists()
+
+
+def test_without_a_terminal_nothing_is_run(project: Project) -> None:
+    """A run that will need a person is refused before its first step, also on workers."""
+    project.write("wf/release.workflow.yaml", _FLOW)
+
+    alone = project.pytest("wf", "-s")
+    spread = project.pytest("wf", "-n2")
+
+    for done in (alone, spread):
+        assert done.status == 4
+        assert "step 'announce' is done by hand and needs a person at a terminal" in done.text
+    assert not (project.root / ".workflow-exec" / "runs").exists()
