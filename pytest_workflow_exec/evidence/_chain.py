@@ -10,6 +10,8 @@ from ._lines import BadLineError, Line, Seal, lines_of, read_seal, seems_cut
 from ._record import NO_HASH, Head
 from ._recovery import TYPE, Recovery, read_recovery
 
+_NO_HASH = NO_HASH.encode("ascii")
+
 
 class BrokenChainError(BadLineError):
     """A line is neither the next record nor the torn end of the log."""
@@ -64,17 +66,18 @@ class Chain:
             self.size_bytes = line.offset + len(line.raw)
             if line.torn:
                 yield from self._last(line)
-            elif self._takes(line):
-                yield self._link(line)
+            elif (seal := self._taken(line)) is not None:
+                yield Link(line, seal)
         if self._gap is not None and self.tail is None:
             self._gap.demand_cut()
             self.tail = Tail(newline=False, torn=self._gap.recovery())
 
     def _last(self, line: Line) -> Iterator[Link]:
         whole = Line(number=line.number, offset=line.offset, raw=line.raw + b"\n")
-        if self._takes(whole, last=True):
+        seal = self._taken(whole, last=True)
+        if seal is not None:
             self.tail = Tail(newline=True, torn=None)
-            yield self._link(whole)
+            yield Link(whole, seal)
             return
         if self._gap is None:
             self._gap = _Gap(line, "", self.head.seq + 1)
@@ -83,18 +86,14 @@ class Chain:
             self._gap.add(line)
         self.tail = Tail(newline=True, torn=self._gap.recovery())
 
-    def _link(self, line: Line) -> Link:
-        self._gap, self._seal = None, read_seal(line.raw)
-        return Link(line, self._seal)
-
-    def _takes(self, line: Line, *, last: bool = False) -> bool:
-        """Return whether the line is the next record; if it may still be excused by a later one, it is kept in mind."""
+    def _taken(self, line: Line, *, last: bool = False) -> Seal | None:
+        """Return the seal of the next record; a line that may still be excused by a later one is kept in mind."""
         try:
             seal = read_seal(line.raw)
         except BadLineError as error:
             if not last:
                 self._keep(line, error.reason)
-            return False
+            return None
         if self._gap is not None and not self._gap.is_excused_by(line):
             raise self._gap.error
         problem = self._misplaced(seal) or (
@@ -102,7 +101,8 @@ class Chain:
         )
         if problem is not None:
             raise BrokenChainError(problem, line=line, seq=seal.seq)
-        return True
+        self._gap, self._seal = None, seal
+        return seal
 
     def _keep(self, line: Line, reason: str) -> None:
         if self._gap is None:
@@ -111,10 +111,10 @@ class Chain:
             self._gap.add(line)
 
     def _misplaced(self, seal: Seal) -> str | None:
-        head = self.head
-        if (seal.seq, seal.prev) != (head.seq + 1, head.hash.encode("ascii")):
+        before = self._seal
+        if (seal.seq, seal.prev) != ((0, _NO_HASH) if before is None else (before.seq + 1, before.hash)):
             return "it does not follow the record before it"
-        if self._seal is not None and seal.run != self._seal.run:
+        if before is not None and seal.run != before.run:
             return "it belongs to another run"
         return None
 

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -82,24 +82,24 @@ class EvidenceLog:
         *,
         redactor: Redactor,
         durability: Durability = "power",
-        on_record: Callable[[Record], None] | None = None,
+        last: Head | None = None,
     ) -> EvidenceLog:
         """Return a log that is there, read and checked from its first record on, ready for the next one.
 
         A record that was not written whole stays where it is; a `recovery` record behind it says so.
 
         Args:
-            on_record: Is given each record before anything is written, with long texts still as references. What it
-                raises goes through.
+            last: The log's last record, for whoever has read the log strictly before: it must be the same one still.
+                Then every byte is, as each record names the hash of the one before it, and no JSON is read again.
 
         Raises:
-            EvidenceError: There is no log, it is not its owner's own, another process writes to it, it is broken, or
-                it is not the run's.
+            EvidenceError: There is no log, it is not its owner's own, another process writes to it, it is broken, it
+                is not the run's, or it does not end with `last`; nothing was written.
         """
         _demand_run_id(run)
         log = cls(LogFile.open(run_directory), run, redactor, synced=durability == "power")
         try:
-            tail = log._read(on_record)
+            tail = log._read(last)
             if tail is not None:
                 log._mend(tail)
         except BaseException:
@@ -167,22 +167,24 @@ class EvidenceLog:
         """Let go of the file; nothing can be written any more. Closing twice does nothing."""
         self._file.close()
 
-    def _read(self, on_record: Callable[[Record], None] | None) -> Tail | None:
+    def _read(self, last: Head | None) -> Tail | None:
         chain = Chain()
-        for record in self._checked(chain):
-            if on_record is not None:
-                on_record(record)
+        self._check(chain, strictly=last is None)
+        if last is not None and chain.head != last:
+            raise EvidenceError(f"{self.path} is not what it was when it was looked at; run again")
         # As it was read, not as it is now: what somebody adds meanwhile is then found by the next barrier.
         self._state = _State(chain.head.seq, chain.head.hash, chain.size_bytes)
         return chain.tail
 
-    def _checked(self, chain: Chain) -> Iterator[Record]:
+    def _check(self, chain: Chain, *, strictly: bool) -> None:
+        run = self._run.encode("ascii")
         try:
             for link in chain.links(self._file.reader()):
-                record = record_of(link.line.raw)
-                if record.run != self._run:
-                    raise EvidenceError(f"{self.path} is the log of run {record.run}, not of {self._run}")
-                yield record
+                if link.seal.run != run:
+                    other = link.seal.run.decode("utf-8", "replace")
+                    raise EvidenceError(f"{self.path} is the log of run {other}, not of {self._run}")
+                if strictly:
+                    record_of(link.line.raw)
         except BrokenChainError as error:
             place = f"line {error.line.number}, byte {error.line.offset}, seq {error.seq}"
             raise EvidenceError(f"{self.path} is broken ({place}): {error}. {self._advice}") from error

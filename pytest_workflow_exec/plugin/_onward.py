@@ -202,15 +202,26 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward
     if earlier.result == "passed":
         raise _problem(workflow, f"run {earlier.id} of workflow {workflow.name!r} passed: there is nothing to resume")
     _demand_unlocked(workflow, earlier)
-    verdict = verify_log(earlier.log)
+    history = _verified_history(workflow, earlier)
+    redo = _redo(config.getoption("workflow_redo"), workflow, only=only)
+    return Onward(earlier=earlier, history=history, redo=redo)
+
+
+def _verified_history(workflow: Workflow, earlier: EarlierRun) -> History:
+    """Return what the run's log tells, verified and understood in one reading."""
+    history = History()
+    verdict = verify_log(earlier.log, fold=history.take)
     if verdict.word in _NOT_TO_TRUST:
         raise _problem(
             workflow,
             f"run {earlier.id} can't go on, because its log is {verdict.word}: {verdict.message}. "
             f"See `workflow-exec verify {earlier.id}`",
         )
-    redo = _redo(config.getoption("workflow_redo"), workflow, only=only)
-    return Onward(earlier=earlier, history=History.of(earlier.log), redo=redo)
+    if verdict.torn_bytes:
+        # To the verifier a record without its newline is torn; the next writer only adds the newline.
+        return History.of(earlier.log)
+    history.end(verdict.head)
+    return history
 
 
 def _refuse_beside_unpassed(workflow: Workflow) -> None:

@@ -5,14 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.evidence import Head, Record, read_log
+from pytest_workflow_exec.evidence import Head, read_log
 from pytest_workflow_exec.model import Outcome, StepId
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs
 
 _CARRIABLE = frozenset({Outcome.PASSED, Outcome.WAIVED})
+
+
+class Told(Protocol):
+    """What the history needs of a record, whoever read it."""
+
+    @property
+    def type(self) -> str:
+        """What happened."""
+
+    @property
+    def ts(self) -> str:
+        """When it was written."""
+
+    @property
+    def step(self) -> StepId | None:
+        """The step that it is about."""
+
+    @property
+    def attempt(self) -> int | None:
+        """Which attempt at the step."""
+
+    @property
+    def data(self) -> Mapping[str, Json]:
+        """What else it says, with stored texts put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +122,7 @@ class History:
     """Whether any step was ever started."""
     sessions: int = 0
     head: Head | None = None
+    """The last record, once all were taken in."""
 
     def __post_init__(self) -> None:
         """Begin before the first record."""
@@ -112,33 +137,41 @@ class History:
         Raises:
             LogUnreadableError: The log is missing or broken.
         """
-        history = cls()
+        history, last = cls(), None
         for record in read_log(log, unended=True):
             history.take(record)
-        history.stop()
+            last = record
+        history.end(None if last is None else last.head)
         return history
 
-    def take(self, record: Record) -> None:
+    def take(self, record: Told) -> None:
         """Continue with the next record."""
-        self.head = Head(seq=record.seq, hash=record.hash)
         take = _TAKES.get(record.type)
         if take is not None:
             take(self, record)
 
-    def stop(self) -> None:
-        """Take note that the session is over: a step that is still under way has no end."""
+    def end(self, head: Head | None) -> None:
+        """Take note that there are no more records: a step that is still under way has no end.
+
+        Args:
+            head: The last one's place and hash; None if there was none.
+        """
+        self._stop()
+        self.head = head
+
+    def _stop(self) -> None:
         if self._running is not None:
             step = self._running[0]
             self.unknown[step] = self._plan[step]
             self._running = None
 
-    def _begin_session(self, record: Record) -> None:
-        self.stop()
+    def _begin_session(self, record: Told) -> None:
+        self._stop()
         self.facts, self.denied = record.data, None
         self._plan = _declared(record.data)
         self.sessions += 1
 
-    def _start(self, record: Record) -> None:
+    def _start(self, record: Told) -> None:
         step = cast("StepId", record.step)
         self.begun = True
         self.attempts[step] = record.attempt or 1
@@ -147,7 +180,7 @@ class History:
         for kept in (self.left_out, self.satisfied, self.unknown):
             kept.pop(step, None)
 
-    def _command(self, record: Record) -> None:
+    def _command(self, record: Told) -> None:
         data = record.data
         self._commands.append(
             PastCommand(
@@ -157,7 +190,7 @@ class History:
             )
         )
 
-    def _end(self, record: Record) -> None:
+    def _end(self, record: Told) -> None:
         step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
         if outcome is Outcome.SUSPENDED and step in self.open_gates:
             self.open_gates[step] = replace(self.open_gates[step], suspended=True)
@@ -184,17 +217,17 @@ class History:
         elif outcome is Outcome.INTERRUPTED:
             self.unknown[step] = self._plan[step]
 
-    def _invalidate(self, record: Record) -> None:
+    def _invalidate(self, record: Told) -> None:
         self.invalid.add(cast("StepId", record.step))
 
-    def _ask(self, record: Record) -> None:
+    def _ask(self, record: Told) -> None:
         request = record.data.get("request")
         if record.step is not None and isinstance(request, Mapping):
             self.open_gates[record.step] = OpenGate(
                 attempt=record.attempt or 1, request=request, digest=str(record.data.get("digest"))
             )
 
-    def _decide(self, record: Record) -> None:
+    def _decide(self, record: Told) -> None:
         if record.step is None:
             return
         decision = str(record.data.get("decision"))

@@ -24,7 +24,6 @@ from pytest_workflow_exec.run._manual import attested
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
-from pytest_workflow_exec.run._reopening import reopened_log
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._shown import CurrentOutputs, ShownFiles
@@ -121,7 +120,13 @@ class Run:
         lock = _locked(settings, run)
         directory = runs_directory(root) / run
         try:
-            log = reopened_log(directory, run, settings, resumption.head)
+            log = EvidenceLog.reopen(
+                directory,
+                run,
+                redactor=settings.redactor,
+                durability=settings.durability,
+                last=resumption.head,
+            )
             opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
         except BaseException:
             lock.release()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 from pytest_workflow_exec.digests import Json
@@ -38,15 +38,27 @@ _QUOTES_BEFORE_RUN = 7
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _STEP, _ATTEMPT, _FIRST_OF_DATA = 1, 2, 3
-_KEPT = frozenset({"kind", "digest", "outcome", "argv"})
-"""What the story asks of the data of records that may be recognized."""
+_KEPT = frozenset(
+    {
+        "kind",
+        "digest",
+        "outcome",
+        "argv",
+        "outputs",
+        "files",
+        "used",
+        "rule_digest",
+        "level",
+    }  # the story's, and a fold's
+)
+"""What is asked of the data of records that may be recognized."""
 
 _ALWAYS_READ = ("run.", "gate.", "recovery", "redaction", "segment.", "step.invalidated")
 """Types, or their beginnings, whose records are few and whose every word matters."""
 
 
 class Fields(Mapping[str, Json]):
-    """The data of a recognized record, as far as the story asks for it; a value is made of its text when it is asked."""
+    """The data of a recognized record, as far as it is asked for; a value is made of its text when it is."""
 
     __slots__ = ("_places", "_rest")
 
@@ -91,6 +103,11 @@ class Recognized:
     def data(self) -> Fields:
         """What else it says."""
         return Fields(self._rest, self._places)
+
+    @property
+    def ts(self) -> str:
+        """When it was written."""
+        return self.start[2].decode("ascii")
 
     @property
     def run(self) -> str:
@@ -177,7 +194,12 @@ def _of_value(value: Json, depth: int) -> bytes | None:
     return _SCALAR
 
 
+_EMPTY: Mapping[bytes, Callable[[], Json]] = {b"{}": dict, b"[]": list}
+
+
 def _value(raw: bytes) -> Json:
     if raw.startswith(b'"') and b"\\" not in raw:
         return raw[1:-1].decode("ascii")
+    if raw in _EMPTY:
+        return _EMPTY[raw]()
     return cast("Json", json.loads(raw))

@@ -16,6 +16,10 @@ class Told(Protocol):
         """The run that it belongs to."""
 
     @property
+    def ts(self) -> str:
+        """When it was written."""
+
+    @property
     def type(self) -> str:
         """What happened."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -27,6 +28,7 @@ from ._plain import Plain
 from ._seals import SealClaim, claim_in, seal_problem
 from ._shapes import Shapes
 from ._story import AFTER_THE_END, Story
+from ._told import Told
 from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
 
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -40,7 +42,12 @@ _NOT_ANCHORED = (
 
 
 def verify_log(
-    path: Path, *, expect_head: str | None = None, chain_only: bool = False, signers: Path | None = None
+    path: Path,
+    *,
+    expect_head: str | None = None,
+    chain_only: bool = False,
+    signers: Path | None = None,
+    fold: Callable[[Told], None] | None = None,
 ) -> Verdict:
     """Return what a log is worth; everything that can be wrong with it is in the verdict.
 
@@ -48,6 +55,8 @@ def verify_log(
         expect_head: The hash of the last record, in hex, kept somewhere the log's owner can't change it.
         chain_only: Look at the chain alone: no JSON is read, no blob compared, and the best verdict is "bounded".
         signers: An allowed signers file of OpenSSH, kept as a head would be: a seal of one of them anchors the log.
+        fold: Is given each record once it was found to be true after the ones before it, with stored texts put back.
+            What it makes of them counts only if the verdict is not "broken" or "unreadable". Not with `chain_only`.
 
     Raises:
         ValueError: `expect_head` is not 64 hexadecimal digits.
@@ -55,7 +64,7 @@ def verify_log(
     """
     if expect_head is not None and not _HASH.fullmatch(expect_head):
         raise ValueError("expect_head must be 64 lower case hexadecimal digits")
-    audit = _Audit(path, expect_head, chain_only=chain_only, signers=signers)
+    audit = _Audit(path, expect_head, chain_only=chain_only, signers=signers, fold=fold)
     try:
         audit.read()
         audit.check_seals()
@@ -70,8 +79,16 @@ def verify_log(
 class _Audit:
     """One reading of one log."""
 
-    def __init__(self, path: Path, expect_head: str | None, *, chain_only: bool, signers: Path | None) -> None:
-        self._path, self._expected, self._chain_only = path, expect_head, chain_only
+    def __init__(
+        self,
+        path: Path,
+        expect_head: str | None,
+        *,
+        chain_only: bool,
+        signers: Path | None,
+        fold: Callable[[Told], None] | None,
+    ) -> None:
+        self._path, self._expected, self._chain_only, self._fold = path, expect_head, chain_only, fold
         self._chain, self._story, self._shapes = Chain(path), Story(), Shapes()
         self._records, self._last = 0, b""
         self._blobs = 0
@@ -181,9 +198,13 @@ class _Audit:
             known = self._shapes.recognize(raw, start) if start is not None else None
             if known is not None:
                 self._story.take_known(known)
+                if self._fold is not None:
+                    self._fold(known)
             else:
                 record = self._record(raw, start)
                 self._story.take(record)
+                if self._fold is not None:
+                    self._fold(record)
                 if record.type == "run.sealed" and self._signers is not None:
                     self._note_seal(record)
         except BadLineError as error:

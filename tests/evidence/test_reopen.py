@@ -18,12 +18,11 @@ import pytest
 from pytest_workflow_exec.errors import EvidenceError
 from pytest_workflow_exec.evidence import (
     EvidenceLog,
-    Record,
+    Head,
     lines_of,
     read_log,
     read_recovery,
     seems_cut,
-    whole_record,
 )
 from pytest_workflow_exec.redaction import Redactor
 
@@ -32,9 +31,9 @@ from ._logs import lines_in, new_log, note, passed_run, rechained, records_in, w
 ROOT = Path(__file__).parents[2]
 
 
-def reopened(path: Path, on_record: Callable[[Record], None] | None = None) -> EvidenceLog:
+def reopened(path: Path, last: Head | None = None) -> EvidenceLog:
     """Return the log at `path`, open again."""
-    return EvidenceLog.reopen(path.parent, path.parent.name, redactor=Redactor({}), on_record=on_record)
+    return EvidenceLog.reopen(path.parent, path.parent.name, redactor=Redactor({}), last=last)
 
 
 def cut(path: Path, size_bytes: int) -> bytes:
@@ -68,24 +67,36 @@ def test_an_empty_log_is_continued_with_its_first_record(tmp_path: Path) -> None
     assert log.append(note()).prev == "0" * 64
 
 
-def test_every_record_is_given_before_anything_is_written(tmp_path: Path) -> None:
-    """Whoever is given the records can refuse to go on: then not even a torn end is touched."""
+def test_a_log_that_was_read_goes_on_only_where_it_ended(tmp_path: Path) -> None:
+    """Whoever read it names its last record: with another one, nothing is written, and not even a torn end is touched."""
     path = written(tmp_path, [note(text="t" * 10_000), note(), note()])
+    heads = [record.head for record in read_log(path)]
+
+    def refused(last: Head) -> None:
+        before = path.read_bytes()
+        with pytest.raises(EvidenceError, match="not what it was when it was looked at"):
+            reopened(path, last=last)
+        assert path.read_bytes() == before
+
+    refused(heads[1])
     cut(path, 5)
-    before, given = path.read_bytes(), list[Record]()
+    refused(heads[2])
+    refused(heads[0])
+    assert reopened(path, last=heads[1]).head.seq == 2, "a refusal keeps no lock; the torn end is told of"
 
-    def refuse(record: Record) -> None:
-        given.append(record)
-        if record.seq == 1:
-            raise ValueError("no")
 
-    with pytest.raises(ValueError, match="no"):
-        reopened(path, on_record=refuse)
+def test_an_edited_record_is_found_though_the_log_was_read_before(tmp_path: Path) -> None:
+    """The bytes are compared from the first record on: what was changed since they were read is not gone on from."""
+    path = written(tmp_path, passed_run())
+    seen = list(read_log(path))[-1].head
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"passed"', b'"failed"', 1))
 
-    assert path.read_bytes() == before
-    assert [record.seq for record in given] == [0, 1]
-    assert whole_record(given[0], path.parent).data == {"text": "t" * 10_000}
-    assert reopened(path).head.seq == 2, "a refusal keeps no lock"
+    with pytest.raises(EvidenceError, match=r"is broken \(line"):
+        reopened(path, last=seen)
+
+    path.write_bytes(content)
+    assert reopened(path, last=seen).head == seen, "a refusal keeps no lock"
 
 
 @pytest.mark.parametrize("size_bytes", [2, 3, 60, 150, 280])
@@ -121,12 +132,12 @@ def test_a_record_that_lacks_only_its_newline_counts(tmp_path: Path) -> None:
     path = written(tmp_path, passed_run())
     whole = path.read_bytes()
     cut(path, 1)
-    given: list[Record] = []
 
-    reopened(path, on_record=given.append).close()
+    log = reopened(path)
+    assert log.head.seq == len(passed_run()) - 1
+    log.close()
 
     assert path.read_bytes() == whole
-    assert [record.seq for record in given] == list(range(len(passed_run())))
 
 
 @pytest.mark.parametrize("kept", [0, 1, 5, 40, 200, -2, -1])
