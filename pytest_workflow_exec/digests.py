@@ -14,6 +14,7 @@ from typing import BinaryIO, TypeAlias
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 _CHUNK_BYTES = 1 << 20
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
 def canonical_json(value: Json) -> str:
@@ -23,7 +24,7 @@ def canonical_json(value: Json) -> str:
         TypeError: `value` holds something JSON has no word for.
         ValueError: `value` holds NaN or an infinity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _encode(value)
 
 
 def digest_of(value: Json) -> str:

@@ -10,7 +10,7 @@ from pytest_workflow_exec.model import ArgumentValue, Call
 
 from ._names import quoted, suggestion
 from ._problems import Where
-from ._python_source import FunctionNode, SourceError, bindings, is_generator, parse_module
+from ._python_source import FunctionNode, ModuleNames, SourceError, is_generator, names_in, parse_module
 from ._scalars import typed_scalar
 from ._schema import CallModel
 from ._sources import inside
@@ -29,7 +29,7 @@ def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Cal
     place = (*where, "function")
     try:
         path, name, source = _target(model.function, files)
-        function = _function(source, name, path.name)
+        function = _function(_module_of(path, source, files), name, path.name)
         fixtures = _fixtures(function)
     except (_CallError, OSError) as error:
         texts.problems.at(place, f"can't call {quoted(model.function)}: {error}")
@@ -49,6 +49,14 @@ def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Cal
 
 
 def _target(text: str, files: Files) -> tuple[Path, str, bytes]:
+    # Many steps may call one function: where it stands is looked up once, and is then the same for all of them.
+    if text not in files.targets:
+        files.targets[text] = _looked_up(text, files)
+    path, name = files.targets[text]
+    return path, name, files.read(path)
+
+
+def _looked_up(text: str, files: Files) -> tuple[Path, str]:
     match = _TARGET.fullmatch(text)
     if match is None:
         raise _CallError("write module:function, such as checks:changelog_is_complete for a checks.py beside this file")
@@ -58,24 +66,26 @@ def _target(text: str, files: Files) -> tuple[Path, str, bytes]:
         raise _CallError(f"{wanted.name} leads out of the project")
     if not path.is_file():
         raise _CallError(f"there is no {wanted.relative_to(files.folder).as_posix()} beside this file")
-    return path, match["function"], files.read(path)
+    return path, match["function"]
 
 
-def _function(source: bytes, name: str, file: str) -> FunctionNode:
-    try:
-        tree = parse_module(source)
-    except SourceError as error:
-        raise _CallError(f"{file} is no Python: {error}") from error
-    found = [binding for binding in bindings(tree.body) if binding.name == name]
-    top = [statement for statement in tree.body if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    functions = [function for function in top if function.name == name]
-    if not functions:
-        known = [function.name for function in top]
+def _module_of(path: Path, source: bytes, files: Files) -> ModuleNames:
+    if path not in files.modules:
+        try:
+            files.modules[path] = names_in(parse_module(source))
+        except SourceError as error:
+            raise _CallError(f"{path.name} is no Python: {error}") from error
+    return files.modules[path]
+
+
+def _function(module: ModuleNames, name: str, file: str) -> FunctionNode:
+    if name not in module.functions:
+        known = list(module.functions)
         raise _CallError(f"{file} defines no function {quoted(name)} at its top level{suggestion(name, known)}")
-    if len(found) > 1:
-        lines = ", ".join(str(line) for line in sorted(getattr(binding.node, "lineno", 0) for binding in found))
+    if len(module.lines[name]) > 1:
+        lines = ", ".join(map(str, sorted(module.lines[name])))
         raise _CallError(f"{file} gives {quoted(name)} a value more than once (lines {lines})")
-    return functions[0]
+    return module.functions[name]
 
 
 def _parameters(function: FunctionNode) -> list[str]:

@@ -28,6 +28,28 @@ class Binding:
     """Which list of statements it stands in; 0 for the module's own."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleNames:
+    """What a module's top level says of its names."""
+
+    functions: Mapping[str, FunctionNode]
+    """The functions defined there, each as it is first."""
+    lines: Mapping[str, Sequence[int]]
+    """The lines in which each name gets (or loses) a value, in no order."""
+
+
+def names_in(tree: ast.Module) -> ModuleNames:
+    """Return what a module's top level says of its names."""
+    functions: dict[str, FunctionNode] = {}
+    lines: dict[str, list[int]] = {}
+    for statement in tree.body:
+        if isinstance(statement, FUNCTION):
+            functions.setdefault(statement.name, statement)
+    for binding in bindings(tree.body):
+        lines.setdefault(binding.name, []).append(getattr(binding.node, "lineno", 0))
+    return ModuleNames(functions=functions, lines=lines)
+
+
 def parse_module(source: bytes) -> ast.Module:
     """Return the module's syntax tree.
 

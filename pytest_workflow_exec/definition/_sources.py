@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
 from pytest_workflow_exec.model import Location, Step, Template
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
 
@@ -92,6 +97,8 @@ def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
 
 
 def _templates(value: object) -> Iterator[Template]:
+    if type(value) in _SCALARS:
+        return
     if isinstance(value, Template):
         yield value
     elif isinstance(value, Mapping):
@@ -100,27 +107,55 @@ def _templates(value: object) -> Iterator[Template]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _templates(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, Location):
-        for field in dataclasses.fields(value):
-            yield from _templates(getattr(value, field.name))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, (Location, type)):
+        for name in _names_of(value):
+            yield from _templates(getattr(value, name))
 
 
 def _as_data(value: object, root: Path) -> Json:
     if isinstance(value, Template):
         return {"template": value.text}
     if isinstance(value, Path):
-        return value.relative_to(root).as_posix()
+        return _relative(value, root)
     if isinstance(value, bytes):
-        return digest_of_bytes(value)
+        return _digest_of_source(value)
     if isinstance(value, (Mapping, tuple)):
         return _many_as_data(value, root)
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        known = {name: item for name, item in fields.items() if name != "digest" and not isinstance(item, Location)}
-        return {"kind": type(value).__name__, **{name: _as_data(item, root) for name, item in known.items()}}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields_as_data(value, root)
     if value is not None and not isinstance(value, (bool, int, float, str)):
         raise TypeError(f"a definition can't hold {value!r}")
     return value
+
+
+def _fields_as_data(value: DataclassInstance, root: Path) -> Json:
+    data: dict[str, Json] = {"kind": type(value).__name__}
+    for name in _names_of(value):
+        item = getattr(value, name)
+        if name != "digest" and not isinstance(item, Location):
+            data[name] = item if type(item) in _SCALARS else _as_data(item, root)
+    return data
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+# Steps by the thousand are of few kinds, stand in one file and call functions of few others.
+_digest_of_source = functools.lru_cache(maxsize=16)(digest_of_bytes)
+
+
+@functools.lru_cache(maxsize=256)
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _names_of(value: DataclassInstance) -> tuple[str, ...]:
+    kind = type(value)
+    if kind not in _field_names:
+        _field_names[kind] = tuple(field.name for field in dataclasses.fields(value))
+    return _field_names[kind]
+
+
+_field_names: dict[type, tuple[str, ...]] = {}
 
 
 def _many_as_data(value: Mapping[str, object] | tuple[object, ...], root: Path) -> Json:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.model import Template
 
 from ._names import value_name_problem
 from ._problems import Problems, Where
+from ._python_source import ModuleNames
 from ._schema import DeclarationModel
 from ._templates import Scope, TemplateError, filled_template, literal_template, parse_template
 from ._yaml_tree import Plain
@@ -45,6 +46,10 @@ class Files:
     """The workflow file's folder; `call` and `verify` count from it."""
     contents: dict[Path, bytes]
     """The sources read so far; each is read once, so that what is digested is what runs."""
+    targets: dict[str, tuple[Path, str]] = field(default_factory=dict)
+    """The files and names of the functions that were found so far, by how steps name them."""
+    modules: dict[Path, ModuleNames] = field(default_factory=dict)
+    """What the sources say of their names, as far as it was asked."""
 
     def read(self, path: Path) -> bytes:
         """Return the content of a source file below the root.

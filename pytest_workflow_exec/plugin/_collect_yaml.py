@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,11 +87,14 @@ def _body_of(step: Step) -> Callable[..., None]:
         perform(request.node, step, {**fixtures, "request": request})
 
     names = step.body.fixtures if isinstance(step.body, Call) else ()
-    parameters = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in dict.fromkeys(("request", *names))
-    ]
     # pytest asks the signature which fixtures to bring: a called function's own are its parameters.
-    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions carry it
+    body.__signature__ = _signature(names)  # type: ignore[attr-defined]  # functions carry it
     body.__name__ = step.id.replace("-", "_")
     body.__doc__ = step.name
     return body
+
+
+@functools.lru_cache(maxsize=256)
+def _signature(names: tuple[str, ...]) -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind) for name in dict.fromkeys(("request", *names))])
