@@ -22,6 +22,7 @@ __all__ = [
     "LogUnreadableError",
     "ManualFailedError",
     "OutputError",
+    "PausedError",
     "PolicyError",
     "PreflightError",
     "Problem",
@@ -29,6 +30,7 @@ __all__ = [
     "SettingsError",
     "StepOrderError",
     "StillRunningError",
+    "SuspendedError",
     "ValueRefusedError",
     "VerifyFailedError",
     "WorkflowExecError",
@@ -122,7 +124,19 @@ class ManualFailedError(WorkflowExecError):
         self.step, self.result, self.reason = step, result, reason
 
 
-class GateSuspendedError(WorkflowExecError):
+class SuspendedError(WorkflowExecError):
+    """A step stays open after its run, which goes on later."""
+
+
+class PausedError(SuspendedError):
+    """A pause is not over."""
+
+    def __init__(self, *, step: str, until: str) -> None:
+        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.")
+        self.step, self.until = step, until
+
+
+class GateSuspendedError(SuspendedError):
     """A gate stays open after its run: somebody decides elsewhere, and the run goes on then."""
 
     def __init__(self, *, step: str, changed: Sequence[str] = ()) -> None:

@@ -19,7 +19,7 @@ _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"defaults", "policy", "outputs"})
 STEP_LATER = frozenset({
-    "finally", "include", "with", "steps", "poll", "pause", "ai", "execute",
+    "finally", "include", "with", "steps", "poll", "ai", "execute",
     "session", "check", "evidence", "cwd", "env", "stdin", "retry", "defaults", "concurrency",
     "policy", "undoes", "waive", "form",
 })  # fmt: skip

@@ -241,6 +241,14 @@ class ManualModel(Strict):
     checklist: Annotated[list[Text], BeforeValidator(_show)] = []
 
 
+class PauseModel(Strict):
+    """A time to wait for."""
+
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    until: Text | None = None
+    wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
+
+
 def _short(key: str) -> BeforeValidator:
     def expand(value: object) -> object:
         if isinstance(value, str):
@@ -269,7 +277,8 @@ class StepModel(Strict):
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     gate: Annotated[GateModel, _short("question")] | None = None
+    pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None
 
 
-KINDS = ("run", "call", "verify", "gate", "manual")
+KINDS = ("run", "call", "verify", "gate", "manual", "pause")

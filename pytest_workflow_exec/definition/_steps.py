@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from pytest_workflow_exec.model import Body, CaseValue, Condition, Gate, Manual, Step, StepId, Template, Verify, When
+from pytest_workflow_exec.model import (
+    Body,
+    CaseValue,
+    Condition,
+    Gate,
+    Manual,
+    Pause,
+    Step,
+    StepId,
+    Template,
+    Verify,
+    When,
+)
 
 from ._calls import read_call
 from ._cases import CaseReader, as_case
@@ -15,7 +27,7 @@ from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem
 from ._problems import Problems, Where
-from ._schema import KINDS, ExpectModel, GateModel, ManualModel, StepModel, VerifyModel
+from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel, VerifyModel
 from ._sources import inside, python_digests, with_digest
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
@@ -26,6 +38,7 @@ DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
 DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
+_PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
 _MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": frozenset()}
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
 
@@ -116,6 +129,8 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
         read.cases.update(dict.fromkeys(_ids([item])))
         return
     _check_belongings(model, kind, where, problems)
+    if kind == "pause" and always:
+        problems.at_key((*where, "pause"), "a pause can't stand in finally: what cleans up does not wait")
     if kind == "manual" and always:
         problems.at_key((*where, "manual"), "work by hand can't stand in finally: it may have to run without a person")
     if kind == "gate" and always:
@@ -198,7 +213,7 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
-    return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS}.get(kind)
+    return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
 
 
 def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: AbstractSet[str]) -> Body | None:
@@ -208,10 +223,17 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
         return read_call(model.call, (*where, "call"), texts, files)
     if model.verify is not None:
         return _verify(model, model.verify, where, texts, files)
+    return _waiting(model, where, texts, gates)
+
+
+def _waiting(model: StepModel, where: Where, texts: Texts, gates: AbstractSet[str]) -> Body | None:
+    """Return the body of a step that runs nothing: it waits for a person or for a time."""
     if model.gate is not None:
         return _gate(model.gate, model.timeout, where, texts, gates)
     if model.manual is not None:
         return _manual(model.manual, model.timeout, where, texts)
+    if model.pause is not None:
+        return _pause(model.pause, model.timeout, where, texts)
     return None
 
 
@@ -272,6 +294,15 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
         on_timeout=model.on_timeout,
         expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
     )
+
+
+def _pause(model: PauseModel, timeout_s: float | None, where: Where, texts: Texts) -> Pause:
+    if (model.for_ is None) == (model.until is None):
+        texts.problems.at((*where, "pause"), "waits either for a duration or until a moment: {for: 7d} or {until: ...}")
+    if timeout_s is not None:
+        texts.problems.at_key((*where, "timeout"), "a pause ends by itself; it can't have a timeout")
+    until = None if model.until is None else texts.template(model.until, (*where, "pause", "until"))
+    return Pause(for_s=model.for_, until=until, suspends=model.wait == "suspend")
 
 
 def _manual(model: ManualModel, timeout_s: float | None, where: Where, texts: Texts) -> Manual:

@@ -12,6 +12,7 @@ from ._body import (
     Matcher,
     MatchOperator,
     OutputRule,
+    Pause,
     Verify,
 )
 from ._condition import Comparator, Comparison, Condition, Constant, Junction, Negation, Operand, Truth, When
@@ -48,6 +49,7 @@ __all__ = [
     "Operand",
     "Outcome",
     "OutputRule",
+    "Pause",
     "Reference",
     "RunId",
     "Step",

@@ -127,4 +127,16 @@ class Manual:
     """How long the terminal waits for an answer."""
 
 
-Body = Command | Call | Verify | Function | Gate | Manual
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """`pause:`: waits for a time."""
+
+    for_s: float | None = None
+    """How long, in seconds, from when the step was first reached; None if it waits until a moment."""
+    until: Template | None = None
+    """That moment, in ISO 8601 with its zone."""
+    suspends: bool = False
+    """Whether the run ends meanwhile, instead of waiting in its process."""
+
+
+Body = Command | Call | Verify | Function | Gate | Manual | Pause

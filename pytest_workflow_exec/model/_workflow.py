@@ -10,7 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._body import Body, Call, Command, Function, Gate, Manual, Verify
+from ._body import Body, Call, Command, Function, Gate, Manual, Pause, Verify
 from ._condition import When
 from ._identity import Location, StepId
 from ._input import InputSpec, InputValue
@@ -43,7 +43,7 @@ class Step:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or isinstance(self.body, (Verify, Gate))
+        return self.idempotent or isinstance(self.body, (Verify, Gate, Pause))
 
     @property
     def kind(self) -> str:
@@ -58,6 +58,7 @@ _KINDS: dict[type, str] = {
     Function: "step",
     Gate: "gate",
     Manual: "manual",
+    Pause: "pause",
 }
 
 

@@ -12,8 +12,8 @@ import pytest
 from pytest_workflow_exec.errors import (
     EvidenceError,
     GateDeniedError,
-    GateSuspendedError,
     StepOrderError,
+    SuspendedError,
     WorkflowExecError,
 )
 from pytest_workflow_exec.model import Outcome
@@ -81,7 +81,7 @@ def conclude(attempt: Attempt) -> Conclusion:
 
 
 def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
-    if attempt.admitted and isinstance(error, GateSuspendedError):
+    if attempt.admitted and isinstance(error, SuspendedError):
         return Conclusion(outcome=Outcome.SUSPENDED, message=str(error))
     denied = attempt.admitted and isinstance(error, GateDeniedError)
     return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error))

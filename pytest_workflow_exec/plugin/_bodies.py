@@ -8,7 +8,7 @@ import pytest
 
 from pytest_workflow_exec.definition import return_annotation
 from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.model import Call, Command, Gate, Manual, Step, Verify
+from pytest_workflow_exec.model import Call, Command, Gate, Manual, Pause, Step, Verify
 from pytest_workflow_exec.run import (
     Run,
     StepOutputs,
@@ -50,6 +50,8 @@ def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
         return perform_verify(run, step, body)
     if isinstance(body, Gate):
         return ask_at(item, run, step, body, words="")
+    if isinstance(body, Pause):
+        return run.pause(step, body)
     if isinstance(body, Manual):
         return attest_at(item, run, step, body)
     message = f"step {step.id!r} has no body that a YAML step can have"

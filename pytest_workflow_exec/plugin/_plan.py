@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Gate, Manual, Step, Workflow
+from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Workflow
 
 from ._planned import planned
 from ._session import WorkflowSession
@@ -45,6 +45,8 @@ def _does(step: Step) -> str:
         does = ascii([argument.shown for argument in body.argv])
     elif isinstance(body, Gate):
         does = f"asks {body.question.text!a}"
+    elif isinstance(body, Pause):
+        does = f"waits for {body.for_s:g} s" if body.until is None else f"waits until {body.until.text!a}"
     elif isinstance(body, Manual):
         does = f"by hand, {body.instruction.text!a}"
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
+from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 
 
@@ -60,6 +61,8 @@ def _ways_on(run: Run) -> list[str]:
     gate = run.suspended
     if gate is None:
         return []
+    if not isinstance(run.workflow.step(gate).body, Gate):
+        return [f"step {gate} waits: pytest with --workflow-resume goes on when its time has come"]
     return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]
 
 

@@ -60,6 +60,8 @@ class Resumption:
     session: int
     """The number of the session that is to begin; the first was 1."""
     redo: Redo | None = None
+    paused_since: Mapping[StepId, datetime] = field(default_factory=dict)
+    """When steps were first reached that were suspended since."""
     answered: Mapping[StepId, OpenGate] = field(default_factory=dict)
     """The gates that were approved after the run was suspended there."""
 
@@ -115,8 +117,16 @@ def resumption_of(
         begun=history.begun,
         session=history.sessions + 1,
         redo=redo,
+        paused_since=dict(_paused(workflow, history)),
         answered=dict(judge.answered(carried)),
     )
+
+
+def _paused(workflow: Workflow, history: History) -> Iterator[tuple[StepId, datetime]]:
+    for step in workflow.steps:
+        digest, since = history.paused_since.get(step.id, ("", ""))
+        if digest == step.digest:
+            yield step.id, datetime.fromisoformat(since.replace("Z", "+00:00"))
 
 
 def _had_effect(declared: Declared) -> bool:

@@ -10,7 +10,19 @@ from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, Sho
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.model import Call, Command, Function, Gate, Manual, Step, StepId, Template, Verify, Workflow
+from pytest_workflow_exec.model import (
+    Call,
+    Command,
+    Function,
+    Gate,
+    Manual,
+    Pause,
+    Step,
+    StepId,
+    Template,
+    Verify,
+    Workflow,
+)
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
@@ -160,10 +172,16 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
     if isinstance(body, Verify):
         return f"tests in {body.path.relative_to(values.root)}"
+    if isinstance(body, Pause):
+        return f"waits {_waits(body, values)}"
     if isinstance(body, Manual):
         return f"by hand: {spell(_as_known(body.instruction, values))}"
     name = body.name if isinstance(body, Function) else step.id
     return f"function {name}, source {step.digest}"
+
+
+def _waits(pause: Pause, values: Values) -> str:
+    return f"for {pause.for_s:g} s" if pause.until is None else f"until {_as_known(pause.until, values)}"
 
 
 def _given(value: object, values: Values, spell: Callable[[str], str]) -> object:

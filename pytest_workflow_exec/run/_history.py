@@ -114,6 +114,8 @@ class History:
     """The steps that were started and have no end, or were interrupted: nobody knows what they did."""
     attempts: dict[StepId, int] = field(default_factory=dict)
     """The number of each step's last attempt."""
+    paused_since: dict[StepId, tuple[str, str]] = field(default_factory=dict)
+    """The steps that were suspended before they ended, each with its digest and when it was first started."""
     open_gates: dict[StepId, OpenGate] = field(default_factory=dict)
     """The gates that asked and were not left since."""
     denied: StepId | None = None
@@ -175,7 +177,11 @@ class History:
         step = cast("StepId", record.step)
         self.begun = True
         self.attempts[step] = record.attempt or 1
-        self._running, self._commands = (step, str(record.data.get("digest"))), []
+        digest = str(record.data.get("digest"))
+        self._running, self._commands = (step, digest), []
+        if self.paused_since.get(step, (digest, ""))[0] != digest:
+            del self.paused_since[step]
+        self.paused_since.setdefault(step, (digest, record.ts))
         self.invalid.discard(step)
         for kept in (self.left_out, self.satisfied, self.unknown):
             kept.pop(step, None)
@@ -192,6 +198,8 @@ class History:
 
     def _end(self, record: Told) -> None:
         step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
+        if outcome is not Outcome.SUSPENDED and self._running is not None and self._running[0] == step:
+            self.paused_since.pop(step, None)
         if outcome is Outcome.SUSPENDED and step in self.open_gates:
             self.open_gates[step] = replace(self.open_gates[step], suspended=True)
         else:

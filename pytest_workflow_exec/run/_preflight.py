@@ -9,7 +9,7 @@ from functools import partial
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Gate, Manual, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
@@ -55,7 +55,11 @@ def preflight(
         if isinstance(step.body, Command):
             argv = partial(_known_argv, step.body, values)
             problems.extend(_command_problems(step, argv, policy, texts, environment))
-        elif step.timeout_s is not None and not isinstance(step.body, (Gate, Manual, Verify)) and not python_timeouts:
+        elif (
+            step.timeout_s is not None
+            and not isinstance(step.body, (Gate, Manual, Pause, Verify))
+            and not python_timeouts
+        ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError
 from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, runs_directory
-from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, RunId, Step, StepId
+from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, Pause, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
@@ -22,6 +23,7 @@ from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._manual import attested
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
+from pytest_workflow_exec.run._pause import paused
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
 from pytest_workflow_exec.run._repository import repository_of
@@ -47,6 +49,7 @@ class Run:
         resumed = settings.resumption
         self._carried = {} if resumed is None else resumed.carried
         self._attempts = {} if resumed is None else dict(resumed.attempts)
+        self._paused_since = {} if resumed is None else resumed.paused_since
         self._used: set[StepId] = set()
         self._refused = False
         self._journal = Journal(
@@ -340,6 +343,16 @@ class Run:
             journal=self._journal,
             attester=self._settings.attester,
         )
+
+    def pause(self, step: Step, pause: Pause) -> StepOutputs:
+        """Return once the time has come that a step waits for.
+
+        Raises:
+            PausedError: It has not, and the run is to end meanwhile.
+            OutputError: The moment that it waits for can't be read.
+        """
+        since = self._paused_since.get(step.id) or datetime.now(timezone.utc)
+        return paused(step, pause, since=since, values=self._values)
 
     def run_command(self, step: StepId, argv: Sequence[str], *, timeout_s: float | None = None) -> CommandResult:
         """Run one command of the step that is under way.

@@ -12,6 +12,7 @@ from pytest_workflow_exec.model import (
     Gate,
     Manual,
     Matcher,
+    Pause,
     Reference,
     Step,
     StepId,
@@ -69,6 +70,8 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in(body.arguments)
     elif isinstance(body, Gate):
         yield from _in(body.question)
+    elif isinstance(body, Pause):
+        yield from _in(body.until)
     elif isinstance(body, Manual):
         yield from _in((body.instruction, body.checklist))
     if isinstance(body, (Command, Verify)):

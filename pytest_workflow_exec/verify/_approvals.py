@@ -67,21 +67,19 @@ class Approvals:
         self.decisions[gate.id] = facts_of(gate.id, record)
         self._decided[gate.id] = question
 
-    def suspend(self, gate: PlannedStep, attempt: int | None) -> None:
-        """Leave a gate open behind the end of its session.
+    def suspend(self, step: PlannedStep, attempt: int | None) -> None:
+        """Leave a gate open behind the end of its session; a pause asks nothing.
 
         Raises:
             ContradictionError: It asked nothing in this attempt, or that was decided.
         """
-        question = self._asked.get(gate.id)
-        if (
-            not gate.is_gate
-            or question is None
-            or question.attempt != attempt
-            or self._decided.get(gate.id) == question
-        ):
-            raise ContradictionError(f"step {gate.id!r} is suspended, but it is no gate that waits for a decision")
-        self._open[gate.id] = question
+        if step.kind == "pause":
+            return
+        question = self._asked.get(step.id)
+        open_now = question is not None and question.attempt == attempt and self._decided.get(step.id) != question
+        if not step.is_gate or question is None or not open_now:
+            raise ContradictionError(f"step {step.id!r} is suspended, but it is no gate that waits for a decision")
+        self._open[step.id] = question
 
     def decide_open(self, gate: PlannedStep, record: Told) -> None:
         """Take in a decision about a gate at which the run was suspended.

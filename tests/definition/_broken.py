@@ -155,6 +155,13 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
         "steps: [{id: a, run: [git]}]\nfinally: [{id: b, manual: Do it}]\n",
         [("2:19", "work by hand can't stand in finally")],
     ),
+    "pause for nothing": (step("pause: {wait: suspend}"), [("3:12", "waits either for a duration or until a moment")]),
+    "pause for two things": (step("pause: {for: 1s, until: x}"), [("3:12", "waits either for")]),
+    "pause with a timeout": (step("pause: 1s\ntimeout: 2s"), [("4:5", "a pause ends by itself")]),
+    "pause in finally": (
+        "steps: [{id: a, run: [git]}]\nfinally: [{id: b, pause: 1s}]\n",
+        [("2:19", "a pause can't stand in finally")],
+    ),
     "gate that approves itself": (
         step("gate: {question: Go?, on_timeout: approve}"),
         [("3:39", "must be 'reject' or 'suspend'")],
@@ -270,7 +277,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("defaults", "policy", "outputs"),
     "step": (
-        "finally", "include", "steps", "poll", "pause", "ai", "execute", "session", "check",
+        "finally", "include", "steps", "poll", "ai", "execute", "session", "check",
         "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "form"),
