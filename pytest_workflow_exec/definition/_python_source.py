@@ -97,6 +97,23 @@ def _bound_by(node: ast.AST) -> tuple[str, ...]:
     return (node.rest,) if isinstance(node, ast.MatchMapping) and node.rest else ()
 
 
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def statements_in(tree: ast.Module | ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Return every statement in a module or a statement, and every branch of one, each with what it stands in.
+
+    Functions, classes and imports are found so without a look at any expression, which are most of a tree.
+    """
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        for block in _BLOCKS:
+            for child in getattr(node, block, ()):
+                yield child, node
+                waiting.append(child)
+
+
 def is_generator(function: FunctionNode) -> bool:
     """Return whether calling the function would run nothing of it yet."""
     waiting: list[ast.AST] = list(function.body)

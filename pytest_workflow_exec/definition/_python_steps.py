@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
@@ -127,7 +126,7 @@ def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction
 def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> Step | None:
     node = _node_of(reader, function)
     problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
-    problem = _identity_problem(function, node, {*seen.keys, *seen.cases})
+    problem = _identity_problem(function, node, seen)
     if node is None or problem is not None:
         problems.at((), problem or _not_written_here(function))
         return None
@@ -177,7 +176,7 @@ def _texts(
         inputs=reader.inputs,
         variables=frozenset(reader.variables),
         all_variables=frozenset(reader.variables),
-        steps=dict(seen.keys),
+        steps=seen.keys,
         all_steps=reader.ids,
         own_step=function.name,
         own_when=None if when is None else when.condition,
@@ -189,11 +188,11 @@ def _texts(
     return Texts(problems=problems, scope=scope)
 
 
-def _identity_problem(function: DeclaredFunction, node: FunctionNode | None, earlier: AbstractSet[str]) -> str | None:
+def _identity_problem(function: DeclaredFunction, node: FunctionNode | None, seen: _Seen) -> str | None:
     problem = function_id_problem(function.name)
     if problem is not None:
         return problem
-    if function.name in earlier:
+    if function.name in seen.keys or function.name in seen.cases:
         return f"two steps have the id {quoted(function.name)}"
     twice = [case for case, count in Counter(function.ids).items() if count > 1]
     if twice:

@@ -32,6 +32,7 @@ def python_workflow(
     *,
     root: Path,
     source: bytes,
+    tree: ast.Module | None = None,
     declaration: WorkflowDeclaration,
     functions: Sequence[DeclaredFunction],
     listed: Mapping[str, InputValue] = MappingProxyType({}),
@@ -42,6 +43,7 @@ def python_workflow(
         path: The file.
         root: The project that holds it.
         source: The file's content, as it was imported.
+        tree: Its syntax tree, if it has been parsed.
         declaration: Its `WORKFLOW`.
         functions: Its steps in their order.
         listed: The inputs that gave functions their cases, with the values that they had then.
@@ -51,7 +53,7 @@ def python_workflow(
     """
     path, root = absolute(path), absolute(root)
     check_in_project(path, root)
-    tree = _tree(path, source)
+    tree = tree or _tree(path, source)
     nodes = functions_in(tree)
     problems = Problems(path, fallback=declaration_mark(tree))
     model = validated(DeclarationModel, _declared(declaration), (), problems)

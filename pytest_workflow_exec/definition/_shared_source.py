@@ -48,7 +48,7 @@ def _named_in(tree: ast.AST) -> Iterator[str]:
 def _is_helper(name: str, node: FunctionNode, named: Counter[str]) -> bool:
     # A method is called by way of something, whatever that is called: `self`, an object, its class.
     spelling = f".{node.name}" if "." in name else node.name
-    return named[spelling] > Counter(_named_in(node))[spelling]
+    return spelling in named and named[spelling] > Counter(_named_in(node))[spelling]
 
 
 def _said_elsewhere(tree: ast.Module, declaration: str, named: Counter[str]) -> set[int]:
@@ -69,8 +69,9 @@ def _is_text(node: ast.stmt) -> bool:
 
 def _declares(node: ast.stmt, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    alone = not any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
-    return alone and [target.id if isinstance(target, ast.Name) else "" for target in targets] == [name]
+    if [target.id if isinstance(target, ast.Name) else "" for target in targets] != [name]:
+        return False
+    return not any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
 
 
 def _code(source: bytes) -> tuple[list[str], set[int]]:

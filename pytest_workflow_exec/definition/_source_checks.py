@@ -9,7 +9,17 @@ from pathlib import Path
 
 from ._names import quoted
 from ._problems import Mark, Problems
-from ._python_source import FUNCTION, Binding, FunctionNode, SourceError, bindings, classes_in, mark_of, parse_module
+from ._python_source import (
+    FUNCTION,
+    Binding,
+    FunctionNode,
+    SourceError,
+    bindings,
+    classes_in,
+    mark_of,
+    parse_module,
+    statements_in,
+)
 from ._spellings import Spellings, is_test
 
 DECLARATION = "WORKFLOW"
@@ -28,10 +38,10 @@ _BLOCKS: Mapping[type[ast.AST], str] = {
 }
 
 
-def check_python_source(path: Path, source: bytes) -> None:
-    """Check the source of a Python workflow before it is imported.
+def check_python_source(path: Path, source: bytes) -> ast.Module | None:
+    """Check the source of a Python workflow before it is imported, and return its syntax tree.
 
-    Source that is no Python is left to Python's own import, whose message is better.
+    Source that is no Python has none, and is left to Python's own import, whose message is better.
 
     Raises:
         DefinitionError: A function is defined twice, a step stands where it can't be collected, or the file
@@ -40,7 +50,7 @@ def check_python_source(path: Path, source: bytes) -> None:
     try:
         tree = parse_module(source)
     except SourceError:
-        return
+        return None
     problems = Problems(path)
     spellings = Spellings.in_module(tree)
     found = list(bindings(tree.body))
@@ -53,6 +63,7 @@ def check_python_source(path: Path, source: bytes) -> None:
     for name, node in classes_in(tree).items():
         _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
     problems.raise_if_any()
+    return tree
 
 
 def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems) -> None:
@@ -116,7 +127,7 @@ def _last_name(decorator: ast.expr) -> str:
 
 
 def _check_classes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    for node in ast.walk(tree):
+    for node, _ in statements_in(tree):
         if isinstance(node, ast.ClassDef):
             found = list(bindings(node.body))
             _check_repeats(found, f"{node.name}.", problems, steps=_step_names(found, spellings))
@@ -130,7 +141,7 @@ def _is_unittest(node: ast.ClassDef) -> bool:
 
 
 def _holds_steps(node: ast.ClassDef, spellings: Spellings, *, tests: bool) -> bool:
-    functions = [each for each in ast.walk(node) if isinstance(each, FUNCTION)]
+    functions = [each for each, _ in statements_in(node) if isinstance(each, FUNCTION)]
     return any((tests and is_test(each)) or spellings.word_on(each) is not None for each in functions)
 
 
@@ -139,7 +150,7 @@ def _is_test_class(name: str) -> bool:
 
 
 def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    parents = dict(statements_in(tree))
     for node in parents:
         if not isinstance(node, (*FUNCTION, ast.ClassDef)):
             continue
@@ -149,7 +160,7 @@ def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) ->
 
 
 def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    for node in ast.walk(tree):
+    for node, _ in statements_in(tree):
         if (
             isinstance(node, FUNCTION)
             and spellings.has_cases(node)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ._python_source import FunctionNode, functions_in
+from ._python_source import FunctionNode, functions_in, statements_in
 
 _PACKAGE = "pytest_workflow_exec"
 _KINDS = ("step", "gate")
@@ -41,7 +41,7 @@ class Spellings:
         """Return the spellings of a module, by its imports."""
         names: dict[str, str] = {}
         modules: set[str] = set()
-        for node in ast.walk(tree):
+        for node, _ in statements_in(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == _PACKAGE and not node.level:
                 for alias in node.names:
                     words = _WORDS if alias.name == "*" else (alias.name,)

@@ -71,7 +71,7 @@ class WorkflowModule(pytest.Module):
     def _steps(self) -> list[pytest.Item | pytest.Collector]:
         session, root = session_of(self.config), project_of(self.path)
         source = self.path.read_bytes()
-        check_python_source(self.path, source)
+        tree = check_python_source(self.path, source)
         nodes = [class_of_steps(node) for node in self._imported(source)]
         items = _functions(self, nodes)
         self.stash[LISTS].raise_if_any()
@@ -81,6 +81,7 @@ class WorkflowModule(pytest.Module):
             self.path,
             root=root,
             source=source,
+            tree=tree,
             declaration=_declaration(self),
             functions=_declared(items, self.stash[LISTS]),
             listed=self.stash[LISTS].inputs,
