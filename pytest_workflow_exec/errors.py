@@ -272,3 +272,12 @@ def _last_words(stdout: str, stderr: str, *, truncated: bool) -> str:
 
 def _shown(argv: Sequence[str]) -> str:
     return "[" + ", ".join(ascii(argument) for argument in argv) + "]"
+
+
+class SecretMissingError(WorkflowExecError):
+    """A step asked for a secret that the environment does not hold."""
+
+    def __init__(self, *, step: str | None, name: str) -> None:
+        who = "a step" if step is None else f"step {step!r}"
+        super().__init__(f"{who} needs the secret {name}, which the environment does not set")
+        self.step, self.name = step, name

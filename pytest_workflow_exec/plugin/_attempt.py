@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -36,6 +36,8 @@ class Attempt:
     reports: list[pytest.TestReport] = field(default_factory=list)
     """Every report that was logged for it, those of subtests too."""
     outputs: StepOutputs = NO_OUTPUTS
+    mask: Callable[[str], str] = str
+    """Takes the run's secrets out of a text."""
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
@@ -84,13 +86,13 @@ def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
     if attempt.admitted and isinstance(error, SuspendedError):
         return Conclusion(outcome=Outcome.SUSPENDED, message=str(error))
     denied = attempt.admitted and isinstance(error, GateDeniedError)
-    return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error))
+    return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error, attempt))
 
 
 def _objection(attempt: Attempt) -> str | None:
     for report in attempt.reports:
         if report.outcome != "passed" or hasattr(report, "wasxfail"):
-            return f"{report.when}: {_short(report.longreprtext)}"
+            return f"{report.when}: {_short(report.longreprtext, attempt)}"
     if attempt.stand_in is None and not (attempt.admitted and attempt.body_ran):
         return "its body never ran"
     if not {"setup", "call", "teardown"} <= {report.when for report in attempt.reports}:
@@ -101,11 +103,13 @@ def _objection(attempt: Attempt) -> str | None:
 _MAX_CHARACTERS = 2000
 
 
-def _said(error: BaseException) -> str:
+def _said(error: BaseException, attempt: Attempt) -> str:
     text = str(error)
     plain = isinstance(error, (WorkflowExecError, pytest.fail.Exception))
-    return _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "))
+    return _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "), attempt)
 
 
-def _short(text: str) -> str:
+def _short(text: str, attempt: Attempt) -> str:
+    # Masked first: of a secret that was cut in two, nobody would know the rest.
+    text = attempt.mask(text)
     return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "..."

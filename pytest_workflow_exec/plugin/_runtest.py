@@ -37,7 +37,8 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
     session.attempts[item.nodeid] = attempt
     try:
         result = yield
-    except BaseException:
+    except BaseException as error:
+        _mask_words(error, attempt)
         with evidence_or_exit(session):
             _interrupt(session, item, attempt)
         raise
@@ -149,6 +150,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
     step = item.stash[PLANNED].step
     try:
         run = run_of(item)
+        attempt.mask = run.redactor.text
         if run.carries(step):
             attempt.stand_in = Outcome.CARRIED
         elif not run.applies(step):
@@ -232,13 +234,28 @@ def _fail(report: pytest.TestReport, message: str) -> None:
 def _redact(report: pytest.TestReport, redactor: Redactor) -> None:
     if report.sections:
         report.sections = [(title, redactor.text(content)) for title, content in report.sections]
+    if report.user_properties:
+        report.user_properties = [
+            (redactor.text(name), redactor.text(value) if isinstance(value, str) else value)
+            for name, value in report.user_properties
+        ]
     if report.longrepr is None:
         return
     text = report.longreprtext
     masked = redactor.text(text)
-    if masked != text:
+    # What the short summary and JUnit quote; the traceback may show less of it.
+    crash = str(getattr(getattr(report.longrepr, "reprcrash", None), "message", ""))
+    if masked != text or redactor.text(crash) != crash:
         # A traceback is many objects; one that shows a secret is worth less than the secret.
         report.longrepr = masked
+
+
+def _mask_words(error: BaseException, attempt: Attempt) -> None:
+    """Take the secrets out of what `pytest.exit` or an interrupt says: pytest prints it without any report."""
+    if isinstance(error, (pytest.exit.Exception, KeyboardInterrupt)):
+        error.args = tuple(attempt.mask(each) if isinstance(each, str) else each for each in error.args)
+    if isinstance(error, pytest.exit.Exception):
+        error.msg = attempt.mask(str(error.msg))
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -49,6 +49,19 @@ class WorkflowHandle:
         """What earlier steps returned, by step: after a JSON round trip, as a resumed run would see it."""
         return self._outputs()
 
+    def secret(self, name: str) -> str:
+        """Return a secret: the value of that variable of the environment.
+
+        From then on its value is masked in the evidence, in reports and in what commands print, as the secrets are that
+        the policy names. A value of less than 8 bytes can't be told from ordinary text and is not masked.
+
+        Raises:
+            SecretMissingError: The variable is not set, or empty.
+        """
+        # pytest shows the author's line and our message, not the frames in between.
+        __tracebackhide__ = True
+        return self._run.secret(name)
+
 
 class Sandbox:
     """Commands for the code of one step, each judged by the policy: the fixture `sandbox`."""

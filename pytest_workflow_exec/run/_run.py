@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, StepOrderError
+from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, SecretMissingError, StepOrderError
 from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, runs_directory
 from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, Pause, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
@@ -174,6 +174,19 @@ class Run:
     def redactor(self) -> Redactor:
         """What takes the run's secrets out of texts."""
         return self._settings.redactor
+
+    def secret(self, name: str) -> str:
+        """Return the value of a variable of the engine's environment, which from now on is masked wherever it appears.
+
+        Raises:
+            SecretMissingError: It is not set, or empty.
+        """
+        value = self._settings.environment.get(name)
+        if not value:
+            raise SecretMissingError(step=self.state.running, name=name)
+        # Before anybody has it: what holds it can be shown the moment after.
+        self.redactor.add(name, value)
+        return value
 
     @property
     def not_satisfied(self) -> tuple[StepId, ...]:

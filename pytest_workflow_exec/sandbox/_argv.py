@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytest_workflow_exec.errors import CommandRefusedError
 
@@ -24,19 +24,24 @@ def checked_argv(argv: Sequence[str]) -> tuple[str, ...]:
     return tuple(str.__str__(argument) for argument in argv)
 
 
-def shown_argv(argv: object) -> tuple[str, ...]:
-    """Return whatever was given as an argument list, as bounded texts for a message or a record."""
+def shown_argv(argv: object, *, mask: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Return whatever was given as an argument list, as bounded texts for a message or a record.
+
+    Args:
+        argv: What was given.
+        mask: Takes secrets out of a text, before it is cut: of half a secret, nobody would know the rest.
+    """
     if isinstance(argv, str) or not isinstance(argv, Sequence):
-        return (_bounded(argv),)
-    return tuple(_bounded(argument) for argument in argv[:_SHOWN_ARGUMENTS])
+        return (_bounded(argv, mask),)
+    return tuple(_bounded(argument, mask) for argument in argv[:_SHOWN_ARGUMENTS])
 
 
 _SHOWN_ARGUMENTS = 1000
 _SHOWN_CHARACTERS = 4096
 
 
-def _bounded(argument: object) -> str:
-    text = argument if isinstance(argument, str) else repr(argument)
+def _bounded(argument: object, mask: Callable[[str], str]) -> str:
+    text = mask(argument if isinstance(argument, str) else repr(argument))
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 

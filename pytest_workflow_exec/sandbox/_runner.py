@@ -158,7 +158,7 @@ class CommandRunner:
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
     ) -> WorkflowExecError:
         __tracebackhide__ = True
-        shown = self._masked(shown_argv(argv))
+        shown = shown_argv(argv, mask=self._redactor.text)
         reason = self._redactor.text(error.reason if isinstance(error, CommandRefusedError) else str(error))
         self._record(command_refused(of.step, attempt=of.attempt, argv=shown, reason=reason))
         if isinstance(error, CommandRefusedError):
