@@ -33,7 +33,7 @@ from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
 
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CHECKED_SEALS = 16
-"""So many of the last seals are tried: each of them costs a process."""
+"""So many of the last seals are tried: each of them may cost a process."""
 
 _NOT_ANCHORED = (
     "intact, complete and passed, but only by its own word: whoever can write the log can write another. "
@@ -60,7 +60,7 @@ def verify_log(
 
     Raises:
         ValueError: `expect_head` is not 64 hexadecimal digits.
-        SignerError: There are signers and a seal, and no ssh-keygen to check it.
+        SignerError: There are signers and a seal, and the list can't be used or nothing here can check the seal.
     """
     if expect_head is not None and not _HASH.fullmatch(expect_head):
         raise ValueError("expect_head must be 64 lower case hexadecimal digits")

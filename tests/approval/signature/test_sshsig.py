@@ -75,6 +75,12 @@ def test_armor_has_one_spelling(armor: str) -> None:
     assert caught.value.refusal == "not a signature"
 
 
+def test_carriage_returns_are_named() -> None:
+    """A signature that came through a machine with other line ends is refused by that name, as nobody sees them."""
+    with pytest.raises(SignatureRefusedError, match="carriage returns"):
+        read_signature(GOOD.replace("\n", "\r\n"))
+
+
 BLOBS = {
     "nothing": b"",
     "another magic": b"SSHSIH" + sshsig(KEY, SIGNED)[6:],
