@@ -116,7 +116,10 @@ def _reject(command: argparse.ArgumentParser) -> None:
 
 def _prune(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--older-than", metavar="DAYS", type=_days, help="how long ago they ended; never less than retention_days"
+        "--older-than",
+        metavar="DAYS",
+        type=_days,
+        help="how long ago they ended; never less than the project's retention",
     )
     command.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     command.add_argument("--yes", action="store_true", help="do not ask")

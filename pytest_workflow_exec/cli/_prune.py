@@ -36,11 +36,12 @@ def prune(arguments: argparse.Namespace) -> int:
         SettingsError: The project's configuration can't be used.
     """
     root = project()
-    days = _days(arguments.older_than, load_settings(root).retention_days)
+    age = _age(arguments.older_than, load_settings(root).retention_s)
     _sweep(root)
-    old = removable(list_runs(root), before=datetime.now(timezone.utc) - timedelta(days=days))
+    old = removable(list_runs(root), before=datetime.now(timezone.utc) - age)
     if not old:
-        sys.stdout.write(f"nothing to remove: no run but the newest of each workflow ended {days} days ago or more\n")
+        days = age / timedelta(days=1)
+        sys.stdout.write(f"nothing to remove: no run but the newest of each workflow ended {days:g} days ago or more\n")
         return 0
     sys.stdout.writelines(f"{line}\n" for line in _lines(old))
     if arguments.dry_run:
@@ -74,12 +75,12 @@ def removable(known: Sequence[KnownRun], *, before: datetime) -> list[KnownRun]:
     ]
 
 
-def _days(asked: int | None, retention: int | None) -> int:
-    if asked is None and retention is None:
+def _age(asked_days: int | None, retention_s: float | None) -> timedelta:
+    if asked_days is None and retention_s is None:
         raise PruneError(
-            "it is not said how old a run must be. Give --older-than DAYS, or set retention_days in the configuration."
+            "it is not said how old a run must be. Give --older-than DAYS, or set retention in the configuration."
         )
-    return max(asked or 0, retention or 0)
+    return max(timedelta(days=asked_days or 0), timedelta(seconds=retention_s or 0))
 
 
 def _ended_by(run: KnownRun, before: datetime) -> bool:

@@ -11,7 +11,6 @@ from ._decorators import (
     plugin_active,
     step,
 )
-from ._durations import parse_duration
 from ._each import each
 from ._known import Given
 from ._names import is_fragment, is_workflow_file
@@ -45,7 +44,6 @@ __all__ = [
     "is_fragment",
     "is_workflow_file",
     "options_of",
-    "parse_duration",
     "plugin_active",
     "python_workflow",
     "read_yaml_workflow",

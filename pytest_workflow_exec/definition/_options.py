@@ -10,9 +10,9 @@ from pathlib import Path
 from types import CodeType
 from typing import NoReturn
 
+from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import DefinitionError, Problem
 
-from ._durations import parse_duration
 from ._names import GATE_LATER, STEP_LATER, one_line_problem, suggestion
 
 Place = tuple[Path, int]

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from ._durations import parse_duration
+from pytest_workflow_exec.durations import parse_duration
+
 from ._names import one_line_problem, quoted, step_id_problem
 from ._yaml_tree import QUOTES, Plain
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pytest_workflow_exec.definition import parse_duration
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import CommandFailedError
 from pytest_workflow_exec.model import RunId, StepId
 from pytest_workflow_exec.run._run import Run

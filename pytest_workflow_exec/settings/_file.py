@@ -7,16 +7,27 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
+from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import SettingsError
 
 from ._problems import Detail, Source
 from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
-_Days = Annotated[int, Field(ge=1, le=36500)]
+_MAX_RETENTION_S = parse_duration("36500d")
+
+
+def _retention(text: str) -> str:
+    if parse_duration(text) > _MAX_RETENTION_S:
+        message = "it is longer than a century"
+        raise ValueError(message)
+    return text
+
+
+_Retention = Annotated[str, AfterValidator(_retention)]
 
 
 class _Strict(BaseModel):
@@ -53,7 +64,7 @@ class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
     durability: Durability = "power"
     filesystem: Filesystem = "local"
-    retention_days: _Days | None = None
+    retention: _Retention | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -78,7 +89,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table),
         durability=file.durability,
         filesystem=file.filesystem,
-        retention_days=file.retention_days,
+        retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
 

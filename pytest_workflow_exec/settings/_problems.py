@@ -47,7 +47,7 @@ _EXPECTED = {
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
-    "retention_days": "a number of days from 1 to 36500, such as 90",
+    "retention": 'a duration of 36500d at most, such as "90d"',
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _KINDS: Mapping[type, str] = {

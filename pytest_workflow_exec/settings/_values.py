@@ -58,5 +58,5 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     durability: Durability = "power"
     filesystem: Filesystem = "local"
-    retention_days: int | None = None
+    retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""

@@ -92,12 +92,14 @@ def test_old_runs_are_removed_and_stay_in_the_ledgers(project: Path, capsys: pyt
 @pytest.mark.parametrize(
     "case",
     [
-        ("", ["--yes"], 2, "Give --older-than DAYS, or set retention_days"),
+        ("", ["--yes"], 2, "Give --older-than DAYS, or set retention in"),
         ("", ["--older-than", "-1", "--yes"], 2, "it must be a number of days"),
         ("", ["--older-than", "1", "--yes"], 0, "nothing to remove"),
-        ("retention_days = 30\n", ["--older-than", "0", "--yes"], 0, "nothing to remove"),
-        ("retention_days = 30\n", ["--yes"], 0, "nothing to remove"),
-        ("retention_days = 0\n", ["--yes"], 2, "retention_days"),
+        ("retention = '30d'\n", ["--older-than", "0", "--yes"], 0, "nothing to remove"),
+        ("retention = '30d'\n", ["--yes"], 0, "nothing to remove"),
+        ("retention = '36h'\n", ["--older-than", "1", "--yes"], 0, "ended 1.5 days ago or more"),
+        ("retention = '0d'\n", ["--yes"], 2, "retention must be a duration"),
+        ("retention_days = 30\n", ["--yes"], 2, "did you mean 'retention'?"),
         ("", ["--older-than", "0"], 2, "nobody can be asked here. Add --yes"),
         ("", ["--older-than", "0", "--dry-run"], 0, "1 runs are removed"),
     ],

@@ -134,15 +134,15 @@ def test_a_pipe_is_no_configuration(tmp_path: Path) -> None:
 def test_durability_and_retention_are_read_from_either_file(tmp_path: Path) -> None:
     """Both stand at the top of the table; what is not said is the strictest: power cuts count, nothing is to be kept."""
     default = load_settings(tmp_path)
-    assert (default.durability, default.retention_days) == ("power", None)
+    assert (default.durability, default.retention_s) == ("power", None)
 
-    (tmp_path / SHARED_FILE).write_text('[tool.workflow-exec]\ndurability = "process"\nretention_days = 90\n')
+    (tmp_path / SHARED_FILE).write_text('[tool.workflow-exec]\ndurability = "process"\nretention = "90d"\n')
     assert load_settings(tmp_path).durability == "process"
     (tmp_path / SHARED_FILE).unlink()
-    (tmp_path / OWN_FILE).write_text('durability = "process"\nretention_days = 90\n')
+    (tmp_path / OWN_FILE).write_text('durability = "process"\nretention = "90d"\n')
     settings = load_settings(tmp_path)
 
-    assert (settings.durability, settings.retention_days) == ("process", 90)
+    assert (settings.durability, settings.retention_s) == ("process", 90 * 86_400)
     assert settings.policy == PolicySettings()
 
 
@@ -152,12 +152,10 @@ def test_durability_and_retention_are_read_from_either_file(tmp_path: Path) -> N
         ('durability = "none"', '1: durability must be "power" or "process", not a text (\'none\')'),
         ('filesystem = "nfs"', '1: filesystem must be "local" or "any", not a text (\'nfs\')'),
         ("durability = true", '1: durability must be "power" or "process", not a truth value'),
-        ("retention_days = 0", "1: retention_days must be a number of days from 1 to 36500, such as 90, not 0"),
-        (
-            'retention_days = "90d"',
-            "1: retention_days must be a number of days from 1 to 36500, such as 90, not a text",
-        ),
-        ("retention = 90", "1: retention: there is no such key; did you mean 'retention_days'?"),
+        ("retention = 90", '1: retention must be a duration of 36500d at most, such as "90d", not a number'),
+        ('retention = "0d"', "1: retention must be a duration of 36500d at most, such as \"90d\", not a text ('0d')"),
+        ('retention = "36501d"', "of 36500d at most, such as \"90d\", not a text ('36501d')"),
+        ("retention_days = 90", "1: retention_days: there is no such key; did you mean 'retention'?"),
         ('policy.durability = "power"', "durability: there is no such key here; 'durability' belongs in the top level"),
     ],
 )

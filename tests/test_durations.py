@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_workflow_exec.definition import parse_duration
+from pytest_workflow_exec.durations import parse_duration
 
 
 @pytest.mark.parametrize(
