@@ -15,8 +15,34 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 
 from ._names import GATE_LATER, STEP_LATER, one_line_problem, suggestion
 
-Place = tuple[Path, int]
-"""A file and a line in it."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file and a line in it.
+
+    The line is looked up when something is said of it: in a long module, that takes as long as the module is.
+    """
+
+    code: CodeType | None
+    """None for what has no code of its own."""
+    instruction: int | None = None
+    """The offset of what was executed there; None: where the code begins."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path("<unknown>" if self.code is None else self.code.co_filename)
+
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+        if self.code is None:
+            return 1
+        for start, end, line in self.code.co_lines():
+            if self.instruction is not None and start <= self.instruction < end and line is not None:
+                return line
+        return self.code.co_firstlineno
+
 
 _STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age")
 _EACH_KEYWORDS = ("foreach", "allow_empty")
@@ -196,13 +222,12 @@ def _duration(what: str, options: Mapping[str, object], key: str, place: Place) 
 def place_of(function: Callable[..., object]) -> Place:
     """Return where the function is defined."""
     code: CodeType | None = getattr(inspect.unwrap(function), "__code__", None)
-    return (Path(code.co_filename), code.co_firstlineno) if code is not None else (Path("<unknown>"), 1)
+    return Place(code)
 
 
 def problem_at(place: Place, message: str) -> Problem:
     """Return a problem with its place."""
-    path, line = place
-    return Problem(path=path, line=line, message=message)
+    return Problem(path=place.path, line=place.line, message=message)
 
 
 def refuse(place: Place, message: str) -> NoReturn:
@@ -217,4 +242,4 @@ def refuse(place: Place, message: str) -> NoReturn:
 def caller() -> Place:
     """Return the place that called the function that asks: the author's line."""
     frame = sys._getframe(2)  # noqa: SLF001 - inspect.stack() reads every source file on the way
-    return Path(frame.f_code.co_filename), frame.f_lineno
+    return Place(frame.f_code, frame.f_lasti)

@@ -61,16 +61,14 @@ class EachLists:
     def cases(self, each: EachOptions) -> tuple[Case, ...]:
         """Return the cases of a function; none after taking note of what is wrong with its list."""
         if each not in self._read:
-            _, line = each.place
-            problems = self._problems.standing_at(Mark(line, 1))
+            problems = self._problems.standing_at(Mark(each.place.line, 1))
             reader = CaseReader(problems=problems, scope=self._scope, known=self._known)
             self._read[each] = reader.read({each.name: each.listed}, ("@each",), allow_empty=each.allow_empty)
         return self._read[each] or ()
 
     def refuse(self, each: EachOptions, message: str) -> None:
         """Take note of what is wrong with an `@each` itself."""
-        _, line = each.place
-        self._problems.standing_at(Mark(line, 1)).at(("@each", each.name), message)
+        self._problems.standing_at(Mark(each.place.line, 1)).at(("@each", each.name), message)
 
     def raise_if_any(self) -> None:
         """Return if nothing is wrong with any list.

@@ -208,7 +208,7 @@ def test_list_that_is_none_is_refused_at_its_decorator(project: Path, listed: ob
     with pytest.raises(DefinitionError) as caught:
         found.raise_if_any()
     [problem] = caught.value.problems
-    assert problem.line == wrong.place[1]
+    assert problem.line == wrong.place.line
     assert fragment in problem.message
     assert problem.message.startswith("@each.host")
 
