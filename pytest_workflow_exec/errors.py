@@ -23,6 +23,7 @@ __all__ = [
     "ManualFailedError",
     "OutputError",
     "PausedError",
+    "PinError",
     "PolicyError",
     "PreflightError",
     "Problem",
@@ -78,6 +79,10 @@ class PolicyError(_ProblemsError):
 
 class PreflightError(_ProblemsError):
     """The run would not get through; found before its first step."""
+
+
+class PinError(WorkflowExecError):
+    """A pin can't be read, written or believed."""
 
 
 class InputError(WorkflowExecError):

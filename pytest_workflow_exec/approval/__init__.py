@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._ask import ask
+from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
 from ._manual import Attestation, ManualTask, attest
 from ._quorum import (
@@ -25,13 +26,14 @@ from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput,
 from ._screen import render
 from ._stored import StoredRequestError, request_of
 from ._terminal import terminal_problem
-from ._words import escape
+from ._words import escape, escape_line
 
 __all__ = [
     "Approved",
     "Attestation",
     "AuthorWords",
     "Channel",
+    "ConfirmationError",
     "Counted",
     "Covered",
     "Decision",
@@ -52,7 +54,9 @@ __all__ = [
     "ask",
     "ask_reason",
     "attest",
+    "confirm",
     "escape",
+    "escape_line",
     "quorum",
     "render",
     "request_of",

@@ -125,6 +125,17 @@ def _prune(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do not ask")
 
 
+def _trust(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group()
+    what.add_argument(
+        "--show", action="store_true", help="print the pin and what differs: exit 0 same, 3 none, 4 differs"
+    )
+    what.add_argument("--remove", action="store_true", help="remove the pin")
+    command.add_argument(
+        "--system", action="store_true", help="the machine's own pin in /etc/workflow-exec, which only root can change"
+    )
+
+
 def _export(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("--format", required=True, choices=FORMATS, help="what to write it as")
@@ -141,6 +152,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "approve": ("Show what a suspended run asks, and take the answer at this terminal.", _gate),
     "reject": ("Reject what a suspended run asks.", _reject),
     "note": ("Add a remark to a run's log.", _note),
+    "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

@@ -63,5 +63,6 @@ _COMMANDS = {
     "approve": "._decide",
     "reject": "._decide",
     "prune": "._prune",
+    "trust": "._trust",
 }
 """The module of each command; its function has the command's name."""

@@ -29,6 +29,7 @@ from ._lines import (
 )
 from ._log import EvidenceLog
 from ._names import LOG_NAME
+from ._pins import PinPlace, PinPlaces, find_pin, pin_places, read_pin, remove_pin, write_pin
 from ._read import open_log, read_log, whole_record
 from ._record import NO_HASH, Head, Record
 from ._recovery import Recovery, read_recovery
@@ -52,12 +53,15 @@ __all__ = [
     "Ledgers",
     "Line",
     "NotSameError",
+    "PinPlace",
+    "PinPlaces",
     "Record",
     "Recovery",
     "Seal",
     "create_run_directory",
     "digest_without_following",
     "filesystem_of",
+    "find_pin",
     "find_run",
     "is_remote",
     "is_sealed",
@@ -70,12 +74,15 @@ __all__ = [
     "new_run_id",
     "note_in_ledgers",
     "open_log",
+    "pin_places",
     "read_ledgers",
     "read_log",
+    "read_pin",
     "read_recovery",
     "read_seal",
     "record_of",
     "refuse_unkeepable",
+    "remove_pin",
     "resolve_blobs",
     "run_ids",
     "runs_directory",
@@ -83,4 +90,5 @@ __all__ = [
     "seems_cut",
     "state_directory",
     "whole_record",
+    "write_pin",
 ]

@@ -58,12 +58,13 @@ def private_directory(path: Path, *, parent: int, must_be_new: bool = False) -> 
         os.close(folder)
 
 
-def write_durably(path: Path, content: bytes, *, folder: int, synced: bool = True) -> None:
+def write_durably(path: Path, content: bytes, *, folder: int, synced: bool = True, mode: int = 0o600) -> None:
     """Write a whole file, so that it is either there with all its content or not there, also after a power cut.
 
     Args:
         folder: A descriptor of the folder that holds it.
         synced: Whether a power cut counts.
+        mode: Who may read it, whatever the umask.
 
     Raises:
         OSError: It can't be written.
@@ -73,7 +74,7 @@ def write_durably(path: Path, content: bytes, *, folder: int, synced: bool = Tru
         os.unlink(temporary, dir_fd=folder)
     file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
     try:
-        os.fchmod(file, 0o600)
+        os.fchmod(file, mode)
         write_all(file, content)
         if synced:
             os.fsync(file)

@@ -14,6 +14,7 @@ from pytest_workflow_exec.definition import Inputs, resolve_inputs
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
     LockHeldError,
+    PinError,
     PolicyError,
     PreflightError,
     Problem,
@@ -28,6 +29,7 @@ from pytest_workflow_exec.run import (
     Run,
     RunLock,
     RunSettings,
+    demanded_pin,
     group_of,
     known_values,
     preflight,
@@ -35,7 +37,7 @@ from pytest_workflow_exec.run import (
     steps_until,
 )
 from pytest_workflow_exec.sandbox import Policy, compile_policy
-from pytest_workflow_exec.settings import Durability, Filesystem, PolicySettings, load_settings
+from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
@@ -214,10 +216,19 @@ class _Preparation:
         try:
             loaded = load_settings(self.workflow.root)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
-            return settings, compile_policy(settings, workflow=self.workflow.name, environment=os.environ)
+            return settings, compile_policy(
+                settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
+            )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
             return None, None
+
+    def _find_pin(self, settings: PolicySettings) -> Pin | None:
+        try:
+            return demanded_pin(self.workflow, settings.trusted)
+        except PinError as error:
+            self.problems.append(Problem(message=str(error)))
+            return None
 
     def _find_earlier(self, *, only: bool) -> Onward | None:
         try:

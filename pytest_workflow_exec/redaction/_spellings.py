@@ -9,6 +9,7 @@ from collections.abc import Iterator
 MIN_SECRET_BYTES = 8
 """A shorter value would be found by chance in ordinary text; it is not masked."""
 
+_LAST_ASCII, _LAST_BYTE = 0x7F, 0xFF
 _BETWEEN_BYTES = r"[ :,-]{0,2}(?:0x|\\x)?"
 _CONTROLS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
 _BACKSLASHES = re.compile(r"\\+|[^\\]", re.DOTALL)
@@ -77,11 +78,11 @@ def _character(character: str) -> Iterator[str]:
         rf"\\{{1,3}}u{_hex_digits(high)}{_hex_digits(low)}" for high, low in zip(units[::2], units[1::2], strict=True)
     )
     yield "".join(rf"\\{{1,3}}x{_hex_digits(byte)}" for byte in raw)
-    if code > 0x7F:
-        yield rf"\\{{1,3}}x{_hex_digits(code)}" if code <= 0xFF else rf"\\{{1,3}}U{_digits(f'{code:08x}')}"
+    if code > _LAST_ASCII:
+        yield rf"\\{{1,3}}x{_hex_digits(code)}" if code <= _LAST_BYTE else rf"\\{{1,3}}U{_digits(f'{code:08x}')}"
     if character in _CONTROLS:
         yield rf"\\{{1,3}}{_CONTROLS[character]}"
-    elif code <= 0x7F and not character.isalnum():
+    elif code <= _LAST_ASCII and not character.isalnum():
         yield rf"\\{{1,3}}{re.escape(character)}"
     if character == " ":
         yield r"\+"

@@ -11,6 +11,7 @@ from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
+from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
 from pytest_workflow_exec.run._repository import repository_facts
@@ -44,6 +45,7 @@ __all__ = [
     "WorkflowHandle",
     "admit",
     "apply",
+    "demanded_pin",
     "fold",
     "gates_of",
     "group_of",

@@ -14,6 +14,7 @@ from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._gate import does
 from pytest_workflow_exec.run._gatekeeper import Approver, decided
 from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy
@@ -72,6 +73,8 @@ def _request(
         dirty=repository.dirty,
         changes=repository.changes,
         policy_digest=policy.digest,
+        pin=pin_text(policy),
+        signers=signers_text(policy),
         level=policy.level,
         carried=tuple(resumption.carried),
         evidence_seq=head.seq,

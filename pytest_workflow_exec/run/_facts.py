@@ -12,6 +12,7 @@ from importlib import metadata
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import filesystem_of
 from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import Repository
 from pytest_workflow_exec.sandbox import Policy
 from pytest_workflow_exec.settings import Durability
@@ -67,7 +68,12 @@ def run_facts(
         "plan_digest": workflow.digest,
         "inputs": dict(inputs),
         "given": dict(given),
-        "policy": {"digest": policy.digest, "sandbox": policy.level, "pin": "unpinned"},
+        "policy": {
+            "digest": policy.digest,
+            "sandbox": policy.level,
+            "pin": pin_text(policy),
+            "signers": signers_text(policy),
+        },
         "level": policy.level,
         "repository": repository.to_data(),
         "starter": starter(),

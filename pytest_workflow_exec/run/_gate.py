@@ -24,6 +24,7 @@ from pytest_workflow_exec.model import (
     Workflow,
 )
 from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._values import StepOutputs, Values
@@ -96,8 +97,8 @@ def build_request(
         dirty=repository.dirty,
         changes=repository.changes,
         policy_digest=policy.digest,
-        pin="unpinned",
-        signers="none yet",
+        pin=pin_text(policy),
+        signers=signers_text(policy),
         level=policy.level,
         carried=carried,
         evidence_seq=head.seq,

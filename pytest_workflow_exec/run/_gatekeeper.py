@@ -13,6 +13,7 @@ from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
 from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._pin import changed_trust
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
@@ -122,7 +123,7 @@ class Gatekeeper:
     def _use_first(self, approval: Approval, step: Step) -> None:
         approved = approval.request
         now = self._request(self._workflow.step(approved.step), attempt=approved.attempt, words="")
-        if changed := changed_facts(approved, now):
+        if changed := [*changed_facts(approved, now), *changed_trust(self._workflow, self._policy)]:
             raise ApprovalLapsedError(gate=approved.step, changed=changed)
         self._journal.record(
             events.gate_used(approved.step, attempt=approval.attempt, digest=approval.digest, used_by=step.id)

@@ -6,12 +6,12 @@ import difflib
 import os.path
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.settings import Carry, PolicySettings, RuleSettings
+from pytest_workflow_exec.settings import Carry, Pin, PolicySettings, RuleSettings, SignersFile, Trusted
 
 from ._argv import checked_argv, shown_argv
 from ._loose import loose_problem
@@ -37,6 +37,24 @@ class Policy:
     """Whether a resumed run may carry steps."""
     level: Literal["none"]
     """The kernel confinement that commands run under."""
+    approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Groups of principals by name."""
+    refuse_reachable_keys: bool = False
+    """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    trusted: Trusted = field(default_factory=Trusted)
+    """The policy as the project states it, with the lists of keys."""
+    pin: Pin | None = None
+    """What holds `trusted` outside the project; None if nothing does."""
+
+    @property
+    def signers(self) -> SignersFile | None:
+        """Whose signatures count; None if nobody's do."""
+        return self.trusted.signers
+
+    @property
+    def revoked(self) -> SignersFile | None:
+        """The keys that count no more; None if there is no list of them."""
+        return self.trusted.revoked
 
     def judge(self, argv: Sequence[str], *, inputs: Mapping[str, str]) -> Rule:
         """Return the rule that allows a command: of those that do, the one that leaves the least open.
@@ -79,12 +97,15 @@ class Policy:
         return possible[0] if len(possible) == 1 else None
 
 
-def compile_policy(settings: PolicySettings, *, workflow: str, environment: Mapping[str, str]) -> Policy:
+def compile_policy(
+    settings: PolicySettings, *, workflow: str, environment: Mapping[str, str], pin: Pin | None = None
+) -> Policy:
     """Return the policy that the project's settings make for one workflow.
 
     Args:
         workflow: The workflow's name; rules of other workflows' tables are left out.
         environment: The engine's environment, in which a rule with `home` needs a home folder.
+        pin: What was found to hold the settings outside the project.
 
     Raises:
         PolicyError: Something in it can't be used; holds every problem at once.
@@ -95,7 +116,17 @@ def compile_policy(settings: PolicySettings, *, workflow: str, environment: Mapp
     rules = tuple(rule for table in tables for rule in _compiled(table, path, problems))
     if problems:
         raise PolicyError([Problem(message=f"policy: {problem}") for problem in problems])
-    return Policy(rules=rules, path=path, digest=settings.digest, carry=settings.carry, level="none")
+    return Policy(
+        rules=rules,
+        path=path,
+        digest=settings.digest,
+        carry=settings.carry,
+        level="none",
+        approvers=settings.approvers,
+        refuse_reachable_keys=settings.refuse_reachable_keys,
+        trusted=settings.trusted,
+        pin=pin,
+    )
 
 
 def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, str]) -> Rule | None:

@@ -3,8 +3,19 @@
 pydantic reads, frozen dataclasses travel. No option and no environment variable changes anything here.
 """
 
+from ._pin import Pin, differences, parse_pin, pin_content, spelled
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
-from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings
+from ._values import (
+    Carry,
+    Durability,
+    Filesystem,
+    PolicySettings,
+    RuleSettings,
+    SandboxMode,
+    Settings,
+    SignersFile,
+    Trusted,
+)
 
 __all__ = [
     "OWN_FILE",
@@ -12,11 +23,18 @@ __all__ = [
     "Carry",
     "Durability",
     "Filesystem",
+    "Pin",
     "PolicySettings",
     "RuleSettings",
     "SandboxMode",
     "Settings",
+    "SignersFile",
+    "Trusted",
+    "differences",
     "find_project",
     "load_file",
     "load_settings",
+    "parse_pin",
+    "pin_content",
+    "spelled",
 ]

@@ -13,8 +13,9 @@ from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import SettingsError
 
+from ._approvers import Group, Principals
 from ._problems import Detail, Source
-from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings
+from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings, Trusted
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _MAX_RETENTION_S = parse_duration("36500d")
@@ -58,6 +59,10 @@ class _Policy(_WorkflowPolicy):
     network: list[_Text] = []
     workflows: dict[str, _WorkflowPolicy] = {}
     carry: Carry = "any"
+    approvers: dict[Group, Principals] = {}
+    signers: _Text | None = None
+    revoked: _Text | None = None
+    refuse_reachable_keys: bool = False
 
 
 class _File(_Strict):
@@ -94,13 +99,17 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json]) -> PolicySettings:
+    stated = canonical_json(table.get("policy", {}))
     return PolicySettings(
         rules=_rules(policy, policy),
         path=tuple(policy.path),
         sandbox=policy.sandbox,
         workflow_rules={name: _rules(own, policy) for name, own in policy.workflows.items()},
         carry=policy.carry,
-        digest=digest_of(json.loads(canonical_json(table.get("policy", {})))),
+        approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
+        refuse_reachable_keys=policy.refuse_reachable_keys,
+        trusted=Trusted(policy=stated),
+        digest=digest_of(json.loads(stated)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TypedDict, get_args
 
 from pytest_workflow_exec.errors import Problem
 
+from ._approvers import NOT_UNIQUE
 from ._toml import line_of
 from ._values import Carry, Durability, Filesystem, SandboxMode
 
@@ -23,7 +24,6 @@ LATER = {
     "arguments": "rules by program",
     "allow": "examples of a rule",
     "refuse": "examples of a rule",
-    "approvers": "groups of approvers",
     "verify": "rights of verify steps",
     "python_processes": "the watch on Python steps",
 }
@@ -48,6 +48,10 @@ _EXPECTED = {
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
+    "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
+    "signers": 'the path of a file in the project, such as "workflow-signers"',
+    "revoked": 'the path of a file in the project, such as "workflow-revoked"',
+    "refuse_reachable_keys": "true or false",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _KINDS: Mapping[type, str] = {
@@ -106,9 +110,24 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
         return f"{where} is missing: it must be {_EXPECTED[key].format(table=prefix)}"
     if detail["type"] == "string_too_short":
         return f"{where} must not be empty"
+    if place[:2] == ("policy", "approvers") and len(place) > 2:  # noqa: PLR2004  # within a group
+        return _about_group(detail, place, where)
     if detail["type"] in ("greater_than_equal", "less_than_equal"):
         return f"{where} must be {_EXPECTED[key]}, not {detail['input']}"
     return f"{where} must be {_expected(place, key).format(table=prefix)}, not {_found(detail['input'])}"
+
+
+def _about_group(detail: Detail, place: Sequence[str | int], where: str) -> str:
+    if place[-1] == "[key]":
+        return f"{_spelled(place[:-1])}: a group's name is letters, digits, '-' and '_'"
+    if detail["type"] == "too_short":
+        return f"{where} must not be empty: a group of nobody can approve nothing"
+    if detail["type"] == NOT_UNIQUE:
+        return f"{where} names one principal twice"
+    if detail["type"] == "string_pattern_mismatch":
+        return f'{where} must be one principal, such as "alice@example.org", without spaces, quotes and patterns'
+    example = "a list of principals" if isinstance(place[-1], str) else "a text"
+    return f'{where} must be {example}, such as "alice@example.org", not {_found(detail["input"])}'
 
 
 def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:

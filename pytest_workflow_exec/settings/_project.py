@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import Problem, SettingsError
 
+from ._signers import with_signers
 from ._toml import TomlError, parse
 from ._values import Settings
 
@@ -30,11 +31,15 @@ def find_project(start: Path) -> Path | None:
 
 
 def load_settings(root: Path) -> Settings:
-    """Return the configuration of the project at `root`.
+    """Return the configuration of the project at `root`, with the lists of keys that it names.
 
     Raises:
         SettingsError: It can't be read, is written in two places, or holds a key that does not exist.
     """
+    return with_signers(_configured(root))
+
+
+def _configured(root: Path) -> Settings:
     own, shared = root / OWN_FILE, root / SHARED_FILE
     shared_table = _table_of(shared)
     if _is_file(own):

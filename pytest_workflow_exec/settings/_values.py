@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.digests import digest_of, digest_of_bytes
 
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
@@ -33,6 +33,32 @@ class RuleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignersFile:
+    """A list of keys in the project, as it was when the configuration was read."""
+
+    path: str
+    """From the project's root."""
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its content, in hex."""
+        return digest_of_bytes(self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """What nobody may loosen unseen: the policy, and the keys that count. A pin holds a copy of it."""
+
+    policy: str = "{}"
+    """The whole policy table as canonical JSON."""
+    signers: SignersFile | None = None
+    """Whose signatures count: an allowed signers file of OpenSSH."""
+    revoked: SignersFile | None = None
+    """The keys that count no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """What commands the project allows, as written."""
 
@@ -43,6 +69,11 @@ class PolicySettings:
     workflow_rules: Mapping[str, tuple[RuleSettings, ...]] = field(default_factory=dict)
     """Further rules by workflow name; they allow nothing in any other workflow."""
     carry: Carry = "any"
+    approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Groups of principals by name."""
+    refuse_reachable_keys: bool = False
+    """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over the whole policy table, in hex."""
 

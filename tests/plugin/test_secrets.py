@@ -7,8 +7,8 @@ import inspect
 from tests.plugin.conftest import Project
 from tests.redaction import _encodings
 
-_SECRET = 's3cr"t/Value+x?y&z \u00e4!'
-_POLICY_SECRET = "policy-secret-4711"
+_SECRET = 's3cr"t/Value+x?y&z \u00e4!'  # noqa: S105  # made up
+_POLICY_SECRET = "policy-secret-4711"  # noqa: S105  # made up
 
 _WORKFLOW = """
 import sys
@@ -78,7 +78,9 @@ def test_a_run_shows_no_secret(project: Project) -> None:
         "returned": "passed", "printed": "passed", "raised": "failed", "raised_long": "failed"
     }, ended.text  # fmt: skip
     folder = project.root / ".workflow-exec"
-    written = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts}
+    written = {
+        str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts
+    }
     written |= {"terminal": ended.text.encode(), "junit": (project.root / "junit.xml").read_bytes()}
     for secret in (_SECRET, _POLICY_SECRET):
         for name, spell in _encodings.ALL.items():

@@ -14,7 +14,7 @@ from pytest_workflow_exec.redaction import MIN_SECRET_BYTES, Redactor, holds_mas
 from ._encodings import ALL, WHOLE, readings
 
 # Of characters that give every kind of escape, and of any.
-_SIGNS = st.text(alphabet='ab"\\/+%&=?\'<>-_ é\u00ff€\U0001f600', min_size=8, max_size=40)
+_SIGNS = st.text(alphabet="ab\"\\/+%&=?'<>-_ é\u00ff€\U0001f600", min_size=8, max_size=40)
 _ANY = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=8, max_size=60)
 _TOKENS = st.text(alphabet=string.ascii_letters + string.digits + "-_=+/.", min_size=8, max_size=80)
 SECRETS = st.one_of(_TOKENS, _SIGNS, _ANY)
@@ -22,7 +22,9 @@ SECRETS = st.one_of(_TOKENS, _SIGNS, _ANY)
 
 @pytest.mark.parametrize("encoding", ALL)
 @settings(max_examples=60, deadline=None)
-@given(secret=SECRETS, before=st.sampled_from(["", "token=", "{", "\n", "E   "]), after=st.sampled_from(["", "&b", "}\n"]))
+@given(
+    secret=SECRETS, before=st.sampled_from(["", "token=", "{", "\n", "E   "]), after=st.sampled_from(["", "&b", "}\n"])
+)
 def test_no_encoding_of_a_known_secret_survives(encoding: str, secret: str, before: str, after: str) -> None:
     """However a secret is written, a mask stands where it was, and it can't be read out of what is left."""
     # Where lines are joined again, white space may be lost; what is left of the secret must be enough to be known.
@@ -74,7 +76,9 @@ def test_a_secret_that_is_learned_later_is_masked_from_then_on() -> None:
 
 
 @pytest.mark.parametrize("filler", [" ", "\\", "\n", "+", " \\", "%20", "\\n", "a", "E \n", "\\u"])
-@pytest.mark.parametrize("secret", [" \\" * 20 + "x" * 10, " " * 20, "\\" * 20 + "\n" * 10, "a a a a a a a a a", "%" * 20])
+@pytest.mark.parametrize(
+    "secret", [" \\" * 20 + "x" * 10, " " * 20, "\\" * 20 + "\n" * 10, "a a a a a a a a a", "%" * 20]
+)
 def test_no_text_keeps_the_search_busy(secret: str, filler: str) -> None:
     """Secrets and texts of repeated signs are gone through once: a search that tried combinations would never end."""
     text = filler * 20_000 + "!"
