@@ -12,6 +12,7 @@ from ._decorators import (
     step,
 )
 from ._each import each
+from ._json_paths import JsonPathError, parse_json_path
 from ._known import Given
 from ._names import is_fragment, is_workflow_file
 from ._options import EachOptions, GateOptions, StepOptions, each_of
@@ -20,6 +21,7 @@ from ._python_steps import DeclaredFunction
 from ._python_workflow import python_workflow
 from ._resolve import Inputs, resolve_inputs
 from ._source_checks import check_python_source
+from ._values import ValueProblemError, value_of_type
 from ._yaml_workflow import read_yaml_workflow
 
 __all__ = [
@@ -31,7 +33,9 @@ __all__ = [
     "GateOptions",
     "Given",
     "Inputs",
+    "JsonPathError",
     "StepOptions",
+    "ValueProblemError",
     "Workflow",
     "WorkflowDeclaration",
     "activate",
@@ -44,6 +48,7 @@ __all__ = [
     "is_fragment",
     "is_workflow_file",
     "options_of",
+    "parse_json_path",
     "plugin_active",
     "python_workflow",
     "read_yaml_workflow",
@@ -51,4 +56,5 @@ __all__ = [
     "return_annotation",
     "step",
     "track",
+    "value_of_type",
 ]

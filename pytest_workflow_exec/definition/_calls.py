@@ -25,7 +25,7 @@ class _CallError(ValueError):
 
 def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Call | None:
     """Return the call of a `call:` step, or None after adding why there is none."""
-    arguments = {name: _argument(value, (*where, "with", name), texts) for name, value in model.with_.items()}
+    arguments = {name: read_argument(value, (*where, "with", name), texts) for name, value in model.with_.items()}
     place = (*where, "function")
     try:
         path, name, source = _target(model.function, files)
@@ -111,10 +111,11 @@ def _fixtures(function: FunctionNode) -> list[str]:
     return [parameter.arg for parameter in [*required, *keywords]]
 
 
-def _argument(value: object, where: Where, texts: Texts) -> ArgumentValue:
+def read_argument(value: object, where: Where, texts: Texts) -> ArgumentValue:
+    """Return a value of the author's that keeps its type, after adding what is wrong with it."""
     if isinstance(value, dict):
-        return {name: _argument(item, (*where, name), texts) for name, item in value.items()}
+        return {name: read_argument(item, (*where, name), texts) for name, item in value.items()}
     if isinstance(value, list):
-        return tuple(_argument(item, (*where, index), texts) for index, item in enumerate(value))
+        return tuple(read_argument(item, (*where, index), texts) for index, item in enumerate(value))
     scalar = typed_scalar(value if isinstance(value, str) else str(value), where, texts.problems)
     return texts.template(scalar, where) if isinstance(scalar, str) else scalar

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import cast
 
-from pytest_workflow_exec.model import Command, Expectation, Matcher, MatchOperator, OutputRule, Template
+from pytest_workflow_exec.model import (
+    Command,
+    Expectation,
+    Matcher,
+    MatchOperator,
+    Template,
+    variable_problem,
+)
 
-from ._names import quoted, value_name_problem
+from ._defaults import place_of
+from ._json_expectations import read_json_expectation
+from ._names import quoted
+from ._outputs import read_outputs
 from ._problems import Where
 from ._regexes import RegexError, compile_template
 from ._schema import EqualsModel, ExpectModel, MatchModel, OutputModel, StepModel
@@ -25,14 +35,39 @@ _EXIT_OPERATORS = ("equals", "in", "not", *_ORDER)
 
 def read_command(step: StepModel, where: Where, texts: Texts) -> Command:
     """Return the command of a `run:` step."""
-    argv = tuple(texts.template(text, (*where, "run", index)) for index, text in enumerate(step.run or ()))
+    argv = tuple(
+        texts.template(text, (*where, "run", index), whole=index > 0) for index, text in enumerate(step.run or ())
+    )
     if argv and not argv[0].text:
         texts.problems.at((*where, "run", 0), "the name of the program is empty")
     return Command(
         argv=argv,
+        cwd=_cwd(step.cwd, place_of((*where, "cwd"), texts.problems), texts),
+        env=_env(step.env or {}, (*where, "env"), texts.with_secrets()),
+        stdin=None if step.stdin is None else texts.with_secrets().template(step.stdin, (*where, "stdin")),
         expect=read_expectation(step.expect or ExpectModel(), (*where, "expect"), texts),
-        outputs=_outputs(step.outputs or {}, (*where, "outputs"), texts),
+        outputs=read_outputs(step.outputs or {}, (*where, "outputs"), texts),
     )
+
+
+def _cwd(text: str | None, where: Where, texts: Texts) -> Template | None:
+    if text is None:
+        return None
+    path = PurePosixPath(text)
+    if not text or path.is_absolute() or ".." in path.parts:
+        texts.problems.at(where, "must be a folder of the project, from its root and without '..'")
+    return texts.template(text, where)
+
+
+def _env(variables: Mapping[str, str], where: Where, texts: Texts) -> Mapping[str, Template]:
+    read: dict[str, Template] = {}
+    for name, text in variables.items():
+        place = place_of((*where, name), texts.problems)
+        problem = variable_problem(name)
+        if problem is not None:
+            texts.problems.at_key(place, problem)
+        read[name] = texts.template(text, place)
+    return MappingProxyType(read)
 
 
 def command_keys(step: StepModel) -> Keys:
@@ -58,6 +93,7 @@ def read_expectation(model: ExpectModel, where: Where, texts: Texts) -> Expectat
         exit=tuple(_matchers(model.exit, (*where, "exit"), texts)),
         stdout=tuple(_matchers(model.stdout, (*where, "stdout"), texts)),
         stderr=tuple(_matchers(model.stderr, (*where, "stderr"), texts)),
+        json=() if model.json_ is None else read_json_expectation(model.json_, (*where, "json"), texts),
     )
 
 
@@ -108,48 +144,3 @@ def _check_regex(template: Template, where: Where, texts: Texts) -> None:
         compile_template(template)
     except RegexError as error:
         texts.problems.at(where, str(error))
-
-
-def _outputs(models: Mapping[str, OutputModel], where: Where, texts: Texts) -> tuple[OutputRule, ...]:
-    rules: list[OutputRule] = []
-    for name, model in models.items():
-        place = (*where, name)
-        problem = value_name_problem(name)
-        if name in COMMAND_KEYS:
-            problem = f"every command has a value {quoted(name)} already; choose another name"
-        if problem is not None:
-            texts.problems.at_key(place, problem)
-            continue
-        rule = _output(name, model, place, texts)
-        if rule is not None and model.default is not None:
-            rule = replace(rule, default=texts.template(model.default, (*place, "default")))
-        rules += [] if rule is None else [rule]
-    return tuple(rules)
-
-
-def _output(name: str, model: OutputModel, where: Where, texts: Texts) -> OutputRule | None:
-    if (model.stdout is None) == (model.glob is None):
-        texts.problems.at(where, "an output is read from exactly one of stdout, glob")
-        return None
-    if model.glob is not None:
-        return _glob(name, model, model.glob, where, texts)
-    for key in ("count", "type"):
-        if key in model.model_fields_set:
-            texts.problems.at_key((*where, key), f"{key} belongs to a glob, not to stdout")
-    template = texts.template(model.stdout or "", (*where, "stdout"))
-    _check_regex(template, (*where, "stdout"), texts)
-    return OutputRule(name=name, kind="stdout", pattern=template)
-
-
-def _glob(name: str, model: OutputModel, pattern: str, where: Where, texts: Texts) -> OutputRule:
-    template = texts.template(pattern, (*where, "glob"))
-    path = PurePosixPath(pattern)
-    if not path.parts or path.is_absolute() or ".." in path.parts:
-        texts.problems.at((*where, "glob"), "must be a path pattern inside the project, from its root and without '..'")
-    if model.count == 0:
-        texts.problems.at((*where, "count"), "must be at least 1")
-    if model.type == "file" and model.count not in (None, 1):
-        texts.problems.at((*where, "count"), f"type: file is one file; {model.count} files are a type: list")
-    as_list = model.type == "list" or model.count not in (None, 1)
-    count = model.count if model.count is not None or as_list else 1
-    return OutputRule(name=name, kind="glob", pattern=template, count=count, as_list=as_list)

@@ -30,7 +30,7 @@ from ._options import (
 F = TypeVar("F", bound=Callable[..., object])
 
 _ATTRIBUTE = "__workflow_exec__"
-_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency")
+_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults")
 
 
 def activate() -> None:
@@ -66,6 +66,8 @@ class Workflow:
     vars: Mapping[str, object]
     concurrency: str | None
     """The group of workflows of which one at a time may run in the project; may name inputs and variables."""
+    defaults: Mapping[str, object] | None
+    """`timeout`, `idempotent` and `max_age` of its steps, where they do not say them."""
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class Workflow:
         inputs: Mapping[str, object] | None = None,
         vars: Mapping[str, object] | None = None,  # noqa: A002 - the key's name in YAML
         concurrency: str | None = None,
+        defaults: Mapping[str, object] | None = None,
         **unknown: object,
     ) -> None:
         """Declare the workflow of this file; its values are checked when the file is collected.
@@ -94,6 +97,7 @@ class Workflow:
         for field, value in values.items():
             object.__setattr__(self, field, {} if value is None and field != "name" else value)
         object.__setattr__(self, "concurrency", concurrency)
+        object.__setattr__(self, "defaults", defaults)
 
 
 WorkflowDeclaration = Workflow
@@ -111,6 +115,7 @@ def step(
     always: bool = False,
     idempotent: bool = False,
     max_age: str | None = None,
+    evidence: Sequence[str] = (),
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
@@ -120,7 +125,7 @@ def step(function: object = None, /, **options: object) -> object:
         options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt; `when`, a condition
             without which the step does not apply; `always=True` for a step that runs last, whatever became of the
             others; `idempotent=True` for a step that may run a second time unasked; `max_age`, such as `7d`, after
-            which a resumed run does not carry it.
+            which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue
+from pytest_workflow_exec.model import VARIABLE_NAME, DefaultFrom, InputSpec, InputValue
 
 from ._names import quoted, suggestion, value_name_problem
 from ._problems import Problems, Where
 from ._regexes import RegexError, compile_regex
-from ._schema import DefaultModel, InputModel
+from ._schema import DefaultEnvModel, DefaultModel, InputModel
+from ._templates import SECRET
 from ._validation import validated
 from ._values import ValueProblemError, read_value
 
@@ -18,7 +20,8 @@ _FILE_KINDS = (".json", ".toml", ".yaml", ".yml")
 _PATTERN_TYPES = ("string", "path", "file")
 
 InputGroups = Mapping[str, "frozenset[str] | None"]
-"""Each declared input with the named groups of its pattern; None if its declaration has a problem."""
+"""Each declared input with the named groups of its pattern, `SECRET` for a secret; None if its declaration has a problem.
+"""
 
 
 def read_inputs(declared: Mapping[str, object], problems: Problems) -> tuple[tuple[InputSpec, ...], InputGroups]:
@@ -33,6 +36,8 @@ def read_inputs(declared: Mapping[str, object], problems: Problems) -> tuple[tup
 
 
 def _groups(spec: InputSpec) -> frozenset[str]:
+    if spec.type == "secret":
+        return SECRET
     return frozenset() if spec.pattern is None else frozenset(compile_regex(spec.pattern).groupindex)
 
 
@@ -53,22 +58,26 @@ def _input(name: str, data: object, problems: Problems) -> InputSpec | None:
         values=tuple(model.values or ()),
         location=problems.key_location(where),
     )
+    if spec.type == "secret":
+        return _secret(spec, model, where, problems)
     if "default" not in model.model_fields_set:
         return spec
     default = _default(spec, model.default, (*where, "default"), problems)
-    return None if default is None else _with_default(spec, default)
+    return None if default is None else replace(spec, default=default)
 
 
-def _with_default(spec: InputSpec, default: InputValue | DefaultFrom) -> InputSpec:
-    return InputSpec(
-        name=spec.name,
-        type=spec.type,
-        description=spec.description,
-        pattern=spec.pattern,
-        values=spec.values,
-        default=default,
-        location=spec.location,
-    )
+def _secret(spec: InputSpec, model: InputModel, where: Where, problems: Problems) -> InputSpec | None:
+    place = (*where, "default")
+    if "default" not in model.model_fields_set:
+        return replace(spec, variable=spec.name.upper().replace("-", "_"))
+    if not isinstance(model.default, Mapping):
+        problems.at(place, "a secret has no value in a file; write {env: NAME}, the variable that holds it")
+        return None
+    source = validated(DefaultEnvModel, model.default, place, problems)
+    if source is not None and VARIABLE_NAME.fullmatch(source.env) is None:
+        problems.at((*place, "env"), f"{quoted(source.env)} is no variable's name")
+        return None
+    return None if source is None else replace(spec, variable=source.env)
 
 
 def _is_consistent(model: InputModel, where: Where, problems: Problems) -> bool:

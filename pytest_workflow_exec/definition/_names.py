@@ -17,17 +17,15 @@ _STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
-WORKFLOW_LATER = frozenset({"defaults", "policy", "outputs"})
+WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
     "finally", "include", "with", "steps", "poll", "ai", "execute",
-    "session", "check", "evidence", "cwd", "env", "stdin", "retry", "defaults", "concurrency",
+    "session", "check", "retry", "defaults", "concurrency",
     "policy", "undoes", "waive", "form",
 })  # fmt: skip
 GATE_LATER = frozenset({
     "approvers", "required", "min_wait", "form", "veto",
 })  # fmt: skip
-OUTPUT_LATER = frozenset({"json"})
-EXPECT_LATER = frozenset({"json"})
 INPUT_LATER = frozenset({"optional", "required"})
 VERIFY_LATER = frozenset({"env", "args"})
 

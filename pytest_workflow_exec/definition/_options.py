@@ -44,7 +44,7 @@ class Place:
         return self.code.co_firstlineno
 
 
-_STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age")
+_STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age", "evidence")
 _EACH_KEYWORDS = ("foreach", "allow_empty")
 _GATE_KEYWORDS = (
     "question",
@@ -69,8 +69,10 @@ class StepOptions:
     timeout_s: float | None = None
     when: str | None = None
     always: bool = False
-    idempotent: bool = False
+    idempotent: bool | None = None
+    """None: it does not say."""
     max_age_s: float | None = None
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +124,9 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         timeout_s=_duration("@step", options, "timeout", place),
         when=_text("@step", options, "when", place),
         always=_flag("@step", options, "always", place),
-        idempotent=_flag("@step", options, "idempotent", place),
+        idempotent=_flag("@step", options, "idempotent", place) if "idempotent" in options else None,
         max_age_s=_duration("@step", options, "max_age", place),
+        evidence=_lines("@step", options, "evidence", place),
     )
 
 

@@ -48,6 +48,10 @@ class Problems:
         """Return a collector for one function of a Python file: the same list, another place."""
         return Problems(self._path, fallback=mark, found=self._found)
 
+    def knows(self, where: Where) -> bool:
+        """Return whether a value stands there in the file."""
+        return where in (self._values or {})
+
     def at(self, where: Where, message: str) -> None:
         """Add what is wrong with the value there."""
         self._add(self._mark(where), self._named(where, message))

@@ -11,6 +11,7 @@ from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.model import CaseValue, Function, Gate, Step, StepId, Template, When
 
 from ._cases import as_case
+from ._defaults import NO_DEFAULTS
 from ._gates import read_show
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import GateOptions, StepOptions
@@ -20,6 +21,7 @@ from ._python_source import (
     mark_of,
     segment,
 )
+from ._schema import DefaultsModel
 from ._sources import with_digest
 from ._steps import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S, OUTCOME_ONLY
 from ._templates import Conditional, Keys, Scope
@@ -70,6 +72,7 @@ class FunctionReader:
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     ids: frozenset[str]
+    defaults: DefaultsModel = NO_DEFAULTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
     if line_problem is not None:
         problems.at((), f"the name of step {quoted(function.name)} {line_problem}")
     marks = function.marks
+    said = marks if isinstance(marks, StepOptions) else StepOptions()
     when = read_when(None if marks is None else marks.when, (), _texts(reader, function, problems, seen, None))
     texts = _texts(reader, function, problems, seen, when)
     step = Step(
@@ -144,15 +148,20 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         location=problems.location(()),
         digest="",
         description=description,
-        timeout_s=marks.timeout_s if isinstance(marks, StepOptions) else None,
+        timeout_s=None if isinstance(marks, GateOptions) else said.timeout_s or reader.defaults.timeout,
         when=when,
         always=isinstance(marks, StepOptions) and marks.always,
-        idempotent=isinstance(marks, StepOptions) and marks.idempotent,
-        max_age_s=marks.max_age_s if isinstance(marks, StepOptions) else None,
+        idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
+        max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
+        evidence=said.evidence,
     )
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
     return with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
+
+
+def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
+    return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
 
 
 def _node_of(reader: FunctionReader, function: DeclaredFunction) -> FunctionNode | None:

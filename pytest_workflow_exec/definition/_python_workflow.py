@@ -12,6 +12,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import InputValue, Workflow
 
 from ._decorators import WorkflowDeclaration
+from ._defaults import read_python_defaults
 from ._inputs import read_inputs
 from ._names import quoted
 from ._problems import Problems
@@ -70,6 +71,7 @@ def python_workflow(
         shared=_shared(source, tree, nodes, functions),
         inputs=groups,
         variables=variables,
+        defaults=read_python_defaults(declaration.defaults, problems),
         ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
     )
     _check_collected(tree, functions, problems)
@@ -110,6 +112,7 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "inputs": declaration.inputs,
         "vars": declaration.vars,
         "concurrency": declaration.concurrency,
+        "defaults": declaration.defaults,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 

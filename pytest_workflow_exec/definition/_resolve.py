@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_workflow_exec.errors import DefinitionError, PreflightError, Problem
 from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue, Workflow
+from pytest_workflow_exec.redaction import MIN_SECRET_BYTES
 
 from ._names import quoted, suggestion
 from ._values import ValueProblemError, check_inside, groups_of, read_value, value_text
@@ -22,6 +23,19 @@ else:
     import tomli as tomllib
 
 
+SECRET_WORD = "secret"  # noqa: S105 - the word that stands for one
+"""What stands for a secret's value wherever inputs are shown, compared or kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """The value of a secret input."""
+
+    variable: str
+    """The environment variable that holds it."""
+    value: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """The inputs of one run."""
@@ -29,6 +43,8 @@ class Inputs:
     values: Mapping[str, InputValue]
     groups: Mapping[str, Mapping[str, str]]
     """The named groups of each input's pattern."""
+    secrets: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    """The secret inputs; in `values` the word `secret` stands for each of them."""
 
     def text(self, path: tuple[str, ...]) -> str:
         """Return what stands for an `inputs` reference in a text.
@@ -45,12 +61,15 @@ class Inputs:
         return self.groups[name][group]
 
 
-def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
+def resolve_inputs(
+    workflow: Workflow, given: Mapping[str, str], *, environment: Mapping[str, str] = MappingProxyType({})
+) -> Inputs:
     """Return the value of every input.
 
     Args:
         workflow: The workflow that declares them.
         given: Texts by input name, from the command line; they go before defaults.
+        environment: Where secrets are.
 
     Raises:
         PreflightError: An input has no value or one that is not allowed, or a name is not declared; all of them.
@@ -58,15 +77,34 @@ def resolve_inputs(workflow: Workflow, given: Mapping[str, str]) -> Inputs:
     problems = [_undeclared(workflow, name) for name in given if name not in {spec.name for spec in workflow.inputs}]
     values: dict[str, InputValue] = {}
     groups: dict[str, Mapping[str, str]] = {}
+    secrets: dict[str, Secret] = {}
     for spec in workflow.inputs:
         try:
+            if spec.type == "secret":
+                values[spec.name], secrets[spec.name] = SECRET_WORD, _secret(spec, given, environment)
+                continue
             values[spec.name] = value = input_value(workflow.root, spec, given)
             groups[spec.name] = MappingProxyType(dict(groups_of(spec, value)))
         except ValueProblemError as error:
             problems.append(Problem(message=no_value(spec, error)))
     if problems:
         raise PreflightError(problems)
-    return Inputs(values=MappingProxyType(values), groups=MappingProxyType(groups))
+    return Inputs(values=MappingProxyType(values), groups=MappingProxyType(groups), secrets=MappingProxyType(secrets))
+
+
+def _secret(spec: InputSpec, given: Mapping[str, str], environment: Mapping[str, str]) -> Secret:
+    variable = spec.variable or ""
+    if spec.name in given:
+        raise ValueProblemError("is a secret, and a command line is no place for one")
+    value = environment.get(variable, "")
+    if not value:
+        raise ValueProblemError("is a secret, and the environment does not hold it")
+    # A shorter one would be found by chance in ordinary text, and is not masked there.
+    if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueProblemError("is a secret that holds bytes that are no UTF-8")
+    if len(value.encode()) < MIN_SECRET_BYTES:
+        raise ValueProblemError(f"has fewer than {MIN_SECRET_BYTES} bytes, too few to be kept out of what is written")
+    return Secret(variable=variable, value=value)
 
 
 def _undeclared(workflow: Workflow, name: str) -> Problem:
@@ -95,6 +133,8 @@ def input_value(root: Path, spec: InputSpec, given: Mapping[str, str]) -> InputV
 
 def no_value(spec: InputSpec, problem: ValueProblemError) -> str:
     """Return why an input has no value that can be used, and how to give one."""
+    if spec.type == "secret":
+        return f"input {quoted(spec.name)} {problem}. Set the environment variable {spec.variable}"
     return f"input {quoted(spec.name)} {problem}. Give --workflow-input {spec.name}=VALUE"
 
 

@@ -128,6 +128,7 @@ class DeclarationModel(Strict):
     inputs: dict[str, object] = {}
     vars: dict[str, object] = {}
     concurrency: Line | None = None
+    defaults: object = None
 
 
 class FileModel(DeclarationModel):
@@ -137,11 +138,22 @@ class FileModel(DeclarationModel):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
+class DefaultsModel(Strict):
+    """What the steps of a workflow say unless they say it themselves."""
+
+    timeout: Duration | None = None
+    idempotent: Flag | None = None
+    max_age: Duration | None = None
+    cwd: Text | None = None
+    env: dict[str, Text] | None = None
+
+
 class InputModel(Strict):
     """One input."""
 
     type: Annotated[
-        Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file"], BeforeValidator(_choice)
+        Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file", "secret"],
+        BeforeValidator(_choice),
     ] = "string"
     description: Text = ""
     pattern: Text | None = None
@@ -156,6 +168,12 @@ class DefaultModel(Strict):
     key: Line
 
 
+class DefaultEnvModel(Strict):
+    """Where a secret comes from: a variable of the environment."""
+
+    env: Line
+
+
 class MatchModel(Strict):
     """The matchers of one expectation."""
 
@@ -168,6 +186,20 @@ class MatchModel(Strict):
     le: Text | None = None
     gt: Text | None = None
     ge: Text | None = None
+
+
+class JsonMatchModel(Strict):
+    """The matchers of one value in JSON; what they compare with keeps its type."""
+
+    in_: Annotated[list[object] | None, Field(alias="in", min_length=1)] = None
+    not_: Annotated[object, Field(alias="not")] = None
+    matches: object = None
+    not_matches: object = None
+    contains: object = None
+    lt: object = None
+    le: object = None
+    gt: object = None
+    ge: object = None
 
 
 class EqualsModel(MatchModel):
@@ -195,15 +227,19 @@ class ExpectModel(Strict):
     exit: Match | None = None
     stdout: Match | None = None
     stderr: Match | None = None
+    json_: Annotated[dict[str, object] | None, Field(alias="json")] = None
 
 
 class OutputModel(Strict):
     """How an output becomes a value."""
 
     stdout: Text | None = None
+    json_: Annotated[Text | None, Field(alias="json")] = None
     glob: Text | None = None
     count: Whole | None = None
-    type: Annotated[Literal["file", "list"], BeforeValidator(_choice)] | None = None
+    type: (
+        Annotated[Literal["file", "list", "string", "integer", "number", "boolean"], BeforeValidator(_choice)] | None
+    ) = None
     default: Text | None = None
 
 
@@ -268,10 +304,14 @@ class StepModel(Strict):
     timeout: Duration | None = None
     when: Text | None = None
     foreach: dict[str, object] | None = None
+    evidence: Annotated[list[Line] | None, Field(min_length=1), BeforeValidator(_show)] = None
     allow_empty: Flag = False
     idempotent: Flag = False
     max_age: Duration | None = None
     run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
+    cwd: Text | None = None
+    env: dict[str, Text] | None = None
+    stdin: Text | None = None
     expect: ExpectModel | None = None
     outputs: dict[str, OutputModel] | None = None
     call: Annotated[CallModel, _short("function")] | None = None

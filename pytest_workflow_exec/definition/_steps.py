@@ -20,14 +20,16 @@ from pytest_workflow_exec.model import (
     When,
 )
 
+from ._belongings import check_belongings
 from ._calls import read_call
 from ._cases import CaseReader, as_case
 from ._commands import command_keys, read_command, read_expectation
+from ._defaults import NO_DEFAULTS, with_defaults
 from ._gates import read_show
 from ._known import KnownValues
-from ._names import quoted, step_id_problem
+from ._names import quoted, step_id_problem, suggestion, value_name_problem
 from ._problems import Problems, Where
-from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel, VerifyModel
+from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel, VerifyModel
 from ._sources import inside, python_digests, with_digest
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
@@ -52,6 +54,7 @@ class _Reader:
     all_variables: frozenset[str]
     known: KnownValues
     ids: frozenset[str]
+    defaults: DefaultsModel
 
     def cases(self) -> CaseReader:
         scope = Scope(inputs=self.inputs, variables=self.variables.keys(), all_variables=self.all_variables)
@@ -96,6 +99,7 @@ def read_steps(
     variables: Mapping[str, Template],
     all_variables: frozenset[str],
     known: KnownValues,
+    defaults: DefaultsModel = NO_DEFAULTS,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
 
@@ -109,6 +113,7 @@ def read_steps(
         variables=variables,
         all_variables=all_variables,
         known=known,
+        defaults=defaults,
         ids=frozenset(step_id for items in data.values() for step_id in _ids(items)),
     )
     read = _Read()
@@ -128,13 +133,16 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
         # A later step may name this one; that it is wrong is said once, here.
         read.cases.update(dict.fromkeys(_ids([item])))
         return
-    _check_belongings(model, kind, where, problems)
+    check_belongings(model, kind, where, problems)
     if kind == "pause" and always:
         problems.at_key((*where, "pause"), "a pause can't stand in finally: what cleans up does not wait")
     if kind == "manual" and always:
         problems.at_key((*where, "manual"), "work by hand can't stand in finally: it may have to run without a person")
     if kind == "gate" and always:
         problems.at_key((*where, "gate"), "a gate can't stand in finally: its steps run whatever is decided")
+    if kind != "gate":
+        _check_evidence(model, _keys_of(model, kind), where, problems)
+    model = with_defaults(model, kind, reader.defaults)
     steps = _read_cases(reader, read, model, where, always=always)
     if kind == "gate":
         read.gates.add(model.id)
@@ -186,6 +194,16 @@ def _read_case(
     return step if step is None or case is None else as_case(step, case, each or {})
 
 
+def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems: Problems) -> None:
+    left = None if keys is None else keys.keys() - OUTCOME_ONLY.keys()
+    for index, key in enumerate(model.evidence or ()):
+        problem = value_name_problem(key)
+        if problem is None and left is not None and key not in left:
+            problem = f"the step leaves no {quoted(key)}{suggestion(key, left)}"
+        if problem is not None:
+            problems.at((*where, "evidence", index), problem)
+
+
 def _ids(data: Sequence[object]) -> list[str]:
     ids = [item.get("id") for item in data if isinstance(item, dict)]
     return [step_id for step_id in ids if isinstance(step_id, str) and step_id_problem(step_id) is None]
@@ -235,24 +253,6 @@ def _waiting(model: StepModel, where: Where, texts: Texts, gates: AbstractSet[st
     if model.pause is not None:
         return _pause(model.pause, model.timeout, where, texts)
     return None
-
-
-def _check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
-    if model.foreach is not None and kind == "gate":
-        problems.at_key((*where, "foreach"), "a gate asks once; it can't have a foreach")
-    if model.allow_empty and model.foreach is None:
-        problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this step has none")
-    if model.outputs is not None and kind != "run":
-        problems.at_key((*where, "outputs"), f"outputs belong to run steps; this one is a {kind} step")
-    if model.skips is not None and kind != "verify":
-        problems.at_key((*where, "skips"), f"skips belong to verify steps; this one is a {kind} step")
-    if model.expect is None:
-        return
-    if kind not in ("run", "verify"):
-        problems.at_key((*where, "expect"), f"expect belongs to run and verify steps; this one is a {kind} step")
-    for key in ("stdout", "stderr"):
-        if kind == "verify" and getattr(model.expect, key) is not None:
-            problems.at_key((*where, "expect", key), "of a verify step only the exit status can be expected")
 
 
 def _verify(step: StepModel, model: VerifyModel, where: Where, texts: Texts, files: Files) -> Verify | None:
@@ -336,6 +336,7 @@ def _step(
         always=always,
         idempotent=model.idempotent,
         max_age_s=model.max_age,
+        evidence=tuple(model.evidence or ()),
     )
     root = reader.files.root
     try:

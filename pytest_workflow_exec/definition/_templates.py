@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from pytest_workflow_exec.model import CaseValue, Condition, EachReference, Reference, StepId, Template
+from pytest_workflow_exec.model import CaseValue, Condition, EachReference, EveryReference, Reference, StepId, Template
 
 from ._names import quoted, suggestion
 
@@ -25,6 +25,14 @@ _MAX_SHOWN_CASES = 10
 
 COMMAND_KEYS = ("exit", "outcome", "stderr", "stdout")
 
+
+class _Secret(frozenset[str]):
+    """The named groups of a secret input: none. Only `env` and `stdin` may name it."""
+
+
+SECRET = _Secret()
+"""What a scope knows of a secret input."""
+
 Keys = Mapping[str, frozenset[str]]
 """The keys of a step's values, each with the keys below it."""
 
@@ -33,12 +41,13 @@ class TemplateError(ValueError):
     """A text holds something that starts like a reference and is none."""
 
 
-def parse_template(text: str, *, steps: AbstractSet[str] = frozenset()) -> Template:
+def parse_template(text: str, *, steps: AbstractSet[str] = frozenset(), whole: bool = False) -> Template:
     """Return a text with its references; `$${` is a literal `${`.
 
     Args:
         text: The text.
         steps: The ids of the workflow's steps: those that hold dots are read as one name.
+        whole: Whether it may be a list, `${…[*]}` and nothing else.
 
     Raises:
         TemplateError: A `${` is not closed, or what it holds is no reference.
@@ -57,7 +66,11 @@ def parse_template(text: str, *, steps: AbstractSet[str] = frozenset()) -> Templ
         parts += [literal, reference] if literal else [reference]
         literal, position = "", closing + 1
     literal += text[position:]
-    return Template(text=text, parts=(*parts, literal) if literal else tuple(parts))
+    template = Template(text=text, parts=(*parts, literal) if literal else tuple(parts))
+    every = next((part for part in parts if isinstance(part, EveryReference)), None)
+    if every is not None and not (whole and template.every is not None):
+        raise TemplateError(f"{every} is several arguments; it can only be a whole element of run, behind the program")
+    return template
 
 
 def literal_template(text: str) -> Template:
@@ -76,7 +89,10 @@ def read_reference(content: str, *, steps: AbstractSet[str] = frozenset()) -> Re
         TemplateError: It is none.
     """
     if content.endswith("[*]"):
-        raise TemplateError(f"{_shown(content)}: '[*]' can't be used yet")
+        listed = read_reference(content[: -len("[*]")], steps=steps)
+        if listed.scope not in ("inputs", "steps"):
+            raise TemplateError(f"{_shown(content)} is no list; an input of type list or an output can be one")
+        return EveryReference(scope=listed.scope, path=listed.path)
     scope, *path = dotted_parts(content)
     if _DOTTED.fullmatch(content) is None or ("[" in content and scope != "steps"):
         raise TemplateError(
@@ -161,6 +177,8 @@ class Scope:
     """The earlier steps that may not apply."""
     cases: Mapping[str, Sequence[StepId] | None] = field(default_factory=dict)
     """The earlier steps that have cases, with the ids of those; None: not known, as something is wrong with the step."""
+    secrets: bool = False
+    """Whether the text may name secret inputs."""
     each: Mapping[str, CaseValue] | None = None
     """What `each` stands for in the text's own case; None: the step has no cases."""
 
@@ -216,6 +234,8 @@ class Scope:
         if name not in self.inputs:
             return f"{reference}: unknown input {quoted(name)}{suggestion(name, self.inputs)}"
         known = self.inputs[name]
+        if isinstance(known, _Secret) and not self.secrets:
+            return f"{reference}: {quoted(name)} is a secret; only env and stdin of a run step may hold it"
         if len(groups) > 1:
             return f"{reference} has too many parts; write ${{inputs.{name}.group}}"
         if known is not None and groups and groups[0] not in known:

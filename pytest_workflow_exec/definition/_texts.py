@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_workflow_exec.model import Template
@@ -23,10 +23,20 @@ class Texts:
     problems: Problems
     scope: Scope
 
-    def template(self, text: str, where: Where) -> Template:
-        """Return the text with its references, after adding what is wrong with them."""
+    def with_secrets(self) -> Texts:
+        """Return the same for a text that may hold secrets."""
+        return replace(self, scope=replace(self.scope, secrets=True))
+
+    def template(self, text: str, where: Where, *, whole: bool = False) -> Template:
+        """Return the text with its references, after adding what is wrong with them.
+
+        Args:
+            text: The text.
+            where: Where it stands.
+            whole: Whether it may be a list, `${…[*]}` and nothing else.
+        """
         try:
-            template = parse_template(text, steps=self.scope.all_steps)
+            template = parse_template(text, steps=self.scope.all_steps, whole=whole)
         except TemplateError as error:
             self.problems.at(where, str(error))
             return literal_template(text)

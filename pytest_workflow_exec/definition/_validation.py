@@ -32,9 +32,9 @@ def _keys(model: type[BaseModel], later: frozenset[str] = frozenset()) -> _Keys:
 
 _STEP: Mapping[tuple[str, ...], _Keys] = {
     (): _keys(_schema.StepModel, _names.STEP_LATER),
-    ("expect",): _keys(_schema.ExpectModel, _names.EXPECT_LATER),
+    ("expect",): _keys(_schema.ExpectModel),
     ("expect", "*"): _keys(_schema.MatchModel),
-    ("outputs", "*"): _keys(_schema.OutputModel, _names.OUTPUT_LATER),
+    ("outputs", "*"): _keys(_schema.OutputModel),
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
     ("gate",): _keys(_schema.GateModel, _names.GATE_LATER),
@@ -42,8 +42,11 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
     _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
+    _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel)},
     _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},
     _schema.DefaultModel: {(): _keys(_schema.DefaultModel)},
+    _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
+    _schema.DefaultEnvModel: {(): _keys(_schema.DefaultEnvModel)},
     _schema.StepModel: _STEP,
 }
 
@@ -114,8 +117,6 @@ def _words(detail: ErrorDetails) -> str:
 
 
 def _not_a_choice(value: object, detail: ErrorDetails) -> str:
-    if value == "secret" and "'path'" in detail["ctx"]["expected"]:
-        return "'secret' can't be used yet"
     shown = quoted(value) if isinstance(value, str) else _kind_of(value)
     return f"must be {detail['ctx']['expected']}, not {shown}"
 

@@ -40,6 +40,15 @@ def read_value(spec: InputSpec, raw: object) -> InputValue:
     return value
 
 
+def value_of_type(kind: InputType, text: str) -> InputValue:
+    """Return what a text is as a value of a type.
+
+    Raises:
+        ValueProblemError: It is none.
+    """
+    return _FROM_TEXT[kind](text)
+
+
 def check_inside(root: Path, spec: InputSpec, value: InputValue) -> None:
     """Check the files behind an input of type `path` or `file`.
 
@@ -130,6 +139,7 @@ _FROM_TEXT: Mapping[InputType, Callable[[str], InputValue]] = {
     "list": read_list,
     "path": str,
     "file": str,
+    "secret": str,
 }
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import Workflow
 
+from ._defaults import read_defaults
 from ._inputs import read_inputs
 from ._known import Given, KnownValues, nothing_given
 from ._names import name_from_file, step_id_problem
@@ -58,6 +59,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         variables=variables,
         all_variables=frozenset(declared),
         known=known,
+        defaults=read_defaults(data.get("defaults"), problems),
     )
     sources = workflow_sources(files, problems)
     problems.raise_if_any()

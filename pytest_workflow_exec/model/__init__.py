@@ -8,10 +8,12 @@ from ._body import (
     Expectation,
     Function,
     Gate,
+    JsonMatcher,
     Manual,
     Matcher,
     MatchOperator,
     OutputRule,
+    OutputType,
     Pause,
     Verify,
 )
@@ -19,10 +21,12 @@ from ._condition import Comparator, Comparison, Condition, Constant, Junction, N
 from ._identity import Location, RunId, StepId
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
-from ._text import CaseValue, EachReference, Reference, Template, case_text
+from ._text import CaseValue, EachReference, EveryReference, Reference, Template, case_text
+from ._variables import VARIABLE_NAME, is_injection, variable_problem
 from ._workflow import Step, Workflow
 
 __all__ = [
+    "VARIABLE_NAME",
     "ArgumentValue",
     "Body",
     "Call",
@@ -34,12 +38,14 @@ __all__ = [
     "Constant",
     "DefaultFrom",
     "EachReference",
+    "EveryReference",
     "Expectation",
     "Function",
     "Gate",
     "InputSpec",
     "InputType",
     "InputValue",
+    "JsonMatcher",
     "Junction",
     "Location",
     "Manual",
@@ -49,6 +55,7 @@ __all__ = [
     "Operand",
     "Outcome",
     "OutputRule",
+    "OutputType",
     "Pause",
     "Reference",
     "RunId",
@@ -60,4 +67,6 @@ __all__ = [
     "When",
     "Workflow",
     "case_text",
+    "is_injection",
+    "variable_problem",
 ]

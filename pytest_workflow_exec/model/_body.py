@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from ._identity import StepId
 from ._text import Template
 
+OutputType = Literal["string", "integer", "number", "boolean", "list"]
 MatchOperator = Literal["equals", "in", "not", "matches", "not_matches", "contains", "lt", "le", "gt", "ge"]
 
 
@@ -23,6 +25,17 @@ class Matcher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JsonMatcher:
+    """One comparison of what a path into printed JSON leads to."""
+
+    path: str
+    """As RFC 9535 says."""
+    operator: MatchOperator
+    operands: tuple[ArgumentValue, ...]
+    """One value, or for `in` those to choose from; values keep their types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What a command must have done for its step to pass."""
 
@@ -30,6 +43,8 @@ class Expectation:
     """Empty: the exit status must be 0."""
     stdout: tuple[Matcher, ...] = ()
     stderr: tuple[Matcher, ...] = ()
+    json: tuple[JsonMatcher, ...] = ()
+    """Of what the command prints to stdout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +52,15 @@ class OutputRule:
     """How a command's output becomes a named value."""
 
     name: str
-    kind: Literal["stdout", "glob"]
+    kind: Literal["stdout", "glob", "json"]
     pattern: Template
-    """A regular expression for `stdout`, a path pattern from the project root for `glob`."""
+    """A regular expression for `stdout`, a path into JSON for `json`, a path pattern from the project root for `glob`."""
     count: int | None = 1
     """How many files a `glob` must find; None for any number but zero."""
     as_list: bool = False
+    """Whether its value is a list: of files, of everything that a pattern finds, or of what a path leads to."""
+    type: OutputType | None = None
+    """What a text becomes, or what JSON must be; None: what it is."""
     default: Template | None = None
     """Its value when the step does not apply; None: it has none then."""
 
@@ -52,6 +70,12 @@ class Command:
     """`run:`: one program with its arguments."""
 
     argv: tuple[Template, ...]
+    cwd: Template | None = None
+    """The folder that it runs in, from the project root; None for the root itself."""
+    env: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
+    """Variables that it receives besides what every command receives; they may hold secrets."""
+    stdin: Template | None = None
+    """What it reads from standard input; may hold secrets. None for nothing."""
     expect: Expectation = field(default_factory=Expectation)
     outputs: tuple[OutputRule, ...] = ()
 

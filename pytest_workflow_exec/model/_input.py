@@ -7,7 +7,7 @@ from typing import Literal
 
 from ._identity import Location
 
-InputType = Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file"]
+InputType = Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file", "secret"]
 InputValue = str | int | float | bool | tuple[str, ...]
 
 
@@ -31,4 +31,6 @@ class InputSpec:
     values: tuple[str, ...] = ()
     """The choices of an `enum`."""
     default: InputValue | DefaultFrom | None = None
+    variable: str | None = None
+    """The environment variable that holds a `secret`; None for every other type."""
     location: Location

@@ -30,6 +30,15 @@ class EachReference(Reference):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EveryReference(Reference):
+    """`${steps.build.wheels[*]}`: every value of a list, each an argument of its own."""
+
+    def __str__(self) -> str:
+        """Return the reference as its author wrote it."""
+        return "${" + ".".join((self.scope, *self.path)) + "[*]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """A text of the author with its references; never evaluated, never split."""
 
@@ -40,6 +49,12 @@ class Template:
     def references(self) -> tuple[Reference, ...]:
         """The references in it, in order."""
         return tuple(part for part in self.parts if isinstance(part, Reference))
+
+    @property
+    def every(self) -> EveryReference | None:
+        """The reference to a list that it is, of which each value is an argument; None if it is one text."""
+        [only] = self.parts if len(self.parts) == 1 else [None]
+        return only if isinstance(only, EveryReference) else None
 
     @property
     def shown(self) -> str:

@@ -35,6 +35,8 @@ class Step:
     """Whether it stands in `finally`: it runs once the workflow has begun, whatever became of the other steps."""
     idempotent: bool = False
     """Whether running it a second time does no harm, so that nobody has to be asked before."""
+    evidence: tuple[str, ...] = ()
+    """The values that it must leave, and not empty, to pass."""
     max_age_s: float | None = None
     """How old it may be, in seconds, for a resumed run to carry it; None for any age."""
 

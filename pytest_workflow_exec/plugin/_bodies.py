@@ -35,10 +35,10 @@ def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> No
         outputs = _call(run, step.body, fixtures)
         with failing_plainly(attempt):
             run.check_over(step.id)
-            attempt.outputs = keepable(outputs)
+            attempt.outputs = keepable(outputs, evidence=step.evidence)
         return
     with failing_plainly(attempt):
-        attempt.outputs = keepable(_engine_body(item, run, step))
+        attempt.outputs = keepable(_engine_body(item, run, step), evidence=step.evidence)
         run.check_over(step.id)
 
 

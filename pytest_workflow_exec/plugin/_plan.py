@@ -43,6 +43,7 @@ def _does(step: Step) -> str:
     body = step.body
     if isinstance(body, Command):
         does = ascii([argument.shown for argument in body.argv])
+        does += "" if body.cwd is None else f" in {body.cwd.shown!a}"
     elif isinstance(body, Gate):
         does = f"asks {body.question.text!a}"
     elif isinstance(body, Pause):

@@ -175,6 +175,7 @@ class _Preparation:
             inputs=_plain(inputs),
             input_groups=inputs.groups,
             input_texts=_texts(inputs),
+            secrets={name: secret.value for name, secret in inputs.secrets.items()},
             environment=os.environ,
             redactor=Redactor(self._secrets()),
             command_line=config.invocation_params.args,
@@ -205,7 +206,7 @@ class _Preparation:
             declared = {spec.name for spec in self.workflow.inputs}
             kept = {name: text for name, text in earlier.items() if name in declared}
             self._given = {**kept, **given_inputs(self._session.config, self.workflow.name, only=only)}
-            inputs = resolve_inputs(self.workflow, self._given)
+            inputs = resolve_inputs(self.workflow, self._given, environment=os.environ)
         except PreflightError as error:
             self.problems += error.problems
             return None
@@ -276,9 +277,10 @@ class _Preparation:
         )
 
     def _secrets(self) -> Mapping[str, str]:
-        _, policy = self._ready()
+        inputs, policy = self._ready()
         names = {name for rule in policy.rules for name in rule.secrets}
-        return {name: os.environ[name] for name in names if name in os.environ}
+        of_rules = {name: os.environ[name] for name in names if name in os.environ}
+        return of_rules | {secret.variable: secret.value for secret in inputs.secrets.values()}
 
 
 def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
@@ -294,9 +296,10 @@ def _plain(inputs: Inputs) -> Mapping[str, Json]:
 
 
 def _texts(inputs: Inputs) -> Mapping[str, str]:
-    return {name: value for name, value in inputs.values.items() if isinstance(value, str)} | {
+    known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
+    return {name: value for name, value in known.items() if isinstance(value, str)} | {
         name: str(value)
-        for name, value in inputs.values.items()
+        for name, value in known.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
 

@@ -172,7 +172,7 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)
         elif isinstance(body, Function) and body.returns_outputs:
             outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
-            attempt.outputs = keepable(outputs)
+            attempt.outputs = keepable(outputs, evidence=planned.step.evidence)
 
 
 def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:

@@ -7,6 +7,7 @@ from pytest_workflow_exec.model import Command, Step, Verify
 from pytest_workflow_exec.run._expect import check_expectation
 from pytest_workflow_exec.run._outputs import outputs_of_command
 from pytest_workflow_exec.run._run import Run
+from pytest_workflow_exec.run._surroundings import surroundings_of
 from pytest_workflow_exec.run._values import StepOutputs
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE, check_report, child_command, read_report
 
@@ -21,8 +22,8 @@ def perform_command(run: Run, step: Step, command: Command) -> StepOutputs:
         ExpectationError: It did not do what the step expects.
         OutputError: A value it needs, or an output it declares, is not there.
     """
-    argv = [run.values.argument(argument) for argument in command.argv]
-    result = run.run_command(step.id, argv, timeout_s=step.timeout_s)
+    argv = [word for argument in command.argv for word in run.values.arguments(argument)]
+    result = run.run_command(step.id, argv, timeout_s=step.timeout_s, surroundings=surroundings_of(command, run.values))
     check_expectation(command.expect, result, run.values)
     return outputs_of_command(command.outputs, result, run.values)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pytest_workflow_exec.errors import ExpectationError
 from pytest_workflow_exec.model import Expectation, Matcher
+from pytest_workflow_exec.run._json import check_json
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import CommandResult
 
@@ -34,6 +35,8 @@ def check_expectation(expectation: Expectation, result: CommandResult, values: V
                 raise ExpectationError(
                     argv=result.argv, what=name, expected=_wanted(matcher, values), found=_short(text)
                 )
+
+    check_json(expectation.json, result, values)
 
 
 def _check_exit(expectation: Expectation, result: CommandResult, values: Values) -> None:

@@ -27,6 +27,7 @@ from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
+from pytest_workflow_exec.run._surroundings import shown_surroundings
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
 
@@ -167,7 +168,9 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
     """
     body = step.body
     if isinstance(body, Command):
-        return "[" + ", ".join(ascii(spell(_as_known(argument, values))) for argument in body.argv) + "]"
+        words = (word for argument in body.argv for word in _words(argument, values))
+        argv = "[" + ", ".join(ascii(spell(word)) for word in words) + "]"
+        return argv + shown_surroundings(body, values, spell)
     if isinstance(body, Call):
         given = {name: _given(value, values, spell) for name, value in body.arguments.items()}
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
@@ -194,6 +197,15 @@ def _given(value: object, values: Values, spell: Callable[[str], str]) -> object
     if isinstance(value, Mapping):
         return {key: _given(item, values, spell) for key, item in value.items()}
     return value
+
+
+def _words(argument: Template, values: Values) -> Iterable[str]:
+    if argument.every is None:
+        return [_as_known(argument, values)]
+    try:
+        return values.arguments(argument)
+    except OutputError:
+        return [argument.shown]
 
 
 def _as_known(template: Template, values: Values) -> str:

@@ -10,7 +10,7 @@ from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import CommandFailedError
 from pytest_workflow_exec.model import RunId, StepId
 from pytest_workflow_exec.run._run import Run
-from pytest_workflow_exec.sandbox import CommandResult
+from pytest_workflow_exec.sandbox import CommandResult, Surroundings
 
 
 class WorkflowHandle:
@@ -41,8 +41,9 @@ class WorkflowHandle:
 
     @property
     def inputs(self) -> Mapping[str, Json]:
-        """The inputs by name."""
-        return self._run.values.inputs
+        """The inputs by name, without secrets: those only reach commands."""
+        values = self._run.values
+        return {name: value for name, value in values.inputs.items() if name not in values.secrets}
 
     @property
     def outputs(self) -> Mapping[StepId, object]:
@@ -69,13 +70,25 @@ class Sandbox:
     def __init__(self, run: Run, step: StepId) -> None:
         self._run_of_step, self._step = run, step
 
-    def run(self, argv: Sequence[str], *, timeout: str | float | None = None, check: bool = True) -> CommandResult:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: str | float | None = None,
+        check: bool = True,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> CommandResult:
         """Run one command and return what became of it.
 
         Args:
             argv: The program and its arguments; never a shell line.
             timeout: A duration such as `"5m"`, or seconds; None for no limit of its own.
             check: Whether an exit status other than 0 is an error.
+            cwd: A folder of the project to run in, from its root; None for the root.
+            env: Variables that it receives; none that chooses what code runs.
+            stdin: A text that it reads from standard input; None for nothing.
 
         Raises:
             CommandRefusedError: The policy does not allow it; nothing was started.
@@ -87,7 +100,12 @@ class Sandbox:
         # pytest shows the author's line and our message, not the frames in between.
         __tracebackhide__ = True
         timeout_s = parse_duration(timeout) if isinstance(timeout, str) else timeout
-        result = self._run_of_step.run_command(self._step, argv, timeout_s=timeout_s)
+        result = self._run_of_step.run_command(
+            self._step,
+            argv,
+            timeout_s=timeout_s,
+            surroundings=Surroundings(cwd=None if cwd is None else str(cwd), env=env or {}, stdin=stdin),
+        )
         if check and result.exit != 0:
             raise CommandFailedError(
                 argv=result.argv,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import glob
+import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from pytest_workflow_exec.definition import ValueProblemError, value_of_type
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import refuse_unkeepable
-from pytest_workflow_exec.model import OutputRule
+from pytest_workflow_exec.model import OutputRule, OutputType
+from pytest_workflow_exec.run._json import json_output
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.sandbox import CommandResult
 
@@ -39,6 +42,9 @@ def outputs_of_command(rules: Iterable[OutputRule], result: CommandResult, value
         if rule.kind == "stdout":
             found[rule.name] = _from_text(rule, result, values)
             continue
+        if rule.kind == "json":
+            found[rule.name] = _from_json(rule, result)
+            continue
         paths = _from_glob(rule, values)
         found[rule.name] = list(paths) if rule.as_list else paths[0]
         files |= {
@@ -55,7 +61,8 @@ def outputs_without_run(rules: Iterable[OutputRule], values: Values) -> StepOutp
         OutputError: A value in a default is not there.
     """
     return StepOutputs(
-        values={rule.name: values.text(rule.default) for rule in rules if rule.default is not None}, files={}
+        values={rule.name: _typed(rule, values.text(rule.default)) for rule in rules if rule.default is not None},
+        files={},
     )
 
 
@@ -83,12 +90,27 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
     return StepOutputs(values=named, files=_files_of(returned, root))
 
 
-def keepable(outputs: StepOutputs) -> StepOutputs:
+def keepable(outputs: StepOutputs, *, evidence: Iterable[str] = ()) -> StepOutputs:
     """Return the outputs if evidence can hold them: a step must not be reported passed before that is certain.
 
+    Args:
+        outputs: What the step left.
+        evidence: The values that it must leave.
+
     Raises:
+        OutputError: One of those is missing or empty.
         ValueRefusedError: A value is none that evidence can hold.
     """
+    for key in evidence:
+        if key not in outputs.values:
+            message = (
+                f"the step left no {key!r}, which is its evidence (it left {', '.join(outputs.values) or 'nothing'})"
+            )
+            raise OutputError(message)
+        value = outputs.values[key]
+        if value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip()):
+            message = f"the step left {key!r} empty, which is its evidence"
+            raise OutputError(message)
     refuse_unkeepable(outputs.values, "outputs")
     refuse_unkeepable({name: file.to_data() for name, file in outputs.files.items()}, "files")
     return outputs
@@ -154,14 +176,52 @@ def _from_text(rule: OutputRule, result: CommandResult, values: Values) -> Json:
     if result.truncated:
         message = f"output {rule.name!r} can't be read: the command printed more than is kept"
         raise OutputError(message)
-    match = re.search(values.pattern(rule.pattern), result.stdout, re.MULTILINE)
-    if match is None:
+    matches = list(re.finditer(values.pattern(rule.pattern), result.stdout, re.MULTILINE))
+    if not matches:
         message = f"output {rule.name!r} was not found: nothing in stdout matches {rule.pattern.text!r}"
         raise OutputError(message)
-    groups = match.groupdict()
+    if rule.as_list:
+        return [_matched(match) for match in matches]
+    groups = matches[0].groupdict()
     if groups and set(groups) != {rule.name}:
         return cast("Json", groups)
-    return match.group(1) if match.re.groups == 1 else match.group()
+    return _typed(rule, _matched(matches[0]))
+
+
+def _matched(match: re.Match[str]) -> str:
+    return match.group(1) or "" if match.re.groups == 1 else match.group()
+
+
+def _typed(rule: OutputRule, text: str) -> Json:
+    if rule.type is None:
+        return text
+    try:
+        value = value_of_type(rule.type, text)
+    except ValueProblemError as error:
+        message = f"output {rule.name!r} {error}"
+        raise OutputError(message) from error
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _from_json(rule: OutputRule, result: CommandResult) -> Json:
+    try:
+        value = json_output(rule.pattern.text, result, as_list=rule.as_list)
+    except OutputError as error:
+        message = f"output {rule.name!r}: {error}"
+        raise OutputError(message) from error
+    if rule.type is not None and not _IS[rule.type](value):
+        message = f"output {rule.name!r} must be of type {rule.type}, not {json.dumps(value)[:80]}"
+        raise OutputError(message)
+    return value
+
+
+_IS: Mapping[OutputType, Callable[[Json], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "list": lambda value: isinstance(value, list),
+}
 
 
 def _from_glob(rule: OutputRule, values: Values) -> list[str]:

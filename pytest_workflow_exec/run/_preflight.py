@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
+from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, resolve_program
+from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -53,8 +54,9 @@ def preflight(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
             )
         if isinstance(step.body, Command):
-            argv = partial(_known_argv, step.body, values)
-            problems.extend(_command_problems(step, argv, policy, texts, environment))
+            problems.extend(
+                _command_problems(step, step.body, values, policy=policy, texts=texts, environment=environment)
+            )
         elif (
             step.timeout_s is not None
             and not isinstance(step.body, (Gate, Manual, Pause, Verify))
@@ -89,39 +91,81 @@ def _evidence_problems(workflow: Workflow, filesystem: Filesystem) -> Iterator[P
 
 def _command_problems(
     step: Step,
-    known_argv: Callable[[], list[str | None]],
+    command: Command,
+    values: Values,
+    *,
     policy: Policy,
     texts: Mapping[str, str],
     environment: Mapping[str, str],
 ) -> Iterator[Problem]:
     try:
-        argv = known_argv()
-        rule = policy.may_match(argv, inputs=texts)
+        rule = _possible_rule(command, values, policy, texts)
         for name in [] if rule is None else rule.secrets:
             if not environment.get(name):
                 yield _at(step, f"step {step.id!r} needs the secret {name}, which the environment does not set")
-        if argv[0] is not None:
-            resolve_program(argv[0], policy)
+        for message in surroundings_problems(command, values, rule):
+            yield _at(step, f"step {step.id!r}: {message}")
+        program = values.known(command.argv[0])
+        if program is not None:
+            resolve_program(program, policy)
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"step {step.id!r}: {error}")
 
 
-def _known_argv(command: Command, values: Values) -> list[str | None]:
-    return [values.known(argument) for argument in command.argv]
+def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> Rule | None:
+    """Return the one rule that can allow a command; None if that depends on what is not known yet.
+
+    Raises:
+        CommandRefusedError: No rule can.
+        OutputError: A value that is known already can't stand where it stands.
+    """
+    known = [values.known_arguments(argument) for argument in command.argv]
+    lists = [each for each, argument in zip(known, command.argv, strict=True) if each is None and argument.every]
+    if len(lists) > 1:
+        return None
+    # How long a list is shows only later: some length must be allowed. Shortest last, for what is said if none is.
+    found: set[Rule | None] = set()
+    error: CommandRefusedError | None = None
+    for length in (*range(_MAX_LENGTH, 1, -1), 0, 1) if lists else (1,):
+        argv = [
+            word
+            for each, argument in zip(known, command.argv, strict=True)
+            for word in (each if each is not None else [None] * (length if argument.every else 1))
+        ]
+        try:
+            found.add(policy.may_match(argv, inputs=texts))
+        except CommandRefusedError as refused:
+            error = refused
+    if not found and error is not None:
+        raise error
+    return found.pop() if len(found) == 1 else None
+
+
+_MAX_LENGTH = 32
 
 
 def _at(step: Step, message: str) -> Problem:
     return Problem(path=step.location.path, line=step.location.line, column=step.location.column, message=message)
 
 
-def known_values(workflow: Workflow, inputs: Mapping[str, Json], groups: Mapping[str, Mapping[str, str]]) -> Values:
-    """Return what references stand for before a run exists: the inputs, and what is derived from them."""
+def known_values(
+    workflow: Workflow,
+    inputs: Mapping[str, Json],
+    groups: Mapping[str, Mapping[str, str]],
+    secrets: Mapping[str, str] = MappingProxyType({}),
+) -> Values:
+    """Return what references stand for before a run exists: the inputs, and what is derived from them.
+
+    Args:
+        secrets: The values of secret inputs, where commands are to receive them.
+    """
     return Values(
         root=workflow.root,
         run="",
         run_directory="",
         inputs=inputs,
         input_groups=groups,
+        secrets={spec.name: secrets.get(spec.name) for spec in workflow.inputs if spec.type == "secret"},
         variables=workflow.variables,
         outputs={},
         outcomes={},

@@ -11,7 +11,14 @@ from pathlib import Path
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, SecretMissingError, StepOrderError
-from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, runs_directory
+from pytest_workflow_exec.evidence import (
+    STATE_DIRECTORY,
+    EvidenceLog,
+    Head,
+    create_run_directory,
+    new_run_id,
+    runs_directory,
+)
 from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, Pause, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
@@ -33,7 +40,7 @@ from pytest_workflow_exec.run._state import RunState, admit
 from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import CommandResult, CommandRunner
+from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Surroundings
 
 
 class Run:
@@ -61,7 +68,7 @@ class Run:
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
         files = ShownFiles(workflow.root, directory)
-        base = known_values(workflow, settings.inputs, settings.input_groups)
+        base = known_values(workflow, settings.inputs, settings.input_groups, settings.secrets)
         self._values = replace(
             base,
             run=run,
@@ -89,6 +96,8 @@ class Run:
             redactor=settings.redactor,
             record=self._journal.record,
             judged_as=files.original,
+            closed=workflow.root / STATE_DIRECTORY,
+            work=directory / "work",
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
@@ -367,7 +376,14 @@ class Run:
         since = self._paused_since.get(step.id) or datetime.now(timezone.utc)
         return paused(step, pause, since=since, values=self._values)
 
-    def run_command(self, step: StepId, argv: Sequence[str], *, timeout_s: float | None = None) -> CommandResult:
+    def run_command(
+        self,
+        step: StepId,
+        argv: Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        surroundings: Surroundings = PLAIN,
+    ) -> CommandResult:
         """Run one command of the step that is under way.
 
         Raises:
@@ -377,7 +393,9 @@ class Run:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        return self._commands.run(step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s)
+        return self._commands.run(
+            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, surroundings=surroundings
+        )
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]

@@ -34,6 +34,8 @@ class RunSettings:
     approver: Approver
     attester: Attester
     """Asks a person whether work by hand was done."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The values of secret inputs, by input; nothing but commands' variables and standard input may hold them."""
     until: StepId | None = None
     """The last step to run; None for all."""
     given: Mapping[str, str] = field(default_factory=dict)

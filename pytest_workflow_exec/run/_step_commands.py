@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pytest_workflow_exec.errors import StepOrderError, StillRunningError
 from pytest_workflow_exec.model import StepId
-from pytest_workflow_exec.sandbox import CommandResult, CommandRunner
+from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Surroundings
 
 
 class StepCommands:
@@ -25,7 +25,15 @@ class StepCommands:
         # A step's own threads may run commands; none may begin while the step ends, or go on after it.
         self._lock = threading.Lock()
 
-    def run(self, step: StepId, argv: Sequence[str], *, attempt: int, timeout_s: float | None) -> CommandResult:
+    def run(
+        self,
+        step: StepId,
+        argv: Sequence[str],
+        *,
+        attempt: int,
+        timeout_s: float | None,
+        surroundings: Surroundings = PLAIN,
+    ) -> CommandResult:
         """Run one command of the step.
 
         Raises:
@@ -36,7 +44,7 @@ class StepCommands:
         """
         __tracebackhide__ = True
         with self._one_of(step):
-            return self._runner.run(argv, step=step, attempt=attempt, timeout_s=timeout_s)
+            return self._runner.run(argv, step=step, attempt=attempt, timeout_s=timeout_s, surroundings=surroundings)
 
     def run_tests(
         self,

@@ -10,6 +10,7 @@ from pytest_workflow_exec.model import (
     Command,
     Function,
     Gate,
+    JsonMatcher,
     Manual,
     Matcher,
     Pause,
@@ -63,7 +64,7 @@ def _references(step: Step) -> Iterator[Reference]:
     yield from () if step.when is None else step.when.references
     body = step.body
     if isinstance(body, Command):
-        yield from _in(body.argv)
+        yield from _in((body.argv, body.cwd, body.env, body.stdin))
         yield from _in(rule.pattern for rule in body.outputs)
         yield from _in(rule.default for rule in body.outputs)
     elif isinstance(body, Call):
@@ -75,13 +76,13 @@ def _references(step: Step) -> Iterator[Reference]:
     elif isinstance(body, Manual):
         yield from _in((body.instruction, body.checklist))
     if isinstance(body, (Command, Verify)):
-        yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr))
+        yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr, body.expect.json))
 
 
 def _in(value: object) -> Iterator[Reference]:
     if isinstance(value, Template):
         yield from value.references
-    elif isinstance(value, Matcher):
+    elif isinstance(value, (Matcher, JsonMatcher)):
         yield from _in(value.operands)
     elif isinstance(value, Mapping):
         yield from _in(value.values())

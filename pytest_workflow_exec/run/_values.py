@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of_file
@@ -45,6 +45,8 @@ class Values:
     """`${run.dir}`: the directory of the run that commands may write to, from the project root."""
     inputs: Mapping[str, Json]
     input_groups: Mapping[str, Mapping[str, str]]
+    secrets: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    """The secret inputs; None where a value is not to be had."""
     variables: Mapping[str, Template]
     outputs: Mapping[StepId, StepOutputs]
     """What the satisfied steps left."""
@@ -59,6 +61,19 @@ class Values:
         """
         return "".join(part if isinstance(part, str) else self._spelled(part) for part in template.parts)
 
+    def text_with_secrets(self, template: Template) -> str:
+        """Return the text with its references filled in, secret inputs too; only a command may be given it.
+
+        Raises:
+            OutputError: As for `text`.
+        """
+        return "".join(
+            part if isinstance(part, str) else self._secret(part) or self._spelled(part) for part in template.parts
+        )
+
+    def _secret(self, reference: Reference) -> str | None:
+        return self.secrets.get(reference.path[0]) if reference.scope == "inputs" else None
+
     def argument(self, template: Template) -> str:
         """Return a command's argument with its references filled in.
 
@@ -71,6 +86,28 @@ class Values:
             raise OutputError(message)
         if "\0" in text:
             message = f"{template.text!r} holds a NUL character"
+            raise OutputError(message)
+        return text
+
+    def arguments(self, template: Template) -> list[str]:
+        """Return what an element of a command stands for: one argument, or one for each value of a list.
+
+        Raises:
+            OutputError: As for `argument`, or it is no list of texts and numbers.
+        """
+        every = template.every
+        if every is None:
+            return [self.argument(template)]
+        value = self.value(every)
+        if not isinstance(value, (list, tuple)):
+            message = f"{every} is no list"
+            raise OutputError(message)
+        return [self._one_of(every, item) for item in value]
+
+    def _one_of(self, every: Reference, item: Json) -> str:
+        text = self._as_text(item, every)
+        if text.startswith("-") or "\0" in text:
+            message = f"{every} holds {text!r}, which would be an option or no argument at all; a value may not do that"
             raise OutputError(message)
         return text
 
@@ -122,13 +159,32 @@ class Values:
         """
         return self.argument(template) if all(self._known(part) for part in template.references) else None
 
+    def known_arguments(self, template: Template) -> list[str] | None:
+        """Return what an element of a command stands for if it can be said before any step ran, else None.
+
+        Raises:
+            OutputError: As for `arguments`.
+        """
+        return self.arguments(template) if all(self._known(part) for part in template.references) else None
+
+    def known_text(self, template: Template) -> str | None:
+        """Return a text that is no argument if it can be said before any step ran, else None.
+
+        Raises:
+            OutputError: As for `text`.
+        """
+        return self.text(template) if all(self._known(part) for part in template.references) else None
+
     def _known(self, reference: Reference) -> bool:
         if reference.scope == "vars":
             return all(self._known(part) for part in self.variables[reference.path[0]].references)
         return reference.scope in ("inputs", "each")
 
     def _spelled(self, reference: Reference) -> str:
-        value = self.value(reference)
+        return self._as_text(self.value(reference), reference)
+
+    @staticmethod
+    def _as_text(value: Json, reference: Reference) -> str:
         if isinstance(value, str):
             return value
         if isinstance(value, bool) or value is None or isinstance(value, (int, float)):
@@ -138,6 +194,9 @@ class Values:
 
     def _input(self, reference: Reference) -> Json:
         name, *group = reference.path
+        if name in self.secrets:
+            message = f"{reference} is a secret; only env and stdin of a command may hold it"
+            raise OutputError(message)
         if group:
             return self.input_groups[name][group[0]]
         return self.inputs[name]
@@ -150,11 +209,16 @@ class Values:
         if outputs is None or key not in outputs.values:
             message = f"{reference} has no value: step {step!r} left no {key!r}"
             raise OutputError(message)
-        if key in outputs.files and not deeper:
-            check_unchanged(self.root, outputs.files[key], what=str(reference))
+        if not deeper:
+            self._check_files(key, outputs, reference)
         value = _dig(outputs.values[key], deeper, reference)
         _refuse_altered(value, reference)
         return value
+
+    def _check_files(self, key: str, outputs: StepOutputs, reference: Reference) -> None:
+        for name, file in outputs.files.items():
+            if name == key or (name.startswith(f"{key}[") and name.endswith("]")):
+                check_unchanged(self.root, file, what=str(reference))
 
     def _outcome(self, step: StepId, reference: Reference) -> Json:
         if step not in self.outcomes:
@@ -182,12 +246,33 @@ def check_unchanged(root: Path, file: FileOutput, *, what: str) -> None:
 def _refuse_altered(value: Json, reference: Reference) -> None:
     # What a command printed is kept without its secrets, and with a sign for bytes that are no text.
     # Used as a value, it would be something that nobody printed.
-    if isinstance(value, str) and holds_mask(value):
-        message = f"{reference} held a secret, which is not kept; a later step can't use it"
-        raise OutputError(message)
-    if isinstance(value, str) and "\ufffd" in value:
-        message = f"{reference} held bytes that are no UTF-8 text; a later step can't use it"
-        raise OutputError(message)
+    for text in _texts_in(value):
+        if holds_mask(text):
+            message = f"{reference} held a secret, which is not kept; a later step can't use it"
+            raise OutputError(message)
+        if _UNREADABLE in text:
+            message = f"{reference} held bytes that are no UTF-8 text; a later step can't use it"
+            raise OutputError(message)
+
+
+def is_altered(value: Json) -> bool:
+    """Return whether a value is not as it was printed: a secret in it was masked, or bytes were no text."""
+    return any(holds_mask(text) or _UNREADABLE in text for text in _texts_in(value))
+
+
+_UNREADABLE = "\ufffd"
+
+
+def _texts_in(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _texts_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts_in(item)
 
 
 def _dig(value: Json, keys: list[str], reference: Reference) -> Json:

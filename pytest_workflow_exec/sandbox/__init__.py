@@ -7,5 +7,18 @@ from ._program import resolve_program
 from ._result import CommandResult
 from ._rules import Rule
 from ._runner import CommandRunner
+from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_variables, stdin_bytes
 
-__all__ = ["CommandResult", "CommandRunner", "Policy", "Rule", "compile_policy", "resolve_program"]
+__all__ = [
+    "PLAIN",
+    "CommandResult",
+    "CommandRunner",
+    "Policy",
+    "Rule",
+    "Surroundings",
+    "SurroundingsError",
+    "check_variables",
+    "compile_policy",
+    "resolve_program",
+    "stdin_bytes",
+]

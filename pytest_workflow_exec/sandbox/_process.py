@@ -78,8 +78,13 @@ NOT_STARTED = Ended(
 class RunningCommand:
     """A command's process with its output; `end` must be called whatever happens."""
 
-    def __init__(self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], stdin: int | None = None
+    ) -> None:
         """Start the process.
+
+        Args:
+            stdin: A descriptor that it reads from; None: it has nothing to read.
 
         Raises:
             OSError: It can't be started.
@@ -92,7 +97,7 @@ class RunningCommand:
         self._status: tuple[int, float] | None = None
         self._selector = selectors.DefaultSelector()
         try:
-            self._process = _spawn(argv, cwd, environment)
+            self._process = _spawn(argv, cwd, environment, stdin)
         except BaseException:
             # An interrupt may arrive when the process exists but nobody holds it yet.
             self._selector.close()
@@ -222,12 +227,14 @@ class RunningCommand:
                     pipe.close()
 
 
-def _spawn(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(
+    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: int | None
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  # the policy judged it
         list(argv),
         cwd=cwd,
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,

@@ -6,9 +6,9 @@ import os.path
 import re
 from collections.abc import Iterator, Sequence
 
+from pytest_workflow_exec.model import VARIABLE_NAME, is_injection
 from pytest_workflow_exec.settings import RuleSettings
 
-from ._names import VARIABLE_NAME, is_injection
 from ._rules import BARE_NAME
 from ._tokens import has_control
 

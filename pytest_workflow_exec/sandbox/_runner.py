@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, digest_of_bytes
 from pytest_workflow_exec.errors import (
     CommandNotFoundError,
     CommandRefusedError,
@@ -28,6 +29,7 @@ from ._program import identify, resolve_program
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Rule
 from ._signals import held_signals
+from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_variables, folder_of, readable, stdin_bytes
 
 _TRUSTED_RULE = "verify"
 
@@ -51,6 +53,8 @@ class _Job:
     argv: tuple[str, ...]
     """What is started: with the program's own path."""
     environment: Mapping[str, str]
+    cwd: Path
+    stdin: bytes | None
     facts: Mapping[str, Json]
 
 
@@ -68,6 +72,8 @@ class CommandRunner:
         redactor: Redactor,
         record: Callable[[Event], None],
         judged_as: Callable[[str], str] = str,
+        closed: Path | None = None,
+        work: Path | None = None,
     ) -> None:
         """Prepare for running commands.
 
@@ -79,20 +85,31 @@ class CommandRunner:
             environment: The engine's environment; only what a rule names is read from it.
             redactor: Knows the run's secrets.
             record: Keeps an event. If it raises, nothing is started.
+            closed: The engine's own folder in the project, in which no command runs; None if there is none.
+            work: The folder below `closed` that is the commands' own.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
 
         Raises:
             SandboxSetupError: The commands' folders can't be made in `scratch`.
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
-        self._judged_as = judged_as
+        self._judged_as, self._closed, self._work = judged_as, closed, work
         self._inputs, self._environment = dict(inputs), environment
         self._home, self._tmp = make_folders(scratch)
 
-    def run(self, argv: Sequence[str], *, step: StepId, attempt: int, timeout_s: float | None = None) -> CommandResult:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        step: StepId,
+        attempt: int,
+        timeout_s: float | None = None,
+        surroundings: Surroundings = PLAIN,
+    ) -> CommandResult:
         """Run a command if the policy allows it, and return what it did, whatever its exit status.
 
         Args:
+            surroundings: What it is given besides its arguments.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -110,8 +127,11 @@ class CommandRunner:
             rule = self._rule_for(judged)
             program = resolve_program(words[0], self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
+            job = self._surrounded(job, surroundings, rule)
             if judged != words:
                 job = replace(job, facts={**job.facts, "judged_as": list(self._masked(judged))})
+        except SurroundingsError as error:
+            raise self._refused(of, argv, CommandRefusedError(argv=argv, reason=str(error))) from None
         except (CommandRefusedError, CommandNotFoundError) as error:
             raise self._refused(of, argv, error) from None
         return self._execute(job)
@@ -185,7 +205,35 @@ class CommandRunner:
             "level": self._policy.level,
             "timeout_s": of.timeout_s,
         }
-        return _Job(of=of, shown=shown, argv=(str(program), *words[1:]), environment=environment, facts=facts)
+        return _Job(
+            of=of,
+            shown=shown,
+            argv=(str(program), *words[1:]),
+            environment=environment,
+            cwd=self._root,
+            stdin=None,
+            facts=facts,
+        )
+
+    def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
+        check_variables(given.env, rule)
+        cwd = folder_of(given.cwd, root=self._root, closed=self._closed, work=self._work)
+        stdin = None if given.stdin is None else stdin_bytes(given.stdin)
+        environment = {**job.environment, **given.env}
+        facts: dict[str, Json] = {**job.facts, "environment": sorted(environment)}
+        if given.cwd is not None:
+            facts["cwd"] = self._redactor.text(os.path.relpath(cwd, self._root.resolve()))
+        if given.env:
+            facts["set"] = sorted(given.env)
+        if given.stdin is not None and stdin is not None:
+            facts["stdin"] = self._stdin_facts(given.stdin, stdin)
+        return replace(job, environment=environment, cwd=cwd, stdin=stdin, facts=facts)
+
+    def _stdin_facts(self, text: str, content: bytes) -> Json:
+        # The digest of a text with a secret in it would let whoever knows the rest try secrets.
+        if self._redactor.text(text) != text:
+            return "secret"
+        return {"sha256": digest_of_bytes(content), "size_bytes": len(content)}
 
     def _execute(self, job: _Job) -> CommandResult:
         __tracebackhide__ = True
@@ -218,14 +266,19 @@ class CommandRunner:
 
     def _started(self, job: _Job) -> RunningCommand:
         __tracebackhide__ = True
+        stdin: int | None = None
         try:
-            return RunningCommand(job.argv, cwd=self._root, environment=job.environment)
+            stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
+            return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
             if isinstance(error, OSError):
                 raise SandboxSetupError(f"{job.shown[0]} {words}") from None
             raise
+        finally:
+            if stdin is not None:
+                os.close(stdin)
 
     def _finished(self, job: _Job, ended: Ended, error: str) -> CommandResult:
         __tracebackhide__ = True

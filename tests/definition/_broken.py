@@ -128,9 +128,9 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
     "expected nothing": (step("run: [git]\nexpect: {stdout: }"), [("4:22", "has no value")]),
     "output from two": (
         step("run: [git]\noutputs: {o: {stdout: x, glob: y}}"),
-        [("4:18", "exactly one of stdout, glob")],
+        [("4:18", "exactly one of stdout, json, glob")],
     ),
-    "output from none": (step("run: [git]\noutputs: {o: {}}"), [("4:18", "exactly one of stdout, glob")]),
+    "output from none": (step("run: [git]\noutputs: {o: {}}"), [("4:18", "exactly one of stdout, json, glob")]),
     "output named stdout": (step("run: [git]\noutputs: {stdout: {stdout: x}}"), [("4:15", "already; choose another")]),
     "output name": (step("run: [git]\noutputs: {1st: {stdout: x}}"), [("4:15", "is not a name")]),
     "output regex": (step("run: [git]\noutputs: {o: {stdout: '['}}"), [("4:27", "no regular expression")]),
@@ -275,10 +275,10 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 }
 
 LATER = {
-    "workflow": ("defaults", "policy", "outputs"),
+    "workflow": ("policy", "outputs"),
     "step": (
         "finally", "include", "steps", "poll", "ai", "execute", "session", "check",
-        "evidence", "cwd", "env", "stdin", "retry", "undoes", "waive",
+        "retry", "undoes", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "form"),
 }  # fmt: skip
@@ -309,13 +309,151 @@ REFERENCES["below a call"] = (
     step("call: lib.deep:check") + "  - {id: b, run: [x, '${steps.a.x.y}']}\n",
     [("4:22", "'x' has no values below it")],
 )
-BODIES["later expect"] = (step("run: [git]\nexpect: {json: {}}"), [("4:14", "'json' can't be used yet")])
-BODIES["later output"] = (step("run: [git]\noutputs: {o: {json: $.a}}"), [("4:19", "'json' can't be used yet")])
 REFERENCES["each without cases"] = (
     step("run: [git, '${each.host}']"),
     [("3:16", "only a step with a foreach of its own has cases")],
 )
-REFERENCES["later: every value"] = (step("run: [git, '${inputs.x[*]}']"), [("3:16", "'[*]' can't be used yet")])
-INPUTS["later: secret"] = (inputs("{type: secret}"), [("2:13", "'secret' can't be used yet")])
 
-BROKEN = {**SYNTAX, **STRUCTURE, **SHAPE, **BODIES, **CALLS, **REFERENCES, **INPUTS}
+SURROUNDINGS: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "cwd upwards": (step("run: [git]\ncwd: ../x"), [("4:10", "from its root and without '..'")]),
+    "absolute cwd": (step("run: [git]\ncwd: /tmp"), [("4:10", "from its root and without '..'")]),
+    "cwd of an unknown input": (step("run: [git]\ncwd: '${inputs.x}'"), [("4:10", "unknown input 'x'")]),
+    "cwd of a call": (step("call: lib.deep:check\ncwd: x"), [("4:5", "cwd belongs to run steps; this one is a call")]),
+    "env as text": (step("run: [git]\nenv: A=b"), [("4:10", "must be a mapping")]),
+    "env value": (step("run: [git]\nenv: {A: [b]}"), [("4:14", "must be a text, not a list")]),
+    "env name": (step("run: [git]\nenv: {a-b: c}"), [("4:11", "'a-b' is no variable's name")]),
+    "env injection": (
+        step("run: [git]\nenv: {LD_PRELOAD: x, PATH: y}"),
+        [("4:11", "can't be set: its value chooses what code runs"), ("4:26", "'PATH' can't be set")],
+    ),
+    "env of a gate": (step("gate: Go?\nenv: {A: b}"), [("4:5", "env belongs to run steps; this one is a gate step")]),
+    "env of a later step": (
+        step("run: [git]\nenv: {A: '${steps.b.exit}'}") + "  - {id: b, run: [x]}\n",
+        [("4:14", "'b' comes later")],
+    ),
+    "stdin of a verify": (step("verify: ../smoke\nstdin: x"), [("4:5", "stdin belongs to run steps")]),
+    "stdin as list": (step("run: [git]\nstdin: [x]"), [("4:12", "must be a text, not a list")]),
+}
+_HIDDEN = "inputs: {token: {type: secret}}\n"
+_ONLY = "'token' is a secret; only env and stdin of a run step may hold it"
+SECRETS: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "secret with a value": (inputs("{type: secret, default: hunter22}"), [("2:30", "write {env: NAME}")]),
+    "secret from a file": (
+        inputs("{type: secret, default: {from: x.toml, key: a}}"),
+        [("2:30", "'env' is missing"), ("2:31", "unknown key 'from'"), ("2:45", "unknown key 'key'")],
+    ),
+    "secret from no variable": (inputs("{type: secret, default: {env: a-b}}"), [("2:36", "is no variable's name")]),
+    "secret with a pattern": (inputs("{type: secret, pattern: x}"), [("2:21", "a pattern belongs to type string")]),
+    "secret in argv": (_HIDDEN + step("run: [git, '${inputs.token}']"), [("4:16", _ONLY)]),
+    "secret in cwd": (_HIDDEN + step("run: [git]\ncwd: '${inputs.token}'"), [("5:10", _ONLY)]),
+    "secret in a variable": (_HIDDEN + "vars: {a: '${inputs.token}'}\n" + step("run: [git]"), [("2:11", _ONLY)]),
+    "secret in a condition": (_HIDDEN + step("run: [git]\nwhen: inputs.token == 'x'"), [("5:11", _ONLY)]),
+    "secret in a question": (_HIDDEN + step("gate: 'Go ${inputs.token}?'"), [("4:11", _ONLY)]),
+    "secret in an expectation": (_HIDDEN + step("run: [x]\nexpect: {stdout: '${inputs.token}'}"), [("5:22", _ONLY)]),
+    "secret in a glob": (_HIDDEN + step("run: [x]\noutputs: {o: {glob: '${inputs.token}'}}"), [("5:25", _ONLY)]),
+    "secret as an argument": (
+        _HIDDEN + step("call: {function: 'checks:mentions', with: {version: '${inputs.token}'}}"),
+        [("4:57", _ONLY)],
+    ),
+    "secret in a list": (
+        _HIDDEN + step("foreach: {x: '${inputs.token}'}\nrun: [git]"),
+        [("4:18", _ONLY)],
+    ),
+    "secret in a group": ("concurrency: '${inputs.token}'\n" + _HIDDEN + step("run: [git]"), [("1:14", _ONLY)]),
+}
+
+JSON: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "json expects nothing": (step("run: [x]\nexpect: {json: {}}"), [("4:20", "write a path with its value")]),
+    "json as text": (step("run: [x]\nexpect: {json: $.a}"), [("4:20", "must be a mapping")]),
+    "json path": (step("run: [x]\nexpect: {json: {a.b: c}}"), [("4:21", "is no path into JSON, such as")]),
+    "json path of another dialect": (step("run: [x]\nexpect: {json: {$.a.~: c}}"), [("4:21", "RFC 9535")]),
+    "json path with a reference": (
+        step("run: [x]\nexpect: {json: {'$[?@.a == \"${run.id}\"]': c}}"),
+        [("4:21", "can't hold references")],
+    ),
+    "json value": (step("run: [x]\nexpect: {json: {$.a: 3.10}}"), [("4:26", "read as the number 3.1")]),
+    "json nothing": (step("run: [x]\nexpect: {json: {$.a: }}"), [("4:26", "has no value")]),
+    "json no matcher": (step("run: [x]\nexpect: {json: {$.a: {}}}"), [("4:26", "holds no matcher")]),
+    "json unknown matcher": (step("run: [x]\nexpect: {json: {$.a: {lte: 3}}}"), [("4:27", "did you mean 'lt'?")]),
+    "json in": (step("run: [x]\nexpect: {json: {$.a: {in: x}}}"), [("4:31", "must be a list")]),
+    "json in nothing": (step("run: [x]\nexpect: {json: {$.a: {in: []}}}"), [("4:31", "must not be empty")]),
+    "json lt": (step("run: [x]\nexpect: {json: {$.a: {lt: many}}}"), [("4:31", "'many' is none")]),
+    "json lt of a truth": (step("run: [x]\nexpect: {json: {$.a: {lt: true}}}"), [("4:31", "'True' is none")]),
+    "json matches": (step("run: [x]\nexpect: {json: {$.a: {matches: '('}}}"), [("4:36", "no regular expression")]),
+    "json matches a number": (step("run: [x]\nexpect: {json: {$.a: {matches: 3}}}"), [("4:36", "must be a text")]),
+    "json unknown input": (step("run: [x]\nexpect: {json: {$.a: '${inputs.x}'}}"), [("4:26", "unknown input 'x'")]),
+    "json of a verify": (step("verify: ../smoke\nexpect: {json: {$.a: b}}"), [("4:14", "only the exit status")]),
+    "json output path": (step("run: [x]\noutputs: {o: {json: a.b}}"), [("4:25", "is no path into JSON")]),
+    "json output and glob": (
+        step("run: [x]\noutputs: {o: {json: $.a, glob: x}}"),
+        [("4:18", "exactly one of stdout, json, glob")],
+    ),
+    "json count": (step("run: [x]\noutputs: {o: {json: $.a, count: 2}}"), [("4:30", "count belongs to a glob")]),
+    "file from stdout": (step("run: [x]\noutputs: {o: {stdout: x, type: file}}"), [("4:36", "belongs to a glob")]),
+    "number from a glob": (step("run: [x]\noutputs: {o: {glob: x, type: number}}"), [("4:34", "file or list")]),
+    "type of an output": (step("run: [x]\noutputs: {o: {stdout: x, type: int}}"), [("4:36", "must be 'file', 'list'")]),
+    "type of named groups": (
+        step("run: [x]\noutputs: {o: {stdout: '(?P<a>.)(?P<b>.)', type: integer}}"),
+        [("4:53", "gives texts by name")],
+    ),
+    "default of a type": (
+        step("when: run.id == 'x'\nrun: [x]\noutputs: {o: {stdout: x, type: integer, default: many}}"),
+        [("5:54", "the default must be a whole number")],
+    ),
+}
+
+_LIST = "inputs: {x: {type: list, default: [a]}}\n"
+_WHOLE = "can only be a whole element of run"
+SPLAT: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "every value of an unknown input": (step("run: [git, '${inputs.x[*]}']"), [("3:16", "unknown input 'x'")]),
+    "every value in a text": (_LIST + step("run: [git, 'a${inputs.x[*]}']"), [("4:16", _WHOLE)]),
+    "every value twice": (_LIST + step("run: [git, '${inputs.x[*]}${inputs.x[*]}']"), [("4:16", _WHOLE)]),
+    "every value as program": (_LIST + step("run: ['${inputs.x[*]}']"), [("4:11", _WHOLE)]),
+    "every value in env": (_LIST + step("run: [git]\nenv: {A: '${inputs.x[*]}'}"), [("5:14", _WHOLE)]),
+    "every value in a question": (_LIST + step("gate: '${inputs.x[*]}'"), [("4:11", _WHOLE)]),
+    "every value in foreach": (_LIST + step("foreach: {h: '${inputs.x[*]}'}\nrun: [git]"), [("4:18", _WHOLE)]),
+    "every value of a variable": ("vars: {v: a}\n" + step("run: [git, '${vars.v[*]}']"), [("4:16", "is no list")]),
+}
+DEFAULTS: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "defaults as text": ("defaults: x\n" + step("run: [git]"), [("1:11", "must be a mapping")]),
+    "unknown default": ("defaults: {timout: 5m}\n" + step("run: [git]"), [("1:12", "did you mean 'timeout'?")]),
+    "default of one step only": ("defaults: {run: [git]}\n" + step("run: [git]"), [("1:12", "unknown key 'run'")]),
+    "default timeout": ("defaults: {timeout: 90}\n" + step("run: [git]"), [("1:21", "write it like 90s")]),
+    "default cwd": (
+        "defaults: {cwd: ../x}\n" + step("run: [git]") + "  - {id: b, run: [git]}\n",
+        [("1:17", "without '..'")],
+    ),
+    "default env": (
+        "defaults: {env: {PATH: x, A: '${inputs.x}'}}\n"
+        + step("run: [git]\nenv: {A: b}")
+        + "  - {id: b, run: [git]}\n",
+        [("1:18", "'PATH' can't be set"), ("1:30", "unknown input 'x'")],
+    ),
+}
+EVIDENCE: dict[str, tuple[str | bytes, list[Expected]]] = {
+    "evidence as text": (step("run: [git]\nevidence: v"), [("4:15", "takes a list: write [v]")]),
+    "evidence of nothing": (step("run: [git]\nevidence: []"), [("4:15", "must not be empty")]),
+    "evidence that is no output": (
+        step("run: [git]\noutputs: {ticket: {stdout: x}}\nevidence: [tiket]"),
+        [("5:16", "did you mean 'ticket'?")],
+    ),
+    "evidence of the outcome": (step("run: [git]\nevidence: [outcome]"), [("4:16", "the step leaves no 'outcome'")]),
+    "evidence name": (step("call: lib.deep:check\nevidence: [1st]"), [("4:16", "is not a name")]),
+    "evidence of a gate": (step("gate: Go?\nevidence: [a]"), [("4:5", "run, call and verify steps")]),
+}
+
+BROKEN = {
+    **SPLAT,
+    **DEFAULTS,
+    **EVIDENCE,
+    **JSON,
+    **SURROUNDINGS,
+    **SECRETS,
+    **SYNTAX,
+    **STRUCTURE,
+    **SHAPE,
+    **BODIES,
+    **CALLS,
+    **REFERENCES,
+    **INPUTS,
+}

@@ -143,7 +143,7 @@ def test_workflow_keeps_its_declaration() -> None:
 @pytest.mark.parametrize(
     ("keyword", "fragment"),
     [
-        ("defaults", "'defaults' can't be used yet"),
+        ("policy", "'policy' can't be used yet"),
         ("nmae", "did you mean 'name'?"),
         ("steps", "unknown keyword"),
     ],

@@ -170,7 +170,7 @@ def test_name_of_a_step_hides_no_source(project: Path) -> None:
         ("mode='pyhton'", "mode: must be 'python'"),
         ("inputs=['x']", "inputs: must be a mapping, not a list"),
         ("inputs={'x': {'type': 'str'}}", "inputs.x.type: must be 'string'"),
-        ("inputs={'x': {'type': 'secret'}}", "inputs.x.type: 'secret' can't be used yet"),
+        ("inputs={'x': {'type': 'secert'}}", "inputs.x.type: must be 'string'"),
         ("inputs={'x': {'patern': 'a'}}", "inputs.x: unknown key 'patern' (did you mean 'pattern'?)"),
         ("inputs={'x': {'pattern': '('}}", "inputs.x.pattern: is no regular expression"),
         ("inputs={'x': {'pattern': 3}}", "inputs.x.pattern: must be a text, not 3"),

@@ -183,3 +183,41 @@ def test_default_behind_a_link_out_of_the_project_is_refused(project: Path) -> N
     [message] = problems(project, "x: {default: {from: d.toml, key: a}}", {})
 
     assert "leads out of the project" in message
+
+
+def test_secret_comes_from_its_variable(project: Path) -> None:
+    """A secret is what the variable with its name in capitals holds, or the one that it names; values have only a word."""
+    workflow = read(
+        project, f"inputs: {{api-token: {{type: secret}}, b: {{type: secret, default: {{env: X}}}}}}\n{MINIMAL}"
+    )
+
+    inputs = resolve_inputs(workflow, {}, environment={"API_TOKEN": "one secret", "X": "other secret"})
+
+    assert dict(inputs.values) == {"api-token": "secret", "b": "secret"}
+    assert [(each.variable, each.value) for each in inputs.secrets.values()] == [
+        ("API_TOKEN", "one secret"),
+        ("X", "other secret"),
+    ]
+    assert "one secret" not in repr(inputs)
+
+
+@pytest.mark.parametrize(
+    ("given", "held", "message"),
+    [
+        ({}, {}, "the environment does not hold it. Set the environment variable X"),
+        ({}, {"X": "short"}, "has fewer than 8 bytes"),
+        ({}, {"X": "12345678\udcff"}, "no UTF-8"),
+        ({"x": "typed-value"}, {"X": "one secret"}, "a command line is no place for one"),
+    ],
+)
+def test_secret_that_could_not_be_kept_is_refused(
+    project: Path, given: Mapping[str, str], held: Mapping[str, str], message: str
+) -> None:
+    """A secret that is missing, typed, or can't be masked is refused, and its value is not repeated."""
+    workflow = read(project, f"inputs: {{x: {{type: secret}}}}\n{MINIMAL}")
+
+    with pytest.raises(PreflightError) as caught:
+        resolve_inputs(workflow, given, environment=held)
+
+    assert message in str(caught.value)
+    assert not any(value in str(caught.value) for value in [*given.values(), *held.values()])

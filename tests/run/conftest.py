@@ -77,6 +77,7 @@ class Project:
         after: Run | None = None,
         redo: StepId | None = None,
         history: History | None = None,
+        environment: Mapping[str, str] = os.environ,
     ) -> Run:
         """Return a run of a workflow with these steps, as its YAML file would say them.
 
@@ -84,13 +85,14 @@ class Project:
             after: The run that goes on; None for a new one.
             redo: The step that a person wants to run again.
             history: What its log was found to say; None to look now.
+            environment: The engine's own.
         """
         file = self.root / "flow.workflow.yaml"
         file.write_text(steps, encoding="utf-8")
         workflow = read_yaml_workflow(file, root=self.root)
-        resolved = resolve_inputs(workflow, inputs or {})
+        resolved = resolve_inputs(workflow, inputs or {}, environment=environment)
         policy = compile_policy(load_settings(self.root).policy, workflow=workflow.name, environment=os.environ)
-        values = {name: value for name, value in resolved.values.items() if not isinstance(value, tuple)}
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in resolved.values.items()}
         resumption = None
         if after is not None:
             resumption = resumption_of(
@@ -109,8 +111,9 @@ class Project:
                 inputs=values,
                 input_groups=resolved.groups,
                 input_texts={name: value for name, value in resolved.values.items() if isinstance(value, str)},
-                environment=os.environ,
-                redactor=Redactor({}),
+                secrets={name: secret.value for name, secret in resolved.secrets.items()},
+                environment=environment,
+                redactor=Redactor({secret.variable: secret.value for secret in resolved.secrets.values()}),
                 command_line=["flow.workflow.yaml"],
                 plugins={},
                 approver=approver,

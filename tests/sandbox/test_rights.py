@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.sandbox._names import is_injection
+from pytest_workflow_exec.model import is_injection
 from pytest_workflow_exec.sandbox._rights import rights_problems
 from pytest_workflow_exec.settings import RuleSettings
 

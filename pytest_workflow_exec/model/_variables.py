@@ -1,4 +1,4 @@
-"""Names that decide: variables that make a program run other code."""
+"""Environment variables: their names, and those that make a program run other code."""
 
 from __future__ import annotations
 
@@ -33,3 +33,12 @@ def is_injection(variable: str) -> bool:
     """Return whether passing a variable on would let its value choose the code that a command runs."""
     # Upper case: some programs and platforms take `path` for `PATH`.
     return _INJECTION.fullmatch(variable.upper()) is not None
+
+
+def variable_problem(name: str) -> str | None:
+    """Return why a command can't be given a variable of that name by a workflow, or None."""
+    if VARIABLE_NAME.fullmatch(name) is None:
+        return f"{name!r} is no variable's name"
+    if is_injection(name):
+        return f"{name!r} can't be set: its value chooses what code runs, or the engine sets it"
+    return None

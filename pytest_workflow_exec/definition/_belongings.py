@@ -1,0 +1,42 @@
+"""Keys of a step that belong to some kinds of steps only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ._problems import Problems, Where
+from ._schema import StepModel
+
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "outputs": ("run",),
+    "cwd": ("run",),
+    "env": ("run",),
+    "stdin": ("run",),
+    "skips": ("verify",),
+    "evidence": ("run", "call", "verify"),
+    "expect": ("run", "verify"),
+}
+_PLURAL = frozenset({"outputs", "skips"})
+
+
+def _listed(kinds: tuple[str, ...]) -> str:
+    *first, last = kinds
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
+    """Add a problem for each key of a step that steps of its kind do not have."""
+    if model.foreach is not None and kind == "gate":
+        problems.at_key((*where, "foreach"), "a gate asks once; it can't have a foreach")
+    if model.allow_empty and model.foreach is None:
+        problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this step has none")
+    for key, kinds in _KINDS.items():
+        if getattr(model, key) is not None and kind not in kinds:
+            verb = "belong" if key in _PLURAL else "belongs"
+            problems.at_key((*where, key), f"{key} {verb} to {_listed(kinds)} steps; this one is a {kind} step")
+    if model.expect is not None and kind == "verify":
+        for key in ("stdout", "stderr", "json_"):
+            if getattr(model.expect, key) is not None:
+                problems.at_key(
+                    (*where, "expect", key.rstrip("_")), "of a verify step only the exit status can be expected"
+                )

@@ -1,0 +1,52 @@
+"""`defaults:` of a workflow: what its steps say unless they say it themselves."""
+
+from __future__ import annotations
+
+from ._problems import Problems, Where
+from ._schema import DefaultsModel, StepModel
+from ._validation import validated
+
+NO_DEFAULTS = DefaultsModel()
+
+_WAITING = ("gate", "manual", "pause")
+_OF_COMMANDS = ("cwd", "env")
+_KEYS = ("timeout", "idempotent", "max_age")
+
+
+def read_defaults(data: object, problems: Problems) -> DefaultsModel:
+    """Return what the steps of a workflow say unless they say it themselves, after adding what is wrong with it."""
+    if data is None:
+        return NO_DEFAULTS
+    return validated(DefaultsModel, data, ("defaults",), problems) or NO_DEFAULTS
+
+
+def read_python_defaults(data: object, problems: Problems) -> DefaultsModel:
+    """Return the same for the steps of a Python file, whose commands are no steps."""
+    defaults = read_defaults(data, problems)
+    for key in _OF_COMMANDS:
+        if getattr(defaults, key) is not None:
+            problems.at_key(("defaults", key), f"{key} belongs to run steps; in Python, give it to sandbox.run")
+    return defaults
+
+
+def with_defaults(model: StepModel, kind: str, defaults: DefaultsModel) -> StepModel:
+    """Return a step with what it does not say itself; one that waits for a person or for a time takes nothing."""
+    if kind in _WAITING:
+        return model
+    keys = _KEYS if kind != "run" else (*_KEYS, "cwd")
+    update: dict[str, object] = {
+        key: value
+        for key in keys
+        if key not in model.model_fields_set and (value := getattr(defaults, key)) is not None
+    }
+    if kind == "run" and defaults.env is not None:
+        update["env"] = {**defaults.env, **(model.env or {})}
+    return model.model_copy(update=update) if update else model
+
+
+def place_of(where: Where, problems: Problems) -> Where:
+    """Return where a step's value stands: in the step, or in the defaults that it comes from."""
+    if problems.knows(where):
+        return where
+    default = ("defaults", *where[2:])
+    return default if problems.knows(default) else where

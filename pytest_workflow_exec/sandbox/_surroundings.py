@@ -1,0 +1,138 @@
+"""What a step gives its command besides arguments: a folder, variables, and what it reads; each judged before a start."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from pytest_workflow_exec.model import variable_problem
+
+from ._rules import Rule
+
+MAX_STDIN_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a command is given besides its arguments."""
+
+    cwd: str | None = None
+    """The folder that it runs in, from the project root; None for the root."""
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Variables besides those that every command and its rule's commands receive."""
+    stdin: str | None = field(default=None, repr=False)
+    """What it reads from standard input; None for nothing."""
+
+
+PLAIN = Surroundings()
+
+
+class SurroundingsError(ValueError):
+    """Something that a command is to be given can't be given to it; the message says why."""
+
+
+def folder_of(cwd: str | None, *, root: Path, closed: Path | None, work: Path | None) -> Path:
+    """Return the folder that a command runs in, links resolved.
+
+    Args:
+        cwd: As the step says it, from the project root.
+        root: The project.
+        closed: The engine's own folder, in which no command runs; None if there is none.
+        work: The folder below `closed` that is the commands' own; None if there is none.
+
+    Raises:
+        SurroundingsError: There is no such folder, or it is none of the project's.
+    """
+    if cwd is None:
+        return root
+    try:
+        real = (root / cwd).resolve(strict=True)
+        is_folder, top = real.is_dir(), root.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SurroundingsError(f"its cwd {cwd!r} can't be looked at: {_reason(error)}") from error
+    if not is_folder:
+        raise SurroundingsError(f"its cwd {cwd!r} is no folder")
+    if not real.is_relative_to(top):
+        raise SurroundingsError(f"its cwd {cwd!r} leads out of the project")
+    own = work is not None and real.is_relative_to(work.resolve())
+    if closed is not None and real.is_relative_to(closed.resolve()) and not own:
+        raise SurroundingsError(f"its cwd {cwd!r} is the engine's own folder; ${{run.dir}} is the run's")
+    return real
+
+
+def check_variables(env: Mapping[str, str], rule: Rule) -> None:
+    """Return if a command of that rule can be given these variables.
+
+    Raises:
+        SurroundingsError: One can't be set by a workflow, is a secret of the rule's, or holds what none can.
+    """
+    for name, value in env.items():
+        problem = variable_problem(name)
+        if problem is not None:
+            raise SurroundingsError(f"its env: {problem}")
+        if name in rule.secrets:
+            raise SurroundingsError(
+                f"its env sets {name}, which is a secret of the rule {rule.text!r}; keep one of them"
+            )
+        if "\0" in value or _bytes_of(value) is None:
+            raise SurroundingsError(f"its env: the value of {name} holds a character that no variable can hold")
+
+
+def stdin_bytes(stdin: str) -> bytes:
+    """Return what a command reads.
+
+    Raises:
+        SurroundingsError: It is no text, or longer than a command is given.
+    """
+    content = _bytes_of(stdin)
+    if content is None:
+        raise SurroundingsError("its stdin holds half a surrogate pair, which is no character")
+    if len(content) > MAX_STDIN_BYTES:
+        raise SurroundingsError(f"its stdin is {len(content)} bytes long; {MAX_STDIN_BYTES} are allowed")
+    return content
+
+
+def readable(content: bytes, folder: Path) -> int:
+    """Return a descriptor from which `content` can be read, of a file without a name; the caller closes it.
+
+    Args:
+        folder: Where the file is, if the system has none in memory alone.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    # A file, not a pipe: a command that does not read its input could otherwise keep the engine waiting.
+    descriptor = _nameless(folder)
+    try:
+        position = 0
+        while position < len(content):
+            position += os.write(descriptor, content[position:])
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _nameless(folder: Path) -> int:
+    if sys.platform == "linux":
+        return os.memfd_create("stdin", os.MFD_CLOEXEC)
+    descriptor, name = tempfile.mkstemp(dir=folder)
+    Path(name).unlink()
+    return descriptor
+
+
+def _bytes_of(text: str) -> bytes | None:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
