@@ -72,6 +72,9 @@ def check_variables(env: Mapping[str, str], rule: Rule) -> None:
         SurroundingsError: One can't be set by a workflow, is a secret of the rule's, or holds what none can.
     """
     for name, value in env.items():
+        # A Python step can hand over anything.
+        if not (_is_text(name) and _is_text(value)):
+            raise SurroundingsError(f"its env: {name!r} and its value must both be texts")
         problem = variable_problem(name)
         if problem is not None:
             raise SurroundingsError(f"its env: {problem}")
@@ -89,6 +92,8 @@ def stdin_bytes(stdin: str) -> bytes:
     Raises:
         SurroundingsError: It is no text, or longer than a command is given.
     """
+    if not _is_text(stdin):
+        raise SurroundingsError(f"its stdin is a {type(stdin).__name__}, not a text")
     content = _bytes_of(stdin)
     if content is None:
         raise SurroundingsError("its stdin holds half a surrogate pair, which is no character")
@@ -125,6 +130,10 @@ def _nameless(folder: Path) -> int:
     descriptor, name = tempfile.mkstemp(dir=folder)
     Path(name).unlink()
     return descriptor
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _bytes_of(text: str) -> bytes | None:

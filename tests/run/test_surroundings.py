@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.definition import read_yaml_workflow
 from pytest_workflow_exec.digests import Json, digest_of_bytes
 from pytest_workflow_exec.errors import CommandRefusedError, OutputError
+from pytest_workflow_exec.run import known_values, preflight
+from pytest_workflow_exec.sandbox import Surroundings, compile_policy
+from pytest_workflow_exec.settings import load_settings
 
 from .conftest import Project, approved
 
@@ -100,6 +104,59 @@ def test_rule_secret_is_not_replaced(project: Project) -> None:
         project.perform(run, "a")
 
     assert "command.started" not in project.types(run)
+
+
+@pytest.mark.parametrize(
+    ("env", "stdin", "reason"),
+    [
+        ({"A": 5}, None, "must both be texts"),
+        ({5: "A"}, None, "must both be texts"),
+        ({"A": "a\0b"}, None, "no variable can hold"),
+        ({"A": "\ud800"}, None, "no variable can hold"),
+        ({"PYTHONPATH": "x"}, None, "its value chooses what code runs"),
+        ({}, b"bytes", "its stdin is a bytes, not a text"),
+        ({}, "\ud800", "half a surrogate pair"),
+    ],
+)
+def test_what_no_command_can_be_given_is_refused(
+    project: Project, env: Mapping[str, str], stdin: str | None, reason: str
+) -> None:
+    """Whatever a Python step hands over, what is no text or no variable starts nothing, and the refusal is recorded."""
+    run = project.open("steps:\n  - id: a\n    run: [pwd]\n")
+    run.start(run.workflow.step("a"))
+
+    with pytest.raises(CommandRefusedError, match=reason):
+        run.run_command("a", ["pwd"], surroundings=Surroundings(env=env, stdin=stdin))
+
+    assert project.types(run)[-1] == "command.refused"
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ("env: {API_TOKEN: mine}", "its env sets API_TOKEN, which is a secret of the rule 'true'"),
+        ("cwd: '${inputs.to}'", "which is no folder below the project"),
+        ("stdin: '${inputs.long}'", "its stdin is 1100000 bytes long"),
+    ],
+)
+def test_what_is_known_to_be_refused_is_said_before_the_run(project: Project, keys: str, reason: str) -> None:
+    """A folder, a variable and an input that can't be given are problems before the first step, if they are known."""
+    file = project.root / "flow.workflow.yaml"
+    file.write_text(f"inputs: {{to: {{}}, long: {{}}}}\nsteps:\n  - id: a\n    run: ['true']\n    {keys}\n")
+    workflow = read_yaml_workflow(file, root=project.root)
+
+    [problem] = preflight(
+        workflow,
+        steps=workflow.steps,
+        values=known_values(workflow, {"to": "a/../..", "long": "x" * 1_100_000}, {}),
+        policy=compile_policy(load_settings(project.root).policy, workflow=workflow.name, environment={}),
+        texts={},
+        environment={"API_TOKEN": SECRET},
+        terminal_problem=None,
+        python_timeouts=True,
+    )
+
+    assert reason in problem.message
 
 
 def test_command_reads_standard_input(project: Project) -> None:
