@@ -13,15 +13,15 @@ from ._session import WorkflowSession
 
 
 def report_carried(session: WorkflowSession, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Report a step as carried if it is; None if pytest has to run it, or to hear why it may not be run."""
+    """Report a step as carried if it is; None if pytest has to go through it, or to hear why it may not be run."""
     attempt = item.stash.get(ATTEMPT, None)
-    if attempt is None or attempt.admitted or not _is_carried(session, item):
+    if attempt is None or attempt.admitted or not _stays_here(item, nextitem) or not _is_carried(session, item):
         return None
     attempt.stand_in = Outcome.CARRIED
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for call in (_call("setup"), _call("call"), _torn_down(item, nextitem)):
-        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
+    for phase in ("setup", "call", "teardown"):
+        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=_call(phase)))
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
@@ -41,15 +41,11 @@ def _is_carried(session: WorkflowSession, item: pytest.Item) -> bool:
             return False
 
 
-def _torn_down(item: pytest.Item, nextitem: pytest.Item | None) -> pytest.CallInfo[None]:
-    # Whatever is left of a step before it belongs to the folders and files around it. The next item may be in others.
-    if nextitem is not None and nextitem.parent is item.parent:
-        return _call("teardown")
-
-    def tear_down() -> None:
-        item.ihook.pytest_runtest_teardown(item=item, nextitem=nextitem)
-
-    return pytest.CallInfo.from_call(tear_down, when="teardown", reraise=_BROKEN_OFF)
+def _stays_here(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    # Whatever is left of a step before it belongs to the folders and files around it, which its runner tears down
+    # before an item that stands in others, or at the end.
+    ends = item.session.shouldfail or item.session.shouldstop
+    return not ends and nextitem is not None and nextitem.parent is item.parent
 
 
 def _call(when: str) -> pytest.CallInfo[None]:

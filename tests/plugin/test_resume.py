@@ -122,6 +122,28 @@ def test_neither_body_nor_fixture_of_a_carried_step_runs(flow: Project) -> None:
     assert [record["data"]["used"] for record in flow.of_type("step.finished")][-2:] == [["first"], ["second"]]
 
 
+def test_what_stands_in_place_at_a_carried_step_is_torn_down_behind_it(flow: Project) -> None:
+    """A fixture of the file outlives a carried step no longer than any other: the next file finds nothing of it."""
+    (flow.root / "wf/flow.workflow.yaml").unlink()
+    source = (
+        "import pathlib, pytest\nfrom pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='p')\n"
+        "MARKS = pathlib.Path(__file__).parents[1] / 'marks'\n"
+        "@pytest.fixture(scope='module')\ndef shared():\n    MARKS.write_text('up ')\n    yield\n"
+        "    MARKS.write_text(MARKS.read_text() + 'down ')\n"
+        "@step(idempotent=True)\ndef first(shared) -> None:\n    assert True\n"
+        "@step\ndef second() -> None:\n    pass\n@step\ndef third() -> None:\n    pass\n"
+    )
+    flow.write("wf/workflow_p.py", source)
+    assert flow.pytest("wf", "--workflow-until", "second").status == 0
+    flow.write("wf/workflow_p.py", source.replace("assert True", "assert 1"))
+    flow.write("wf/test_z.py", "def test_z():\n    assert open('marks').read() == 'up down '\n")
+
+    session = flow.pytest("wf", "--workflow-resume", "--workflow-until", "second")
+
+    assert session.status == 0, session.text
+    assert "2 passed, 1 carried" in re.sub(r", 1 deselected", "", session.text)
+
+
 @pytest.mark.parametrize(
     ("ran", "arguments", "said"),
     [
