@@ -13,12 +13,14 @@ from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._code import code_of
 from ._deadline import Deadline, NoAnswerError
-from ._terminal import discard_typed_ahead, prompt_on_terminal, reset_terminal, terminal_problem
+from ._screen import fold
+from ._terminal import discard_typed_ahead, prompt_on_terminal, reset_terminal, terminal_columns, terminal_problem
 from ._words import escape_line
 
 _TRIES = 5
 _PATIENCE_S = 3600.0
 _NONCE_BYTES = 16
+_CONTINUED = "    "
 
 
 class ConfirmationError(WorkflowExecError):
@@ -46,7 +48,9 @@ def confirm(lines: Iterable[str], facts: Mapping[str, Json], *, verb: str) -> No
         with prompt_on_terminal():
             reset_terminal(screen)
             for line in lines:
-                _say(screen, escape_line(line))
+                # Folded here: what the terminal continues by itself would stand where an engine's line begins.
+                for number, piece in enumerate(fold(escape_line(line), terminal_columns() - len(_CONTINUED))):
+                    _say(screen, (_CONTINUED if number else "") + piece)
             with Deadline(_PATIENCE_S) as deadline:
                 _demand_code(code, deadline, screen, verb)
     except NoAnswerError as error:

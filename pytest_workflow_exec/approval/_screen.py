@@ -88,7 +88,7 @@ def _look(fact: Fact) -> _Look:
 def _folded_lines(lines: Iterable[FactLine], width: int) -> Iterator[str]:
     for line in lines:
         mark = line.mark
-        for piece in _fold(line.text, width - len(line.mark)):
+        for piece in fold(line.text, width - len(line.mark)):
             yield mark + piece
             mark = " " * len(line.mark)
 
@@ -105,7 +105,7 @@ def _words_frame(words: Iterable[AuthorWords], width: int, *, color: bool) -> It
 
 def _words_lines(text: str, width: int) -> Iterator[str]:
     lines = escape(text, max_chars=_MAX_WORDS_CHARS).rstrip("\n").split("\n")
-    pieces = [piece for line in lines for piece in _fold(line, width)]
+    pieces = [piece for line in lines for piece in fold(line, width)]
     yield from pieces[:_MAX_WORDS_LINES]
     # A page of empty lines would push the facts out of sight.
     if len(pieces) > _MAX_WORDS_LINES:
@@ -114,12 +114,12 @@ def _words_lines(text: str, width: int) -> Iterator[str]:
 
 def _title(title: str, width: int, *, color: bool) -> Iterator[_Line]:
     rule = "═" if color else "="
-    for piece in _fold(title, width - 3):
+    for piece in fold(title, width - 3):
         text = f"{rule}{rule} {piece.rstrip()} "
         yield [(text + rule * (width - len(text)), "frame")]
 
 
-def _fold(text: str, width: int) -> list[str]:
+def fold(text: str, width: int) -> list[str]:
     """Return `text` in pieces of at most `width` columns; every character of it is in one of them."""
     pieces: list[str] = []
     start = 0

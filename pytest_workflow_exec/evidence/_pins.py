@@ -195,14 +195,17 @@ def _make(name: str, parent: int, place: PinPlace) -> None:
 
 def _content(folder: int, place: PinPlace) -> bytes:
     file = os.open(PIN_NAME, _FILE, dir_fd=folder)
-    with os.fdopen(file, "rb") as opened:
+    try:
         facts = os.fstat(file)
         if not stat.S_ISREG(facts.st_mode):
             raise ValueError("it is no regular file")
         if facts.st_nlink != 1:
             raise ValueError("it has another name elsewhere, through which it can be written")
         _demand_closed(facts, place, "it")
-        content = opened.read(_MAX_BYTES + 1)
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            content = opened.read(_MAX_BYTES + 1)
+    finally:
+        os.close(file)
     if len(content) > _MAX_BYTES:
         raise ValueError("it is larger than a pin may be")
     return content

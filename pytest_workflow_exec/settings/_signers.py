@@ -49,10 +49,13 @@ def _content(root: Path, path: str) -> bytes:
     if os.path.realpath(root / path) != os.path.join(os.path.realpath(root), path):  # noqa: PTH118  # text compared
         raise ValueError("it is, or lies behind, a symbolic link")
     file = os.open(root / path, _FLAGS)
-    with os.fdopen(file, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ValueError("it is no regular file")
-        content = opened.read(_MAX_BYTES + 1)
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            content = opened.read(_MAX_BYTES + 1)
+    finally:
+        os.close(file)
     if len(content) > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES} bytes")
     return content

@@ -28,7 +28,7 @@ from pytest_workflow_exec.run import (
     resumption_of,
 )
 from pytest_workflow_exec.sandbox import compile_policy
-from pytest_workflow_exec.settings import load_settings
+from pytest_workflow_exec.settings import Pin, load_settings
 from pytest_workflow_exec.verify import verify_log
 
 CONFIGURATION = '[policy]\nsandbox = "none"\ncommands = ["echo *", "echo * *", "cp * *", "touch *"]\n'
@@ -78,6 +78,7 @@ class Project:
         redo: StepId | None = None,
         history: History | None = None,
         environment: Mapping[str, str] = os.environ,
+        pin: Pin | None = None,
     ) -> Run:
         """Return a run of a workflow with these steps, as its YAML file would say them.
 
@@ -86,12 +87,15 @@ class Project:
             redo: The step that a person wants to run again.
             history: What its log was found to say; None to look now.
             environment: The engine's own.
+            pin: What holds the policy outside the project.
         """
         file = self.root / "flow.workflow.yaml"
         file.write_text(steps, encoding="utf-8")
         workflow = read_yaml_workflow(file, root=self.root)
         resolved = resolve_inputs(workflow, inputs or {}, environment=environment)
-        policy = compile_policy(load_settings(self.root).policy, workflow=workflow.name, environment=os.environ)
+        policy = compile_policy(
+            load_settings(self.root).policy, workflow=workflow.name, environment=os.environ, pin=pin
+        )
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in resolved.values.items()}
         resumption = None
         if after is not None:

@@ -116,13 +116,71 @@ def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> N
     assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
 
 
-@pytest.mark.parametrize("key", ["approvers", "verify", "python_processes"])
+@pytest.mark.parametrize("key", ["verify", "python_processes"])
 def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
     """The same for keys of the policy itself, as a value and as a table."""
     for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
         [problem] = _problems(tmp_path, text)
         assert problem.startswith(f"2: policy.{key}: ")
         assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
+
+
+_PRINCIPAL = (
+    'policy.approvers.a[1] must be one principal, such as "alice@example.org", without spaces, quotes and patterns'
+)
+
+
+def test_groups_of_approvers_are_part_of_the_policy(tmp_path: Path) -> None:
+    """Groups are lists of principals by name, and any change of one changes the policy's digest."""
+    text = '[policy]\nrefuse_reachable_keys = true\n[policy.approvers]\nmanagers = ["alice@example.org", "bob"]\n'
+    policy = _policy(tmp_path, text)
+
+    assert dict(policy.approvers) == {"managers": ("alice@example.org", "bob")}
+    assert policy.refuse_reachable_keys is True
+    assert _policy(tmp_path, text.replace(', "bob"', "")).digest != policy.digest
+    assert (PolicySettings().approvers, PolicySettings().refuse_reachable_keys) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("a = []", "policy.approvers.a must not be empty: a group of nobody can approve nothing"),
+        ('a = ["x", "X"]', "policy.approvers.a names one principal twice"),
+        ('"a b" = ["x"]', "policy.approvers.a b: a group's name is letters, digits, '-' and '_'"),
+        ("a = 1", 'policy.approvers.a must be a list of principals, such as "alice@example.org", not a number'),
+        ("a = [1]", 'policy.approvers.a[1] must be a text, such as "alice@example.org", not a number'),
+        *(
+            (
+                f"a = ['{bad}']",
+                _PRINCIPAL,
+            )
+            for bad in (
+                "",
+                "*",
+                "*@example.org",
+                "!alice",
+                "a?",
+                "a,b",
+                "a b",
+                'a"',
+                "-I",
+                "#a",
+                "\u202ea",
+                "\u0430lice",
+            )
+        ),
+    ],
+)
+def test_a_group_holds_principals_and_nothing_else(tmp_path: Path, group: str, expected: str) -> None:
+    """An empty group, a principal that stands twice, a pattern, and what is no principal are refused with their place."""
+    text = f"[policy.approvers]\n{group}\n"
+
+    problems = _problems(tmp_path, text)
+    assert problems in (
+        [f"2: {expected}"],
+        [f"1: {expected}"],
+        [f"2: {expected.partition(' must')[0]} must not be empty"],
+    )
 
 
 _RULES = 'must be a list of rules, such as ["git status"], not '

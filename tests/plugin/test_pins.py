@@ -1,0 +1,78 @@
+"""Pins in a real session: what differs from one is refused before anything runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pytest_workflow_exec.evidence import PinPlace, write_pin
+from pytest_workflow_exec.settings import load_settings
+
+from .conftest import CONFIGURATION, Project
+
+# The places of pins are the system's; only code within the session, which is trusted, can look elsewhere.
+PLACES = """
+import os
+from pathlib import Path
+
+from pytest_workflow_exec.evidence import PinPlace, PinPlaces
+from pytest_workflow_exec.run import _pin
+
+PLACES = PinPlaces(
+    machine=PinPlace(base=Path({folder!r}, "etc"), below=("pins",), owner=os.geteuid(), for_machine=True),
+    user=PinPlace(base=Path({folder!r}), below=("pins",), owner=os.geteuid(), for_machine=False),
+)
+_pin.pin_places = lambda: PLACES
+"""
+FLOW = "workflow: flow\nsteps:\n  - {id: one, run: [touch, ran-one]}\n"
+
+
+@pytest.fixture
+def place(project: Project, tmp_path_factory: pytest.TempPathFactory) -> PinPlace:
+    """Where the pin of the project lies, which has one."""
+    folder = tmp_path_factory.mktemp("pins")
+    project.write("wf/flow.workflow.yaml", FLOW)
+    project.write("conftest.py", PLACES.format(folder=str(folder)))
+    place = PinPlace(base=folder, below=("pins",), owner=os.geteuid(), for_machine=False)
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    return place
+
+
+def test_a_pinned_project_runs_and_says_so(project: Project, place: PinPlace) -> None:
+    """The run's first record names who pinned the policy and when, and no variable hides the pin."""
+    project.environment["XDG_STATE_HOME"] = project.environment["HOME"] = str(project.root)
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    [started] = project.of_type("run.started")
+    assert started["data"]["policy"]["pin"].startswith("pinned by ")
+
+
+@pytest.mark.parametrize("change", ["policy", "signers", "nested", "linked"])
+def test_what_differs_from_the_pin_is_refused(project: Project, place: PinPlace, change: str) -> None:
+    """A loosened policy, a new signer, a project put in between and a doubtful pin are exit 4; nothing is run or written."""
+    if change == "policy":
+        project.write("workflow-exec.toml", CONFIGURATION.replace('"false"', '"rm *"'))
+    elif change == "signers":
+        project.write("workflow-signers", "mallory ssh-ed25519 AAAA\n")
+    elif change == "nested":
+        project.write("wf/workflow-exec.toml", CONFIGURATION.replace('"false"', '"rm *"'))
+    else:
+        path = place.path_of(project.root)
+        path.symlink_to(path.rename(path.with_name("aside")))
+
+    session = project.pytest("wf/flow.workflow.yaml")
+
+    assert session.status == 4, session.text
+    said = {
+        "policy": '    -    "false",\n',
+        "signers": "    +mallory ssh-ed25519 AAAA\n",
+        "nested": "is a pinned project",
+        "linked": "symbolic link",
+    }
+    assert said[change] in session.text
+    assert "Traceback" not in session.text
+    assert project.untouched
+    assert not (project.root / "wf" / ".workflow-exec").exists()
