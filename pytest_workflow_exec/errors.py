@@ -8,6 +8,7 @@ from pathlib import Path
 
 __all__ = [
     "ApprovalLapsedError",
+    "CheckInDoubtError",
     "CommandFailedError",
     "CommandNotFoundError",
     "CommandRefusedError",
@@ -222,6 +223,17 @@ class ExpectationError(WorkflowExecError):
     def __init__(self, *, argv: Sequence[str], what: str, expected: str, found: str) -> None:
         super().__init__(f"{_shown(argv)}: expected {what} {expected}, found {found}")
         self.argv, self.what, self.expected, self.found = tuple(argv), what, expected, found
+
+
+class CheckInDoubtError(WorkflowExecError):
+    """The check of a step whose effect is unknown could not tell whether the effect is there."""
+
+    def __init__(self, *, step: str, why: str) -> None:
+        super().__init__(
+            f"step {step!r} was started before and has no end, and its check could not tell whether its effect is "
+            f"there: {why}\nNothing of it was run. --workflow-resume asks a person whether it may run again."
+        )
+        self.step, self.why = step, why
 
 
 class OutputError(WorkflowExecError):

@@ -14,6 +14,8 @@ from pytest_workflow_exec.model import Outcome, StepId
 
 ActorKind = Literal["engine", "human", "agent", "worker"]
 Decided = Literal["approved", "rejected", "denied", "expired"]
+Checked = Literal["there", "in doubt"]
+"""What a step's check said that kept its body from running."""
 RunResult = Literal["passed", "failed", "denied", "suspended", "interrupted", "partial"]
 
 
@@ -71,6 +73,7 @@ def run_resumed(
     carried: Sequence[StepId],
     again: Mapping[StepId, Sequence[str]],
     unknown: Sequence[StepId],
+    probe: Sequence[StepId],
     redo: Mapping[str, Json] | None,
 ) -> Event:
     """Return the first event of a later session of a run.
@@ -81,6 +84,7 @@ def run_resumed(
         carried: The steps that count as they are.
         again: The steps that had passed and run again, each with the reasons.
         unknown: The steps that were started before and have no end.
+        probe: Those of them whose check is asked first whether their effect is there.
         redo: The step that a person wants to run again, with `step`, `reason` and `who`; None if nobody does.
     """
     return Event(
@@ -91,6 +95,7 @@ def run_resumed(
             "carried": list(carried),
             "again": {step: list(reasons) for step, reasons in again.items()},
             "unknown": list(unknown),
+            "probe": list(probe),
             "redo": redo,
         },
     )
@@ -101,6 +106,17 @@ def step_invalidated(step: StepId, *, reasons: Sequence[str]) -> Event:
     return Event(type="step.invalidated", step=step, data={"reasons": list(reasons)})
 
 
+def step_undone(step: StepId, *, by: StepId, outcome: Outcome) -> Event:
+    """Return the note that a step counts no more because another reverted what it did.
+
+    Args:
+        by: The step that did so; it is about to pass.
+        outcome: How the step had ended in this session.
+    """
+    data: dict[str, Json] = {"reasons": [f"undone by {by}"], "undone_by": by, "outcome": outcome.value}
+    return Event(type="step.invalidated", step=step, data=data)
+
+
 def run_finished(*, result: RunResult, counts: Mapping[str, int], not_satisfied: Sequence[StepId]) -> Event:
     """Return the last event of a run: how it ended and which planned steps are not satisfied."""
     return Event(
@@ -109,9 +125,14 @@ def run_finished(*, result: RunResult, counts: Mapping[str, int], not_satisfied:
     )
 
 
-def step_started(step: StepId, *, attempt: int, kind: str, digest: str) -> Event:
-    """Return the announcement of a step, written before anything of it can have an effect."""
-    return Event(type="step.started", step=step, attempt=attempt, data={"kind": kind, "digest": digest})
+def step_started(step: StepId, *, attempt: int, kind: str, digest: str, probe: bool = False) -> Event:
+    """Return the announcement of a step, written before anything of it can have an effect.
+
+    Args:
+        probe: Whether its check is asked first: its effect is unknown.
+    """
+    marks: Mapping[str, Json] = {"probe": True} if probe else {}
+    return Event(type="step.started", step=step, attempt=attempt, data={"kind": kind, "digest": digest, **marks})
 
 
 def step_finished(
@@ -125,6 +146,7 @@ def step_finished(
     message: str = "",
     waits_for: StepId | None = None,
     used: Sequence[StepId] = (),
+    checked: Checked | None = None,
 ) -> Event:
     """Return how a step ended.
 
@@ -134,21 +156,21 @@ def step_finished(
         message: Why it is not satisfied; empty otherwise.
         waits_for: The step that blocks it, for blocked steps.
         used: The steps whose outputs its code looked at.
+        checked: What its check said in place of its body; None if the body ran, or nothing of it.
     """
-    return Event(
-        type="step.finished",
-        step=step,
-        attempt=attempt,
-        data={
-            "outcome": outcome.value,
-            "duration_s": round(duration_s, 6),
-            "outputs": dict(outputs),
-            "files": dict(files),
-            "message": message,
-            "waits_for": waits_for,
-            "used": list(used),
-        },
+    data: dict[str, Json] = {
+        "outcome": outcome.value,
+        "duration_s": round(duration_s, 6),
+        "outputs": dict(outputs),
+        "files": dict(files),
+        "message": message,
+        "waits_for": waits_for,
+        "used": list(used),
+    }
+    said: Mapping[str, Json] = (
+        {} if checked is None else {"checked": checked == "there", "doubt": checked == "in doubt"}
     )
+    return Event(type="step.finished", step=step, attempt=attempt, data={**data, **said})
 
 
 def command_started(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:

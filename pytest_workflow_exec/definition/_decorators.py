@@ -116,6 +116,8 @@ def step(
     idempotent: bool = False,
     max_age: str | None = None,
     evidence: Sequence[str] = (),
+    check: Sequence[str] = (),
+    undoes: Sequence[str] = (),
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
@@ -125,7 +127,9 @@ def step(function: object = None, /, **options: object) -> object:
         options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt; `when`, a condition
             without which the step does not apply; `always=True` for a step that runs last, whatever became of the
             others; `idempotent=True` for a step that may run a second time unasked; `max_age`, such as `7d`, after
-            which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty.
+            which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty; `check`,
+            a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
+            in it; `undoes`, the steps that it reverts.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

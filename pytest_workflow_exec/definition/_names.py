@@ -20,13 +20,14 @@ _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
     "finally", "include", "with", "steps", "poll", "ai", "execute",
-    "session", "check", "retry", "defaults", "concurrency",
-    "policy", "undoes", "waive", "form",
+    "session", "retry", "defaults", "concurrency",
+    "policy", "waive", "form",
 })  # fmt: skip
 GATE_LATER = frozenset({
     "approvers", "required", "min_wait", "form", "veto",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
+CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 
 

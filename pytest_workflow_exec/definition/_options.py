@@ -44,7 +44,18 @@ class Place:
         return self.code.co_firstlineno
 
 
-_STEP_KEYWORDS = ("name", "description", "timeout", "when", "always", "idempotent", "max_age", "evidence")
+_STEP_KEYWORDS = (
+    "name",
+    "description",
+    "timeout",
+    "when",
+    "always",
+    "idempotent",
+    "max_age",
+    "evidence",
+    "check",
+    "undoes",
+)
 _EACH_KEYWORDS = ("foreach", "allow_empty")
 _GATE_KEYWORDS = (
     "question",
@@ -73,6 +84,8 @@ class StepOptions:
     """None: it does not say."""
     max_age_s: float | None = None
     evidence: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    undoes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +140,8 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         idempotent=_flag("@step", options, "idempotent", place) if "idempotent" in options else None,
         max_age_s=_duration("@step", options, "max_age", place),
         evidence=_lines("@step", options, "evidence", place),
+        check=_lines("@step", options, "check", place),
+        undoes=_lines("@step", options, "undoes", place),
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
-from pytest_workflow_exec.model import CaseValue, Function, Gate, Step, StepId, Template, When
+from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Step, StepId, Template, When
 
 from ._cases import as_case
+from ._checks import check_problem, read_check_command, read_undoes
 from ._defaults import NO_DEFAULTS
 from ._gates import read_show
 from ._names import function_id_problem, one_line_problem, quoted
@@ -24,7 +26,7 @@ from ._python_source import (
 from ._schema import DefaultsModel
 from ._sources import with_digest
 from ._steps import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S, OUTCOME_ONLY
-from ._templates import Conditional, Keys, Scope
+from ._templates import Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
 from ._whens import check_covered, filled_when, read_when
 
@@ -81,6 +83,8 @@ class _Seen:
 
     keys: dict[str, Keys | None] = field(default_factory=dict)
     gates: set[str] = field(default_factory=set)
+    lasting: set[str] = field(default_factory=set)
+    """The steps that nothing can undo: gates, and those that run last in every session."""
     conditional: dict[str, Conditional] = field(default_factory=dict)
     cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
 
@@ -92,6 +96,8 @@ class _Seen:
             self.cases[function.name] = None if function.is_open else function.cases
         if isinstance(function.marks, GateOptions):
             self.gates.add(function.name)
+        if isinstance(function.marks, GateOptions) or (function.marks is not None and function.marks.always):
+            self.lasting.add(function.name)
         for step in steps:
             if step.when is not None:
                 self.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
@@ -119,7 +125,10 @@ def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
 def _case(step: Step, case: StepId, function: DeclaredFunction) -> Step:
     each = {} if function.variable is None else {function.variable: function.values[case]}
     when = None if step.when is None else filled_when(step.when, each)
-    return as_case(replace(step, when=when), case, each)
+    check = step.check
+    if isinstance(check, Command):
+        check = replace(check, argv=tuple(filled_template(argument, each) for argument in check.argv))
+    return as_case(replace(step, when=when, check=check), case, each)
 
 
 def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:
@@ -154,6 +163,10 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
+        check=_check(marks, node, texts),
+        undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(seen.lasting))
+        if isinstance(marks, StepOptions)
+        else (),
     )
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
@@ -162,6 +175,18 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
 
 def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
+
+
+def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts) -> Command | None:
+    if not isinstance(marks, StepOptions) or not marks.check:
+        return None
+    returns = node.returns
+    problem = check_problem("step", always=marks.always)
+    if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
+        problem = "a step with a check returns nothing: without its body nobody has what it would return"
+    if problem is not None:
+        texts.problems.at((), problem)
+    return read_check_command(marks.check, (), texts)
 
 
 def _node_of(reader: FunctionReader, function: DeclaredFunction) -> FunctionNode | None:

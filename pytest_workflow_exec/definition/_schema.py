@@ -243,6 +243,15 @@ class OutputModel(Strict):
     default: Text | None = None
 
 
+def _short(key: str) -> BeforeValidator:
+    def expand(value: object) -> object:
+        if isinstance(value, str):
+            return {key: value}
+        return value
+
+    return BeforeValidator(expand)
+
+
 class CallModel(Strict):
     """A function beside the workflow file."""
 
@@ -255,6 +264,14 @@ class VerifyModel(Strict):
 
     path: Line
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
+
+
+class CheckModel(Strict):
+    """What passes if the effect of a step is there."""
+
+    run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
+    expect: ExpectModel | None = None
+    verify: Annotated[VerifyModel, _short("path")] | None = None
 
 
 class GateModel(Strict):
@@ -286,15 +303,6 @@ class PauseModel(Strict):
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
 
 
-def _short(key: str) -> BeforeValidator:
-    def expand(value: object) -> object:
-        if isinstance(value, str):
-            return {key: value}
-        return value
-
-    return BeforeValidator(expand)
-
-
 class StepModel(Strict):
     """One step."""
 
@@ -308,6 +316,8 @@ class StepModel(Strict):
     allow_empty: Flag = False
     idempotent: Flag = False
     max_age: Duration | None = None
+    check: CheckModel | None = None
+    undoes: Annotated[list[Line], Field(min_length=1), BeforeValidator(_show)] | None = None
     run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
     cwd: Text | None = None
     env: dict[str, Text] | None = None

@@ -15,6 +15,8 @@ from pytest_workflow_exec.model import Location, Step, Template
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+_WHEN_SAID = frozenset({"check", "undoes"})
+"""Fields that came later: of a step without them the digest is what it was, so that its runs can go on."""
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
 
 
@@ -132,7 +134,7 @@ def _fields_as_data(value: DataclassInstance, root: Path) -> Json:
     data: dict[str, Json] = {"kind": type(value).__name__}
     for name in _names_of(value):
         item = getattr(value, name)
-        if name != "digest" and not isinstance(item, Location):
+        if name != "digest" and not isinstance(item, Location) and (item or name not in _WHEN_SAID):
             data[name] = item if type(item) in _SCALARS else _as_data(item, root)
     return data
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pytest_workflow_exec.model import (
     Body,
     CaseValue,
+    Check,
     Condition,
     Gate,
     Manual,
@@ -23,14 +24,15 @@ from pytest_workflow_exec.model import (
 from ._belongings import check_belongings
 from ._calls import read_call
 from ._cases import CaseReader, as_case
+from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, with_defaults
 from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem, suggestion, value_name_problem
 from ._problems import Problems, Where
-from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel, VerifyModel
-from ._sources import inside, python_digests, with_digest
+from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._sources import python_digests, with_digest
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
 from ._validation import validated
@@ -39,6 +41,11 @@ from ._whens import check_covered, read_when
 DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
 DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
+_NOT_IN_FINALLY = {
+    "pause": "a pause can't stand in finally: what cleans up does not wait",
+    "manual": "work by hand can't stand in finally: it may have to run without a person",
+    "gate": "a gate can't stand in finally: its steps run whatever is decided",
+}
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
 _MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": frozenset()}
@@ -85,6 +92,8 @@ class _Read:
     steps: list[Step] = field(default_factory=list)
     keys: dict[str, Keys | None] = field(default_factory=dict)
     gates: set[str] = field(default_factory=set)
+    lasting: set[str] = field(default_factory=set)
+    """The steps that nothing can undo: gates, and those of `finally`."""
     conditional: dict[str, Conditional] = field(default_factory=dict)
     cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
     first_lines: dict[str, int] = field(default_factory=dict)
@@ -134,18 +143,17 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
         read.cases.update(dict.fromkeys(_ids([item])))
         return
     check_belongings(model, kind, where, problems)
-    if kind == "pause" and always:
-        problems.at_key((*where, "pause"), "a pause can't stand in finally: what cleans up does not wait")
-    if kind == "manual" and always:
-        problems.at_key((*where, "manual"), "work by hand can't stand in finally: it may have to run without a person")
-    if kind == "gate" and always:
-        problems.at_key((*where, "gate"), "a gate can't stand in finally: its steps run whatever is decided")
+    if always and kind in _NOT_IN_FINALLY:
+        problems.at_key((*where, kind), _NOT_IN_FINALLY[kind])
+    _check_ways_on(model, kind, where, problems, always=always)
     if kind != "gate":
         _check_evidence(model, _keys_of(model, kind), where, problems)
     model = with_defaults(model, kind, reader.defaults)
     steps = _read_cases(reader, read, model, where, always=always)
     if kind == "gate":
         read.gates.add(model.id)
+    if kind == "gate" or always:
+        read.lasting.add(model.id)
     ids = [model.id] if model.foreach is None else [step.id for step in steps]
     read.keys.update(dict.fromkeys(ids, _keys_of(model, kind)))
     defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
@@ -190,7 +198,9 @@ def _read_case(
     body = _body(model, where, texts, reader.files, gates=read.gates)
     if body is None:
         return None
-    step = _step(reader, model, body, where, when=when, always=always)
+    check = read_check(model.check, (*where, "check"), texts, reader.files)
+    undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
+    step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes)
     return step if step is None or case is None else as_case(step, case, each or {})
 
 
@@ -240,7 +250,8 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.call is not None:
         return read_call(model.call, (*where, "call"), texts, files)
     if model.verify is not None:
-        return _verify(model, model.verify, where, texts, files)
+        expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
+        return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
     return _waiting(model, where, texts, gates)
 
 
@@ -255,25 +266,12 @@ def _waiting(model: StepModel, where: Where, texts: Texts, gates: AbstractSet[st
     return None
 
 
-def _verify(step: StepModel, model: VerifyModel, where: Where, texts: Texts, files: Files) -> Verify | None:
-    place = (*where, "verify", "path")
-    try:
-        path = inside(files.root, files.folder / model.path)
-        found = path is not None and path.exists()
-    except OSError as error:
-        texts.problems.at(place, f"{quoted(model.path)} can't be looked at: {error.strerror or error}")
-        return None
-    if path is None:
-        texts.problems.at(place, f"{quoted(model.path)} leads out of the project")
-        return None
-    if not found:
-        texts.problems.at(place, f"there is no {quoted(model.path)} beside this file; tests are named from its folder")
-        return None
-    return Verify(
-        path=path,
-        skips_allowed="allow" in (model.skips, step.skips),
-        expect=read_expectation(step.expect or ExpectModel(), (*where, "expect"), texts),
-    )
+def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems, *, always: bool) -> None:
+    problem = None if model.check is None else check_problem(kind, always=always)
+    if problem is not None:
+        problems.at_key((*where, "check"), problem)
+    if model.undoes is not None and kind in ("gate", "pause"):
+        problems.at_key((*where, "undoes"), f"a {kind} undoes nothing")
 
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
@@ -322,7 +320,15 @@ def _manual(model: ManualModel, timeout_s: float | None, where: Where, texts: Te
 
 
 def _step(
-    reader: _Reader, model: StepModel, body: Body, where: Where, *, when: When | None, always: bool
+    reader: _Reader,
+    model: StepModel,
+    body: Body,
+    where: Where,
+    *,
+    when: When | None,
+    always: bool,
+    check: Check | None,
+    undoes: tuple[StepId, ...],
 ) -> Step | None:
     step = Step(
         id=model.id,
@@ -337,10 +343,14 @@ def _step(
         idempotent=model.idempotent,
         max_age_s=model.max_age,
         evidence=tuple(model.evidence or ()),
+        check=check,
+        undoes=undoes,
     )
     root = reader.files.root
+    sources: dict[str, str] = {}
     try:
-        sources = python_digests(root, body.path) if isinstance(body, Verify) else {}
+        for tests in (body, check):
+            sources |= python_digests(root, tests.path) if isinstance(tests, Verify) else {}
     except OSError as error:
         reader.problems.at((*where, "verify"), f"its tests can't be read: {error}")
         return None

@@ -164,3 +164,5 @@ class Pause:
 
 
 Body = Command | Call | Verify | Function | Gate | Manual | Pause
+Check = Command | Verify
+"""What tells whether a step's effect is there."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._body import Body, Call, Command, Function, Gate, Manual, Pause, Verify
+from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Verify
 from ._condition import When
 from ._identity import Location, StepId
 from ._input import InputSpec, InputValue
@@ -39,6 +39,10 @@ class Step:
     """The values that it must leave, and not empty, to pass."""
     max_age_s: float | None = None
     """How old it may be, in seconds, for a resumed run to carry it; None for any age."""
+    check: Check | None = None
+    """What passes if its effect is there: asked when a session was broken off in it and nobody knows."""
+    undoes: tuple[StepId, ...] = ()
+    """The earlier steps that it reverts, cases one by one: once it passed, they count no more."""
 
     @property
     def repeatable(self) -> bool:
@@ -96,17 +100,7 @@ class Workflow:
         return {
             "workflow": self.name,
             "file": self.file.relative_to(self.root).as_posix(),
-            "steps": [
-                {
-                    "id": step.id,
-                    "kind": step.kind,
-                    "name": step.name,
-                    "digest": step.digest,
-                    "always": step.always,
-                    "repeatable": step.repeatable,
-                }
-                for step in self.steps
-            ],
+            "steps": [self._planned(step) for step in self.steps],
             "sources": dict(sorted(self.sources.items())),
         }
 
@@ -114,6 +108,27 @@ class Workflow:
     def digest(self) -> str:
         """SHA-256 of the plan, in hex."""
         return digest_of(self.plan)
+
+    def _planned(self, step: Step) -> Mapping[str, Json]:
+        planned: dict[str, Json] = {
+            "id": step.id,
+            "kind": step.kind,
+            "name": step.name,
+            "digest": step.digest,
+            "always": step.always,
+            "repeatable": step.repeatable,
+        }
+        if step.check is not None:
+            planned["check"] = self._checked(step.check)
+        if step.undoes:
+            planned["undoes"] = list(step.undoes)
+        return planned
+
+    def _checked(self, check: Check) -> Mapping[str, Json]:
+        if isinstance(check, Verify):
+            return {"kind": "verify", "path": check.path.relative_to(self.root).as_posix(), "exits": [0]}
+        exits = [int(operand.text) for matcher in check.expect.exit for operand in matcher.operands]
+        return {"kind": "run", "argv": [argument.shown for argument in check.argv], "exits": exits or [0]}
 
     def step(self, step_id: StepId) -> Step:
         """Return the step with that id.

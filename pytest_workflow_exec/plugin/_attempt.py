@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pytest_workflow_exec.errors import (
+    CheckInDoubtError,
     EvidenceError,
     GateDeniedError,
     StepOrderError,
@@ -85,6 +86,9 @@ def conclude(attempt: Attempt) -> Conclusion:
 def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
     if attempt.admitted and isinstance(error, SuspendedError):
         return Conclusion(outcome=Outcome.SUSPENDED, message=str(error))
+    if attempt.admitted and isinstance(error, CheckInDoubtError):
+        # Its effect is as unknown as before.
+        return Conclusion(outcome=Outcome.INTERRUPTED, message=_said(error, attempt))
     denied = attempt.admitted and isinstance(error, GateDeniedError)
     return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error, attempt))
 

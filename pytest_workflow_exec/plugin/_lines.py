@@ -116,7 +116,8 @@ class StepLines:
         if report.when != "call" and report.passed:
             return "", "", ""
         style = outcome_style(outcome)
-        category = "failed" if outcome is Outcome.DENIED else outcome.words
+        # A step whose check was in doubt counts as failed, as its reason is shown among the failures.
+        category = "failed" if outcome in (Outcome.DENIED, Outcome.INTERRUPTED) else outcome.words
         if self.own_lines and not self.summarising:
             return category, "", ""
         return category, style.letter, (style.word, {style.color: True})

@@ -186,7 +186,10 @@ def said_of(
     for step, reasons in resumption.again.items():
         yield f"  {step} runs again: {'; '.join(reasons)}"
     for step in resumption.unknown:
-        yield f"  {step} runs again: it was started and has no end"
+        how = "its check tells whether it runs again" if step in resumption.probe else "runs again"
+        yield f"  {step} {how}: it was started and has no end"
+    for step, by in resumption.undone.items():
+        yield f"  {step} runs again: undone by {by}"
     for each in workflow.steps:
         if each.always and each.id in resumption.attempts and until is None:
             yield f"  {each.id} runs again: it stands in finally, at the end of every session"

@@ -2,6 +2,7 @@
 
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
+from pytest_workflow_exec.run._check import perform_check
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._facts import starter
@@ -55,6 +56,7 @@ __all__ = [
     "needs_person",
     "newest_run",
     "outputs_of_return",
+    "perform_check",
     "perform_command",
     "perform_verify",
     "plan_of",

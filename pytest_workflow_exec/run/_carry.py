@@ -9,10 +9,10 @@ from datetime import datetime
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.model import Gate, Outcome, RunId, Step, StepId, Workflow
+from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
 from pytest_workflow_exec.run._gate import gates_of, steps_behind
 from pytest_workflow_exec.run._history import Declared, History, OpenGate, PastStep
-from pytest_workflow_exec.run._uses import uses_of
+from pytest_workflow_exec.run._uses import keys_used_of, uses_of
 from pytest_workflow_exec.run._values import StepOutputs, check_unchanged
 from pytest_workflow_exec.sandbox import Policy
 
@@ -52,6 +52,12 @@ class Resumption:
     gone: Mapping[StepId, str]
     """What was done before and is not in the plan any more, with what became of it: under another name it would run
     again."""
+    probe: tuple[StepId, ...]
+    """Those of the unknown ones whose check is asked first whether their effect is there."""
+    unchecked: Mapping[StepId, str]
+    """Those that have a check which is not asked, with the reason."""
+    undone: Mapping[StepId, StepId]
+    """The steps that another one reverted, and which."""
     confirm: tuple[StepId, ...]
     """The steps that run again only if a person says so: they may have had their effect."""
     attempts: Mapping[StepId, int]
@@ -101,6 +107,8 @@ def resumption_of(
     carried, again = judge.verdicts()
     passed_before = [step for step in again if step in history.satisfied]
     unknown = tuple(step.id for step in workflow.steps if step.id in history.unknown)
+    unchecked = judge.unchecked()
+    probe = tuple(step for step in unknown if workflow.step(step).check is not None and step not in unchecked)
     return Resumption(
         run=run,
         head=history.head,
@@ -111,8 +119,11 @@ def resumption_of(
         again={step: tuple(reasons) for step, reasons in again.items()},
         passed=frozenset(history.satisfied),
         unknown=unknown,
+        probe=probe,
+        unchecked=unchecked,
+        undone={step.id: history.undone[step.id] for step in workflow.steps if step.id in history.undone},
         gone=judge.gone(),
-        confirm=tuple(step for step in (*unknown, *passed_before) if judge.wants_consent(step)),
+        confirm=tuple(step for step in (*unknown, *passed_before) if step not in probe and judge.wants_consent(step)),
         attempts=dict(history.attempts),
         begun=history.begun,
         session=history.sessions + 1,
@@ -131,6 +142,17 @@ def _paused(workflow: Workflow, history: History) -> Iterator[tuple[StepId, date
 
 def _had_effect(declared: Declared) -> bool:
     return not (declared.always or declared.repeatable)
+
+
+def _lost_to_a_check(step: Step, workflow: Workflow) -> set[str]:
+    """Return the outputs that other steps use and that nobody has if the step's body does not run: all but files."""
+    rules = step.body.outputs if isinstance(step.body, Command) else ()
+    files = {rule.name for rule in rules if rule.kind == "glob"}
+    used = keys_used_of(step.id, workflow)
+    lost = {key for key in used if key is not None and key not in files and key != "outcome"}
+    if None in used:
+        lost |= {rule.name for rule in rules if rule.kind != "glob"} or ({"stdout"} if not rules else set())
+    return lost
 
 
 class _Judge:
@@ -170,7 +192,7 @@ class _Judge:
         """Return whether a person has to agree that the step runs again."""
         past = self._history.satisfied.get(step)
         # What the step is now is no word about what was done then.
-        declared = self._history.unknown[step] if past is None else past.declared
+        declared = self._history.unknown[step].declared if past is None else past.declared
         return not (declared.repeatable or step in self._wanted)
 
     def answered(self, carried: Iterable[StepId]) -> Iterator[tuple[StepId, OpenGate]]:
@@ -183,10 +205,34 @@ class _Judge:
             if step.id not in kept:
                 return
 
+    def unchecked(self) -> Mapping[StepId, str]:
+        """Return the steps of unknown effect whose check is not asked, with the reasons."""
+        steps = (step for step in self._workflow.steps if step.id in self._history.unknown and step.check is not None)
+        reasons = ((step.id, next(self._against_check(step), None)) for step in steps)
+        return {step: reason for step, reason in reasons if reason is not None}
+
+    def _against_check(self, step: Step) -> Iterator[str]:
+        past = self._history.unknown[step.id]
+        if past.declared.repeatable or step.id in self._wanted:
+            yield "it runs again in any case"
+        if past.doubtful:
+            yield "its check could not tell whether its effect is there"
+        # A check looks for the effect that the step has now, and knows nothing of what was done under another definition.
+        if past.declared.digest != step.digest:
+            yield "its definition or source changed since, so that its check proves nothing"
+        for changed in self._of_inputs(step, past.facts):
+            yield f"{changed} since, so that its check proves nothing"
+        for used in sorted(uses_of(step, self._workflow).steps & self._steps.keys()):
+            if used not in self._carried and used not in self._still_out:
+                yield f"step {used!r}, whose outputs it uses, runs again, so that its check proves nothing"
+        lost = sorted(_lost_to_a_check(step, self._workflow))
+        if lost:
+            yield f"its check can't tell what other steps use of it: {', '.join(lost)}"
+
     def gone(self) -> Mapping[StepId, str]:
         """Return the steps that were done, or begun, and that the plan does not have any more."""
         left = {step: "it passed" for step, past in self._history.satisfied.items() if _had_effect(past.declared)}
-        unknown = (step for step, declared in self._history.unknown.items() if not declared.repeatable)
+        unknown = (step for step, past in self._history.unknown.items() if not past.declared.repeatable)
         left |= dict.fromkeys(unknown, "it was started and has no end")
         return {step: how for step, how in left.items() if step not in self._steps}
 
@@ -200,6 +246,8 @@ class _Judge:
         yield from self._of_uses(step, past)
         if step.id in self._history.invalid:
             yield "an earlier session found that it has to run again"
+        if step.id in self._history.shaken:
+            yield f"step {self._history.shaken[step.id]!r}, which undoes it, was started and did not pass"
         if past.digest != step.digest:
             yield "its definition or source changed"
         yield from self._of_inputs(step, past.facts)

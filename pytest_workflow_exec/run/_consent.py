@@ -90,7 +90,8 @@ def _again(workflow: Workflow, resumption: Resumption, values: Values) -> list[C
     for name in resumption.confirm:
         step = workflow.step(name)
         passed = ["it passed before", *resumption.again.get(name, ())]
-        reasons = [_UNKNOWN] if name in resumption.unknown else passed
+        unknown = [_UNKNOWN, *((resumption.unchecked[name],) if name in resumption.unchecked else ())]
+        reasons = unknown if name in resumption.unknown else passed
         covered.append(Covered(step=name, kind=step.kind, does=f"{does(step, values)}; {'; '.join(reasons)}"))
     for name, how in resumption.gone.items():
         says = f"nothing under this name: {how} before and is not in the plan any more; another step may do it again"

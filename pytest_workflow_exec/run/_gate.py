@@ -166,11 +166,24 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
     Args:
         spell: How a value is said to a person.
     """
+    what = _does(step, values, spell)
+    if isinstance(step.check, Command):
+        return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
+    if isinstance(step.check, Verify):
+        tests = step.check.path.relative_to(values.root)
+        return f"{what}; asked first if a session is broken off in it: tests in {tests}"
+    return what
+
+
+def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:
+    words = (word for argument in command.argv for word in _words(argument, values))
+    return "[" + ", ".join(ascii(spell(word)) for word in words) + "]" + shown_surroundings(command, values, spell)
+
+
+def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
     body = step.body
     if isinstance(body, Command):
-        words = (word for argument in body.argv for word in _words(argument, values))
-        argv = "[" + ", ".join(ascii(spell(word)) for word in words) + "]"
-        return argv + shown_surroundings(body, values, spell)
+        return _argv(body, values, spell)
     if isinstance(body, Call):
         given = {name: _given(value, values, spell) for name, value in body.arguments.items()}
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"

@@ -56,6 +56,18 @@ class Declared:
     digest: str
     always: bool
     repeatable: bool
+    undoes: tuple[StepId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastUnknown:
+    """A step that was started and has no end, or was interrupted."""
+
+    declared: Declared
+    facts: Mapping[str, Json]
+    """What its session was started with."""
+    doubtful: bool = False
+    """Whether its check was asked since, and could not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +122,12 @@ class History:
     """The steps that last did not apply."""
     invalid: set[StepId] = field(default_factory=set)
     """Those of the satisfied ones that an earlier session already decided to run again."""
-    unknown: dict[StepId, Declared] = field(default_factory=dict)
+    unknown: dict[StepId, PastUnknown] = field(default_factory=dict)
     """The steps that were started and have no end, or were interrupted: nobody knows what they did."""
+    undone: dict[StepId, StepId] = field(default_factory=dict)
+    """The steps that another one reverted, and which; they have not been started since."""
+    shaken: dict[StepId, StepId] = field(default_factory=dict)
+    """Those of the satisfied ones that another one, which was started and did not pass, was to revert."""
     attempts: dict[StepId, int] = field(default_factory=dict)
     """The number of each step's last attempt."""
     paused_since: dict[StepId, tuple[str, str]] = field(default_factory=dict)
@@ -164,7 +180,7 @@ class History:
     def _stop(self) -> None:
         if self._running is not None:
             step = self._running[0]
-            self.unknown[step] = self._plan[step]
+            self.unknown[step] = PastUnknown(declared=self._plan[step], facts=self.facts)
             self._running = None
 
     def _begin_session(self, record: Told) -> None:
@@ -183,8 +199,9 @@ class History:
             del self.paused_since[step]
         self.paused_since.setdefault(step, (digest, record.ts))
         self.invalid.discard(step)
-        for kept in (self.left_out, self.satisfied, self.unknown):
+        for kept in (self.left_out, self.satisfied, self.unknown, self.undone, self.shaken):
             kept.pop(step, None)
+        self.shaken |= dict.fromkeys(self._plan[step].undoes, step)
 
     def _command(self, record: Told) -> None:
         data = record.data
@@ -223,10 +240,19 @@ class History:
                 facts=self.facts,
             )
         elif outcome is Outcome.INTERRUPTED:
-            self.unknown[step] = self._plan[step]
+            doubtful = record.data.get("doubt") is True
+            self.unknown[step] = PastUnknown(declared=self._plan[step], facts=self.facts, doubtful=doubtful)
 
     def _invalidate(self, record: Told) -> None:
-        self.invalid.add(cast("StepId", record.step))
+        step, by = cast("StepId", record.step), record.data.get("undone_by")
+        if by is None:
+            self.invalid.add(step)
+            return
+        # Whatever it did is reverted: it begins as if it had never been started.
+        self.undone[step] = str(by)
+        self.invalid.discard(step)
+        for kept in (self.satisfied, self.unknown, self.shaken):
+            kept.pop(step, None)
 
     def _ask(self, record: Told) -> None:
         request = record.data.get("request")
@@ -267,6 +293,7 @@ def _declared(facts: Mapping[str, Json]) -> Mapping[StepId, Declared]:
             digest=str(step["digest"]),
             always=step.get("always") is True,
             repeatable=step.get("repeatable") is True,
+            undoes=tuple(map(str, cast("Sequence[Json]", step.get("undoes") or ()))),
         )
         for step in steps
     }

@@ -37,13 +37,23 @@ def outputs_of_command(rules: Iterable[OutputRule], result: CommandResult, value
         "stderr": result.stderr.removesuffix("\n"),
         "exit": result.exit,
     }
+    rules = tuple(rules)
+    found |= {rule.name: _from_text(rule, result, values) for rule in rules if rule.kind == "stdout"}
+    found |= {rule.name: _from_json(rule, result) for rule in rules if rule.kind == "json"}
+    there = outputs_that_are_there(rules, values)
+    return StepOutputs(values={**found, **there.values}, files=there.files)
+
+
+def outputs_that_are_there(rules: Iterable[OutputRule], values: Values) -> StepOutputs:
+    """Return the outputs that are files, whoever made them.
+
+    Raises:
+        OutputError: One is missing or ambiguous.
+    """
+    found: dict[str, Json] = {}
     files: dict[str, FileOutput] = {}
     for rule in rules:
-        if rule.kind == "stdout":
-            found[rule.name] = _from_text(rule, result, values)
-            continue
-        if rule.kind == "json":
-            found[rule.name] = _from_json(rule, result)
+        if rule.kind != "glob":
             continue
         paths = _from_glob(rule, values)
         found[rule.name] = list(paths) if rule.as_list else paths[0]

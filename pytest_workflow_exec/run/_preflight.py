@@ -53,11 +53,13 @@ def preflight(
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
             )
-        if isinstance(step.body, Command):
+        for command, what in _commands_of(step):
             problems.extend(
-                _command_problems(step, step.body, values, policy=policy, texts=texts, environment=environment)
+                _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
             )
-        elif (
+        if isinstance(step.body, Command):
+            continue
+        if (
             step.timeout_s is not None
             and not isinstance(step.body, (Gate, Manual, Pause, Verify))
             and not python_timeouts
@@ -97,19 +99,27 @@ def _command_problems(
     policy: Policy,
     texts: Mapping[str, str],
     environment: Mapping[str, str],
+    what: str,
 ) -> Iterator[Problem]:
     try:
         rule = _possible_rule(command, values, policy, texts)
         for name in [] if rule is None else rule.secrets:
             if not environment.get(name):
-                yield _at(step, f"step {step.id!r} needs the secret {name}, which the environment does not set")
+                yield _at(step, f"{what} needs the secret {name}, which the environment does not set")
         for message in surroundings_problems(command, values, rule):
-            yield _at(step, f"step {step.id!r}: {message}")
+            yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
             resolve_program(program, policy)
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
-        yield _at(step, f"step {step.id!r}: {error}")
+        yield _at(step, f"{what}: {error}")
+
+
+def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:
+    if isinstance(step.body, Command):
+        yield step.body, f"step {step.id!r}"
+    if isinstance(step.check, Command):
+        yield step.check, f"the check of step {step.id!r}"
 
 
 def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> Rule | None:

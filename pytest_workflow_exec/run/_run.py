@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -57,6 +58,12 @@ class Run:
         self._carried = {} if resumed is None else resumed.carried
         self._attempts = {} if resumed is None else dict(resumed.attempts)
         self._paused_since = {} if resumed is None else resumed.paused_since
+        self._probes = frozenset() if resumed is None else frozenset(resumed.probe)
+        self._done = set() if resumed is None else {*resumed.passed, *resumed.unknown}
+        """The steps that did something, as far as anybody knows, and that nothing reverted since."""
+        self._ends: dict[StepId, Outcome] = {}
+        self._checking = False
+        self._checked: events.Checked | None = None
         self._used: set[StepId] = set()
         self._refused = False
         self._journal = Journal(
@@ -94,7 +101,7 @@ class Run:
             inputs=settings.input_texts,
             environment=settings.environment,
             redactor=settings.redactor,
-            record=self._journal.record,
+            record=self._record_command,
             judged_as=files.original,
             closed=workflow.root / STATE_DIRECTORY,
             work=directory / "work",
@@ -200,7 +207,8 @@ class Run:
     @property
     def not_satisfied(self) -> tuple[StepId, ...]:
         """The planned steps that are not satisfied."""
-        return tuple(step for step in self.state.plan.steps if step not in self._outputs)
+        state = self.state
+        return tuple(step for step in state.plan.steps if step not in self._outputs or step in state.undone)
 
     @property
     def until(self) -> StepId | None:
@@ -217,7 +225,8 @@ class Run:
     def fulfilled(self) -> bool:
         """Whether every step that was to run is satisfied."""
         asked = steps_until(self.workflow, self.until)
-        return self.state.running is None and all(step.id in self._outputs for step in asked)
+        missing = frozenset(self.not_satisfied)
+        return self.state.running is None and not any(step.id in missing for step in asked)
 
     def carries(self, step: Step) -> bool:
         """Return whether the step's turn has come and an earlier session of this run has done it.
@@ -271,8 +280,13 @@ class Run:
         admit(self.state, step.id)
         self._gatekeeper.use(step)
         attempt = self._attempts.get(step.id, 0) + 1
-        self._journal.record(events.step_started(step.id, attempt=attempt, kind=step.kind, digest=step.digest))
+        probe = self.probes(step)
+        self._journal.record(
+            events.step_started(step.id, attempt=attempt, kind=step.kind, digest=step.digest, probe=probe)
+        )
         self._attempts[step.id] = attempt
+        self._done.add(step.id)
+        self._checked = None
         self._used.clear()
         self._journal.barrier()
         self._lock.check()
@@ -305,15 +319,36 @@ class Run:
             message=message,
             waits_for=waits_for,
             used=sorted(self._used) if self.state.running == step else (),
+            checked=self._checked if self.state.running == step else None,
         )
         with self._commands.held():
             if outcome.satisfies:
                 self.check_over(step)
+            if outcome is Outcome.PASSED:
+                # Before its end: a run that is killed in between must not carry what was reverted.
+                self._record_undone(self.workflow.step(step))
             self._journal.record(event)
-        self._outcomes[step] = outcome
+        self._outcomes[step] = self._ends[step] = outcome
         if outcome.satisfies:
             self._outputs[step] = outputs
         self._journal.tell()
+
+    def probes(self, step: Step) -> bool:
+        """Return whether the step's check is asked before its body runs: its effect is unknown."""
+        return step.id in self._probes
+
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """Let the commands of the step under way be recorded as those of its check."""
+        self._checking = True
+        try:
+            yield
+        finally:
+            self._checking = False
+
+    def note_check(self, checked: events.Checked) -> None:
+        """Take note of what the check of the step under way said, so that its body does not run."""
+        self._checked = checked
 
     def leave_out(self, step: Step) -> None:
         """Record that a step does not apply, with the defaults of its outputs.
@@ -434,6 +469,16 @@ class Run:
             self._journal.close()
             self._lock.release()
 
+    def _record_command(self, event: events.Event) -> None:
+        marked = replace(event, data={**event.data, "check": True}) if self._checking else event
+        self._journal.record(marked)
+
+    def _record_undone(self, step: Step) -> None:
+        for undone in step.undoes:
+            if undone in self._done:
+                self._journal.record(events.step_undone(undone, by=step.id, outcome=self._ends[undone]))
+                self._done.discard(undone)
+
     def _facts(self) -> Mapping[str, Json]:
         settings = self._settings
         return run_facts(
@@ -458,6 +503,7 @@ class Run:
                 carried=tuple(resumption.carried),
                 again=resumption.again,
                 unknown=resumption.unknown,
+                probe=resumption.probe,
                 redo=None if redo is None else {"step": redo.step, "reason": redo.reason, "who": redo.who},
             )
         )

@@ -58,12 +58,14 @@ class RunState:
     """Whether any step was started: before that there is nothing for `finally` to clean up."""
     stop: Stop | None = None
     """The earliest planned step that ended without being satisfied."""
+    undone: frozenset[StepId] = frozenset()
+    """Steps that ended, and that another one reverted since."""
     counts: Mapping[Outcome, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def complete(self) -> bool:
         """Whether every planned step is satisfied."""
-        return self.reached == len(self.plan.steps) and self.stop is None and self.running is None
+        return not (self.reached < len(self.plan.steps) or self.stop or self.running or self.undone)
 
     def ended(self, step: StepId) -> bool:
         """Whether the step has ended, in whatever way."""
@@ -92,6 +94,10 @@ def admit(state: RunState, step: StepId) -> None:
         _admit_always(state, step)
     elif state.stop is not None and state.plan.positions[state.stop.step] < position:
         raise StepOrderError(step=step, waiting_for=state.stop.step, because=state.stop.outcome.words)
+    elif state.undone:
+        # Only an earlier step can be undone.
+        first = min(state.undone, key=state.plan.positions.__getitem__)
+        raise StepOrderError(step=step, waiting_for=first, because="was undone")
     if position != state.reached:
         raise StepOrderError(step=step, waiting_for=state.plan.steps[state.reached], because="has not run")
 
@@ -139,6 +145,8 @@ def apply(state: RunState, event: Happening) -> RunState:
         return replace(state, running=event.step, begun=True)
     if event.type == "step.finished":
         return settle(state, event.step, Outcome(event.data["outcome"]))
+    if event.type == "step.invalidated" and event.data.get("outcome") is not None:
+        return _undo(state, event.step, Outcome(event.data["outcome"]))
     return state
 
 
@@ -152,6 +160,12 @@ def fold(plan: Plan, events: Iterable[Happening]) -> RunState:
     for event in events:
         state = apply(state, event)
     return state
+
+
+def _undo(state: RunState, step: StepId, outcome: Outcome) -> RunState:
+    left = {**state.counts, outcome: state.counts[outcome] - 1}
+    counts = MappingProxyType({each: count for each, count in left.items() if count})
+    return replace(state, undone=state.undone | {step}, counts=counts)
 
 
 def _advance(state: RunState, step: StepId) -> tuple[int, frozenset[StepId]]:

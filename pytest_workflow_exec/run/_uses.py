@@ -46,6 +46,20 @@ def uses_of(step: Step, workflow: Workflow) -> Uses:
     )
 
 
+def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
+    """Return the outputs of a step that other definitions refer to; None among them stands for all that it has."""
+    names = {step, step.partition("[")[0]}
+    keys: set[str | None] = set()
+    for each in workflow.steps:
+        references = _expanded(_references(each), workflow.variables)
+        keys |= {
+            reference.path[1] for reference in references if reference.scope == "steps" and reference.path[0] in names
+        }
+        if isinstance(each.body, Gate):
+            keys |= {key for shown, key in each.body.show if shown in names}
+    return frozenset(keys)
+
+
 def _with_cases(steps: Iterable[StepId], workflow: Workflow) -> Iterator[StepId]:
     for step in steps:
         yield step
@@ -63,6 +77,16 @@ def _expanded(references: Iterable[Reference], variables: Mapping[str, Template]
 def _references(step: Step) -> Iterator[Reference]:
     yield from () if step.when is None else step.when.references
     body = step.body
+    if isinstance(step.check, Command):
+        yield from _in(
+            (
+                step.check.argv,
+                step.check.expect.exit,
+                step.check.expect.stdout,
+                step.check.expect.stderr,
+                step.check.expect.json,
+            )
+        )
     if isinstance(body, Command):
         yield from _in((body.argv, body.cwd, body.env, body.stdin))
         yield from _in(rule.pattern for rule in body.outputs)

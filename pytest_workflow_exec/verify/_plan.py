@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_workflow_exec.digests import Json, digest_of
@@ -12,6 +12,25 @@ from ._contradiction import ContradictionError, text_in
 from ._told import Told
 
 _GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCheck:
+    """What tells whether a step's effect is there."""
+
+    argv: tuple[str, ...]
+    """As its author wrote it, with references; of tests, the path alone."""
+    tests: bool
+    exits: tuple[int, ...]
+    """The exit statuses with which it says that the effect is there."""
+
+    def runs(self, argv: Sequence[str]) -> bool:
+        """Return whether a command line is the planned one, as far as its words hold no reference."""
+        if self.tests:
+            return bool(argv) and argv[-1].endswith(self.argv[0])
+        return len(argv) == len(self.argv) and all(
+            "$" in planned or word == planned for planned, word in zip(self.argv, argv, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +45,9 @@ class PlannedStep:
     """Whether it stands in `finally`."""
     gate: StepId | None
     """The gate whose decision covers it; None if none does."""
+    check: PlannedCheck | None = None
+    undoes: tuple[StepId, ...] = ()
+    """The earlier steps that it reverts when it passes."""
 
     @property
     def is_gate(self) -> bool:
@@ -112,4 +134,26 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         position=position,
         always=always,
         gate=gate if covered else None,
+        check=_check(entry.get("check")),
+        undoes=tuple(map(str, _list(entry.get("undoes", [])))),
     )
+
+
+def _check(entry: Json) -> PlannedCheck | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping):
+        raise ContradictionError("its plan does not say what a check is")
+    tests = text_in(entry, "kind") == "verify"
+    exits = _list(entry.get("exits"))
+    return PlannedCheck(
+        argv=(text_in(entry, "path"),) if tests else tuple(map(str, _list(entry.get("argv")))),
+        tests=tests,
+        exits=tuple(each for each in exits if type(each) is int),
+    )
+
+
+def _list(value: Json) -> Sequence[Json]:
+    if not isinstance(value, list):
+        raise ContradictionError("its plan is not a list of steps")
+    return value

@@ -38,6 +38,8 @@ _QUOTES_BEFORE_RUN = 7
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _STEP, _ATTEMPT, _FIRST_OF_DATA = 1, 2, 3
+_MARKS = frozenset({"probe", "check", "checked", "doubt"})
+"""Of steps whose check is asked: rare, and every word of them matters."""
 _KEPT = frozenset(
     {
         "kind",
@@ -49,7 +51,8 @@ _KEPT = frozenset(
         "used",
         "rule_digest",
         "level",
-    }  # the story's, and a fold's
+    }
+    | _MARKS  # the story's, and a fold's
 )
 """What is asked of the data of records that may be recognized."""
 
@@ -163,7 +166,7 @@ class Shapes:
 
     def learn(self, record: Record, raw: bytes) -> None:
         """Take the shape of a record that was read strictly, unless it has none that could be relied on."""
-        if record.type.startswith(_ALWAYS_READ) or not raw.isascii():
+        if record.type.startswith(_ALWAYS_READ) or not raw.isascii() or record.data.keys() & _MARKS:
             return
         shapes = self._learned.setdefault(record.type.encode("ascii"), [])
         if len(shapes) >= _LEARNED_OF_ONE_TYPE:

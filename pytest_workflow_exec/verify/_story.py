@@ -16,6 +16,7 @@ from ._commands import Commands
 from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep, policy_in, read_plan
+from ._probes import Probes
 from ._shapes import Recognized
 from ._told import Told
 from ._turns import Turns
@@ -47,7 +48,9 @@ class Story:
         """How many processes ran steps, one after the other."""
         self.policies: dict[str, None] = {}
         """The digests of the policies that they ran under."""
-        self._clock, self._commands, self._consent = Clock(), Commands(), Consent()
+        self._policy: str | None = None
+        """That of the last of them: a later session may be under the first one's again."""
+        self._clock, self._commands, self._consent, self._probes = Clock(), Commands(), Consent(), Probes()
         self._answered: tuple[str, int | None] | None = None
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
@@ -138,7 +141,8 @@ class Story:
         if plan.digest != text_in(record.data, "plan_digest") and not holds_mask(canonical_json(record.data["plan"])):
             raise ContradictionError("its plan has another digest than it says")
         self.sessions += 1
-        self.policies[policy_in(record.data)] = None
+        self._policy = policy_in(record.data)
+        self.policies[self._policy] = None
         return plan
 
     def _resume(self, record: Told) -> None:
@@ -157,9 +161,17 @@ class Story:
         self._carried = carried
 
     def _invalidate(self, record: Told) -> None:
-        step = self._plan.step_of(record)
+        step, by = self._plan.step_of(record), record.data.get("undone_by")
+        if by is not None:
+            self._demand_undoing(step, by)
+            self._turns.undo(step)
+            return
         self._turns.invalidate(step)
         self._approvals.invalidate(step)
+
+    def _demand_undoing(self, step: PlannedStep, by: Json) -> None:
+        if by != self._turns.running or step.id not in self._plan.named(by, "step.invalidated").undoes:
+            raise ContradictionError(f"step {step.id!r} is undone by {by!r}, which does not undo it now")
 
     def _start_step(self, record: Told) -> None:
         step = self._plan.step_of(record)
@@ -167,6 +179,7 @@ class Story:
             if text_in(record.data, key) != planned:
                 raise ContradictionError(f"step {step.id!r} starts with another {key} than the plan says")
         self._consent.demand()
+        self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
         self._approvals.demand_cover(step)
 
@@ -187,15 +200,18 @@ class Story:
             )
         if outcome is Outcome.CARRIED and step.id not in self._carried:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
+        self._probes.end(step, outcome, record)
         self._turns.end(step, outcome, record.attempt)
 
     def _start_command(self, record: Told) -> None:
         self._plan.step_of(record)
         self._commands.start(record, running=self._turns.running, attempt=self._turns.attempt)
+        self._probes.start_command(record)
 
     def _finish_command(self, record: Told) -> None:
         self._plan.step_of(record)
         self._commands.finish(record)
+        self._probes.finish_command(record)
 
     def _refuse_command(self, record: Told) -> None:
         step = self._plan.step_of(record)
@@ -283,7 +299,7 @@ class Story:
             raise ContradictionError("what was asked has another digest than it says")
         so = {
             "run": record.run, "workflow": self.workflow, "plan_digest": self.plan_digest,
-            "policy_digest": list(self.policies)[-1] if self.policies else None, "attempt": record.attempt,
+            "policy_digest": self._policy, "attempt": record.attempt,
         }  # fmt: skip
         for key, value in so.items():
             if request.get(key, value) != value:

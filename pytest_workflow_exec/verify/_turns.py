@@ -31,11 +31,19 @@ class Turns:
         """The steps as an earlier session satisfied them, and that did not start and count since."""
         self._ended: set[StepId] = set()
         """The steps that ended since the run was last resumed."""
+        self._undone: set[StepId] = set()
+        """Those of them that another step reverted since."""
+        self._unknown: dict[StepId, PlannedStep] = {}
+        """The steps as they were planned when they were broken off: nobody knows what they did."""
 
     def satisfied(self, step: StepId) -> bool:
         """Return whether later steps may run as far as this one goes."""
         outcome = self.outcomes.get(step)
         return outcome is not None and outcome.satisfies
+
+    def is_unknown(self, step: PlannedStep) -> bool:
+        """Return whether the step, as it is planned now, was broken off before and did not run since."""
+        return _is_same(self._unknown.get(step.id), step)
 
     def start(self, step: PlannedStep, attempt: int | None) -> None:
         """Let a step start.
@@ -47,6 +55,7 @@ class Turns:
         self._attempts[step.id] = self._next_attempt(step, attempt)
         self.outcomes.pop(step.id, None)
         self._carriable.pop(step.id, None)
+        self._unknown.pop(step.id, None)
         self._reached = min(self._reached, step.position)
         self.running, self.attempt, self._begun = step.id, attempt, True
 
@@ -69,6 +78,22 @@ class Turns:
         self._ended.add(step.id)
         self._reached = self._reached if outcome.satisfies else min(self._reached, step.position)
         self.running = None if ran else self.running
+        if ran and outcome is Outcome.INTERRUPTED:
+            self._unknown[step.id] = step
+
+    def undo(self, step: PlannedStep) -> None:
+        """Forget what a step did: another one reverted it, and it runs again in a later session.
+
+        Raises:
+            ContradictionError: It did not end in this session.
+        """
+        if step.id not in self._ended or step.id in self._undone:
+            raise ContradictionError(f"step {step.id!r} is undone, but it did not end before")
+        self._undone.add(step.id)
+        self.outcomes.pop(step.id, None)
+        self._carriable.pop(step.id, None)
+        self._unknown.pop(step.id, None)
+        self._reached = min(self._reached, step.position)
 
     def invalidate(self, step: PlannedStep) -> None:
         """Forget how a step ended: it has to be run again."""
@@ -87,6 +112,9 @@ class Turns:
         self._carriable |= {step: planned[step] for step, outcome in self.outcomes.items() if outcome.satisfies}
         self._plan, self.outcomes = plan, {}
         self._ended.clear()
+        self._undone.clear()
+        if self.running is not None:
+            self._unknown[self.running] = planned[self.running]
         self.running = None
         self._reached = 0
 
@@ -114,7 +142,7 @@ class Turns:
 
     def _first_open(self, step: PlannedStep) -> PlannedStep | None:
         before = self._plan.steps[: step.position]
-        return next((each for each in before if each.id not in self.outcomes), None)
+        return next((each for each in before if each.id not in self._ended), None)
 
     def _next_attempt(self, step: PlannedStep, attempt: int | None) -> int:
         # Numbers are never used twice: what was decided in one attempt must not be taken for a decision in another.

@@ -277,8 +277,8 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
-        "finally", "include", "steps", "poll", "ai", "execute", "session", "check",
-        "retry", "undoes", "waive",
+        "finally", "include", "steps", "poll", "ai", "execute", "session",
+        "retry", "waive",
     ),
     "gate": ("approvers", "required", "min_wait", "form"),
 }  # fmt: skip
@@ -314,6 +314,34 @@ REFERENCES["each without cases"] = (
     [("3:16", "only a step with a foreach of its own has cases")],
 )
 
+BODIES["check of nothing"] = (step("run: [git]\ncheck: {}"), [("4:12", "exactly one of run, verify")])
+BODIES["check as text"] = (step("run: [git]\ncheck: git"), [("4:12", "must be a mapping")])
+BODIES["check twice"] = (
+    step("run: [git]\ncheck: {run: [git], verify: tests}"),
+    [("4:12", "exactly one of run, verify")],
+)
+BODIES["check by a call"] = (step("run: [git]\ncheck: {call: 'a:b'}"), [("4:13", "'call' can't be used yet")])
+BODIES["check of a gate"] = (step("gate: Go?\ncheck: {run: [git]}"), [("4:5", "a gate has none")])
+BODIES["check by exit above"] = (
+    step("run: [git]\ncheck: {run: [git], expect: {exit: {gt: '0'}}}"),
+    [("4:40", "one number, or a choice")],
+)
+BODIES["check in finally"] = (
+    "steps: [{id: a, run: [git]}]\nfinally:\n  - {id: b, run: [git], check: {run: [git]}}\n",
+    [("3:25", "a step of finally runs at the end of every session")],
+)
+BODIES["undoing gate"] = (TWO + "    gate: Go?\n    undoes: [a]\n", [("7:5", "a gate undoes nothing")])
+REFERENCES["undoes unknown"] = (TWO + "    run: [git]\n    undoes: [aa]\n", [("7:14", "did you mean 'a'?")])
+REFERENCES["undoes itself"] = (TWO + "    run: [git]\n    undoes: [b]\n", [("7:14", "can't use its own values")])
+REFERENCES["undoes later"] = (
+    step("run: [git]\nundoes: [b]") + "  - {id: b, run: [x]}\n",
+    [("4:14", "'b' comes later")],
+)
+REFERENCES["undoes an output"] = (TWO + "    run: [git]\n    undoes: [a.v]\n", [("7:14", "name the step alone")])
+REFERENCES["undoes a gate"] = (
+    step("gate: Go?") + "  - {id: b, run: [x], undoes: [a]}\n",
+    [("4:32", "can't be undone")],
+)
 SURROUNDINGS: dict[str, tuple[str | bytes, list[Expected]]] = {
     "cwd upwards": (step("run: [git]\ncwd: ../x"), [("4:10", "from its root and without '..'")]),
     "absolute cwd": (step("run: [git]\ncwd: /tmp"), [("4:10", "from its root and without '..'")]),

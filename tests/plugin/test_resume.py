@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -336,3 +337,75 @@ def test_folder_in_which_some_have_passed(flow: Project) -> None:
 
     flow.write("fixed", "")
     assert flow.pytest("wf/flow.workflow.yaml", "--workflow-resume").status == 0
+
+
+def test_check_and_undoing_of_a_python_workflow(flow: Project) -> None:
+    """After kill -9, neither body nor fixture of a step runs whose check finds its effect; what was undone runs again."""
+    flow.write("workflow-exec.toml", POLICY.replace('"false"', '"test -e *"'))
+    flow.write(
+        "wf/workflow_py.py",
+        "import pathlib\nimport time\n\nimport pytest\nfrom pytest_workflow_exec import Workflow, each, step\n\n"
+        "WORKFLOW = Workflow(name='py')\n\n"
+        "@pytest.fixture\ndef costly(workflow):\n    (workflow.root / 'costs').open('a').write('x')\n\n"
+        "@step\ndef deploy(sandbox):\n    sandbox.run(['echo', 'deploy'])\n\n"
+        "@each(host=['a', 'b'])\n@step(check=['test', '-e', 'made-${each.host}'])\n"
+        "def make(workflow, costly, host):\n    (workflow.root / f'made-{host}').touch()\n"
+        "    time.sleep(60 if host == 'b' else 0)\n\n"
+        "def test_end(workflow):\n    assert (workflow.root / 'fixed').exists()\n\n"
+        "@step(always=True, undoes=['deploy'])\ndef rollback(workflow):\n"
+        "    assert not (workflow.root / 'fixed').exists()\n",
+    )
+    child = flow.start("wf/workflow_py.py")
+    flow.wait_for("step.started", 3)
+    deadline = time.monotonic() + 20
+    while not (flow.root / "made-b").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.kill()
+    child.wait()
+
+    session = flow.pytest("wf/workflow_py.py", "--workflow-resume", "--junitxml=j.xml")
+
+    assert session.status == 1, session.text
+    assert "make[b] its check tells whether it runs again" in session.text
+    assert re.search(r"make\[b\] \.\.\. PASSED", session.text), session.text
+    assert (flow.root / "costs").read_text() == "xx"
+    assert sessions(flow)[-1] == {
+        "deploy": "carried",
+        "make[a]": "carried",
+        "make[b]": "passed",
+        "test_end": "failed",
+        "rollback": "passed",
+    }
+    assert last(flow)["not_satisfied"] == ["deploy", "test_end"]
+
+    again = flow.pytest("wf/workflow_py.py", "--workflow-resume")
+    assert again.status == 1, again.text
+    assert "deploy runs again: undone by rollback" in again.text
+    verdict = flow.run("workflow-exec", "verify", "latest", "--expect-head", again.heads[-1])
+    assert (verdict.status, "not passed" in verdict.text) == (4, True), verdict.text
+
+
+def test_check_that_cannot_tell(flow: Project) -> None:
+    """A step whose check is in doubt runs nothing and is red; without a terminal, the next session is refused."""
+    flow.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: slow, run: [sleep, '60'], check: {run: [test, -e, fixed], "
+        "expect: {stdout: {contains: x}}}}\nfinally:\n  - {id: tidy, run: [touch, ran-tidy]}\n",
+    )
+    child = flow.start("wf")
+    flow.wait_for("command.started")
+    child.kill()
+    child.wait()
+
+    session = flow.pytest("wf", "--workflow-resume")
+
+    assert session.status == 1, session.text
+    assert "slow ... INTERRUPTED" in session.text
+    assert "check could not tell whether its effect is there" in " ".join(session.text.split()), session.text
+    assert sessions(flow)[-1] == {"slow": "interrupted", "tidy": "passed"}
+    assert [record["data"].get("check") for record in flow.of_type("command.started")] == [None, True, None]
+
+    refused = flow.pytest("wf", "--workflow-resume")
+    assert refused.status == 4, refused.text
+    assert "step 'slow' was started and has no end" in refused.text
+    assert len(flow.of_type("run.resumed")) == 1

@@ -536,3 +536,15 @@ def test_age_that_is_not_known_is_too_old(project: Project) -> None:
 
     assert "three" in reasons(run)
     run.close(interrupted=False)
+
+
+def test_policy_of_an_earlier_session_again(project: Project) -> None:
+    """A question under the policy that an earlier session had is about no other one, whatever came in between."""
+    run = _struck(project, "killed")
+    for configuration in (CONFIGURATION.replace("touch", "cat"), CONFIGURATION):
+        (project.root / "workflow-exec.toml").write_text(configuration)
+        with pytest.raises(GateDeniedError):
+            project.open(FLOW, after=run, approver=refusing)
+
+    verdict = verify_log(run.log_path)
+    assert (verdict.result, verdict.sessions, len(verdict.policies)) == ("denied", 3, 2)

@@ -1,0 +1,108 @@
+"""What a step says for the day when a run goes on: how to see whether it was done, and which steps it reverts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pytest_workflow_exec.model import Check, Command, Expectation, StepId, Verify
+
+from ._commands import read_expectation
+from ._names import quoted
+from ._problems import Where
+from ._schema import CheckModel, ExpectModel, VerifyModel
+from ._sources import inside
+from ._templates import base_of, dotted_parts, split_step
+from ._texts import Files, Texts
+
+_STATUS = re.compile(r"[0-9]{1,3}")
+
+
+def read_check(model: CheckModel | None, where: Where, texts: Texts, files: Files) -> Check | None:
+    """Return what passes if the effect of a step is there, after adding what is wrong with it; None if it says none."""
+    if model is None:
+        return None
+    if (model.run is None) == (model.verify is None):
+        texts.problems.at(where, "a check is exactly one of run, verify")
+        return None
+    if model.verify is not None:
+        if model.expect is not None:
+            texts.problems.at_key((*where, "expect"), "expect belongs to a run; tests say themselves whether they pass")
+        return read_verify(model.verify, where, texts, files, expect=Expectation(), skips=None)
+    return read_check_command(model.run or (), where, texts, expect=model.expect)
+
+
+def read_check_command(
+    argv: Sequence[str], where: Where, texts: Texts, *, expect: ExpectModel | None = None
+) -> Command:
+    """Return the command of a check, after adding what is wrong with it."""
+    place = (*where, "run")
+    if argv and not argv[0]:
+        texts.problems.at((*place, 0), "the name of the program is empty")
+    command = Command(
+        argv=tuple(texts.template(text, (*place, index)) for index, text in enumerate(argv)),
+        expect=read_expectation(expect or ExpectModel(), (*where, "expect"), texts),
+    )
+    for matcher in command.expect.exit:
+        plain = all(_STATUS.fullmatch(operand.text) for operand in matcher.operands)
+        if matcher.operator not in ("equals", "in") or not plain:
+            message = "the exit status of a check is one number, or a choice: {in: [0, 3]}"
+            texts.problems.at((*where, "expect", "exit"), message)
+    return command
+
+
+def check_problem(kind: str, *, always: bool) -> str | None:
+    """Return why a step of this kind can't have a check; None if it can."""
+    if kind == "manual":
+        return "a check of work by hand can't be used yet"
+    if kind in ("verify", "gate", "pause"):
+        return f"a check is for a step that has an effect; a {kind} has none, and runs again unasked"
+    if always:
+        return "a step of finally runs at the end of every session; it can't have a check"
+    return None
+
+
+def read_undoes(entries: Sequence[str], where: Where, texts: Texts, *, unfit: Sequence[StepId]) -> tuple[StepId, ...]:
+    """Return the earlier steps that a step reverts, cases one by one, after adding what is wrong with them.
+
+    Args:
+        unfit: The earlier steps that can't be reverted: gates and those of `finally`.
+    """
+    undone: list[StepId] = []
+    for index, entry in enumerate(entries):
+        step, *rest = split_step(dotted_parts(entry), texts.scope.all_steps)
+        cases = texts.scope.cases.get(step, [step])
+        found = (texts.scope.step_problem(each) for each in cases or ())
+        problem = next((each for each in found if each is not None), None)
+        if rest:
+            problem = f"{quoted(entry)} is no step; name the step alone"
+        elif base_of(step) in unfit:
+            problem = f"{quoted(entry)} can't be undone: a decision stands, and steps of finally run in every session"
+        if problem is not None:
+            texts.problems.at((*where, index), problem)
+        undone += cases or ()
+    return tuple(dict.fromkeys(undone))
+
+
+def read_verify(
+    model: VerifyModel, where: Where, texts: Texts, files: Files, *, expect: Expectation, skips: str | None
+) -> Verify | None:
+    """Return the tests that a `verify:` names, or None after adding why there are none.
+
+    Args:
+        where: The way to what holds the `verify:`.
+    """
+    place = (*where, "verify", "path")
+    try:
+        path = inside(files.root, files.folder / model.path)
+        found = path is not None and path.exists()
+    except OSError as error:
+        texts.problems.at(place, f"{quoted(model.path)} can't be looked at: {error.strerror or error}")
+        return None
+    if path is None:
+        texts.problems.at(place, f"{quoted(model.path)} leads out of the project")
+        return None
+    if not found:
+        texts.problems.at(place, f"there is no {quoted(model.path)} beside this file; tests are named from its folder")
+        return None
+    return Verify(path=path, skips_allowed="allow" in (model.skips, skips), expect=expect)
