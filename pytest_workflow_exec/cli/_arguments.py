@@ -114,6 +114,22 @@ def _reject(command: argparse.ArgumentParser) -> None:
     command.add_argument("--reason", metavar="TEXT", required=True, help="why")
 
 
+def _redact(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument(
+        "--step", metavar="STEP", help="all stored texts of that step but those of its commands and gates"
+    )
+    command.add_argument("--seq", metavar="N", type=_number, help="those of the record with that number")
+    command.add_argument("--digest", metavar="SHA256", type=_hash, help="the one with that digest")
+    command.add_argument("--reason", metavar="TEXT", help="why; asked for at a terminal")
+
+
+def _number(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,15}", text, re.ASCII):
+        return int(text)
+    raise argparse.ArgumentTypeError("it must be a number of a record")
+
+
 def _prune(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--older-than",
@@ -153,6 +169,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "reject": ("Reject what a suspended run asks.", _reject),
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
+    "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

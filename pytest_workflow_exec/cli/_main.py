@@ -59,6 +59,7 @@ _COMMANDS = {
     "export": "._export",
     "seal": "._seal",
     "note": "._note",
+    "redact": "._redact",
     "pending": "._pending",
     "approve": "._decide",
     "reject": "._decide",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._blobs import BlobError, may_hold_blobs, resolve_blobs
+from ._blobs import BlobError, blob_path, is_reference, may_hold_blobs, references_in, resolve_blobs
 from ._directories import (
     STATE_DIRECTORY,
     create_run_directory,
@@ -33,6 +33,7 @@ from ._pins import PinPlace, PinPlaces, find_pin, pin_places, read_pin, remove_p
 from ._read import open_log, read_log, whole_record
 from ._record import NO_HASH, Head, Record
 from ._recovery import Recovery, read_recovery
+from ._redactions import StoredTexts, digests_in, may_be_redacted
 from ._run_id import new_run_id
 from ._runs import KnownRun, list_runs
 from ._values import refuse_unkeepable
@@ -58,11 +59,15 @@ __all__ = [
     "Record",
     "Recovery",
     "Seal",
+    "StoredTexts",
+    "blob_path",
     "create_run_directory",
     "digest_without_following",
+    "digests_in",
     "filesystem_of",
     "find_pin",
     "find_run",
+    "is_reference",
     "is_remote",
     "is_sealed",
     "keep_copy",
@@ -70,6 +75,7 @@ __all__ = [
     "ledger_copy_problem",
     "lines_of",
     "list_runs",
+    "may_be_redacted",
     "may_hold_blobs",
     "new_run_id",
     "note_in_ledgers",
@@ -81,6 +87,7 @@ __all__ = [
     "read_recovery",
     "read_seal",
     "record_of",
+    "references_in",
     "refuse_unkeepable",
     "remove_pin",
     "resolve_blobs",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+from pytest_workflow_exec.redaction import REDACTED
 
 from ._files import open_regular, opened_directory, private_directory, reason_of, write_durably
 from ._names import BLOBS
@@ -24,13 +25,22 @@ MAX_BLOB_BYTES = 64 << 20
 """A longer text can't be kept: whoever reads the log must be able to hold it."""
 
 _SALT_BYTES = 16
-_HEAD_CHARACTERS = 1 << 10
-_KEYS = frozenset({"blob", "size_bytes", "head"})
+_KEYS = frozenset({"blob", "size_bytes", "stored"})
+# No part of the text: what stands in the log can never be taken out of it.
+_STORED = ("text", "data")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class BlobError(LogUnreadableError):
     """A record refers to a blob that is missing or is not what the record says."""
+
+
+class BlobMissingError(BlobError):
+    """A blob is not there at all."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"blob {digest} is missing")
+        self.digest = digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +54,17 @@ class Blob:
     """What stands in the record instead of the text."""
 
     @classmethod
-    def of(cls, text: str) -> Blob:
-        """Return the blob of a text, with a salt of its own."""
+    def of(cls, text: str, *, stored: Literal["text", "data"] = "text") -> Blob:
+        """Return the blob of a text, with a salt of its own.
+
+        Args:
+            text: What is stored.
+            stored: What it stands for in its record: one text, or all of its data, as JSON.
+        """
         encoded = text.encode("utf-8")
         content = os.urandom(_SALT_BYTES) + encoded
         digest = hashlib.sha256(content).hexdigest()
-        reference: dict[str, Json] = {"blob": digest, "size_bytes": len(encoded), "head": text[:_HEAD_CHARACTERS]}
+        reference: dict[str, Json] = {"blob": digest, "size_bytes": len(encoded), "stored": stored}
         return cls(digest=digest, content=content, reference=reference)
 
 
@@ -107,13 +122,36 @@ class Resolved(NamedTuple):
     """How many blobs were read for it."""
 
 
-def resolve_blobs(data: Mapping[str, Json], run_directory: Path) -> Resolved:
+def blob_path(run_directory: Path, digest: str) -> Path:
+    """Return where a blob of a run lies."""
+    return run_directory / BLOBS / digest[:2] / digest
+
+
+def references_in(value: Json) -> Iterator[str]:
+    """Give the digests of the blobs that a value refers to."""
+    if is_reference(value):
+        yield str(cast("Mapping[str, Json]", value)["blob"])
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from references_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references_in(item)
+
+
+def resolve_blobs(data: Mapping[str, Json], run_directory: Path, *, missing: set[str] | None = None) -> Resolved:
     """Return a record's data with every reference replaced by what it stands for.
+
+    Args:
+        data: The record's.
+        run_directory: The run's folder.
+        missing: Is given the digests of texts that are not there, in place of which a mask then stands; None if all
+            must be there. The data as a whole must be.
 
     Raises:
         BlobError: A blob is missing, or is not what the record says.
     """
-    reader = _Reader(run_directory)
+    reader = _Reader(run_directory, missing)
     try:
         whole = reader.data(data) if is_reference(data) else data
         return Resolved({key: reader.value(item) for key, item in whole.items()}, reader.count)
@@ -124,8 +162,8 @@ def resolve_blobs(data: Mapping[str, Json], run_directory: Path) -> Resolved:
 class _Reader:
     """Reads the blobs of one run and counts them."""
 
-    def __init__(self, run_directory: Path) -> None:
-        self._folder = run_directory / BLOBS
+    def __init__(self, run_directory: Path, missing: set[str] | None) -> None:
+        self._run_directory, self._missing = run_directory, missing
         self.count = 0
 
     def data(self, reference: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -141,11 +179,20 @@ class _Reader:
     def value(self, value: Json) -> Json:
         if isinstance(value, Mapping):
             if is_reference(value):
-                return self._text(value)
+                return self._text_or_mask(value)
             return {key: self.value(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.value(item) for item in value]
         return value
+
+    def _text_or_mask(self, reference: Mapping[str, Json]) -> str:
+        try:
+            return self._text(reference)
+        except BlobMissingError as error:
+            if self._missing is None:
+                raise
+            self._missing.add(error.digest)
+            return REDACTED
 
     def _text(self, reference: Mapping[str, Json]) -> str:
         digest = reference["blob"]
@@ -159,12 +206,15 @@ class _Reader:
 
     def _content(self, digest: str, size_bytes: int) -> bytes:
         # Nothing is read before its size is known to be right: a file put there may be larger than the memory.
+        path = blob_path(self._run_directory, digest)
+        if not os.path.lexists(path):
+            raise BlobMissingError(digest)
         try:
-            with open_regular(self._folder / digest[:2] / digest) as file:
+            with open_regular(path) as file:
                 found_bytes = os.fstat(file.fileno()).st_size
                 content = file.read(size_bytes + 1) if found_bytes == size_bytes else b""
         except (LogUnreadableError, OSError) as error:
-            raise BlobError(f"blob {digest} is missing or can't be read") from error
+            raise BlobError(f"blob {digest} can't be read") from error
         if found_bytes != size_bytes:
             raise BlobError(f"blob {digest} was changed: it has {found_bytes} bytes, not {size_bytes}")
         return content
@@ -182,6 +232,6 @@ def _fitting(encoded: bytes, reference: Mapping[str, Json]) -> str:
         text = encoded.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BlobError(f"blob {reference['blob']} is no text") from error
-    if reference["size_bytes"] != len(encoded) or reference["head"] != text[:_HEAD_CHARACTERS]:
+    if reference["size_bytes"] != len(encoded) or reference["stored"] not in _STORED:
         raise BlobError(f"blob {reference['blob']} is not what the record says of it")
     return text

@@ -47,5 +47,5 @@ def _short_body(fields: Mapping[str, object], data: Json, blobs: list[Blob]) -> 
         return body
     whole = encode(short)
     refuse_too_long(whole, "data")
-    blobs.append(Blob.of(whole))
+    blobs.append(Blob.of(whole, stored="data"))
     return _body(fields, blobs[-1].reference)

@@ -9,11 +9,12 @@ from typing import BinaryIO
 
 from pytest_workflow_exec.errors import LogUnreadableError
 
-from ._blobs import BlobError, may_hold_blobs, resolve_blobs
+from ._blobs import BlobError, resolve_blobs
 from ._chain import BrokenChainError, Chain
 from ._files import open_regular, reason_of
 from ._lines import BadLineError, record_of
 from ._record import Record
+from ._redactions import TYPE, StoredTexts
 
 
 def open_log(path: Path) -> BinaryIO:
@@ -45,21 +46,40 @@ def records_of(file: BinaryIO, path: Path, *, blobs: bool, unended: bool = False
     Raises:
         LogUnreadableError: The log is broken; the records before the bad line were given.
     """
-    chain, number = Chain(), 0
+    chain, number, texts = Chain(), 0, StoredTexts(path.parent)
     try:
         for link in chain.links(file):
             if chain.tail is not None and not unended:
-                return
+                break
             number = link.line.number
             record = record_of(link.line.raw)
-            yield whole_record(record, path.parent) if blobs and may_hold_blobs(link.line.raw) else record
+            if record.type == TYPE:
+                texts.redact(record)
+            yield texts.whole(record, link.line.raw, _GoneError(number).of) if blobs else record
+        texts.demand_explained()
+    except _GoneError as error:
+        raise _unreadable(path, error.number, error.cause) from error
     except OSError as error:
         raise LogUnreadableError(f"{path} can't be read: {reason_of(error)}") from error
     except (BadLineError, BlobError) as error:
         place = error.line.number if isinstance(error, BrokenChainError) else number
-        raise LogUnreadableError(
-            f"{path}, line {place}: {error}. See what `workflow-exec verify {path}` says."
-        ) from error
+        raise _unreadable(path, place, error) from error
+
+
+class _GoneError(LogUnreadableError):
+    """A stored text is missing, and no later record says why."""
+
+    def __init__(self, number: int, cause: Exception | None = None) -> None:
+        super().__init__(str(cause))
+        self.number, self.cause = number, cause
+
+    def of(self, cause: Exception) -> Exception:
+        """Return it with what is missing."""
+        return _GoneError(self.number, cause)
+
+
+def _unreadable(path: Path, line: int, reason: Exception | None) -> LogUnreadableError:
+    return LogUnreadableError(f"{path}, line {line}: {reason}. See what `workflow-exec verify {path}` says.")
 
 
 def whole_record(record: Record, run_directory: Path) -> Record:

@@ -87,7 +87,7 @@ class Cleaner:
                 raise _refusal(place, "two of its keys are the same once secrets are taken out")
             cleaned[name] = self._value(value, place, depth + 1)
         if is_reference(cleaned):
-            raise _refusal(where, "the keys blob, size_bytes and head together mean a stored text. Rename one.")
+            raise _refusal(where, "the keys blob, size_bytes and stored together mean a stored text. Rename one.")
         return cleaned
 
     def _items(self, items: Sequence[object], where: _Place, depth: int) -> list[Json]:

@@ -150,7 +150,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
     step = item.stash[PLANNED].step
     try:
         run = run_of(item)
-        attempt.mask = run.redactor.text
+        attempt.mask = run.redactor.report
         if run.carries(step):
             attempt.stand_in = Outcome.CARRIED
         elif not run.applies(step):
@@ -236,7 +236,7 @@ def _fail(report: pytest.TestReport, message: str) -> None:
 
 def _redact(report: pytest.TestReport, redactor: Redactor) -> None:
     if report.sections:
-        report.sections = [(title, redactor.text(content)) for title, content in report.sections]
+        report.sections = [(title, redactor.report(content)) for title, content in report.sections]
     if report.user_properties:
         report.user_properties = [
             (redactor.text(name), redactor.text(value) if isinstance(value, str) else value)
@@ -245,10 +245,10 @@ def _redact(report: pytest.TestReport, redactor: Redactor) -> None:
     if report.longrepr is None:
         return
     text = report.longreprtext
-    masked = redactor.text(text)
+    masked = redactor.report(text)
     # What the short summary and JUnit quote; the traceback may show less of it.
     crash = str(getattr(getattr(report.longrepr, "reprcrash", None), "message", ""))
-    if masked != text or redactor.text(crash) != crash:
+    if masked != text or redactor.report(crash) != crash:
         # A traceback is many objects; one that shows a secret is worth less than the secret.
         report.longrepr = masked
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ._redactor import MIN_SECRET_BYTES, Redactor, holds_mask
+from ._redactor import MIN_SECRET_BYTES, REDACTED, Redactor, holds_mask
 
-__all__ = ["MIN_SECRET_BYTES", "Redactor", "holds_mask"]
+__all__ = ["MIN_SECRET_BYTES", "REDACTED", "Redactor", "holds_mask"]

@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
 
+from ._abridged import abridged
 from ._spellings import MIN_SECRET_BYTES, base64_part, bytes_of, escaped, hexadecimal
 from ._unbroken import Span, unbroken
 
-__all__ = ["MIN_SECRET_BYTES", "Redactor", "holds_mask"]
+__all__ = ["MIN_SECRET_BYTES", "REDACTED", "Redactor", "holds_mask"]
+
+REDACTED = "[secret redacted]"
+"""What stands for a stored text that a person took out later: a mask, so that nothing is done with it as a value."""
 
 _MASK = re.compile(r"\[secret [\w.:-]+\]")
 _NO_NAME = re.compile(r"[^\w.:-]")
@@ -45,6 +49,12 @@ class Redactor:
         found = list(_found(text, known))
         return _masked(text, found) if found else text
 
+    def report(self, text: str) -> str:
+        """Return a report's text with every known secret replaced, also where the report shows only its ends."""
+        text = self.text(text)
+        found = [_Found(span, secret.name) for secret in self._known for span in abridged(text, secret.value)]
+        return _masked(text, found) if found else text
+
     def value(self, value: Json) -> Json:
         """Return a JSON value with every known secret in its texts and keys replaced."""
         if not self._known:
@@ -70,6 +80,7 @@ class _Secret(NamedTuple):
     """A secret and the patterns of all its spellings."""
 
     name: str
+    value: str
     characters: int
     """No text with fewer characters holds it."""
     whole: tuple[re.Pattern[str], ...]
@@ -81,6 +92,7 @@ class _Secret(NamedTuple):
         encoded = tuple(re.compile(pattern(value)) for pattern in (hexadecimal, base64_part))
         return cls(
             name=name,
+            value=value,
             characters=len(value),
             whole=(re.compile(escaped(value)), *encoded),
             across_lines=(re.compile(escaped(value, across_lines=True)), *encoded),

@@ -10,6 +10,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
+from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.run._gate import gates_of, steps_behind
 from pytest_workflow_exec.run._history import Declared, History, OpenGate, PastStep
 from pytest_workflow_exec.run._uses import keys_used_of, uses_of
@@ -155,6 +156,14 @@ def _lost_to_a_check(step: Step, workflow: Workflow) -> set[str]:
     return lost
 
 
+def _holds_redacted(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_redacted, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_redacted, value))
+    return value == REDACTED
+
+
 class _Judge:
     """Decides step by step, in the order of the plan."""
 
@@ -244,6 +253,8 @@ class _Judge:
         if self._present.policy.carry == "never":
             yield "the policy carries no steps"
         yield from self._of_uses(step, past)
+        if _holds_redacted(past.outputs.values):
+            yield "an output of it was taken out of the evidence later"
         if step.id in self._history.invalid:
             yield "an earlier session found that it has to run again"
         if step.id in self._history.shaken:

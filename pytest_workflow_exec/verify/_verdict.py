@@ -66,6 +66,8 @@ class Verdict:
     """What is odd about the log and breaks nothing, such as a clock that was set back."""
     blobs: int = 0
     """How many stored texts were compared with the log."""
+    redacted: int = 0
+    """How many stored texts were taken out later, as records of it say."""
     torn_bytes: int = 0
     """The length of a last record that was not written whole."""
     recoveries: int = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -17,9 +18,10 @@ from pytest_workflow_exec.evidence import (
     Head,
     Record,
     Seal,
+    StoredTexts,
+    blob_path,
     may_hold_blobs,
     record_of,
-    resolve_blobs,
 )
 
 from ._chain import Chain
@@ -91,7 +93,7 @@ class _Audit:
         self._path, self._expected, self._chain_only, self._fold = path, expect_head, chain_only, fold
         self._chain, self._story, self._shapes = Chain(path), Story(), Shapes()
         self._records, self._last = 0, b""
-        self._blobs = 0
+        self._texts = StoredTexts(path.parent)
         self._signers = signers
         self._anchored = False
         self._before_head = 0
@@ -121,6 +123,7 @@ class _Audit:
                 self._count_uncovered(start[5] if start is not None else cast("Seal", seal).type)
             if digest == expected:
                 self._anchored, self._before_head = True, self._uncovered
+        self._texts.demand_explained()
         if self._expected is not None and not self._anchored:
             raise BrokenError(
                 kind="replaced or cut",
@@ -182,8 +185,9 @@ class _Audit:
             steps=story.outcomes,
             gates=story.gates,
             assurance=story.assurance,
-            warnings=story.warnings,
-            blobs=self._blobs,
+            warnings=(*story.warnings, *self._redactions()),
+            blobs=self._texts.read,
+            redacted=len(self._texts.redacted),
             torn_bytes=self._chain.torn_bytes,
             recoveries=self._chain.recoveries,
             sessions=story.sessions,
@@ -205,6 +209,8 @@ class _Audit:
                 self._story.take(record)
                 if self._fold is not None:
                     self._fold(record)
+                if record.type == "redaction":
+                    self._texts.redact(record)
                 if record.type == "run.sealed" and self._signers is not None:
                     self._note_seal(record)
         except BadLineError as error:
@@ -220,9 +226,18 @@ class _Audit:
             if start is not None:
                 self._shapes.learn(record, raw)
             return record
-        resolved = resolve_blobs(record.data, self._path.parent)
-        self._blobs += resolved.blobs
-        return dataclasses.replace(record, data=resolved.data)
+        return self._texts.whole(record, raw, lambda missing: self._broken("blob", str(missing)))
+
+    def _redactions(self) -> Iterator[str]:
+        redacted = self._texts.redacted
+        if redacted:
+            yield f"{len(redacted)} stored texts were taken out later, as records say; what they were is not known"
+        left = [digest for digest in redacted if os.path.lexists(blob_path(self._path.parent, digest))]
+        if left:
+            yield (
+                f"{len(left)} stored texts that a record says were taken out are still there: run workflow-exec redact "
+                f"again, with --digest {left[0]}"
+            )
 
     def _broken(self, kind: Kind, reason: str) -> BrokenError:
         line = self._chain.line(self._records)

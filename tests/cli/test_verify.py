@@ -177,6 +177,7 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "assurance": 1,
         "warnings": [],
         "blobs": 0,
+        "redacted": 0,
         "torn_bytes": 0,
         "anchored": True,
         "sealed_by": None,

@@ -24,7 +24,7 @@ def _blobs(log: EvidenceLog) -> list[Path]:
 
 
 def test_a_long_text_stands_in_a_salted_file_named_by_its_digest(tmp_path: Path) -> None:
-    """A text over 8 KiB is replaced by digest, size and beginning; its file is 16 bytes of salt and the text."""
+    """A text over 8 KiB is replaced by digest and size, and by nothing of itself; its file is 16 bytes of salt and the text."""
     log = new_log(tmp_path)
 
     log.append(note(text=LONG, short="s"))
@@ -36,7 +36,7 @@ def test_a_long_text_stands_in_a_salted_file_named_by_its_digest(tmp_path: Path)
     assert blob == log.path.parent / "blobs" / digest[:2] / digest
     assert stat.S_IMODE(blob.stat().st_mode) == 0o600
     [record] = records_in(log.path)
-    reference = {"blob": digest, "size_bytes": len(LONG.encode()), "head": LONG[:1024]}
+    reference = {"blob": digest, "size_bytes": len(LONG.encode()), "stored": "text"}
     assert record["data"] == {"text": reference, "short": "s"}
 
 
@@ -70,7 +70,7 @@ def test_data_that_stays_too_long_is_stored_as_a_whole(tmp_path: Path, data: Any
     appended = log.append(note(**data))
 
     [record] = records_in(log.path)
-    assert set(record["data"]) == {"blob", "size_bytes", "head"}
+    assert set(record["data"]) == {"blob", "size_bytes", "stored"}
     assert len(log.path.read_bytes()) <= 64 << 10
     assert list(read_log(log.path)) == [appended]
     assert appended.data == data
@@ -99,15 +99,15 @@ def test_a_damaged_blob_makes_its_record_unreadable(tmp_path: Path, damage: Any)
 
     assert next(records).data["text"] == "before"
     with pytest.raises(LogUnreadableError, match=r"line 2: blob [0-9a-f]{64}"):
-        next(records)
+        list(records)
 
 
 @pytest.mark.parametrize(
     "reference",
-    [{"blob": "../../../secret"}, {"blob": 7}, {"size_bytes": 3}, {"head": "other"}],
+    [{"blob": "../../../secret"}, {"blob": 7}, {"size_bytes": 3}, {"stored": "other"}],
 )
 def test_a_reference_that_says_something_else_than_its_blob_is_refused(tmp_path: Path, reference: Any) -> None:
-    """A rewritten record can't pass another size, beginning or path off as its text's."""
+    """A rewritten record can't pass another size, kind or path off as its text's."""
     from ._logs import rechained
 
     log = new_log(tmp_path)

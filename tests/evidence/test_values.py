@@ -53,7 +53,7 @@ class _Color(str, enum.Enum):
         ({"x": "long \ud83d" + "y" * 10_000}, "data.outputs.x", "lone surrogate"),
         ({"x": _nested(70)}, r"data.outputs.x\[0\]", "nested deeper"),
         ({"x": _cycle()}, r"data.outputs.x\[0\]", "nested deeper"),
-        ({"x": {"blob": "b", "size_bytes": 1, "head": ""}}, "data.outputs.x", "stored text"),
+        ({"x": {"blob": "b", "size_bytes": 1, "stored": ""}}, "data.outputs.x", "stored text"),
         ({SECRET: 1, "[secret TOKEN]": 2}, r"data.outputs.\[secret TOKEN\]", "the same once secrets"),
     ],
 )  # fmt: skip

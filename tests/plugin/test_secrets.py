@@ -62,7 +62,7 @@ def test_a_run_shows_no_secret(project: Project) -> None:
     project.write("encodings_of.py", inspect.getsource(_encodings))
     project.write(
         "leak.py",
-        "import os, sys\nfrom encodings_of import ALL\n"
+        "import os, sys\nsys.path.insert(0, os.getcwd())\nfrom encodings_of import ALL\n"
         "sys.stdout.reconfigure(encoding='utf-8'); sys.stderr.reconfigure(encoding='utf-8')\n"
         "for name in ('SECRET', 'POLICY_SECRET'):\n  for spell in ALL.values():\n"
         "    text = spell(os.environ[name])\n    sys.stdout.write(text[:4]); sys.stdout.flush()\n"

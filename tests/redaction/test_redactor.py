@@ -120,3 +120,20 @@ def test_every_mask_is_known_as_one(name: str) -> None:
 def test_other_text_holds_no_mask(text: str) -> None:
     """What only looks like a mask is none."""
     assert not holds_mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'hunter2hun...' == 'x'", "['...2hunter2'] and 'hunt...ter2'", "hunter2hunter…", 'RuntimeError("hunter2...")'],
+)
+def test_the_ends_of_a_shortened_secret_are_masked_in_reports(text: str) -> None:
+    """Pytest shows long values without their middle; what it leaves of a secret is masked, other text is not."""
+    masked = Redactor({"TOKEN": "hunter2hunter2"}).report(text)
+
+    assert "[secret TOKEN]" in masked
+    assert "hunt" not in masked
+    assert "ter2" not in masked
+    assert (
+        Redactor({"TOKEN": "hunter2hunter2"}).report("other... text hunter2 ... here")
+        == "other... text hunter2 ... here"
+    )
