@@ -19,8 +19,11 @@ def abridged(text: str, value: str) -> Iterator[Span]:
     if not gaps:
         return
     for spelling in dict.fromkeys((value, repr(value)[1:-1], json.dumps(value)[1:-1])):
+        signs = frozenset(spelling)
         lengths = range(len(spelling) - 1, _MIN_CHARACTERS - 1, -1)
         for start, end in gaps:
+            if text[start - 1 : start] not in signs and text[end : end + 1] not in signs:
+                continue
             # From the longest on: what is shorter is part of it.
             before = next((n for n in lengths if text.endswith(spelling[:n], 0, start)), None)
             after = next((n for n in lengths if text.startswith(spelling[-n:], end)), None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.cli import main
 from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, OutputError, StepOrderError
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import Record, read_log
@@ -548,3 +549,20 @@ def test_policy_of_an_earlier_session_again(project: Project) -> None:
 
     verdict = verify_log(run.log_path)
     assert (verdict.result, verdict.sessions, len(verdict.policies)) == ("denied", 3, 2)
+
+
+def test_a_step_whose_output_was_taken_out_runs_again(project: Project) -> None:
+    """What was removed from the evidence later can't be carried: the step runs again and says why, with its dependents."""
+    flow = FLOW.replace("{default: me}", f"{{default: {'y' * 9000}}}")
+    flow = flow.replace('{name: {stdout: ".+"}}}', '{name: {stdout: ".+"}}, idempotent: true}')
+    flow = flow.replace('{said: {stdout: ".+"}}}', '{said: {stdout: ".+"}}, idempotent: true}')
+    before = broken_off(project, flow)
+    assert main(["redact", str(before.log_path), "--step", "one", "--reason", "a token"]) == 0
+
+    run = project.open(flow, after=before)
+    outcomes = project.go_through(run)
+
+    assert reasons(run)["one"] == ["an output of it was taken out of the evidence later"]
+    assert outcomes == {"one": "passed", "made": "carried", "two": "passed", "three": "passed", "last": "passed"}
+    verdict = verify_log(run.log_path)
+    assert (verdict.word, verdict.result, verdict.redacted) == ("bounded", "passed", 2)
