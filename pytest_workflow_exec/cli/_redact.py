@@ -13,12 +13,16 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import (
+    STATE_DIRECTORY,
     EvidenceLog,
+    PinPlaces,
     Record,
     blob_path,
     digests_in,
+    find_pin,
     is_reference,
     may_be_redacted,
+    pin_places,
     references_in,
 )
 from pytest_workflow_exec.verify import verify_log
@@ -41,17 +45,23 @@ class _Found:
     digests: tuple[str, ...]
 
 
-def redact(arguments: argparse.Namespace) -> int:
+def redact(arguments: argparse.Namespace, *, places: PinPlaces | None = None) -> int:
     """Take stored texts out of a run, after a record said so, and say what the log's head is now; return 0.
 
+    Args:
+        arguments: Which run, which texts, and why.
+        places: Where pins lie; None for this machine's and this user's.
+
     Raises:
-        RedactError: It is not said which or why, there are none, or they are of a kind that stays.
+        RedactError: It is not said which or why, there are none, they are of a kind that stays, or signers are pinned.
+        PinError: The project's pin can't be believed.
         EvidenceError: The log is being written, or nothing can be appended to it.
         LogUnreadableError: There is no such run.
     """
     if (arguments.step, arguments.seq, arguments.digest) == (None, None, None):
         raise RedactError("say which stored texts: --step STEP, --seq N or --digest SHA256")
     log = log_of(arguments.run)
+    _demand_no_signers(log, pin_places() if places is None else places)
     verdict = verify_log(log)
     if verdict.word in ("broken", "unreadable"):
         raise RedactError(f"nothing is taken out of a log that is {verdict.word}: {verdict.message}")
@@ -72,6 +82,16 @@ def redact(arguments: argparse.Namespace) -> int:
             f"{len(left)} stored texts taken out: the head of the log is now {evidence.head.seq} {evidence.head.hash}\n"
         )
     return 0
+
+
+def _demand_no_signers(log: Path, places: PinPlaces) -> None:
+    state = next((parent for parent in log.resolve().parents if parent.name == STATE_DIRECTORY), None)
+    pin = None if state is None else find_pin(state.parent, places)
+    if pin is not None and pin.trusted.signers is not None:
+        raise RedactError(
+            "nothing was taken out: the project's signers are pinned, so it would need a signature of one of them, "
+            "which this version can't take yet"
+        )
 
 
 def _wanted(records: Iterable[Record], arguments: argparse.Namespace) -> tuple[list[_Found], set[str]]:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.cli import main
+from pytest_workflow_exec.cli._arguments import parser
+from pytest_workflow_exec.cli._redact import RedactError, redact
 from pytest_workflow_exec.errors import LogUnreadableError
-from pytest_workflow_exec.evidence import read_log
+from pytest_workflow_exec.evidence import PinPlace, PinPlaces, read_log, write_pin
+from pytest_workflow_exec.settings import SignersFile, Trusted
 from pytest_workflow_exec.verify import verify_log
 from tests.evidence._logs import begun, ended, new_log, passed_run, rechained, records_in, started, written
 
@@ -141,3 +144,22 @@ def test_a_missing_text_that_no_later_record_explains_breaks_the_log(tmp_path: P
     ]  # fmt: skip
     with pytest.raises(LogUnreadableError, match=r"line 4: blob [0-9a-f]{64} is missing"):
         list(read_log(path))
+
+
+def test_where_signers_are_pinned_nothing_is_taken_out_unsigned(tmp_path: Path) -> None:
+    """A pin with signers refuses it, as no signature can be given yet; a pin without any does not."""
+    path, pins = _leaky(tmp_path), tmp_path.resolve() / "pins"
+    pins.mkdir(mode=0o700)
+    place = PinPlace(base=pins, below=("own",), owner=os.geteuid(), for_machine=False)
+    places = PinPlaces(machine=place, user=None)
+    arguments = parser().parse_args(["redact", str(path), "--step", "build", "--reason", "x"])
+    before, blobs = path.read_bytes(), _blobs(path)
+
+    write_pin(tmp_path, place, Trusted(signers=SignersFile(path="signers", content=b"alice ssh-ed25519 AAAA")))
+    with pytest.raises(RedactError, match="the project's signers are pinned"):
+        redact(arguments, places=places)
+    assert (path.read_bytes(), _blobs(path)) == (before, blobs)
+
+    write_pin(tmp_path, place, Trusted())
+    assert redact(arguments, places=places) == 0
+    assert len(_blobs(path)) == 1
