@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Mapping
 
 import pytest
@@ -13,7 +14,7 @@ from ._ending import honest_status, run_session, settle_items
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
 from ._planned import planned
-from ._runtest import admit_item, attempted, guarded_body, has_stand_in, judge_report, settle_report
+from ._runtest import admit_item, attempted, guarded_body, has_stand_in, judge_report, mask_warning, settle_report
 from ._session import WorkflowSession
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
@@ -141,6 +142,11 @@ class SessionHooks(PlanHooks):
         if attempt is not None and attempt.stand_in is None:
             judge_report(attempt, call, report, self._session.run_under_way(item))
         return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Take secrets out of a warning before pytest keeps it for its summary."""
+        mask_warning(self._session, warning_message)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
@@ -115,6 +116,15 @@ def settle_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.
     judge_report(attempt, call, report, run)
     if report.when == "setup" and report.failed and _standing(attempt, report) is not Outcome.BLOCKED:
         report.when = "call"
+
+
+def mask_warning(session: WorkflowSession, warning: warnings.WarningMessage) -> None:
+    """Take the secrets of the session's runs out of a warning that pytest is about to keep."""
+    text = masked = str(warning.message)
+    for run in session.runs.values():
+        masked = run.redactor.report(masked)
+    if masked != text:
+        warning.message = UserWarning(masked)
 
 
 def close_runs(session: WorkflowSession) -> None:

@@ -11,7 +11,7 @@ _SECRET = 's3cr"t/Value+x?y&z \u00e4!'  # noqa: S105  # made up
 _POLICY_SECRET = "policy-secret-4711"  # noqa: S105  # made up
 
 _WORKFLOW = """
-import sys
+import sys, warnings
 
 from encodings_of import ALL
 from pytest_workflow_exec import Workflow, step
@@ -32,6 +32,7 @@ def printed(workflow, sandbox, record_property):
         record_property(name, spell(value))
     print(*(spell(value) for spell in ALL.values()), sep="\\n")
     print(*(spell(value) for spell in ALL.values()), sep="\\n", file=sys.stderr)
+    warnings.warn("\\n".join(spell(value) for spell in ALL.values()))
     result = sandbox.run(["python", "leak.py"])
     assert "[secret SECRET]" in result.stdout and "[secret POLICY_SECRET]" in result.stdout
 
