@@ -33,10 +33,10 @@ def perform_check(run: Run, step: Step) -> StepOutputs | None:
         CheckInDoubtError: The check could not tell.
         EvidenceError: Its commands can't be written down.
     """
-    if step.check is None or not run.probes(step):
+    if step.check is None or not run.probing.asks(step):
         return None
     try:
-        with run.checking():
+        with run.probing.checking():
             there = (
                 _tests_pass(run, step, step.check) if isinstance(step.check, Verify) else _holds(run, step, step.check)
             )
@@ -44,12 +44,12 @@ def perform_check(run: Run, step: Step) -> StepOutputs | None:
             return None
         outputs = outputs_that_are_there(step.body.outputs if isinstance(step.body, Command) else (), run.values)
     except _COULD_NOT_RUN as error:
-        run.note_check("in doubt")
+        run.probing.checked = "in doubt"
         raise CheckInDoubtError(step=step.id, why=str(error)) from error
     except CheckInDoubtError:
-        run.note_check("in doubt")
+        run.probing.checked = "in doubt"
         raise
-    run.note_check("there")
+    run.probing.checked = "there"
     return outputs
 
 

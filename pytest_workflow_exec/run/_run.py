@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, SecretMissingError, StepOrderError
+from pytest_workflow_exec.errors import GateDeniedError, SecretMissingError, StepOrderError
 from pytest_workflow_exec.evidence import (
     STATE_DIRECTORY,
     EvidenceLog,
@@ -24,7 +22,6 @@ from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, Pause, Ru
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
-from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._gatekeeper import Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
@@ -34,11 +31,15 @@ from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._pause import paused
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
-from pytest_workflow_exec.run._repository import repository_of
+from pytest_workflow_exec.run._probing import Probing
+from pytest_workflow_exec.run._result import result_of
 from pytest_workflow_exec.run._run_settings import RunSettings
+from pytest_workflow_exec.run._scratch import fresh_scratch
+from pytest_workflow_exec.run._session_start import resumed, session_facts, session_lock
 from pytest_workflow_exec.run._shown import CurrentOutputs, ShownFiles
 from pytest_workflow_exec.run._state import RunState, admit
 from pytest_workflow_exec.run._step_commands import StepCommands
+from pytest_workflow_exec.run._undoing import Undoing
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Surroundings
@@ -51,27 +52,24 @@ class Run:
         workflow = settings.workflow
         self.id = run
         self.workflow = workflow
-        self.scratch = _private(directory / "scratch")
+        self.scratch = fresh_scratch(directory / "scratch")
         self._settings, self._lock = settings, lock
         self._ledger = RunLedger(workflow.root, run=run, workflow=workflow.name, durability=settings.durability)
-        resumed = settings.resumption
-        self._carried = {} if resumed is None else resumed.carried
-        self._attempts = {} if resumed is None else dict(resumed.attempts)
-        self._paused_since = {} if resumed is None else resumed.paused_since
-        self._probes = frozenset() if resumed is None else frozenset(resumed.probe)
-        self._done = set() if resumed is None else {*resumed.passed, *resumed.unknown}
-        """The steps that did something, as far as anybody knows, and that nothing reverted since."""
-        self._ends: dict[StepId, Outcome] = {}
-        self._checking = False
-        self._checked: events.Checked | None = None
+        resumption = settings.resumption
+        self._carried = {} if resumption is None else resumption.carried
+        self._attempts = {} if resumption is None else dict(resumption.attempts)
+        self._paused_since = {} if resumption is None else resumption.paused_since
+        self.probing = Probing(frozenset() if resumption is None else frozenset(resumption.probe))
         self._used: set[StepId] = set()
         self._refused = False
         self._journal = Journal(
             log,
             plan_of(workflow),
-            begun=resumed is not None and resumed.begun,
+            begun=resumption is not None and resumption.begun,
             listener=settings.listener,
         )
+        done = () if resumption is None else (*resumption.passed, *resumption.unknown)
+        self._undoing = Undoing(done, record=self._journal.record)
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
         files = ShownFiles(workflow.root, directory)
@@ -92,7 +90,7 @@ class Run:
             journal=self._journal,
             approver=settings.approver,
             carried=tuple(self._carried),
-            answered={} if resumed is None else resumed.answered,
+            answered={} if resumption is None else resumption.answered,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -120,7 +118,7 @@ class Run:
         if settings.resumption is not None:
             return cls._reopen(settings, settings.resumption)
         root, run = settings.workflow.root, new_run_id()
-        lock = _locked(settings, run)
+        lock = session_lock(settings, run)
         try:
             directory = create_run_directory(root, run)
             log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
@@ -136,7 +134,7 @@ class Run:
     @classmethod
     def _reopen(cls, settings: RunSettings, resumption: Resumption) -> Run:
         root, run = settings.workflow.root, resumption.run
-        lock = _locked(settings, run)
+        lock = session_lock(settings, run)
         directory = runs_directory(root) / run
         try:
             log = EvidenceLog.reopen(
@@ -280,13 +278,13 @@ class Run:
         admit(self.state, step.id)
         self._gatekeeper.use(step)
         attempt = self._attempts.get(step.id, 0) + 1
-        probe = self.probes(step)
+        probe = self.probing.asks(step)
         self._journal.record(
             events.step_started(step.id, attempt=attempt, kind=step.kind, digest=step.digest, probe=probe)
         )
         self._attempts[step.id] = attempt
-        self._done.add(step.id)
-        self._checked = None
+        self._undoing.begin(step.id)
+        self.probing.begin()
         self._used.clear()
         self._journal.barrier()
         self._lock.check()
@@ -319,36 +317,20 @@ class Run:
             message=message,
             waits_for=waits_for,
             used=sorted(self._used) if self.state.running == step else (),
-            checked=self._checked if self.state.running == step else None,
+            checked=self.probing.checked if self.state.running == step else None,
         )
         with self._commands.held():
             if outcome.satisfies:
                 self.check_over(step)
             if outcome is Outcome.PASSED:
                 # Before its end: a run that is killed in between must not carry what was reverted.
-                self._record_undone(self.workflow.step(step))
+                self._undoing.record_by(self.workflow.step(step))
             self._journal.record(event)
-        self._outcomes[step] = self._ends[step] = outcome
+        self._outcomes[step] = outcome
+        self._undoing.end(step, outcome)
         if outcome.satisfies:
             self._outputs[step] = outputs
         self._journal.tell()
-
-    def probes(self, step: Step) -> bool:
-        """Return whether the step's check is asked before its body runs: its effect is unknown."""
-        return step.id in self._probes
-
-    @contextmanager
-    def checking(self) -> Iterator[None]:
-        """Let the commands of the step under way be recorded as those of its check."""
-        self._checking = True
-        try:
-            yield
-        finally:
-            self._checking = False
-
-    def note_check(self, checked: events.Checked) -> None:
-        """Take note of what the check of the step under way said, so that its body does not run."""
-        self._checked = checked
 
     def leave_out(self, step: Step) -> None:
         """Record that a step does not apply, with the defaults of its outputs.
@@ -470,43 +452,13 @@ class Run:
             self._lock.release()
 
     def _record_command(self, event: events.Event) -> None:
-        marked = replace(event, data={**event.data, "check": True}) if self._checking else event
-        self._journal.record(marked)
-
-    def _record_undone(self, step: Step) -> None:
-        for undone in step.undoes:
-            if undone in self._done:
-                self._journal.record(events.step_undone(undone, by=step.id, outcome=self._ends[undone]))
-                self._done.discard(undone)
+        self._journal.record(self.probing.marked(event))
 
     def _facts(self) -> Mapping[str, Json]:
-        settings = self._settings
-        return run_facts(
-            settings.workflow,
-            inputs=settings.inputs,
-            policy=settings.policy,
-            repository=repository_of(settings.workflow.root),
-            command_line=settings.command_line,
-            plugins=settings.plugins,
-            given=settings.given,
-            durability=settings.durability,
-            ledger_copy=self._ledger.copy(),
-            group=settings.group,
-        )
+        return session_facts(self._settings, ledger_copy=self._ledger.copy())
 
     def _go_on(self, resumption: Resumption) -> None:
-        redo = resumption.redo
-        self._journal.record(
-            events.run_resumed(
-                self._facts(),
-                session=resumption.session,
-                carried=tuple(resumption.carried),
-                again=resumption.again,
-                unknown=resumption.unknown,
-                probe=resumption.probe,
-                redo=None if redo is None else {"step": redo.step, "reason": redo.reason, "who": redo.who},
-            )
-        )
+        self._journal.record(resumed(self._facts(), resumption))
         for step in resumption.invalidated:
             self._journal.record(events.step_invalidated(step, reasons=resumption.again[step]))
         self._journal.barrier()
@@ -528,7 +480,12 @@ class Run:
             for step in self.state.pending:
                 self._block(step)
         counts = {outcome.value: count for outcome, count in self.state.counts.items()}
-        result = self._result(interrupted=interrupted)
+        result = result_of(
+            self.state,
+            stopped_early=self.until is not None and self.fulfilled,
+            refused=self._refused,
+            interrupted=interrupted,
+        )
         self._journal.record(events.run_finished(result=result, counts=counts, not_satisfied=self.not_satisfied))
         self._journal.barrier()
 
@@ -539,35 +496,3 @@ class Run:
             self.finish(step, Outcome.BLOCKED, message=str(error), waits_for=error.waiting_for)
         else:
             self.finish(step, Outcome.BLOCKED, message="the session ended before it")
-
-    def _result(self, *, interrupted: bool) -> events.RunResult:
-        if self.state.complete:
-            return "passed"
-        if self.until is not None and self.fulfilled:
-            return "partial"
-        if self._refused:
-            return "denied"
-        stop = self.state.stop
-        if stop is not None and stop.outcome is Outcome.SUSPENDED:
-            return "suspended"
-        if interrupted:
-            return "interrupted"
-        return "denied" if stop is not None and stop.outcome is Outcome.DENIED else "failed"
-
-
-def _locked(settings: RunSettings, run: RunId) -> RunLock:
-    workflow = settings.workflow
-    return RunLock.take(workflow.root, workflow.name, run=run, group=settings.group)
-
-
-def _private(directory: Path) -> Path:
-    # What commands of an earlier session left in their homes is not for those of this one.
-    shutil.rmtree(directory, ignore_errors=True)
-    try:
-        directory.mkdir()
-        # Not by mkdir's mode, of which the umask takes its part.
-        directory.chmod(0o700)
-    except OSError as error:
-        message = f"{directory} can't be made: {error.strerror}"
-        raise EvidenceError(message) from error
-    return directory
