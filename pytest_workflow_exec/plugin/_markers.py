@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Gate, Step, Verify
+from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify
 
 
 def mark_step(item: pytest.Item, step: Step) -> None:
     """Tell pytest-timeout the step's own timeout, and pytest-rerunfailures to leave it alone."""
     plugins = item.config.pluginmanager
     if plugins.hasplugin("timeout"):
-        if isinstance(step.body, Gate):
-            # A person may take as long as the gate allows; the gate counts that itself.
+        if isinstance(step.body, (Gate, Manual, Pause)):
+            # A person may take as long as the step allows, and a pause as long as it says; both count that themselves.
             item.add_marker(pytest.mark.timeout(0), append=False)
         elif step.timeout_s is not None and not isinstance(step.body, (Command, Verify)):
             # The method "thread" ends the whole process, and the evidence with it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,7 +71,7 @@ class ShownFiles:
         for (step, key), copy in self._copies.items():
             original = replace(copy, path=self._originals[copy.path])
             # Gone is gone: nobody can take it for what was approved.
-            if (self._root / original.path).exists():
+            if os.path.exists(self._root / original.path):  # noqa: PTH110  # Path.exists raises where it may not look
                 check_unchanged(self._root, original, what=f"{step}.{key}, which was approved,")
 
     def in_place_of(self, step: StepId, outputs: StepOutputs) -> StepOutputs:
@@ -94,7 +96,8 @@ class ShownFiles:
     def original(self, text: str) -> str:
         """Return a text as it would be without copies: what a rule is matched with."""
         for copy, original in self._originals.items():
-            text = text.replace(copy, original)
+            # The whole path only: what merely begins like it, `x.whl.asc` beside `x.whl`, nobody was shown.
+            text = re.sub(rf"{re.escape(copy)}(?![^\s,;:])", original.replace("\\", r"\\"), text)
         return text
 
 

@@ -9,7 +9,14 @@ from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.model import Command, Template
 from pytest_workflow_exec.run._values import Values
-from pytest_workflow_exec.sandbox import Rule, Surroundings, SurroundingsError, check_variables, stdin_bytes
+from pytest_workflow_exec.sandbox import (
+    Rule,
+    Surroundings,
+    SurroundingsError,
+    check_folder,
+    check_variables,
+    stdin_bytes,
+)
 
 
 def surroundings_of(command: Command, values: Values) -> Surroundings:
@@ -33,7 +40,9 @@ def surroundings_problems(command: Command, values: Values, rule: Rule | None) -
     """
     try:
         if command.cwd is not None and values.known_text(command.cwd) is not None:
-            _folder(command.cwd, values)
+            folder = _folder(command.cwd, values)
+            if rule is not None:
+                check_folder(PurePosixPath(folder).as_posix(), rule)
         if rule is not None:
             check_variables(
                 {name: values.known_text(text) or "" for name, text in _without_secrets(command.env, values)}, rule

@@ -7,7 +7,7 @@ from ._program import resolve_program
 from ._result import CommandResult
 from ._rules import Rule
 from ._runner import CommandRunner
-from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_variables, stdin_bytes
+from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
 
 __all__ = [
     "PLAIN",
@@ -17,6 +17,7 @@ __all__ = [
     "Rule",
     "Surroundings",
     "SurroundingsError",
+    "check_folder",
     "check_variables",
     "compile_policy",
     "resolve_program",

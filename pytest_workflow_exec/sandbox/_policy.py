@@ -265,6 +265,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         network=written.network,
         read=written.read,
         write=written.write,
+        cwd=written.cwd,
         home=written.home,
     )
 

@@ -22,6 +22,7 @@ def rights_problems(rule: RuleSettings) -> Iterator[str]:
     yield from _variable_problems("secrets", rule.secrets)
     yield from _exec_problems(rule.exec)
     yield from (problem for path in rule.write for problem in _path_problems("write", path, absolute=False))
+    yield from (problem for path in rule.cwd for problem in _path_problems("cwd", path, absolute=False))
     yield from (problem for path in rule.read for problem in _path_problems("read", path, absolute=True))
     yield from (
         f"network {where!r} must be host:port or *:port, the port 1-{_MAX_PORT} or *"

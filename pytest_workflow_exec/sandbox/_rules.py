@@ -11,7 +11,7 @@ from pytest_workflow_exec.digests import digest_of
 
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
 
-_RIGHTS = ("exec", "env", "secrets", "network", "read", "write")
+_RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
 BARE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
 
 
@@ -31,6 +31,8 @@ class Rule:
     network: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    cwd: tuple[str, ...] = ()
+    """Folders of the project that it may run in though it runs the files that its arguments name."""
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
 

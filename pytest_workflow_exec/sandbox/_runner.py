@@ -29,7 +29,16 @@ from ._program import identify, resolve_program
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Rule
 from ._signals import held_signals
-from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_variables, folder_of, readable, stdin_bytes
+from ._surroundings import (
+    PLAIN,
+    Surroundings,
+    SurroundingsError,
+    check_folder,
+    check_variables,
+    folder_of,
+    readable,
+    stdin_bytes,
+)
 
 _TRUSTED_RULE = "verify"
 
@@ -218,6 +227,7 @@ class CommandRunner:
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
         check_variables(given.env, rule)
         cwd = folder_of(given.cwd, root=self._root, closed=self._closed, work=self._work)
+        check_folder(os.path.relpath(cwd, self._root.resolve()), rule)
         stdin = None if given.stdin is None else stdin_bytes(given.stdin)
         environment = {**job.environment, **given.env}
         facts: dict[str, Json] = {**job.facts, "environment": sorted(environment)}

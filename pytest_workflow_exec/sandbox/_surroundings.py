@@ -13,6 +13,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.model import variable_problem
 
 from ._rules import Rule
+from ._runners import runner_of
 
 MAX_STDIN_BYTES = 1 << 20
 
@@ -63,6 +64,26 @@ def folder_of(cwd: str | None, *, root: Path, closed: Path | None, work: Path | 
     if closed is not None and real.is_relative_to(closed.resolve()) and not own:
         raise SurroundingsError(f"its cwd {cwd!r} is the engine's own folder; ${{run.dir}} is the run's")
     return real
+
+
+def check_folder(folder: str, rule: Rule) -> None:
+    """Return if a command of that rule may run there.
+
+    A policy's paths start at the project root. A program that runs the files which its arguments name would run others
+    in another folder.
+
+    Args:
+        folder: From the project root, links resolved as far as they are known.
+
+    Raises:
+        SurroundingsError: The program is of that kind, and the rule does not name the folder.
+    """
+    if folder == "." or folder in rule.cwd or runner_of(rule.program) is None:
+        return
+    raise SurroundingsError(
+        f"its cwd {folder!r}: {rule.program} runs what its arguments name, and the rule {rule.text!r} names that from "
+        f'the project root. If you trust it there, write the rule as a table with cwd = ["{folder}"]'
+    )
 
 
 def check_variables(env: Mapping[str, str], rule: Rule) -> None:

@@ -43,6 +43,7 @@ class _Rule(_Strict):
     network: list[_Text] = []
     read: list[_Text] = []
     write: list[_Text] = []
+    cwd: list[_Text] = []
     home: bool = False
 
 
@@ -128,6 +129,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy) -> RuleSettings:
         network=tuple(rule.network if "network" in said else defaults.network),
         read=tuple(rule.read),
         write=tuple(rule.write if "write" in said else defaults.write),
+        cwd=tuple(rule.cwd),
         home=rule.home,
     )
 

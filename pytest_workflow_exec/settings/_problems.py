@@ -43,6 +43,7 @@ _EXPECTED = {
     "read": 'a list of paths, such as ["dist"]',
     "write": 'a list of paths, such as ["dist"]',
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
+    "cwd": 'a list of folders of the project, such as ["frontend"]',
     "home": "true or false",
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),

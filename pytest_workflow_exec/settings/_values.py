@@ -29,6 +29,7 @@ class RuleSettings:
     network: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    cwd: tuple[str, ...] = ()
     home: bool = False
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pexpect
+import pytest
+
 from pytest_workflow_exec.evidence import runs_directory
 
 from .conftest import Project
@@ -63,6 +66,25 @@ def test_work_that_failed_or_nobody_attested_stops_the_run(project: Project) -> 
         assert f'"result":"{result}"' in said[0]
 
     assert not (project.root / "done-by").exists()
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_test_timeouts_pause_while_a_step_waits(project: Project, method: str) -> None:
+    """A timeout for tests counts neither against a person nor against a pause."""
+    project.write(
+        "wf/release.workflow.yaml",
+        "workflow: release\nsteps:\n  - {id: soak, pause: 2s}\n  - {id: announce, manual: Do it}\n",
+    )
+    child = project.terminal("wf", "-s", "--timeout=1", f"--timeout-method={method}")
+    child.expect("Type done, failed or note: ")
+    # Longer than the timeout: if it counted, the session would be over by now.
+    with pytest.raises(pexpect.TIMEOUT):
+        child.expect(pexpect.EOF, timeout=2)
+    child.sendline("done")
+    child.expect("evidence head")
+    child.wait()
+
+    assert child.exitstatus == 0
 
 
 def test_without_a_terminal_nothing_is_run(project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.approval import Decision, GateRequest
-from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, OutputError
+from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, OutputError
 from pytest_workflow_exec.events import ENGINE
 from pytest_workflow_exec.model import Gate, Outcome
 from pytest_workflow_exec.run import Run
@@ -195,6 +195,23 @@ def test_steps_behind_a_gate_use_the_copy_that_was_shown(project: Project) -> No
     assert command.data["argv"] == ["cp", before, "published"]
     assert command.data["judged_as"] == ["cp", "made", "published"]
     assert kept.stat().st_mode & 0o777 == 0o400
+
+
+def test_only_the_copy_itself_is_judged_as_what_was_shown(project: Project) -> None:
+    """A path that merely begins like a copy's was shown to nobody: no rule for the original lets it through."""
+    (project.root / "workflow-exec.toml").write_text(
+        '[policy]\nsandbox = "none"\ncommands = ["cp seed made", "touch *", "cp {:made.*} *"]\n'
+    )
+    run = project.open(GATED.replace("[touch, second]", '[cp, "${steps.make.file}.asc", published]'))
+    for step in ("make", "approve", "first"):
+        project.perform(run, step)
+    kept = _kept(project, run)
+    kept.with_name("made.asc").write_text("nobody saw this")
+
+    with pytest.raises(CommandRefusedError):
+        project.perform(run, "second")
+
+    assert not (project.root / "published").exists()
 
 
 @pytest.mark.parametrize("change", ["changed", "gone", "a link"])

@@ -11,6 +11,7 @@ from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.definition import read_yaml_workflow
 from pytest_workflow_exec.digests import Json, digest_of_bytes
 from pytest_workflow_exec.errors import CommandRefusedError, OutputError
+from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import known_values, preflight
 from pytest_workflow_exec.sandbox import Surroundings, compile_policy
 from pytest_workflow_exec.settings import load_settings
@@ -56,6 +57,28 @@ def test_command_runs_in_its_folder(project: Project) -> None:
 
     assert ran(project, "cwd: docs/html")["stdout"] == str((project.root / "docs" / "html").resolve())
     assert started(project)["cwd"] == "docs/html"
+
+
+def test_what_runs_files_stays_at_the_root_unless_its_rule_names_the_folder(project: Project) -> None:
+    """A rule names a script from the project root: another folder's script of that name is another program."""
+    for folder, says in ((project.root, "root"), (project.root / "docs", "docs")):
+        folder.mkdir(exist_ok=True)
+        (folder / "say.py").write_text(f"print('{says}')")
+    policy = '[policy]\nsandbox = "none"\n[[policy.command]]\nrule = "python say.py"\n'
+    flow = "steps:\n  - {id: a, run: [python, say.py], cwd: docs}\n"
+
+    (project.root / "workflow-exec.toml").write_text(policy)
+    run = project.open(flow)
+    with pytest.raises(CommandRefusedError, match=r"its cwd 'docs': python runs what its arguments name"):
+        project.perform(run, "a")
+    assert "command.started" not in project.types(run)
+    run.finish("a", Outcome.FAILED)
+    run.close(interrupted=False)
+
+    (project.root / "workflow-exec.toml").write_text(policy + 'cwd = ["docs"]\n')
+    allowed = project.open(flow)
+    project.perform(allowed, "a")
+    assert allowed.values.outputs["a"].values["stdout"] == "docs"
 
 
 def test_run_folder_can_be_the_folder(project: Project) -> None:
