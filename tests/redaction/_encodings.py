@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import urllib.parse
+import warnings
 from collections.abc import Callable, Mapping
 
 
@@ -78,7 +79,7 @@ def readings(text: str) -> list[str]:
     found = [text, joined, re.sub(r"\nE {3,}", "", text)]
     found += [urllib.parse.unquote(each) for each in (text, joined)]
     found += [urllib.parse.unquote_plus(each) for each in (text, joined)]
-    found += [each.encode("ascii", "replace").decode("unicode_escape", "replace") for each in (text,) if "\\" in each]
+    found += [_unescaped(text)] if "\\" in text else []
     for run in re.findall(r"[0-9a-fA-F]{8,}", joined.replace(":", "")):
         found.append(bytes.fromhex(run[: len(run) // 2 * 2]).decode("utf-8", "replace"))
     for run in re.findall(r"[A-Za-z0-9+/_-]{8,}", joined.replace("\\n", "")):
@@ -88,3 +89,10 @@ def readings(text: str) -> list[str]:
             piece = piece[: len(piece) // 4 * 4]
             found.append(base64.b64decode(piece).decode("utf-8", "replace"))
     return found
+
+
+def _unescaped(text: str) -> str:
+    with warnings.catch_warnings():
+        # Any text may hold a backslash that begins no escape; it is then read as itself.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return text.encode("ascii", "replace").decode("unicode_escape", "replace")
