@@ -147,6 +147,7 @@ def step_finished(
     waits_for: StepId | None = None,
     used: Sequence[StepId] = (),
     checked: Checked | None = None,
+    contexts: Sequence[Json] = (),
 ) -> Event:
     """Return how a step ended.
 
@@ -157,6 +158,7 @@ def step_finished(
         waits_for: The step that blocks it, for blocked steps.
         used: The steps whose outputs its code looked at.
         checked: What its check said in place of its body; None if the body ran, or nothing of it.
+        contexts: What of the project's CLAUDE.md files its code was given: paths, digests and sizes.
     """
     data: dict[str, Json] = {
         "outcome": outcome.value,
@@ -170,7 +172,8 @@ def step_finished(
     said: Mapping[str, Json] = (
         {} if checked is None else {"checked": checked == "there", "doubt": checked == "in doubt"}
     )
-    return Event(type="step.finished", step=step, attempt=attempt, data={**data, **said})
+    given: Mapping[str, Json] = {"contexts": list(contexts)} if contexts else {}
+    return Event(type="step.finished", step=step, attempt=attempt, data={**data, **said, **given})
 
 
 def command_started(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:

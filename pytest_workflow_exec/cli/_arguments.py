@@ -127,7 +127,7 @@ def _redact(command: argparse.ArgumentParser) -> None:
 def _number(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,15}", text, re.ASCII):
         return int(text)
-    raise argparse.ArgumentTypeError("it must be a number of a record")
+    raise argparse.ArgumentTypeError("it must be a whole number")
 
 
 def _prune(command: argparse.ArgumentParser) -> None:
@@ -152,6 +152,23 @@ def _trust(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _context(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, help="where the work is done: a folder, or a file in it"
+    )
+    command.add_argument("--task-type", metavar="T", help="the kind of work, as files name it in task_types")
+    command.add_argument(
+        "--keyword", metavar="K", action="append", default=[], help="what the work is about; may be given several times"
+    )
+    command.add_argument("--max-tokens", metavar="N", type=_number, help="how much may be loaded, estimated")
+    command.add_argument(
+        "--require", metavar="PATH", action="append", default=[], help="a file that must be loaded whole, else it fails"
+    )
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--explain", action="store_true", help="say of each file whether it is loaded, and why")
+    how.add_argument("--json", action="store_true", help="print it as JSON")
+
+
 def _export(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("--format", required=True, choices=FORMATS, help="what to write it as")
@@ -167,6 +184,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "pending": ("List the gates at which runs of the project wait for a decision.", _runs),
     "approve": ("Show what a suspended run asks, and take the answer at this terminal.", _gate),
     "reject": ("Reject what a suspended run asks.", _reject),
+    "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),

@@ -36,7 +36,17 @@ def project() -> Path:
         LogUnreadableError: There is none.
         SettingsError: A configuration file on the way can't be read.
     """
-    root = find_project(Path.cwd())
+    return project_of(Path.cwd())
+
+
+def project_of(folder: Path) -> Path:
+    """Return the project that a folder lies in.
+
+    Raises:
+        LogUnreadableError: There is none.
+        SettingsError: A configuration file on the way can't be read.
+    """
+    root = find_project(folder)
     if root is None:
         raise LogUnreadableError(
             "there is no project here: no folder above holds a workflow-exec.toml, a [tool.workflow-exec] in a "

@@ -63,6 +63,7 @@ _COMMANDS = {
     "pending": "._pending",
     "approve": "._decide",
     "reject": "._decide",
+    "context": "._context",
     "prune": "._prune",
     "trust": "._trust",
 }

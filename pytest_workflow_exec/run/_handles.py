@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pytest_workflow_exec.context import DEFAULT_MAX_TOKENS, Context, Query
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import CommandFailedError
 from pytest_workflow_exec.model import RunId, StepId
+from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.sandbox import CommandResult, Surroundings
 
@@ -49,6 +51,34 @@ class WorkflowHandle:
     def outputs(self) -> Mapping[StepId, object]:
         """What earlier steps returned, by step: after a JSON round trip, as a resumed run would see it."""
         return self._outputs()
+
+    def context(
+        self,
+        *,
+        task_type: str | None = None,
+        keywords: Sequence[str] = (),
+        max_tokens: int = DEFAULT_MAX_TOKENS,
+        required: Sequence[str] = (),
+    ) -> Context:
+        """Return the `CLAUDE.md` files that matter for this step's work, and what the run knows by now.
+
+        Loaded are the files from the project's root down to the workflow, those whose front matter names the task type or
+        a keyword, and what loaded files name; then inputs, outputs of earlier steps, the repository's state and the run's
+        configuration, without secrets. Digests of what was loaded are in the step's evidence.
+
+        Args:
+            task_type: The kind of work, as files name it in `task_types`.
+            keywords: What the work is about.
+            max_tokens: How much it may be in all, by the estimate of `tokens_of`.
+            required: Files that must be loaded whole, from the project's root.
+
+        Raises:
+            ContextError: What is required can't be loaded whole.
+            ValueError: `max_tokens` is less than 1.
+        """
+        __tracebackhide__ = True
+        query = Query(task_type=task_type, keywords=tuple(keywords), max_tokens=max_tokens, required=tuple(required))
+        return context_of(self._run, query)
 
     def secret(self, name: str) -> str:
         """Return a secret: the value of that variable of the environment.

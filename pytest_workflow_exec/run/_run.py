@@ -42,7 +42,7 @@ from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._undoing import Undoing
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Surroundings
+from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Policy, Surroundings
 
 
 class Run:
@@ -61,6 +61,7 @@ class Run:
         self._paused_since = {} if resumption is None else resumption.paused_since
         self.probing = Probing(frozenset() if resumption is None else frozenset(resumption.probe))
         self._used: set[StepId] = set()
+        self._contexts: list[Json] = []
         self._refused = False
         self._journal = Journal(
             log,
@@ -255,6 +256,15 @@ class Run:
         """Take note that the code of the step under way looks at the outputs of another."""
         self._used.add(step)
 
+    def note_context(self, facts: Mapping[str, Json]) -> None:
+        """Take note of a context that the code of the step under way was given."""
+        self._contexts.append(dict(facts))
+
+    @property
+    def policy(self) -> Policy:
+        """What commands it may run."""
+        return self._settings.policy
+
     def applies(self, step: Step) -> bool:
         """Return whether the step's turn has come and its condition holds.
 
@@ -286,6 +296,7 @@ class Run:
         self._undoing.begin(step.id)
         self.probing.begin()
         self._used.clear()
+        self._contexts.clear()
         self._journal.barrier()
         self._lock.check()
 
@@ -317,6 +328,7 @@ class Run:
             message=message,
             waits_for=waits_for,
             used=sorted(self._used) if self.state.running == step else (),
+            contexts=tuple(self._contexts) if self.state.running == step else (),
             checked=self.probing.checked if self.state.running == step else None,
         )
         with self._commands.held():
