@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
@@ -25,6 +26,8 @@ steps:
     gate: {question: "Go on?", show: [make]}
   - {id: publish, run: [touch, ran-publish]}
 """
+_FAULTHANDLER_EXITS = 9
+"""The pytest that learnt to end a session whose test takes too long."""
 SHORT = GATED.replace("show: [make]", "show: [make], timeout: 2s")
 
 
@@ -134,7 +137,10 @@ def test_typed_ahead_answers_count_for_nothing(project: Project) -> None:
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_test_timeouts_pause_at_a_gate(project: Project, method: str) -> None:
     """A test timeout shorter than the person's answer neither fails the gate nor ends the session."""
-    child = project.terminal("wf", "-s", "--timeout=1", f"--timeout-method={method}", "-o", "faulthandler_timeout=1")
+    fault = ["-o", "faulthandler_timeout=1"]
+    if int(pytest.__version__.split(".")[0]) >= _FAULTHANDLER_EXITS:
+        fault += ["-o", "faulthandler_exit_on_timeout=true"]
+    child = project.terminal("wf", "-s", "--timeout=1", f"--timeout-method={method}", *fault)
     code = code_at(child)
 
     # Longer than the timeout: if it counted, the session would be over by now.
@@ -178,6 +184,60 @@ def test_kill_at_a_gate_leaves_a_question_without_answer(project: Project) -> No
     assert verify_log(log).exit_code == 3
 
 
+def _reject(child: pexpect.spawn[str]) -> None:
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("")
+
+
+def _wrong(child: pexpect.spawn[str]) -> None:
+    child.send("yes\n")
+    for _ in range(4):
+        code_at(child)
+        child.send("\n")
+
+
+ENDINGS: dict[str, tuple[Callable[[pexpect.spawn[str]], object], bool]] = {
+    "reject": (_reject, True),
+    "wrong": (_wrong, True),
+    "eof": (lambda child: child.sendeof(), True),
+    "timeout": (lambda child: None, True),
+    "ctrl-c": (lambda child: child.sendintr(), False),
+    "term": (lambda child: child.kill(signal.SIGTERM), False),
+    "hangup": (lambda child: child.kill(signal.SIGHUP), False),
+    "kill": (lambda child: child.kill(signal.SIGKILL), False),
+}
+"""How a gate may end without an approval, and whether that is a decision."""
+
+
+@pytest.mark.parametrize(("end", "decided"), list(ENDINGS.values()), ids=list(ENDINGS))
+def test_no_resume_takes_an_ending_for_an_approval(
+    project: Project, end: Callable[[pexpect.spawn[str]], object], decided: bool
+) -> None:
+    """Whatever ended a gate, a resume is refused if it was a decision, and else asks again; nothing behind it runs."""
+    project.write("wf/flow.workflow.yaml", SHORT if end is ENDINGS["timeout"][0] else GATED)
+    child = project.terminal("wf", "-s")
+    code_at(child)
+    end(child)
+    first = finish(child)
+    assert first.status not in {0, 5}, first.text
+    assert len(project.of_type("gate.decided")) == int(decided)
+
+    again = project.terminal("wf", "-s", "--workflow-resume")
+    if decided:
+        session = finish(again)
+        assert session.status == 4, session.text
+        assert "--workflow-redo" in session.text
+    else:
+        code_at(again)
+        again.kill(signal.SIGKILL)
+        again.wait()
+
+    assert not published(project)
+    assert not [each for each in project.of_type("gate.decided") if each["data"]["decision"] == "approved"]
+    assert project.of_type("gate.used") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "hint"),
     [
@@ -200,7 +260,7 @@ def test_no_usable_terminal_is_refused_before_the_first_step(
     assert project.untouched
 
 
-@pytest.mark.parametrize("redirect", ["< /dev/null", "<&-", "> out.txt", "| cat"])
+@pytest.mark.parametrize("redirect", ["< /dev/null", "<&-", "> out.txt", "| cat", "< <(yes)", "-n 2"])
 def test_redirections_are_refused_before_the_first_step(project: Project, redirect: str) -> None:
     """A terminal of which the gate would have only one half is none."""
     command = f"{sys.executable} -m pytest wf -s {redirect}; exit ${{PIPESTATUS[0]}}"
