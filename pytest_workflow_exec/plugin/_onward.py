@@ -27,7 +27,8 @@ from pytest_workflow_exec.run import (
     starter,
     steps_until,
 )
-from pytest_workflow_exec.verify import verify_log
+from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.verify import SignerError, Signers, Verdict, verify_log
 
 _WAYS_ON = "--workflow-resume goes on with it, --workflow-new starts another"
 _NOT_TO_TRUST = ("broken", "unreadable")
@@ -40,6 +41,8 @@ class Onward:
     earlier: EarlierRun
     history: History
     redo: StepId | None = None
+    anchored_through: int = -1
+    """The last record that a seal of a pinned signer covers."""
 
     @property
     def given(self) -> Mapping[str, str]:
@@ -71,10 +74,11 @@ def check_options(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--{option.replace('_', '-')} is only for --workflow-resume")
 
 
-def onward(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward | None:
+def onward(config: pytest.Config, workflow: Workflow, *, only: bool, signers: Signers | None) -> Onward | None:
     """Return the earlier run that is to go on; None if a new one is to begin.
 
     Args:
+        signers: Whose seals and redactions count: those of the project's pin; None without one.
         only: Whether the workflow is the only one of the session that runs.
 
     Raises:
@@ -83,12 +87,20 @@ def onward(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward |
     check_options(config)
     try:
         if config.getoption("workflow_resume"):
-            return _resumed(config, workflow, only=only)
+            return _resumed(config, workflow, only=only, signers=signers)
         if not config.getoption("workflow_new"):
             _refuse_beside_unpassed(workflow)
     except LogUnreadableError as error:
         raise _problem(workflow, f"{error}. --workflow-new starts another run") from error
     return None
+
+
+def pinned_signers(policy: Policy | None) -> Signers | None:
+    """Return whose signatures count in the evidence of earlier runs; None if no pin says so."""
+    if policy is None or policy.pin is None or policy.signers is None:
+        return None
+    revoked = None if policy.revoked is None else policy.revoked.content
+    return Signers(name=policy.signers.path, content=policy.signers.content, revoked=revoked)
 
 
 def refuse_among_passed(config: pytest.Config, workflows: Sequence[Workflow]) -> None:
@@ -195,7 +207,7 @@ def said_of(
             yield f"  {each.id} runs again: it stands in finally, at the end of every session"
 
 
-def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward:
+def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: Signers | None) -> Onward:
     named = config.getoption("workflow_run")
     earlier = run_named(named, workflow.root) if named else newest_run(workflow.root, workflow.name)
     if earlier is None:
@@ -205,26 +217,36 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool) -> Onward
     if earlier.result == "passed":
         raise _problem(workflow, f"run {earlier.id} of workflow {workflow.name!r} passed: there is nothing to resume")
     _demand_unlocked(workflow, earlier)
-    history = _verified_history(workflow, earlier)
+    history, verdict = _verified_history(workflow, earlier, signers)
     redo = _redo(config.getoption("workflow_redo"), workflow, only=only)
-    return Onward(earlier=earlier, history=history, redo=redo)
+    anchored = verdict.anchored_through
+    return Onward(earlier=earlier, history=history, redo=redo, anchored_through=-1 if anchored is None else anchored)
 
 
-def _verified_history(workflow: Workflow, earlier: EarlierRun) -> History:
+def _verified_history(workflow: Workflow, earlier: EarlierRun, signers: Signers | None) -> tuple[History, Verdict]:
     """Return what the run's log tells, verified and understood in one reading."""
     history = History()
-    verdict = verify_log(earlier.log, fold=history.take)
+    try:
+        verdict = verify_log(earlier.log, signers=signers, fold=history.take)
+    except SignerError as error:
+        raise _problem(workflow, f"the pinned signers can't be used: {error}") from error
     if verdict.word in _NOT_TO_TRUST:
         raise _problem(
             workflow,
             f"run {earlier.id} can't go on, because its log is {verdict.word}: {verdict.message}. "
             f"See `workflow-exec verify {earlier.id}`",
         )
+    if verdict.unsigned_redaction is not None:
+        raise _problem(
+            workflow,
+            f"run {earlier.id} can't go on, because {verdict.unsigned_redaction}. A seal of a pinned signer over the "
+            "record accepts it; --workflow-new starts another run",
+        )
     if verdict.torn_bytes:
         # To the verifier a record without its newline is torn; the next writer only adds the newline.
-        return History.of(earlier.log)
+        return History.of(earlier.log), verdict
     history.end(verdict.head)
-    return history
+    return history, verdict
 
 
 def _refuse_beside_unpassed(workflow: Workflow) -> None:

@@ -41,7 +41,16 @@ from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySet
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
-from ._onward import Onward, lost_of, onward, problems_of, refuse_among_passed, said_of, with_reason
+from ._onward import (
+    Onward,
+    lost_of,
+    onward,
+    pinned_signers,
+    problems_of,
+    refuse_among_passed,
+    said_of,
+    with_reason,
+)
 from ._refusals import listed, placed, running
 from ._session import WorkflowSession
 
@@ -138,12 +147,12 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
-        self._onward = self._find_earlier(only=only)
-        self._given: Mapping[str, str] = {}
-        self._inputs = self._resolve_inputs(only=only)
         self._durability: Durability = "power"
         self._filesystem: Filesystem = "local"
         self._policy_settings, self._policy = self._read_policy()
+        self._onward = self._find_earlier(only=only)
+        self._given: Mapping[str, str] = {}
+        self._inputs = self._resolve_inputs(only=only)
         self._present = self._look()
         self._resumption = self._work_out()
         self._check()
@@ -233,7 +242,8 @@ class _Preparation:
 
     def _find_earlier(self, *, only: bool) -> Onward | None:
         try:
-            return onward(self._session.config, self.workflow, only=only)
+            signers = pinned_signers(self._policy)
+            return onward(self._session.config, self.workflow, only=only, signers=signers)
         except PreflightError as error:
             self.problems += error.problems
             return None
@@ -246,6 +256,7 @@ class _Preparation:
             policy=self._policy,
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
+            anchored_through=self._onward.anchored_through,
         )
 
     def _work_out(self) -> Resumption | None:

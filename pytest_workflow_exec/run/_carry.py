@@ -91,6 +91,8 @@ class Present:
     policy: Policy
     repository: Mapping[str, Json]
     now: datetime
+    anchored_through: int = -1
+    """The last record of the log that an anchor covers, such as a seal of a pinned signer."""
 
 
 def resumption_of(
@@ -162,6 +164,9 @@ def _holds_redacted(value: Json) -> bool:
     if isinstance(value, list):
         return any(map(_holds_redacted, value))
     return value == REDACTED
+
+
+_NO_SEAL = "no seal of a pinned signer covers it"
 
 
 class _Judge:
@@ -248,10 +253,9 @@ class _Judge:
     def _reasons(self, step: Step, past: PastStep | None) -> Iterator[str]:
         if self._redo is not None and step.id == self._redo.step:
             yield f"asked for: {self._redo.reason}"
+        yield from self._of_trust(step, past)
         if past is None:
             return
-        if self._present.policy.carry == "never":
-            yield "the policy carries no steps"
         yield from self._of_uses(step, past)
         if _holds_redacted(past.outputs.values):
             yield "an output of it was taken out of the evidence later"
@@ -270,6 +274,15 @@ class _Judge:
         if step.max_age_s is not None and not 0 <= self._age_s(past) <= step.max_age_s:
             yield f"it is not known to be younger than its max_age of {step.max_age_s:g} s"
 
+    def _of_trust(self, step: Step, past: PastStep | None) -> Iterator[str]:
+        gate = self._history.open_gates.get(step.id)
+        if gate is not None and gate.decision == "approved" and gate.suspended and not self._is_trusted(gate.seq):
+            yield f"its decision isn't anchored: {_NO_SEAL}"
+        if past is not None and self._present.policy.carry == "never":
+            yield "the policy carries no steps"
+        if past is not None and not self._is_trusted(past.seq):
+            yield f"it isn't anchored: {_NO_SEAL}"
+
     def _of_uses(self, step: Step, past: PastStep) -> Iterator[str]:
         for used in sorted(uses_of(step, self._workflow).steps | past.used):
             # A name without its case stands for all the cases, which are judged one by one.
@@ -283,12 +296,16 @@ class _Judge:
 
     def _stays_out(self, step: Step) -> bool:
         absence = self._history.left_out.get(step.id)
-        if absence is None or absence.declared.digest != step.digest:
+        if absence is None or absence.declared.digest != step.digest or not self._is_trusted(absence.seq):
             return False
         uses = (used for used in uses_of(step, self._workflow).steps if used in self._steps)
         return not list(self._of_inputs(step, absence.facts)) and all(
             used in self._carried or used in self._still_out for used in uses
         )
+
+    def _is_trusted(self, seq: int) -> bool:
+        """Return whether the policy lets a record count: whoever can write the log can write what no anchor covers."""
+        return self._present.policy.carry != "anchored" or seq <= self._present.anchored_through
 
     def _is_same_tree(self, past: PastStep) -> bool:
         now = self._present.repository

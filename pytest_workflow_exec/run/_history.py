@@ -19,6 +19,10 @@ class Told(Protocol):
     """What the history needs of a record, whoever read it."""
 
     @property
+    def seq(self) -> int:
+        """Its place in the log."""
+
+    @property
     def type(self) -> str:
         """What happened."""
 
@@ -79,6 +83,8 @@ class PastStep:
     outcome: Outcome
     ended: str
     """When, UTC in ISO 8601."""
+    seq: int
+    """The record of its end."""
     outputs: StepOutputs
     used: frozenset[StepId]
     """The steps whose outputs its code looked at."""
@@ -91,6 +97,8 @@ class PastStep:
 class PastAbsence:
     """A step that did not apply in an earlier session."""
 
+    seq: int
+    """The record of its end."""
     declared: Declared
     facts: Mapping[str, Json]
     """What its session was started with."""
@@ -108,6 +116,8 @@ class OpenGate:
     approver: str = ""
     decided: str = ""
     """When, UTC in ISO 8601; empty if nothing was."""
+    seq: int = -1
+    """The record of the decision; -1 if there is none."""
 
 
 @dataclass
@@ -224,7 +234,7 @@ class History:
         if self._running is None or self._running[0] != step:
             # It did not run now: what an earlier session did stays as true as it was.
             if outcome is Outcome.NOT_APPLICABLE:
-                self.left_out[step] = PastAbsence(declared=self._plan[step], facts=self.facts)
+                self.left_out[step] = PastAbsence(seq=record.seq, declared=self._plan[step], facts=self.facts)
             return
         _, digest = self._running
         self._running = None
@@ -234,6 +244,7 @@ class History:
                 declared=self._plan[step],
                 outcome=outcome,
                 ended=record.ts,
+                seq=record.seq,
                 outputs=outputs_in(record.data),
                 used=frozenset(map(str, cast("Sequence[Json]", record.data.get("used") or ()))),
                 commands=tuple(self._commands),
@@ -269,7 +280,11 @@ class History:
         gate = self.open_gates.get(record.step)
         if gate is not None and (gate.attempt, gate.digest) == (record.attempt, record.data.get("digest")):
             self.open_gates[record.step] = replace(
-                gate, decision=decision, approver=str(record.data.get("approver")), decided=record.ts
+                gate,
+                decision=decision,
+                approver=str(record.data.get("approver")),
+                decided=record.ts,
+                seq=record.seq,
             )
 
 

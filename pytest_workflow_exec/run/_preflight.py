@@ -43,7 +43,11 @@ def preflight(
         python_timeouts: Whether something here can end a Python body that takes too long.
         filesystem: What evidence may lie on.
     """
-    problems = [*_evidence_problems(workflow, filesystem), *group_problems(workflow, values)]
+    problems = [
+        *_evidence_problems(workflow, filesystem),
+        *group_problems(workflow, values),
+        *_anchor_problems(workflow, policy),
+    ]
     for step in steps:
         if _surely_left_out(step, values):
             continue
@@ -89,6 +93,16 @@ def _evidence_problems(workflow: Workflow, filesystem: Filesystem) -> Iterator[P
         yield Problem(path=place, message=message)
     if not os.access(place, os.W_OK | os.X_OK):
         yield Problem(path=place, message="evidence can't be written here; no step runs without it")
+
+
+def _anchor_problems(workflow: Workflow, policy: Policy) -> Iterator[Problem]:
+    if policy.carry == "anchored" and (policy.pin is None or policy.signers is None):
+        lacking = "this project has no pin" if policy.pin is None else "the pin of this project holds no signers"
+        message = (
+            f'policy.carry = "anchored" carries what a seal of a pinned signer covers, and {lacking}. List the signers '
+            "in workflow-signers and pin them with `workflow-exec trust`, or say another carry"
+        )
+        yield Problem(path=workflow.root, message=message)
 
 
 def _command_problems(

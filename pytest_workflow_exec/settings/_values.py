@@ -14,8 +14,8 @@ Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
 Filesystem = Literal["local", "any"]
 """What evidence may lie on: file systems of this machine, or also those that can lose appended records."""
-Carry = Literal["any", "never"]
-"""Whether a resumed run may carry steps that an earlier session satisfied."""
+Carry = Literal["any", "anchored", "never"]
+"""Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

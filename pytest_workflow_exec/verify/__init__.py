@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ._asked import Asked, held_to
 from ._seals import SignerError, signature_of, signed_text
+from ._signed import Signatures, Signers
+from ._signed_redactions import RedactionClaim, redaction_claim, redaction_text
 from ._verdict import GateFacts, Kind, Verdict, Word
 from ._verify import verify_log
 
@@ -11,10 +13,15 @@ __all__ = [
     "Asked",
     "GateFacts",
     "Kind",
+    "RedactionClaim",
+    "Signatures",
     "SignerError",
+    "Signers",
     "Verdict",
     "Word",
     "held_to",
+    "redaction_claim",
+    "redaction_text",
     "signature_of",
     "signed_text",
     "verify_log",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
-from pytest_workflow_exec.digests import canonical_json
+from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import Head, Record
 
@@ -51,43 +51,23 @@ def claim_in(record: Record, *, workflow: str | None, plan_digest: str | None) -
         workflow: The run's workflow, as its log tells it.
         plan_digest: SHA-256 of the plan that it followed last.
     """
-    principal, armor = record.data.get("principal"), record.data.get("armor")
-    if not isinstance(principal, str) or not isinstance(armor, str) or workflow is None or plan_digest is None:
+    signed = armor_in(record.data)
+    if signed is None or workflow is None or plan_digest is None:
         return None
-    if not principal.isprintable() or not principal or not armor.isascii() or len(armor) > _MAX_ARMOR:
-        return None
+    principal, armor = signed
     head = Head(seq=record.seq - 1, hash=record.prev)
     text = signed_text(run=record.run, workflow=workflow, plan_digest=plan_digest, head=head)
     return SealClaim(head=head, text=text, principal=principal, armor=armor)
 
 
-def seal_problem(claim: SealClaim, signers: Path) -> str | None:
-    """Return why a seal is none of those signers', or None if it is, now.
-
-    Args:
-        signers: An allowed signers file, as `ssh-keygen` has them.
-
-    Raises:
-        SignerError: The file can't be used, or nothing here can check a signature.
-    """
-    # Most verdicts need no signature: what checks them is loaded for those that do.
-    from pytest_workflow_exec.approval import signature
-
-    try:
-        listed = signature.read_allowed_signers(signers)
-        signature.verify_signature(
-            claim.text,
-            claim.armor,
-            principal=claim.principal,
-            namespace=NAMESPACE,
-            signers=listed,
-            at=datetime.now(timezone.utc),
-        )
-    except signature.SignatureRefusedError as error:
-        return str(error)
-    except (signature.SignersError, signature.SignatureToolError) as error:
-        raise SignerError(str(error)) from error
-    return None
+def armor_in(data: Mapping[str, Json]) -> tuple[str, str] | None:
+    """Return who signed by a record's word, and the armored signature; None if it holds no such two."""
+    principal, armor = data.get("principal"), data.get("armor")
+    if not isinstance(principal, str) or not isinstance(armor, str):
+        return None
+    if not principal.isprintable() or not principal or not armor.isascii() or len(armor) > _MAX_ARMOR:
+        return None
+    return principal, armor
 
 
 def signature_of(text: bytes, key: Path) -> str:

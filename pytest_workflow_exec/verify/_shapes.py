@@ -108,6 +108,11 @@ class Recognized:
         return Fields(self._rest, self._places)
 
     @property
+    def seq(self) -> int:
+        """Its place in the log."""
+        return int(self.start[1])
+
+    @property
     def ts(self) -> str:
         """When it was written."""
         return self.start[2].decode("ascii")

@@ -12,6 +12,10 @@ class Told(Protocol):
     """What the story needs of a record."""
 
     @property
+    def seq(self) -> int:
+        """Its place in the log."""
+
+    @property
     def run(self) -> str:
         """The run that it belongs to."""
 

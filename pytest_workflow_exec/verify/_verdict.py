@@ -78,6 +78,10 @@ class Verdict:
     """Whether the log holds the head that the verifier supplied, or a seal of one of the signers."""
     sealed_by: str | None = None
     """The signer whose seal anchors it; None if the head does, or nothing."""
+    anchored_through: int | None = None
+    """The last record that the anchor covers; None without one."""
+    unsigned_redaction: str | None = None
+    """What is wrong with a redaction that no anchor covers; None if nothing is, or if no signers were supplied."""
     chain_only: bool = False
 
 

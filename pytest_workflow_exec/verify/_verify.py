@@ -27,8 +27,10 @@ from pytest_workflow_exec.evidence import (
 from ._chain import Chain
 from ._contradiction import ContradictionError
 from ._plain import Plain
-from ._seals import SealClaim, claim_in, seal_problem
+from ._seals import SealClaim, claim_in
 from ._shapes import Shapes
+from ._signed import Signatures, Signers
+from ._signed_redactions import UNSIGNED, redaction_claim
 from ._story import AFTER_THE_END, Story
 from ._told import Told
 from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
@@ -48,7 +50,7 @@ def verify_log(
     *,
     expect_head: str | None = None,
     chain_only: bool = False,
-    signers: Path | None = None,
+    signers: Path | Signers | None = None,
     fold: Callable[[Told], None] | None = None,
 ) -> Verdict:
     """Return what a log is worth; everything that can be wrong with it is in the verdict.
@@ -56,13 +58,15 @@ def verify_log(
     Args:
         expect_head: The hash of the last record, in hex, kept somewhere the log's owner can't change it.
         chain_only: Look at the chain alone: no JSON is read, no blob compared, and the best verdict is "bounded".
-        signers: An allowed signers file of OpenSSH, kept as a head would be: a seal of one of them anchors the log.
+        signers: An allowed signers file of OpenSSH, kept as a head would be: a seal of one of them anchors the log, and
+            behind it only redactions count that one of them signed.
         fold: Is given each record once it was found to be true after the ones before it, with stored texts put back.
             What it makes of them counts only if the verdict is not "broken" or "unreadable". Not with `chain_only`.
 
     Raises:
         ValueError: `expect_head` is not 64 hexadecimal digits.
-        SignerError: There are signers and a seal, and the list can't be used or nothing here can check the seal.
+        SignerError: There are signers and a seal or a signed redaction, and the list can't be used or nothing here can
+            check the signature.
     """
     if expect_head is not None and not _HASH.fullmatch(expect_head):
         raise ValueError("expect_head must be 64 lower case hexadecimal digits")
@@ -87,15 +91,21 @@ class _Audit:
         expect_head: str | None,
         *,
         chain_only: bool,
-        signers: Path | None,
+        signers: Path | Signers | None,
         fold: Callable[[Told], None] | None,
     ) -> None:
         self._path, self._expected, self._chain_only, self._fold = path, expect_head, chain_only, fold
         self._chain, self._story, self._shapes = Chain(path), Story(), Shapes()
         self._records, self._last = 0, b""
         self._texts = StoredTexts(path.parent)
-        self._signers = signers
+        self._signers_problem = _beside(signers, path)
+        self._signatures = None if signers is None or self._signers_problem else Signatures(signers)
+        self._has_signers = signers is not None
         self._anchored = False
+        self._anchored_through = -1
+        """The last record that the anchor covers."""
+        self._unsigned: tuple[int, str] | None = None
+        """The last record of a redaction that none of the signers signed, and why."""
         self._before_head = 0
         self._uncovered = 0
         """How many records after the first possible anchor are of a type that may not follow one."""
@@ -123,6 +133,7 @@ class _Audit:
                 self._count_uncovered(start[5] if start is not None else cast("Seal", seal).type)
             if digest == expected:
                 self._anchored, self._before_head = True, self._uncovered
+                self._anchored_through = self._records - 1
         self._texts.demand_explained()
         if self._expected is not None and not self._anchored:
             raise BrokenError(
@@ -138,15 +149,15 @@ class _Audit:
         Raises:
             SignerError: None can be checked.
         """
-        if self._signers is None or (self._anchored and not self._after_anchor):
+        if self._anchored and not self._after_anchor and self._open_redaction is None:
             return
-        if _lies_beside(self._signers, self._path):
-            self._seal_problem = f"{self._signers} lies beside the log: whoever can write the one can write the other"
+        if self._signatures is None:
+            self._seal_problem = self._signers_problem
             return
         for claim, uncovered in reversed(self._seals):
-            problem = seal_problem(claim, self._signers)
+            problem = self._signatures.problem(claim.text, claim.armor, principal=claim.principal)
             if problem is None:
-                self._anchored, self._sealed_by = True, claim.principal
+                self._anchored, self._sealed_by, self._anchored_through = True, claim.principal, claim.head.seq
                 self._after_anchor = self._uncovered - uncovered
                 return
             self._seal_problem = (
@@ -194,6 +205,8 @@ class _Audit:
             policies=tuple(story.policies),
             anchored=self._anchored,
             sealed_by=self._sealed_by,
+            anchored_through=self._anchored_through if self._anchored else None,
+            unsigned_redaction=self._open_redaction,
             chain_only=self._chain_only,
         )
 
@@ -211,7 +224,8 @@ class _Audit:
                     self._fold(record)
                 if record.type == "redaction":
                     self._texts.redact(record)
-                if record.type == "run.sealed" and self._signers is not None:
+                    self._judge_redaction(record)
+                if record.type == "run.sealed" and self._has_signers:
                     self._note_seal(record)
         except BadLineError as error:
             raise self._broken("edited", error.reason) from error
@@ -252,6 +266,24 @@ class _Audit:
         if claim is not None and self._story.result is not None:
             self._seals.append((claim, self._uncovered))
 
+    def _judge_redaction(self, record: Record) -> None:
+        if not self._has_signers:
+            return
+        claim = redaction_claim(record, workflow=self._story.workflow)
+        problem: str | None = self._signers_problem or UNSIGNED
+        if claim is not None and self._signatures is not None:
+            problem = self._signatures.problem(claim.text, claim.armor, principal=claim.principal)
+        if problem is not None:
+            self._unsigned = (record.seq, problem)
+
+    @property
+    def _open_redaction(self) -> str | None:
+        """Why a redaction that no anchor covers counts for nothing; None if there is none, or nobody asked."""
+        if self._unsigned is None or self._unsigned[0] <= self._anchored_through:
+            return None
+        seq, problem = self._unsigned
+        return f"record {seq} says that stored texts were taken out, and none of the signers says so: {problem}"
+
     @property
     def _head(self) -> Head | None:
         return Head(seq=self._records - 1, hash=self._last.decode("ascii")) if self._records else None
@@ -269,10 +301,17 @@ class _Audit:
             (bool(unknown), f"it holds records that this version does not know: {unknown}. Use a newer one."),
             (self._after_anchor > 0, f"{self._after_anchor} records after the {anchor} are not covered by it"),
             (not self._anchored and self._seal_problem is not None, f"intact, but not anchored: {self._seal_problem}"),
-            (not self._anchored and self._signers is not None, "intact, but not anchored: it has no seal of its end"),
+            (not self._anchored and self._has_signers, "intact, but not anchored: it has no seal of its end"),
             (not self._anchored, _NOT_ANCHORED),
+            (self._open_redaction is not None, f"intact, but {self._open_redaction}"),
         ]
         return next((reason for applies, reason in bounds if applies), "")
+
+
+def _beside(signers: Path | Signers | None, log: Path) -> str | None:
+    if isinstance(signers, Path) and _lies_beside(signers, log):
+        return f"{signers} lies beside the log: whoever can write the one can write the other"
+    return None
 
 
 def _lies_beside(signers: Path, log: Path) -> bool:

@@ -181,6 +181,8 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "torn_bytes": 0,
         "anchored": True,
         "sealed_by": None,
+        "anchored_through": 12,
+        "unsigned_redaction": None,
         "chain_only": False,
         "log": str(path),
         "asked": {"expect_head": head, "plan": None, "policy": None, "min_assurance": 1},

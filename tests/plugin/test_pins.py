@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 
 import pytest
 
-from pytest_workflow_exec.evidence import PinPlace, write_pin
+from pytest_workflow_exec.cli import main
+from pytest_workflow_exec.events import Event
+from pytest_workflow_exec.evidence import EvidenceLog, PinPlace, write_pin
+from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.settings import load_settings
+from tests._ssh_keys import PRINCIPALS, make_keys
 
 from .conftest import CONFIGURATION, Project
 
@@ -76,3 +82,43 @@ def test_what_differs_from_the_pin_is_refused(project: Project, place: PinPlace,
     assert "Traceback" not in session.text
     assert project.untouched
     assert not (project.root / "wf" / ".workflow-exec").exists()
+
+
+FAILS = """
+workflow: flow
+steps:
+  - {id: one, run: [echo, a], idempotent: true}
+  - {id: two, run: ["false"]}
+"""
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen")
+def test_only_what_a_pinned_signer_sealed_is_carried(
+    project: Project, place: PinPlace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`carry = "anchored"` needs pinned signers, re-runs what no seal covers, and carries what one does."""
+    keys = make_keys(tmp_path_factory.mktemp("keys"))
+    project.write("wf/flow.workflow.yaml", FAILS)
+    project.write("workflow-exec.toml", CONFIGURATION + 'carry = "anchored"\n')
+    place.path_of(project.root).unlink()
+    refused = project.pytest("wf")
+    assert (refused.status, project.untouched) == (4, True), refused.text
+    assert 'policy.carry = "anchored"' in refused.text
+    project.write("workflow-signers", (keys / "signers").read_text())
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    assert project.pytest("wf").status == 1
+    [log] = project.logs()
+
+    unsealed = project.pytest("wf", "--workflow-resume")
+    assert "one runs again: it isn't anchored: no seal of a pinned signer covers it" in unsealed.text
+    for name, said in (("mallory", "0 steps carried, 2 to run"), ("alice", "1 steps carried, 1 to run")):
+        assert main(["seal", str(log), "--key", str(keys / name), "--principal", PRINCIPALS[name]]) == 0
+        assert said in project.pytest("wf", "--workflow-resume").text
+
+    with contextlib.closing(EvidenceLog.reopen(log.parent, log.parent.name, redactor=Redactor({}))) as evidence:
+        evidence.append(Event(type="redaction", data={"digests": [], "seq": 1, "step": "one", "reason": "x"}))
+    before = log.read_bytes()
+    unsigned = project.pytest("wf", "--workflow-resume")
+    assert unsigned.status == 4
+    assert "none of the signers says so: it has no signature" in unsigned.text
+    assert log.read_bytes() == before

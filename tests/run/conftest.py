@@ -81,6 +81,7 @@ class Project:
         environment: Mapping[str, str] = os.environ,
         pin: Pin | None = None,
         durability: Durability = "power",
+        anchored_through: int = -1,
     ) -> Run:
         """Return a run of a workflow with these steps, as its YAML file would say them.
 
@@ -91,6 +92,7 @@ class Project:
             environment: The engine's own.
             pin: What holds the policy outside the project.
             durability: What its evidence survives.
+            anchored_through: The last record of its log that an anchor covers.
         """
         file = self.root / "flow.workflow.yaml"
         file.write_text(steps, encoding="utf-8")
@@ -106,7 +108,11 @@ class Project:
                 workflow,
                 history or history_in(after.log_path),
                 Present(
-                    inputs=values, policy=policy, repository=repository_facts(self.root), now=datetime.now(timezone.utc)
+                    inputs=values,
+                    policy=policy,
+                    repository=repository_facts(self.root),
+                    now=datetime.now(timezone.utc),
+                    anchored_through=anchored_through,
                 ),
                 run=after.id,
                 redo=None if redo is None else Redo(step=redo, reason="because", who="alice"),

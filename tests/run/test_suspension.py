@@ -227,6 +227,29 @@ def test_a_redo_of_the_gate_asks_again(project: Project) -> None:
         later.decide(gate, gate.body, words="")
 
 
+@pytest.mark.parametrize("covered", [False, True])
+def test_an_approval_that_nothing_anchors_does_not_count(project: Project, *, covered: bool) -> None:
+    """Under `carry = "anchored"`, what was decided behind the last seal is asked again; what a seal covers is not."""
+    with (project.root / "workflow-exec.toml").open("a") as file:
+        file.write('carry = "anchored"\n')
+    run = suspended(project)
+    end = records_in(run.log_path)[-1]["seq"]
+    decide(run)
+
+    later = project.open(FLOW, after=run, approver=never, anchored_through=end + covered)
+
+    for step in ("make", "other"):
+        later.carry(later.workflow.step(step))
+    gate = later.workflow.step("approve")
+    assert isinstance(gate.body, Gate)
+    later.start(gate)
+    if covered:
+        assert later.decide(gate, gate.body, words="").values == {"approver": "alice"}
+    else:
+        with pytest.raises(GateSuspendedError):
+            later.decide(gate, gate.body, words="")
+
+
 def test_a_terminal_that_stays_silent_may_suspend(project: Project) -> None:
     """With `on_timeout: suspend`, a timeout is no decision: the gate stays open; without it, the run is over."""
     flow = FLOW.replace("wait: suspend", "timeout: 1s, on_timeout: suspend")
