@@ -122,6 +122,10 @@ def _redact(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seq", metavar="N", type=_number, help="those of the record with that number")
     command.add_argument("--digest", metavar="SHA256", type=_hash, help="the one with that digest")
     command.add_argument("--reason", metavar="TEXT", help="why; asked for at a terminal")
+    command.add_argument(
+        "--key", metavar="FILE", type=Path, help="an SSH key that signs it, or a public one that an agent has"
+    )
+    command.add_argument("--principal", metavar="NAME", help="who signs, as the pinned list of signers has it")
 
 
 def _number(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,22 +13,21 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import (
-    STATE_DIRECTORY,
     EvidenceLog,
     PinPlaces,
     Record,
     blob_path,
     digests_in,
-    find_pin,
     is_reference,
     may_be_redacted,
     pin_places,
     references_in,
 )
-from pytest_workflow_exec.verify import verify_log
+from pytest_workflow_exec.verify import Signers, verify_log
 
 from ._append import held, somebody
 from ._find import log_of
+from ._redaction_signer import RedactionSigner, pinned_signers
 from ._text import escape
 
 
@@ -53,7 +52,9 @@ def redact(arguments: argparse.Namespace, *, places: PinPlaces | None = None) ->
         places: Where pins lie; None for this machine's and this user's.
 
     Raises:
-        RedactError: It is not said which or why, there are none, they are of a kind that stays, or signers are pinned.
+        RedactError: It is not said which or why, there are none, they are of a kind that stays, or signers are pinned
+            and none of them signs.
+        SignerError: The key does not sign, or the pinned list of signers can't be used.
         PinError: The project's pin can't be believed.
         EvidenceError: The log is being written, or nothing can be appended to it.
         LogUnreadableError: There is no such run.
@@ -61,7 +62,8 @@ def redact(arguments: argparse.Namespace, *, places: PinPlaces | None = None) ->
     if (arguments.step, arguments.seq, arguments.digest) == (None, None, None):
         raise RedactError("say which stored texts: --step STEP, --seq N or --digest SHA256")
     log = log_of(arguments.run)
-    _demand_no_signers(log, pin_places() if places is None else places)
+    pinned = pinned_signers(log, pin_places() if places is None else places)
+    _demand_signature(arguments, pinned)
     verdict = verify_log(log)
     if verdict.word in ("broken", "unreadable"):
         raise RedactError(f"nothing is taken out of a log that is {verdict.word}: {verdict.message}")
@@ -70,12 +72,17 @@ def redact(arguments: argparse.Namespace, *, places: PinPlaces | None = None) ->
         # Now that nobody else can write to it: what was verified must be what is there.
         if verdict.head != evidence.head:
             raise RedactError("the log changed while it was read; nothing was taken out. Try again.")
-        found, told = _wanted(evidence.records(blobs=False), arguments)
+        signer = RedactionSigner.of(arguments, pinned, run=verdict.run or "", workflow=verdict.workflow or "")
+        found, told = _wanted(
+            evidence.records(blobs=False), arguments, lambda record: signer.counts(record, log.parent)
+        )
         new = [each for each in found if not told.issuperset(each.digests)]
         left = [path for each in found for digest in each.digests if os.path.lexists(path := _path(log, digest))]
         if not left:
             raise RedactError("there are no stored texts that fit, or they were taken out before; nothing was done")
-        _record(evidence, new, reason)
+        for each in new:
+            _record(evidence, each, reason, signer)
+        evidence.barrier()
         # Only now: after a kill in between, the record names texts that are still there, and `verify` says so.
         _remove(left)
         sys.stdout.write(
@@ -84,22 +91,26 @@ def redact(arguments: argparse.Namespace, *, places: PinPlaces | None = None) ->
     return 0
 
 
-def _demand_no_signers(log: Path, places: PinPlaces) -> None:
-    state = next((parent for parent in log.resolve().parents if parent.name == STATE_DIRECTORY), None)
-    pin = None if state is None else find_pin(state.parent, places)
-    if pin is not None and pin.trusted.signers is not None:
+def _demand_signature(arguments: argparse.Namespace, pinned: Signers | None) -> None:
+    if (arguments.key is None) != (arguments.principal is None):
+        raise RedactError("nothing was taken out: a signature needs both --key FILE and --principal NAME")
+    if arguments.principal is not None and not (arguments.principal.strip() and arguments.principal.isprintable()):
+        raise RedactError("nothing was taken out: the principal is empty, or has characters that can't be seen")
+    if arguments.key is None and pinned is not None:
         raise RedactError(
-            "nothing was taken out: the project's signers are pinned, so it would need a signature of one of them, "
-            "which this version can't take yet"
+            "nothing was taken out: the project's signers are pinned, so one of them has to sign it. "
+            "Add --key FILE --principal NAME."
         )
 
 
-def _wanted(records: Iterable[Record], arguments: argparse.Namespace) -> tuple[list[_Found], set[str]]:
-    """Return what fits the arguments, and the digests of all that was taken out before."""
+def _wanted(
+    records: Iterable[Record], arguments: argparse.Namespace, counts: Callable[[Record], bool]
+) -> tuple[list[_Found], set[str]]:
+    """Return what fits the arguments, and the digests of all that was taken out before and needs no other record."""
     found: list[_Found] = []
     told: set[str] = set()
     for record in records:
-        if record.type == "redaction":
+        if record.type == "redaction" and counts(record):
             told.update(digests_in(record))
         digests = tuple(
             digest for digest in references_in(record.data) if arguments.digest is None or digest == arguments.digest
@@ -134,14 +145,13 @@ def _reason(given: str | None) -> str:
     return given.strip()
 
 
-def _record(evidence: EvidenceLog, found: Iterable[_Found], reason: str) -> None:
+def _record(evidence: EvidenceLog, found: _Found, reason: str, signer: RedactionSigner) -> None:
     who = somebody()
-    for each in found:
-        data: dict[str, Json] = {
-            "digests": list(each.digests), "seq": each.seq, "step": each.step, "reason": reason, "who": who.id,
-        }  # fmt: skip
-        evidence.append(Event(type="redaction", actor=who, data=data))
-    evidence.barrier()
+    data: dict[str, Json] = {
+        "digests": list(found.digests), "seq": found.seq, "step": found.step, "reason": reason, "who": who.id,
+        **signer.signature(evidence.head, seq=found.seq, step=found.step, digests=found.digests, reason=reason),
+    }  # fmt: skip
+    evidence.append(Event(type="redaction", actor=who, data=data))
 
 
 def _remove(paths: Iterable[Path]) -> None:

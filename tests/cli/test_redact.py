@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +18,11 @@ from pytest_workflow_exec.cli._redact import RedactError, redact
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import PinPlace, PinPlaces, read_log, write_pin
 from pytest_workflow_exec.settings import SignersFile, Trusted
-from pytest_workflow_exec.verify import verify_log
+from pytest_workflow_exec.verify import SignerError, verify_log
+from tests._ssh_keys import PRINCIPALS, make_keys, public
 from tests.evidence._logs import begun, ended, new_log, passed_run, rechained, records_in, started, written
 
+ARGUMENTS = ("redact", "--step", "build", "--reason", "A token stood in it.")
 LEAK = "leaked-token " * 1000
 
 
@@ -147,7 +153,7 @@ def test_a_missing_text_that_no_later_record_explains_breaks_the_log(tmp_path: P
 
 
 def test_where_signers_are_pinned_nothing_is_taken_out_unsigned(tmp_path: Path) -> None:
-    """A pin with signers refuses it, as no signature can be given yet; a pin without any does not."""
+    """A pin with signers refuses it without a signature, or with half of one; a pin without any does not."""
     path, pins = _leaky(tmp_path), tmp_path.resolve() / "pins"
     pins.mkdir(mode=0o700)
     place = PinPlace(base=pins, below=("own",), owner=os.geteuid(), for_machine=False)
@@ -158,8 +164,107 @@ def test_where_signers_are_pinned_nothing_is_taken_out_unsigned(tmp_path: Path) 
     write_pin(tmp_path, place, Trusted(signers=SignersFile(path="signers", content=b"alice ssh-ed25519 AAAA")))
     with pytest.raises(RedactError, match="the project's signers are pinned"):
         redact(arguments, places=places)
+    for half in (["--key", "alice"], ["--principal", "alice"], ["--key", "alice", "--principal", " "]):
+        with pytest.raises(RedactError, match=r"--principal NAME|the principal is empty"):
+            redact(parser().parse_args([*ARGUMENTS, str(path), *half]), places=places)
     assert (path.read_bytes(), _blobs(path)) == (before, blobs)
 
     write_pin(tmp_path, place, Trusted())
     assert redact(arguments, places=places) == 0
     assert len(_blobs(path)) == 1
+
+
+@pytest.fixture
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with keys and a list of signers."""
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+def _pinned(root: Path, keys: Path, *, revoked: bytes | None = None) -> PinPlaces:
+    """Pin the list of signers for a project, in a place of its own."""
+    pins = root.resolve() / "pins"
+    pins.mkdir(mode=0o700, exist_ok=True)
+    place = PinPlace(base=pins, below=("own",), owner=os.geteuid(), for_machine=False)
+    signers = SignersFile(path="signers", content=(keys / "signers").read_bytes())
+    gone = None if revoked is None else SignersFile(path="revoked", content=revoked)
+    write_pin(root, place, Trusted(signers=signers, revoked=gone))
+    return PinPlaces(machine=place, user=None)
+
+
+def _signing(path: Path, keys: Path, name: str) -> Namespace:
+    return parser().parse_args([*ARGUMENTS, str(path), "--key", str(keys / name), "--principal", PRINCIPALS[name]])
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen")
+def test_a_pinned_signer_takes_texts_out(tmp_path: Path, keys: Path) -> None:
+    """Signed by a pinned signer, the texts go and the signature is verified; a rerun after a kill needs no other one."""
+    path = _leaky(tmp_path)
+    kept = {blob: blob.read_bytes() for blob in _blobs(path)}
+    head, places = records_in(path)[-1]["hash"], _pinned(tmp_path, keys)
+
+    assert redact(_signing(path, keys, "alice"), places=places) == 0
+
+    assert records_in(path)[-1]["data"]["principal"] == PRINCIPALS["alice"]
+    assert len(_blobs(path)) == 1
+    for signers in (None, keys / "signers"):
+        verdict = verify_log(path, expect_head=head, signers=signers)
+        assert (verdict.exit_code, verdict.redacted, verdict.unsigned_redaction) == (0, 2, None)
+    records = path.read_bytes()
+    for blob, content in kept.items():
+        blob.write_bytes(content)
+    assert redact(_signing(path, keys, "alice"), places=places) == 0
+    assert (path.read_bytes(), len(_blobs(path))) == (records, 1)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen")
+@pytest.mark.parametrize("signer", ["unlisted", "revoked"])
+def test_whose_signature_does_not_count_takes_nothing_out(tmp_path: Path, keys: Path, signer: str) -> None:
+    """A key that is not on the pinned list, or revoked there, is refused before anything is written or removed."""
+    path = _leaky(tmp_path)
+    before, blobs = path.read_bytes(), _blobs(path)
+    places = _pinned(tmp_path, keys, revoked=public(keys, "alice").encode() if signer == "revoked" else None)
+
+    with pytest.raises(SignerError, match="nothing was taken out: the signature is none of the pinned signers'"):
+        redact(_signing(path, keys, "alice" if signer == "revoked" else "mallory"), places=places)
+
+    assert (path.read_bytes(), _blobs(path)) == (before, blobs)
+
+
+def _changed(**said: object) -> Callable[[list[dict[str, Any]]], object]:
+    return lambda records: records[-1]["data"].update(said)
+
+
+FORGERIES: dict[str, Callable[[list[dict[str, Any]]], object]] = {
+    "another reason": _changed(reason="Nothing."),
+    "another record": _changed(seq=3),
+    "another step": _changed(step="publish"),
+    "another signer": _changed(principal=PRINCIPALS["mallory"]),
+    "no signature": _changed(armor=None),
+    "no text": _changed(reason=7),
+    "other digests": lambda records: records[-1]["data"]["digests"].append("a" * 64),
+    "no digest": lambda records: records[-1]["data"]["digests"].append(1),
+    "moved": lambda records: records.insert(-1, {**records[-1], "type": "note", "data": {}}),
+    "a seal's": lambda records: records[-1].update(type="run.sealed"),
+}
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen")
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_signature_holds_for_one_redaction(
+    tmp_path: Path, keys: Path, forge: Callable[[list[dict[str, Any]]], object]
+) -> None:
+    """A signed redaction that was changed or moved is never verified behind the anchor; a seal over it accepts it."""
+    path = _leaky(tmp_path)
+    head = records_in(path)[-1]["hash"]
+    redact(_signing(path, keys, "alice"), places=_pinned(tmp_path, keys))
+    records = records_in(path)
+
+    forge(records)
+    path.write_bytes(rechained(records))
+
+    verdict = verify_log(path, expect_head=head, signers=keys / "signers")
+    assert verdict.exit_code in (1, 3)
+    if verdict.word == "bounded":
+        assert "none of the signers says so" in verdict.message
+        assert main(["seal", str(path), "--key", str(keys / "alice"), "--principal", PRINCIPALS["alice"]]) == 0
+        assert verify_log(path, expect_head=head, signers=keys / "signers").exit_code == 0
