@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from pytest_workflow_exec.digests import Json
@@ -224,6 +225,7 @@ def gate_decided(
     terminal: str,
     assurance: int,
     digest: str,
+    answers: Mapping[str, Json] = MappingProxyType({}),
 ) -> Event:
     """Return a decision on the request with that digest.
 
@@ -231,6 +233,7 @@ def gate_decided(
         channel: How it was given: `terminal`, or `none` if nobody could answer.
         terminal: The terminal's device path; empty if there was none.
         assurance: What it is worth: 0 none, 1 terminal, 2 signature, 3 presence.
+        answers: What the approver filled into the request's form.
     """
     return Event(
         type="gate.decided",
@@ -245,6 +248,7 @@ def gate_decided(
             "terminal": terminal,
             "assurance": assurance,
             "digest": digest,
+            **({"form": dict(answers)} if answers else {}),
         },
     )
 
@@ -265,6 +269,8 @@ def manual_attested(
     checklist: Sequence[str],
     who: Actor,
     terminal: str,
+    form: Sequence[Mapping[str, Json]] = (),
+    answers: Mapping[str, Json] = MappingProxyType({}),
 ) -> Event:
     """Return what a person said of work done by hand.
 
@@ -272,7 +278,9 @@ def manual_attested(
         result: `done`, `failed`, or `unanswered` if nobody said anything.
         instruction: What they were told to do, and `checklist` with what belongs to it.
         terminal: The terminal's device path; empty if there was none.
+        form: The fields that they were to fill in, and `answers` what they filled in.
     """
+    asked: Mapping[str, Json] = {"asked": [dict(field) for field in form], "form": dict(answers)} if form else {}
     return Event(
         type="manual.attested",
         step=step,
@@ -286,5 +294,6 @@ def manual_attested(
             "checklist": list(checklist),
             "who": who.id,
             "terminal": terminal,
+            **asked,
         },
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ._ask import ask
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
+from ._field import FormField
+from ._form import Answers, ReadAnswer
 from ._manual import Attestation, ManualTask, attest
 from ._quorum import (
     Approved,
@@ -29,6 +31,7 @@ from ._terminal import terminal_problem
 from ._words import escape, escape_line
 
 __all__ = [
+    "Answers",
     "Approved",
     "Attestation",
     "AuthorWords",
@@ -38,12 +41,14 @@ __all__ = [
     "Covered",
     "Decision",
     "Expired",
+    "FormField",
     "GateRequest",
     "ManualTask",
     "Missing",
     "Open",
     "Quorum",
     "QuorumRules",
+    "ReadAnswer",
     "Rejected",
     "Role",
     "ShownFile",

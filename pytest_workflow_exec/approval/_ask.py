@@ -6,6 +6,7 @@ import os
 import pwd
 import sys
 import termios
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TextIO
 
@@ -13,7 +14,9 @@ from pytest_workflow_exec.events import ENGINE, Actor, Decided
 
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Decision
+from ._form import Answers, FormError, ReadAnswer, fill_in
 from ._request import GateRequest
+from ._say import say
 from ._screen import render
 from ._terminal import (
     discard_typed_ahead,
@@ -30,13 +33,16 @@ _TRIES = 5
 _MAX_REASON_CHARS = 500
 
 
-def ask(request: GateRequest, *, timeout_s: float, screen: TextIO | None = None) -> Decision:
+def ask(
+    request: GateRequest, *, timeout_s: float, read: ReadAnswer | None = None, screen: TextIO | None = None
+) -> Decision:
     """Return what the person at the terminal decides; blocks until then, at most `timeout_s`.
 
     Whatever is no answer is a decision against it. Only what interrupts the whole process, such as
     KeyboardInterrupt, passes through.
 
     Args:
+        read: Judges what is filled into the fields of the request's form; without it, one with a form is refused.
         screen: What the frames are written to; None for standard output. It must be the terminal.
 
     Raises:
@@ -45,11 +51,12 @@ def ask(request: GateRequest, *, timeout_s: float, screen: TextIO | None = None)
     """
     code = request.code
     to = sys.__stdout__ if screen is None else screen
-    problem = terminal_problem(stdout=to) or _expiry_problem(request.expires)
+    problem = terminal_problem(stdout=to) or _expiry_problem(request.expires) or _form_problem(request, read)
     if problem is not None or to is None:
         return _refusal(_RefusedError(problem or "standard output is closed"), terminal="")
     terminal = terminal_name()
-    return _told(_decide(request, code, timeout_s=timeout_s, screen=to, terminal=terminal), to)
+    decision = _decide(request, code, timeout_s=timeout_s, read=read, screen=to, terminal=terminal)
+    return _told(decision, to)
 
 
 class _RefusedError(Exception):
@@ -60,15 +67,22 @@ class _RefusedError(Exception):
         self.reason, self.decision = reason, decision
 
 
-def _decide(request: GateRequest, code: str, *, timeout_s: float, screen: TextIO, terminal: str) -> Decision:
+def _decide(
+    request: GateRequest, code: str, *, timeout_s: float, read: ReadAnswer | None, screen: TextIO, terminal: str
+) -> Decision:
     try:
         with prompt_on_terminal():
             reset_terminal(screen)
             say(screen, render(request, width=terminal_columns(), color=shows_color(screen)))
             with Deadline(timeout_s) as deadline:
-                return _tries(request, code, deadline=deadline, screen=screen, terminal=terminal)
+                decision = _tries(request, code, deadline=deadline, screen=screen, terminal=terminal)
+                if decision.decision != "approved" or read is None:
+                    return decision
+                return replace(decision, answers=_filled_in(request, read, deadline=deadline, screen=screen))
     except _RefusedError as refused:
         return _refusal(refused, terminal=terminal)
+    except FormError as error:
+        return _refusal(_RefusedError(str(error)), terminal=terminal)
     except NoAnswerError:
         return _refusal(_RefusedError(f"no answer within {_duration(timeout_s)}", "expired"), terminal=terminal)
     except (OSError, ValueError, OverflowError, termios.error) as error:
@@ -85,6 +99,13 @@ def _tries(request: GateRequest, code: str, *, deadline: Deadline, screen: TextI
         if left:
             say(screen, f"That is neither the code nor reject. {_tries_left(left)}\n")
     raise _RefusedError("five wrong answers")
+
+
+def _filled_in(request: GateRequest, read: ReadAnswer, *, deadline: Deadline, screen: TextIO) -> Answers:
+    answers = fill_in(request.form, read, deadline=deadline, screen=screen)
+    if _is_past(request.expires):
+        raise _RefusedError(f"not filled in before the request expired at {request.expires}", "expired")
+    return answers
 
 
 def _answer(request: GateRequest, code: str, *, deadline: Deadline, screen: TextIO) -> str:
@@ -124,13 +145,6 @@ def _told(decision: Decision, screen: TextIO) -> Decision:
     return decision
 
 
-def say(screen: TextIO, text: str) -> None:
-    """Write a text with what the screen's encoding can't say spelled out."""
-    encoding = screen.encoding or "ascii"
-    screen.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    screen.flush()
-
-
 def _by_person(decision: Decided, reason: str, *, terminal: str) -> Decision:
     return Decision(
         decision=decision, reason=reason, approver=somebody_here(), channel="terminal", terminal=terminal, assurance=1
@@ -161,6 +175,10 @@ def _expiry_problem(expires: str) -> str | None:
     if _moment(expires) is None:
         return f"the request expires at {expires!r}, which is no time with its zone: write it in ISO 8601, in UTC"
     return None
+
+
+def _form_problem(request: GateRequest, read: ReadAnswer | None) -> str | None:
+    return "its form can't be filled in here" if request.form and read is None else None
 
 
 def _is_past(expires: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Actor, Decided
 
 Channel = Literal["terminal", "command", "none"]
@@ -24,3 +26,5 @@ class Decision:
     """The terminal's device; empty if nobody could be asked."""
     assurance: int
     """0 if no person decided, 1 for a person at a terminal."""
+    answers: Mapping[str, Json] = field(default_factory=dict)
+    """What an approver filled into the request's form."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json, digest_of
 
+from ._field import FormField, allowed
 from ._request import Covered, GateRequest, ShownOutput
 from ._words import escape_line
 
@@ -43,6 +44,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
+        *_asked(request.form),
         Fact(label="Outputs shown", lines=tuple(_outputs(request.shown, request.run)) or (FactLine(text="none"),)),
         Fact(label="Inputs", lines=tuple(_values(request.inputs)) or (FactLine(text="none"),)),
         _commit(request),
@@ -60,6 +62,17 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Expires", request.expires),
         _fact("Request digest", request.digest),
     )
+
+
+def form_fact(form: Iterable[FormField]) -> Fact:
+    """Return which fields are asked for."""
+    lines = tuple(FactLine(mark="- ", text=f"{escape_line(field.name)}: {allowed(field)}") for field in form)
+    return Fact(label="You fill in", lines=lines)
+
+
+def _asked(form: Iterable[FormField]) -> Sequence[Fact]:
+    fact = form_fact(form)
+    return (fact,) if fact.lines else ()
 
 
 def _fact(label: str, text: str, *, is_warning: bool = False) -> Fact:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import termios
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TextIO
 
 from pytest_workflow_exec.events import ENGINE, Actor
 
-from ._ask import say, somebody_here
+from ._ask import somebody_here
 from ._deadline import Deadline, NoAnswerError
-from ._facts import Fact, FactLine
+from ._facts import Fact, FactLine, form_fact
+from ._field import FormField
+from ._form import Answers, FormError, ReadAnswer, fill_in
 from ._request import AuthorWords
+from ._say import say
 from ._screen import frames
 from ._terminal import (
     discard_typed_ahead,
@@ -43,6 +46,8 @@ class ManualTask:
     attempt: int
     instruction: str
     checklist: tuple[str, ...] = ()
+    form: tuple[FormField, ...] = ()
+    """What whoever did it fills in, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +60,17 @@ class Attestation:
     notes: tuple[str, ...]
     who: Actor
     terminal: str
+    answers: Answers = field(default_factory=dict)
+    """What they filled into the form, if it was done."""
 
 
-def attest(task: ManualTask, *, timeout_s: float) -> Attestation:
+def attest(task: ManualTask, *, timeout_s: float, read: ReadAnswer) -> Attestation:
     """Return what the person at the terminal says of the work; blocks until then, at most `timeout_s`.
 
     Whatever is no answer is none that it was done. Only what interrupts the whole process passes through.
+
+    Args:
+        read: Judges what is filled into the fields of the form.
     """
     screen = sys.__stdout__
     problem = terminal_problem(stdout=screen)
@@ -72,16 +82,18 @@ def attest(task: ManualTask, *, timeout_s: float) -> Attestation:
             reset_terminal(screen)
             say(screen, _rendered(task, width=terminal_columns(), color=shows_color(screen)))
             with Deadline(timeout_s) as deadline:
-                return _answers(deadline, screen, notes)
+                return _answers(task, deadline, screen, notes, read)
     except NoAnswerError:
         return _unanswered("no answer in time", notes)
     except EOFError:
         return _unanswered("end of input", notes)
+    except FormError as error:
+        return _unanswered(str(error), notes)
     except (OSError, ValueError, OverflowError, termios.error) as error:
         return _unanswered(f"nobody could be asked: {error}", notes)
 
 
-def _answers(deadline: Deadline, screen: TextIO, notes: list[str]) -> Attestation:
+def _answers(task: ManualTask, deadline: Deadline, screen: TextIO, notes: list[str], read: ReadAnswer) -> Attestation:
     wrong = 0
     while wrong < _TRIES and len(notes) < _MAX_NOTES:
         if (problem := terminal_problem(stdout=screen)) is not None:
@@ -89,9 +101,9 @@ def _answers(deadline: Deadline, screen: TextIO, notes: list[str]) -> Attestatio
         discard_typed_ahead()
         answer = deadline.read(_PROMPT).strip().casefold()
         if answer == "done":
-            return _said("done", "", notes)
+            return _said("done", "", notes, fill_in(task.form, read, deadline=deadline, screen=screen))
         if answer == "failed":
-            return _said("failed", deadline.read("Reason: ").strip(), notes)
+            return _said("failed", deadline.read("Reason: ").strip(), notes, {})
         if answer == "note":
             notes.append(deadline.read("Note: ").strip())
         else:
@@ -100,8 +112,15 @@ def _answers(deadline: Deadline, screen: TextIO, notes: list[str]) -> Attestatio
     return _unanswered("five answers that were none" if wrong >= _TRIES else "too many notes", notes)
 
 
-def _said(result: AttestedResult, reason: str, notes: Sequence[str]) -> Attestation:
-    return Attestation(result=result, reason=reason, notes=tuple(notes), who=somebody_here(), terminal=terminal_name())
+def _said(result: AttestedResult, reason: str, notes: Sequence[str], answers: Answers) -> Attestation:
+    return Attestation(
+        result=result,
+        reason=reason,
+        notes=tuple(notes),
+        who=somebody_here(),
+        terminal=terminal_name(),
+        answers=answers,
+    )
 
 
 def _unanswered(reason: str, notes: Sequence[str]) -> Attestation:
@@ -113,6 +132,7 @@ def _rendered(task: ManualTask, *, width: int, color: bool) -> str:
         _fact("Workflow", task.workflow),
         _fact("Run", task.run),
         _fact("Work by hand", f"{task.step}, attempt {task.attempt}"),
+        *((form_fact(task.form),) if task.form else ()),
     )
     words = [AuthorWords(source="instruction", text=task.instruction)]
     if task.checklist:

@@ -9,6 +9,7 @@ from typing import Literal
 from pytest_workflow_exec.digests import Json, digest_of
 
 from ._code import code_of
+from ._field import FormField
 
 WordsSource = Literal["question", "description", "@gate", "model", "instruction", "checklist"]
 
@@ -95,6 +96,8 @@ class GateRequest:
     expires: str
     """The moment after which no answer counts, UTC in ISO 8601."""
     author_words: tuple[AuthorWords, ...] = ()
+    form: tuple[FormField, ...] = ()
+    """What an approver fills in, in order."""
 
     def to_data(self) -> Mapping[str, Json]:
         """Return the whole request as JSON data, as evidence keeps it."""
@@ -108,6 +111,8 @@ class GateRequest:
             "shown": [_output_data(each) for each in self.shown],
             "carried": list(self.carried),
             "author_words": [asdict(each) for each in self.author_words],
+            # Without a form, a question has the digest that it had before there were forms.
+            **({"form": [each.to_data() for each in self.form]} if self.form else {}),
         }
 
     @property

@@ -9,12 +9,32 @@ from typing import Any, TypeVar, cast
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 
+from ._field import FormField
 from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
 
-_OPTIONAL = {"commit": (str, type(None)), "dirty": (bool, type(None)), "changes": (str, type(None))}
+_OPTIONAL = {
+    "commit": (str, type(None)),
+    "dirty": (bool, type(None)),
+    "changes": (str, type(None)),
+    "pattern": (str, type(None)),
+}
 _NUMBERS = frozenset({"attempt", "evidence_seq", "size_bytes"})
 _FREE = frozenset(
-    {"value", "file", "inputs", "starter", "refs", "carried", "covers", "on_reject", "shown", "author_words"}
+    {
+        "value",
+        "file",
+        "inputs",
+        "starter",
+        "refs",
+        "carried",
+        "covers",
+        "on_reject",
+        "shown",
+        "author_words",
+        "form",
+        "values",
+        "default",
+    }
 )
 _T = TypeVar("_T")
 
@@ -51,10 +71,15 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "on_reject": tuple(_made(Covered, each) for each in data["on_reject"]),
         "shown": tuple(_shown(each) for each in data["shown"]),
         "author_words": tuple(_made(AuthorWords, each) for each in data["author_words"]),
+        "form": tuple(_field(each) for each in data.get("form", ())),
         "inputs": dict(data["inputs"]),
         "starter": dict(data["starter"]),
     }
     return _made(GateRequest, {**data, **lists})
+
+
+def _field(data: Mapping[str, Any]) -> FormField:
+    return _made(FormField, {**data, "values": tuple(_text(each) for each in data["values"])})
 
 
 def _shown(data: Mapping[str, Any]) -> ShownOutput:

@@ -7,6 +7,8 @@ import sys
 
 from pytest_workflow_exec.approval import Decision, ask
 from pytest_workflow_exec.events import Event, gate_decided
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run import answer_reader
 
 from ._append import held, somebody
 from ._find import log_of
@@ -25,7 +27,8 @@ def approve(arguments: argparse.Namespace) -> int:
         LogUnreadableError: There is no such run, or its log can't be read.
     """
     waiting = waiting_at(log_of(arguments.run), arguments.step)
-    decision = ask(waiting.request, timeout_s=_PATIENCE_S)
+    # Secrets of the run are not known here: what holds one is refused when the run goes on.
+    decision = ask(waiting.request, timeout_s=_PATIENCE_S, read=answer_reader(Redactor({})))
     if decision.decision not in ("approved", "rejected"):
         # Whoever only tried has decided nothing: the gate goes on waiting for somebody who does.
         sys.stderr.write(f"workflow-exec: nothing was decided: {decision.reason}\n")
@@ -78,4 +81,5 @@ def _event(waiting: Waiting, decision: Decision) -> Event:
         terminal=decision.terminal,
         assurance=decision.assurance,
         digest=waiting.gate.digest,
+        answers=decision.answers,
     )

@@ -21,7 +21,7 @@ from ._python_steps import DeclaredFunction
 from ._python_workflow import python_workflow
 from ._resolve import Inputs, resolve_inputs
 from ._source_checks import check_python_source
-from ._values import ValueProblemError, value_of_type
+from ._values import ValueProblemError, read_value, value_of_type
 from ._yaml_workflow import read_yaml_workflow
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "parse_json_path",
     "plugin_active",
     "python_workflow",
+    "read_value",
     "read_yaml_workflow",
     "resolve_inputs",
     "return_annotation",

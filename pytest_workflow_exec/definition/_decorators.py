@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
-from typing import TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import pytest_workflow_exec
 from pytest_workflow_exec.errors import WorkflowExecError
@@ -26,6 +26,9 @@ from ._options import (
     read_step_options,
     refuse,
 )
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -152,6 +155,7 @@ def gate(
     wait: str | None = None,
     on_timeout: str = "reject",
     expires: str | None = None,
+    form: Mapping[str, object] | type[BaseModel] | None = None,
 ) -> Callable[[F], F]: ...
 def gate(function: object = None, /, **options: object) -> object:
     """Make a function a gate: its workflow waits there until a person decides.
@@ -161,7 +165,8 @@ def gate(function: object = None, /, **options: object) -> object:
         options: The `question`; what to `show`, as `step` or `step.key`; the `timeout` of the terminal; what the
             decision `meaning` is; `refs` of other systems; `when`, a condition that every step behind it shares;
             `wait="suspend"`, to end the run there until somebody decided elsewhere, or `on_timeout="suspend"`, to do
-            so if nobody answers at the terminal; after which time the question `expires`.
+            so if nobody answers at the terminal; after which time the question `expires`; a `form` of fields that the
+            approver fills in, declared as inputs are or by a pydantic model, whose values are outputs of the gate.
 
     Raises:
         DefinitionError: It stands on something that can't be a gate, or an option does not exist or fit.

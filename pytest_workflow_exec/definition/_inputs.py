@@ -29,7 +29,7 @@ def read_inputs(declared: Mapping[str, object], problems: Problems) -> tuple[tup
     specs: list[InputSpec] = []
     groups: dict[str, frozenset[str] | None] = {}
     for name, data in declared.items():
-        spec = _input(name, data, problems)
+        spec = read_spec(name, data, ("inputs", name), problems)
         groups[name] = None if spec is None else _groups(spec)
         specs += [] if spec is None else [spec]
     return tuple(specs), groups
@@ -41,8 +41,16 @@ def _groups(spec: InputSpec) -> frozenset[str]:
     return frozenset() if spec.pattern is None else frozenset(compile_regex(spec.pattern).groupindex)
 
 
-def _input(name: str, data: object, problems: Problems) -> InputSpec | None:
-    where: Where = ("inputs", name)
+def read_spec(name: str, data: object, where: Where, problems: Problems, *, what: str = "input") -> InputSpec | None:
+    """Return what one declaration says, or None after adding what is wrong with it.
+
+    Args:
+        name: The name that it has.
+        data: What stands there.
+        where: Where it stands.
+        problems: Where to complain.
+        what: What is declared, in one word.
+    """
     problem = value_name_problem(name)
     if problem is not None:
         problems.at_key(where, problem)
@@ -62,7 +70,7 @@ def _input(name: str, data: object, problems: Problems) -> InputSpec | None:
         return _secret(spec, model, where, problems)
     if "default" not in model.model_fields_set:
         return spec
-    default = _default(spec, model.default, (*where, "default"), problems)
+    default = _default(spec, model.default, (*where, "default"), problems, what=what)
     return None if default is None else replace(spec, default=default)
 
 
@@ -100,13 +108,15 @@ def _is_consistent(model: InputModel, where: Where, problems: Problems) -> bool:
     return True
 
 
-def _default(spec: InputSpec, raw: object, where: Where, problems: Problems) -> InputValue | DefaultFrom | None:
+def _default(
+    spec: InputSpec, raw: object, where: Where, problems: Problems, *, what: str
+) -> InputValue | DefaultFrom | None:
     if isinstance(raw, Mapping):
         return _default_from(raw, where, problems)
     try:
         return read_value(spec, _unnamed(raw))
     except ValueProblemError as error:
-        problems.at(where, f"the default of input {quoted(spec.name)} {error}")
+        problems.at(where, f"the default of {what} {quoted(spec.name)} {error}")
     return None
 
 

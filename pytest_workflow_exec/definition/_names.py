@@ -21,10 +21,10 @@ WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
     "finally", "include", "with", "steps", "poll", "ai", "execute",
     "session", "retry", "defaults", "concurrency",
-    "policy", "waive", "form",
+    "policy", "waive",
 })  # fmt: skip
 GATE_LATER = frozenset({
-    "approvers", "required", "min_wait", "form", "veto",
+    "approvers", "required", "min_wait", "veto",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})

@@ -68,6 +68,7 @@ _GATE_KEYWORDS = (
     "wait",
     "on_timeout",
     "expires",
+    "form",
 )
 
 
@@ -101,6 +102,8 @@ class GateOptions:
     on_timeout: str = "reject"
     expires_s: float | None = None
     when: str | None = None
+    form: Mapping[str, object] | None = None
+    """Its fields, as inputs are declared."""
 
 
 EACH_ATTRIBUTE = "__workflow_exec_each__"
@@ -165,6 +168,7 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
         on_timeout=_choice("@gate", options, "on_timeout", ("reject", "suspend"), place) or "reject",
         expires_s=_duration("@gate", options, "expires", place),
         when=_text("@gate", options, "when", place),
+        form=_form(options, place),
     )
 
 
@@ -193,6 +197,23 @@ def _choice(what: str, options: Mapping[str, object], key: str, choices: Sequenc
     if value is not None and value not in choices:
         refuse(place, f"{what}: {key} must be {' or '.join(map(repr, choices))}, not {value!r}")
     return value
+
+
+def _form(options: Mapping[str, object], place: Place) -> Mapping[str, object] | None:
+    form = options.get("form")
+    if inspect.isclass(form) and hasattr(form, "model_fields"):
+        # Only here, where pydantic is loaded already: the decorators need the standard library alone.
+        from ._form_models import FormModelError, declared_by
+
+        try:
+            form = declared_by(form)
+        except FormModelError as error:
+            refuse(place, f"@gate: form: {error}")
+    if form is None:
+        return None
+    if not isinstance(form, Mapping) or not form or not all(isinstance(name, str) for name in form):
+        refuse(place, f"@gate: form must be a mapping of fields by name or a pydantic model, and not empty: {form!r}")
+    return form
 
 
 def _text(what: str, options: Mapping[str, object], key: str, place: Place) -> str | None:

@@ -14,6 +14,7 @@ from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Step,
 from ._cases import as_case
 from ._checks import check_problem, read_check_command, read_undoes
 from ._defaults import NO_DEFAULTS
+from ._forms import OWN_OF_GATES, read_form
 from ._gates import read_show
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import GateOptions, StepOptions
@@ -89,18 +90,25 @@ class _Seen:
     cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
 
     def note(self, function: DeclaredFunction, steps: Sequence[Step]) -> None:
-        # What `@step` returns is known when it has run; a plain test returns nothing.
-        keys = None if isinstance(function.marks, StepOptions) else OUTCOME_ONLY
+        keys = _keys_of(function.marks)
         self.keys.update(dict.fromkeys(function.ids, keys))
         if function.cases is not None:
             self.cases[function.name] = None if function.is_open else function.cases
-        if isinstance(function.marks, GateOptions):
+        if isinstance(function.marks, GateOptions) and not function.marks.form:
             self.gates.add(function.name)
         if isinstance(function.marks, GateOptions) or (function.marks is not None and function.marks.always):
             self.lasting.add(function.name)
         for step in steps:
             if step.when is not None:
                 self.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
+
+
+def _keys_of(marks: StepOptions | GateOptions | None) -> Keys | None:
+    # What `@step` returns is known when it has run; a plain test returns nothing.
+    if isinstance(marks, StepOptions):
+        return None
+    form = {} if marks is None else marks.form or {}
+    return {**OUTCOME_ONLY, **dict.fromkeys(form, frozenset[str]())}
 
 
 def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction]) -> tuple[Step, ...]:
@@ -260,4 +268,5 @@ def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | G
         on_timeout="suspend" if marks.on_timeout == "suspend" else "reject",
         expires_s=marks.expires_s or DEFAULT_REQUEST_LIFETIME_S,
         function=function.name,
+        form=read_form(marks.form, ("form",), texts.problems, own=OWN_OF_GATES),
     )

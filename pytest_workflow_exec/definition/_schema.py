@@ -286,6 +286,7 @@ class GateModel(Strict):
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
     on_timeout: Annotated[Literal["reject", "suspend"], BeforeValidator(_choice)] = "reject"
     expires: Duration | None = None
+    form: Annotated[dict[str, object] | None, Field(min_length=1)] = None
 
 
 class ManualModel(Strict):
@@ -293,6 +294,7 @@ class ManualModel(Strict):
 
     instruction: Text
     checklist: Annotated[list[Text], BeforeValidator(_show)] = []
+    form: Annotated[dict[str, object] | None, Field(min_length=1)] = None
 
 
 class PauseModel(Strict):

@@ -27,6 +27,7 @@ from ._cases import CaseReader, as_case
 from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, with_defaults
+from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem, suggestion, value_name_problem
@@ -150,7 +151,7 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
         _check_evidence(model, _keys_of(model, kind), where, problems)
     model = with_defaults(model, kind, reader.defaults)
     steps = _read_cases(reader, read, model, where, always=always)
-    if kind == "gate":
+    if model.gate is not None and not model.gate.form:
         read.gates.add(model.id)
     if kind == "gate" or always:
         read.lasting.add(model.id)
@@ -241,7 +242,9 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
-    return {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
+    keys = {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
+    form = next((asking.form for asking in (model.gate, model.manual) if asking is not None), None)
+    return keys if keys is None or not form else {**keys, **dict.fromkeys(form, frozenset[str]())}
 
 
 def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: AbstractSet[str]) -> Body | None:
@@ -278,6 +281,8 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
     place = (*where, "gate")
     if model.assurance != 1:
         texts.problems.at((*place, "assurance"), f"assurance {model.assurance} can't be used yet; 1 is a terminal")
+    if model.assurance > 1 and model.form:
+        texts.problems.at_key((*place, "form"), "a signature covers no form; only a gate of assurance 1 has one")
     if model.timeout is not None and step_timeout_s is not None:
         texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
     if not model.question.strip():
@@ -291,6 +296,7 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
         suspends=model.wait == "suspend",
         on_timeout=model.on_timeout,
         expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
+        form=read_form(model.form, (*place, "form"), texts.problems, own=OWN_OF_GATES),
     )
 
 
@@ -316,6 +322,7 @@ def _manual(model: ManualModel, timeout_s: float | None, where: Where, texts: Te
             texts.template(item, (*place, "checklist", number)) for number, item in enumerate(model.checklist)
         ),
         timeout_s=timeout_s or DEFAULT_MANUAL_TIMEOUT_S,
+        form=read_form(model.form, (*place, "form"), texts.problems, own=OWN_OF_MANUALS),
     )
 
 

@@ -42,6 +42,8 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
     ("gate",): _keys(_schema.GateModel, _names.GATE_LATER),
+    ("manual",): _keys(_schema.ManualModel),
+    ("pause",): _keys(_schema.PauseModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},

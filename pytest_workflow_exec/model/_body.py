@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from ._identity import StepId
+from ._input import InputSpec
 from ._text import Template
 
 OutputType = Literal["string", "integer", "number", "boolean", "list"]
@@ -139,6 +140,8 @@ class Gate:
     """How long the question can be answered, in seconds."""
     function: str | None = None
     """The `@gate` function whose returned words are shown below the facts; None for YAML."""
+    form: tuple[InputSpec, ...] = ()
+    """What an approver fills in; its values are outputs of the gate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,8 @@ class Manual:
     checklist: tuple[Template, ...] = ()
     timeout_s: float = 86400.0
     """How long the terminal waits for an answer."""
+    form: tuple[InputSpec, ...] = ()
+    """What whoever did it fills in; its values are outputs of the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from pytest_workflow_exec.run import (
     Run,
     RunLock,
     RunSettings,
+    answer_reader,
     demanded_pin,
     group_of,
     known_values,
@@ -178,6 +179,8 @@ class _Preparation:
         config, resumption = self._session.config, self._resumption
         if self._onward is not None and self._present is not None and resumption is not None:
             resumption = with_reason(self._onward, self.workflow, self._present, resumption)
+        redactor = Redactor(self._secrets())
+        read = answer_reader(redactor)
         return RunSettings(
             workflow=self.workflow,
             policy=policy,
@@ -186,15 +189,15 @@ class _Preparation:
             input_texts=_texts(inputs),
             secrets={name: secret.value for name, secret in inputs.secrets.items()},
             environment=os.environ,
-            redactor=Redactor(self._secrets()),
+            redactor=redactor,
             command_line=config.invocation_params.args,
             plugins=_plugin_versions(config),
             until=self._session.until.get(self.workflow.name),
             given=self._given,
             durability=self._durability,
             resumption=resumption,
-            approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s),
-            attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s),
+            approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
+            attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
             listener=self._announcements(),
             group=self.group,
         )

@@ -6,6 +6,7 @@ from pytest_workflow_exec.run._check import perform_check
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._form import answer_reader
 from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
@@ -45,6 +46,7 @@ __all__ = [
     "Values",
     "WorkflowHandle",
     "admit",
+    "answer_reader",
     "apply",
     "demanded_pin",
     "fold",

@@ -339,7 +339,27 @@ class _Judge:
         return (self._present.now - ended).total_seconds()
 
     def _open_gates(self) -> None:
-        """Ask again at each gate behind which anything is left to run: a decision is used once."""
+        """Ask again at each gate behind which anything is left to run, and run again what uses what is filled in there."""
+        while opened := self._asked_again():
+            for gate in opened:
+                self._drop_users_of(gate)
+
+    def _drop_users_of(self, gate: StepId) -> None:
+        body = self._workflow.step(gate).body
+        gone = {gate} if isinstance(body, Gate) and body.form else set[StepId]()
+        for step in self._workflow.steps if gone else ():
+            past = self._history.satisfied.get(step.id)
+            used = gone & (uses_of(step, self._workflow).steps | (frozenset() if past is None else past.used))
+            if used and (step.id in self._carried or step.id in self._still_out):
+                gone.add(step.id)
+                self._still_out.discard(step.id)
+            if used and step.id in self._carried:
+                del self._carried[step.id]
+                self._again[step.id] = [f"step {each!r}, whose outputs it uses, runs again" for each in sorted(used)]
+
+    def _asked_again(self) -> list[StepId]:
+        """Return the gates whose decision, which is used once, does not cover what is left to run."""
+        opened = []
         for gate in [step for step in self._workflow.steps if isinstance(step.body, Gate) and step.id in self._carried]:
             left = [
                 step.id
@@ -349,3 +369,5 @@ class _Judge:
             if left:
                 del self._carried[gate.id]
                 self._again[gate.id] = [f"its decision does not cover what is left to run: {', '.join(left)}"]
+                opened.append(gate.id)
+        return opened

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import TypeVar
 
 from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
 from pytest_workflow_exec.digests import Json
@@ -24,6 +26,7 @@ from pytest_workflow_exec.model import (
     Workflow,
 )
 from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._form import fields_of
 from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
@@ -31,12 +34,15 @@ from pytest_workflow_exec.run._surroundings import shown_surroundings
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
 
+_T = TypeVar("_T")
+
 _UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit"})
 _NONCE_BYTES = 16
 _SPOKEN = {
     "commit": "the commit",
     "changes": "a file of the working tree",
     "covers": "what runs after it",
+    "form": "what it asks for",
     "dirty": "whether the working tree is clean",
     "policy_digest": "the policy",
     "shown": "an output that was shown",
@@ -76,6 +82,8 @@ def build_request(
         raise TypeError(message)
     # First of all, so that what is said of later steps is said of the copies.
     shown = tuple(_shown(gate.show, left, files))
+    # What the gate itself leaves is not known when it asks, and must not look known when its approval is used.
+    values = replace(values, outputs=_without(step.id, values.outputs), outcomes=_without(step.id, values.outcomes))
     repository = repository_of(workflow.root)
     spell = files.original
     issued = datetime.now(timezone.utc)
@@ -108,7 +116,12 @@ def build_request(
         issued=_spelled(issued),
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
         author_words=tuple(_author_words(step, gate, values, words)),
+        form=fields_of(gate.form),
     )
+
+
+def _without(step: StepId, known: Mapping[StepId, _T]) -> Mapping[StepId, _T]:
+    return {each: value for each, value in known.items() if each != step} if step in known else known
 
 
 def steps_behind(workflow: Workflow, gate: StepId) -> Sequence[Step]:

@@ -10,6 +10,7 @@ from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
+from pytest_workflow_exec.run._form import answers_problem
 from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
@@ -82,16 +83,18 @@ class Gatekeeper:
         if step.id in self._answered:
             answered = self._answered[step.id]
             changed = [*_expired(answered), *changed_since(answered.request, request)]
+            if answers_problem(request.form, answered.answers) is not None:
+                changed.append("what was filled in")
             if not changed:
                 self._approval = Approval(request=request, attempt=answered.attempt, digest=answered.digest)
-                return StepOutputs(values={"approver": answered.approver}, files={})
+                return StepOutputs(values={"approver": answered.approver, **answered.answers}, files={})
         self._journal.record(
             events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
         )
         self._journal.barrier()
         if gate.suspends:
             raise GateSuspendedError(step=step.id, changed=changed)
-        decision = self._approver(request, gate.timeout_s)
+        decision = _filled_in(self._approver(request, gate.timeout_s), request)
         if decision.decision == "expired" and gate.on_timeout == "suspend":
             raise GateSuspendedError(step=step.id)
         self._journal.record(decided(step.id, request, decision))
@@ -99,7 +102,7 @@ class Gatekeeper:
         if decision.decision != "approved":
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
         self._approval = Approval(request=request, attempt=attempt, digest=request.digest)
-        return StepOutputs(values={"approver": decision.approver.id}, files={})
+        return StepOutputs(values={"approver": decision.approver.id, **decision.answers}, files={})
 
     def use(self, step: Step) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.
@@ -154,6 +157,13 @@ class Gatekeeper:
         )
 
 
+def _filled_in(decision: Decision, request: GateRequest) -> Decision:
+    problem = answers_problem(request.form if decision.decision == "approved" else (), decision.answers)
+    if problem is None:
+        return decision
+    return replace(decision, decision="denied", reason=f"no answer to its form: {problem}", assurance=0, answers={})
+
+
 def _expired(answered: OpenGate) -> list[str]:
     # Both: a decision that came too late is none, and one that was made in time does not stand for ever.
     expires = str(answered.request.get("expires"))
@@ -183,4 +193,5 @@ def decided(step: StepId | None, request: GateRequest, decision: Decision) -> ev
         terminal=decision.terminal,
         assurance=decision.assurance,
         digest=request.digest,
+        answers=decision.answers,
     )

@@ -118,6 +118,8 @@ class OpenGate:
     """When, UTC in ISO 8601; empty if nothing was."""
     seq: int = -1
     """The record of the decision; -1 if there is none."""
+    answers: Mapping[str, Json] = field(default_factory=dict)
+    """What was filled into its form."""
 
 
 @dataclass
@@ -279,12 +281,14 @@ class History:
         self.denied = None if decision == "approved" else record.step
         gate = self.open_gates.get(record.step)
         if gate is not None and (gate.attempt, gate.digest) == (record.attempt, record.data.get("digest")):
+            form = record.data.get("form")
             self.open_gates[record.step] = replace(
                 gate,
                 decision=decision,
                 approver=str(record.data.get("approver")),
                 decided=record.ts,
                 seq=record.seq,
+                answers=form if isinstance(form, Mapping) else {},
             )
 
 

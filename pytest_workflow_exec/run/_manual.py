@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Attestation, ManualTask
 from pytest_workflow_exec.errors import ManualFailedError
+from pytest_workflow_exec.events import ENGINE
 from pytest_workflow_exec.model import Manual, Step
+from pytest_workflow_exec.run._form import answers_problem, fields_of
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._values import StepOutputs, Values
 
@@ -32,10 +34,11 @@ def attested(
         attempt=attempt,
         instruction=values.text(manual.instruction),
         checklist=tuple(values.text(item) for item in manual.checklist),
+        form=fields_of(manual.form),
     )
     # Whoever is asked may take days: what came before must not be lost meanwhile.
     journal.barrier()
-    said = attester(task, manual.timeout_s)
+    said = _checked(attester(task, manual.timeout_s), task)
     journal.record(
         events.manual_attested(
             step.id,
@@ -47,9 +50,20 @@ def attested(
             checklist=task.checklist,
             who=said.who,
             terminal=said.terminal,
+            form=[field.to_data() for field in task.form],
+            answers=said.answers,
         )
     )
     journal.barrier()
     if said.result != "done":
         raise ManualFailedError(step=step.id, result=said.result, reason=said.reason)
-    return StepOutputs(values={"who": said.who.id, "notes": list(said.notes)}, files={})
+    return StepOutputs(values={"who": said.who.id, "notes": list(said.notes), **said.answers}, files={})
+
+
+def _checked(said: Attestation, task: ManualTask) -> Attestation:
+    problem = answers_problem(task.form if said.result == "done" else (), said.answers)
+    if problem is None:
+        return said
+    return Attestation(
+        result="unanswered", reason=f"no answer to its form: {problem}", notes=said.notes, who=ENGINE, terminal=""
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import StepId
 
+from ._answers import answers_in, asked_in
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
 from ._told import Told
@@ -36,6 +38,10 @@ class Approvals:
         self._used: dict[StepId, _Question] = {}
         self._open: dict[StepId, _Question] = {}
         """What was asked at the gates where a session was suspended."""
+        self._forms: dict[StepId, frozenset[str]] = {}
+        """The fields that each gate last asked for."""
+        self.answers: dict[StepId, Mapping[str, Json]] = {}
+        """What was filled in at each gate that was approved."""
         self._used_now: set[StepId] = set()
         """The gates whose approval was used since the run was last resumed."""
 
@@ -50,13 +56,16 @@ class Approvals:
         if before is not None and before.attempt == record.attempt:
             raise ContradictionError(f"gate {gate.id!r} asks a second time in one attempt")
         self._asked[gate.id] = _question(record)
+        request = record.data.get("request")
+        self._forms[gate.id] = asked_in(request.get("form") if isinstance(request, Mapping) else None)
         self._open.pop(gate.id, None)
 
     def decide(self, gate: PlannedStep, record: Told) -> None:
         """Take in a decision.
 
         Raises:
-            ContradictionError: It is about something that was not asked, or was refused before.
+            ContradictionError: It is about something that was not asked, was refused before, or fills in something else
+                than was asked for.
         """
         _demand_gate(gate, record)
         question, before = _question(record), self.decisions.get(gate.id)
@@ -64,7 +73,10 @@ class Approvals:
             raise ContradictionError(f"gate {gate.id!r} is decided, but no record says that just this was asked")
         if before is not None and self._decided.get(gate.id) == question:
             raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
-        self.decisions[gate.id] = facts_of(gate.id, record)
+        facts = facts_of(gate.id, record)
+        asked = self._forms[gate.id] if facts.decision == _APPROVED else frozenset[str]()
+        self.answers[gate.id] = answers_in(record.data, asked=asked)
+        self.decisions[gate.id] = facts
         self._decided[gate.id] = question
 
     def suspend(self, step: PlannedStep, attempt: int | None) -> None:
@@ -140,7 +152,7 @@ class Approvals:
 
     def invalidate(self, gate: PlannedStep) -> None:
         """Forget what was decided at a gate that has to be asked again."""
-        for kept in (self._asked, self._decided, self._used, self._open, self.decisions):
+        for kept in (self._asked, self._decided, self._used, self._open, self.decisions, self._forms, self.answers):
             kept.pop(gate.id, None)
         self._used_now.discard(gate.id)
 

@@ -10,6 +10,7 @@ from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.redaction import holds_mask
 
+from ._answers import answers_in, asked_in, demand_left
 from ._approvals import Approvals
 from ._clock import Clock
 from ._commands import Commands
@@ -55,6 +56,8 @@ class Story:
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
         """The last one in which somebody said that it was done."""
+        self._filled_in: Mapping[str, Json] = {}
+        """What they filled into its form."""
         self._carried: Sequence[Json] = ()
         """The steps that the session says it carries."""
         self._follow(Plan())
@@ -189,8 +192,11 @@ class Story:
             self._commands.demand_ends(step.id)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt)
+            demand_left(step.id, self._approvals.answers.get(step.id, {}), record.data.get("outputs"))
         if outcome is Outcome.PASSED and step.kind == "manual" and self._attested != (step.id, record.attempt):
             raise ContradictionError(f"step {step.id!r} passed, but no record says that somebody did the work")
+        if outcome is Outcome.PASSED and step.kind == "manual":
+            demand_left(step.id, self._filled_in, record.data.get("outputs"))
         if outcome is Outcome.SUSPENDED:
             self._approvals.suspend(step, record.attempt)
         if outcome is Outcome.WAIVED:
@@ -224,7 +230,9 @@ class Story:
         if step.kind != "manual" or not under_way or self._answered == (step.id, record.attempt):
             raise ContradictionError(f"work by hand is attested in step {step.id!r}, but not in its turn")
         self._answered = (step.id, record.attempt)
-        if text_in(record.data, "result") == "done":
+        done = text_in(record.data, "result") == "done"
+        self._filled_in = answers_in(record.data, asked=asked_in(record.data.get("asked")) if done else frozenset())
+        if done:
             self._attested = self._answered
 
     def _request(self, record: Told) -> None:

@@ -40,6 +40,7 @@ def test_code_approves(terminal: Terminal, change: Callable[[str], str]) -> None
         "channel": "terminal",
         "terminal": terminal.decision["terminal"],
         "assurance": 1,
+        "answers": {},
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile
+from pytest_workflow_exec.approval import AuthorWords, Covered, FormField, GateRequest, ShownFile
 from pytest_workflow_exec.approval._code import ALPHABET, code_of
 
 from ._samples import sample_request
@@ -40,6 +40,7 @@ CHANGES: dict[str, Any] = {
     "issued": "2026-01-02T03:04:06Z",
     "expires": "2999-01-02T03:04:06Z",
     "author_words": (AuthorWords(source="question", text="Publish 1.2.4?"),),
+    "form": (FormField(name="ticket"),),
 }
 OF_THE_ASKING = {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words"}
 

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from pytest_workflow_exec.approval import GateRequest
+from pytest_workflow_exec.approval import FormField, GateRequest
 from pytest_workflow_exec.digests import canonical_json, digest_of
 
 from ._samples import sample_request
@@ -16,7 +16,7 @@ from ._samples import sample_request
 def test_request_is_json_data_with_every_field() -> None:
     """Evidence keeps the whole request: each field is in its data, and the data survives JSON."""
     # given
-    request = sample_request()
+    request = sample_request(form=(FormField(name="ticket"),))
 
     # when
     data = request.to_data()

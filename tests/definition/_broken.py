@@ -280,7 +280,7 @@ LATER = {
         "finally", "include", "steps", "poll", "ai", "execute", "session",
         "retry", "waive",
     ),
-    "gate": ("approvers", "required", "min_wait", "form"),
+    "gate": ("approvers", "required", "min_wait"),
 }  # fmt: skip
 
 for _key in LATER["workflow"]:
