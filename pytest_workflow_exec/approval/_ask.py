@@ -14,10 +14,12 @@ from pytest_workflow_exec.events import ENGINE, Actor, Decided
 
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Decision
+from ._facts import facts_of
 from ._form import Answers, FormError, ReadAnswer, fill_in
+from ._pager import PageError, Pages
 from ._request import GateRequest
 from ._say import say
-from ._screen import render
+from ._screen import Screen, frames
 from ._terminal import (
     discard_typed_ahead,
     prompt_on_terminal,
@@ -73,15 +75,18 @@ def _decide(
     try:
         with prompt_on_terminal():
             reset_terminal(screen)
-            say(screen, render(request, width=terminal_columns(), color=shows_color(screen)))
+            color = shows_color(screen)
+            shown = _shown(request, color=color)
+            say(screen, shown.text)
+            pages = Pages(cuts=shown.cuts, whole=lambda: _shown(request, color=color, whole=True), color=color)
             with Deadline(timeout_s) as deadline:
-                decision = _tries(request, code, deadline=deadline, screen=screen, terminal=terminal)
+                decision = _tries(request, code, pages, deadline=deadline, screen=screen, terminal=terminal)
                 if decision.decision != "approved" or read is None:
                     return decision
                 return replace(decision, answers=_filled_in(request, read, deadline=deadline, screen=screen))
     except _RefusedError as refused:
         return _refusal(refused, terminal=terminal)
-    except FormError as error:
+    except (FormError, PageError) as error:
         return _refusal(_RefusedError(str(error)), terminal=terminal)
     except NoAnswerError:
         return _refusal(_RefusedError(f"no answer within {_duration(timeout_s)}", "expired"), terminal=terminal)
@@ -89,9 +94,17 @@ def _decide(
         return _refusal(_RefusedError(f"the gate could not be asked: {error}"), terminal=terminal)
 
 
-def _tries(request: GateRequest, code: str, *, deadline: Deadline, screen: TextIO, terminal: str) -> Decision:
+def _shown(request: GateRequest, *, color: bool, whole: bool = False) -> Screen:
+    return frames(facts_of(request), request.author_words, width=terminal_columns(), color=color, whole=whole)
+
+
+def _tries(
+    request: GateRequest, code: str, pages: Pages, *, deadline: Deadline, screen: TextIO, terminal: str
+) -> Decision:
     for left in reversed(range(_TRIES)):
         answer = _answer(request, code, deadline=deadline, screen=screen)
+        while pages.turned(answer, deadline=deadline, screen=screen):
+            answer = _answer(request, code, deadline=deadline, screen=screen)
         if answer == code.casefold():
             return _by_person("approved", "", terminal=terminal)
         if answer == "reject":

@@ -12,9 +12,24 @@ from ._field import FormField, allowed
 from ._request import Covered, GateRequest, ShownOutput
 from ._words import escape_line
 
-_MAX_VALUE_CHARS = 2000
+_MAX_VALUE_CHARS = 600
+"""So many are shown at once: what was made must not push the question off the screen."""
+
 _NONE_YET = "none yet"
 _LEVELS = {"none": "none: commands are not confined"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Something that is shown shortened, and can be read whole page by page."""
+
+    title: str
+    """What it is; already escaped."""
+    text: str
+    """All of it, as it is."""
+    missing: int
+    """How much of it is not shown."""
+    unit: str = "characters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +39,10 @@ class FactLine:
     text: str
     """Already escaped."""
     mark: str = ""
+    behind: str = ""
+    """What follows, and behind the mark of a cut."""
+    cut: Cut | None = None
+    """What of the text is not shown; None if it is whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +112,7 @@ def _numbered(covered: Sequence[Covered]) -> Iterable[FactLine]:
 
 def _outputs(shown: Iterable[ShownOutput], run: str) -> Iterable[FactLine]:
     for output in shown:
-        yield FactLine(mark="- ", text=f"{escape_line(f'{output.step}.{output.key}')} = {_value(output.value)}")
+        yield _value_line(f"{output.step}.{output.key}", output.value)
         if output.file is None:
             yield FactLine(mark="  ", text=f"sha256 {digest_of(output.value)} of the value")
         else:
@@ -106,13 +125,19 @@ def _outputs(shown: Iterable[ShownOutput], run: str) -> Iterable[FactLine]:
 
 def _values(values: Mapping[str, Json]) -> Iterable[FactLine]:
     for name, value in values.items():
-        yield FactLine(mark="- ", text=f"{escape_line(name)} = {_value(value)}")
+        yield _value_line(name, value)
 
 
-def _value(value: Json) -> str:
-    spelled = json.dumps(value, ensure_ascii=False)
-    digest = f", sha256 {digest_of(value)} of the value" if len(spelled) > _MAX_VALUE_CHARS else ""
-    return escape_line(spelled, max_chars=_MAX_VALUE_CHARS) + digest
+def _value_line(name: str, value: Json) -> FactLine:
+    spelled, title = json.dumps(value, ensure_ascii=False), escape_line(name)
+    shown = f"{title} = {escape_line(spelled[:_MAX_VALUE_CHARS])}"
+    missing = len(spelled) - _MAX_VALUE_CHARS
+    if missing <= 0:
+        return FactLine(mark="- ", text=shown)
+    # Whole, a text is read in its own lines, and data in lines of its parts.
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    cut = Cut(title=title, text=text, missing=missing)
+    return FactLine(mark="- ", text=shown, behind=f", sha256 {digest_of(value)} of the value", cut=cut)
 
 
 def _commit(request: GateRequest) -> Fact:

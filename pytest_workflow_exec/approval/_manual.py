@@ -15,9 +15,10 @@ from ._deadline import Deadline, NoAnswerError
 from ._facts import Fact, FactLine, form_fact
 from ._field import FormField
 from ._form import Answers, FormError, ReadAnswer, fill_in
+from ._pager import PageError, Pages
 from ._request import AuthorWords
 from ._say import say
-from ._screen import frames
+from ._screen import Screen, frames
 from ._terminal import (
     discard_typed_ahead,
     prompt_on_terminal,
@@ -80,20 +81,25 @@ def attest(task: ManualTask, *, timeout_s: float, read: ReadAnswer) -> Attestati
     try:
         with prompt_on_terminal():
             reset_terminal(screen)
-            say(screen, _rendered(task, width=terminal_columns(), color=shows_color(screen)))
+            color = shows_color(screen)
+            shown = _shown(task, color=color)
+            say(screen, shown.text)
+            pages = Pages(cuts=shown.cuts, whole=lambda: _shown(task, color=color, whole=True), color=color)
             with Deadline(timeout_s) as deadline:
-                return _answers(task, deadline, screen, notes, read)
+                return _answers(task, pages, notes, read, deadline=deadline, screen=screen)
     except NoAnswerError:
         return _unanswered("no answer in time", notes)
     except EOFError:
         return _unanswered("end of input", notes)
-    except FormError as error:
+    except (FormError, PageError) as error:
         return _unanswered(str(error), notes)
     except (OSError, ValueError, OverflowError, termios.error) as error:
         return _unanswered(f"nobody could be asked: {error}", notes)
 
 
-def _answers(task: ManualTask, deadline: Deadline, screen: TextIO, notes: list[str], read: ReadAnswer) -> Attestation:
+def _answers(
+    task: ManualTask, pages: Pages, notes: list[str], read: ReadAnswer, *, deadline: Deadline, screen: TextIO
+) -> Attestation:
     wrong = 0
     while wrong < _TRIES and len(notes) < _MAX_NOTES:
         if (problem := terminal_problem(stdout=screen)) is not None:
@@ -106,7 +112,7 @@ def _answers(task: ManualTask, deadline: Deadline, screen: TextIO, notes: list[s
             return _said("failed", deadline.read("Reason: ").strip(), notes, {})
         if answer == "note":
             notes.append(deadline.read("Note: ").strip())
-        else:
+        elif not pages.turned(answer, deadline=deadline, screen=screen):
             wrong += 1
             say(screen, "That is none of the three.\n")
     return _unanswered("five answers that were none" if wrong >= _TRIES else "too many notes", notes)
@@ -127,7 +133,7 @@ def _unanswered(reason: str, notes: Sequence[str]) -> Attestation:
     return Attestation(result="unanswered", reason=reason, notes=tuple(notes), who=ENGINE, terminal="")
 
 
-def _rendered(task: ManualTask, *, width: int, color: bool) -> str:
+def _shown(task: ManualTask, *, color: bool, whole: bool = False) -> Screen:
     facts = (
         _fact("Workflow", task.workflow),
         _fact("Run", task.run),
@@ -138,7 +144,7 @@ def _rendered(task: ManualTask, *, width: int, color: bool) -> str:
     if task.checklist:
         listed = "\n".join(f"{number}. {item}" for number, item in enumerate(task.checklist, start=1))
         words.append(AuthorWords(source="checklist", text=listed))
-    return frames(facts, words, width=width, color=color)
+    return frames(facts, words, width=terminal_columns(), color=color, whole=whole)
 
 
 def _fact(label: str, text: str) -> Fact:

@@ -47,9 +47,16 @@ def escape_line(text: str, *, max_chars: int | None = None) -> str:
     return "".join(_visible(text[:limit])) + cut_mark(len(text) - limit)
 
 
-def cut_mark(missing: int, *, unit: str = "characters") -> str:
-    """Return the mark that says how much is not shown; empty if nothing is missing."""
-    return f" [... {missing} more {unit}]" if missing > 0 else ""
+def cut_mark(missing: int, *, unit: str = "characters", number: int | None = None) -> str:
+    """Return the mark that says how much is not shown; empty if nothing is missing.
+
+    Args:
+        missing: How much it is.
+        unit: Of what.
+        number: By which it can be read whole; None if it can't.
+    """
+    way = "" if number is None else f", show {number}"
+    return f" [... {missing} more {unit}{way}]" if missing > 0 else ""
 
 
 def _visible(text: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_workflow_exec.approval import ask
+from pytest_workflow_exec.approval import AuthorWords, ShownOutput, ask
 
 from ._samples import sample_request
 
@@ -157,6 +157,14 @@ def no_expiry(asking: Asking) -> None:
     asking.changes["expires"] = "tomorrow"
 
 
+def much_to_read(asking: Asking) -> None:
+    """A step printed more than fits, and the author wrote more."""
+    printed = "".join(f"printed line {number}\x1b[2J\n" for number in range(100))
+    words = AuthorWords(source="model", text="".join(f"words line {number}\n" for number in range(100)))
+    asking.changes["shown"] = (ShownOutput(step="build", key="stdout", value=printed),)
+    asking.changes["author_words"] = (words,)
+
+
 def ringing(number: int, frame: object) -> None:
     """Stand for the handler of another timer."""
 
@@ -187,8 +195,10 @@ def main(folder: str, timeout_s: str, circumstance: str = "") -> None:
 def decide(asking: Asking) -> None:
     """Ask and write down what came of it."""
     before = state()
+    request = sample_request(**asking.changes)
+    write(asking.folder / "code.json", request.code)
     try:
-        decision = ask(sample_request(**asking.changes), timeout_s=asking.timeout_s, screen=asking.screen)
+        decision = ask(request, timeout_s=asking.timeout_s, screen=asking.screen)
     finally:
         write(asking.folder / "state.json", {"before": before, "after": state()})
     if decision.decision == "approved":

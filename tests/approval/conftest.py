@@ -69,6 +69,11 @@ class Terminal:
         self._child.expect_exact(text)
         return str(self._child.before)
 
+    def see_either(self, one: str, other: str) -> tuple[str, bool]:
+        """Wait for one of two texts; return what was shown before it, and whether it is the first."""
+        found = self._child.expect_exact([one, other])
+        return str(self._child.before), found == 0
+
     def see_prompt(self) -> str:
         """Wait for the prompt and return what was shown before it."""
         return self.see(self.prompt)
