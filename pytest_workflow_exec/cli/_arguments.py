@@ -88,6 +88,15 @@ def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print them as JSON")
 
 
+def _due(command: argparse.ArgumentParser) -> None:
+    _runs(command)
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="let them go on, one after the other, with pytest and without a terminal; the exit status is the worst",
+    )
+
+
 def _note(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
@@ -186,6 +195,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "export": ("Write a run for other tools.", _export),
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
     "pending": ("List the gates at which runs of the project wait for a decision.", _runs),
+    "due": ("List the suspended runs that can go on now: answered, expired, or their pause over.", _due),
     "approve": ("Show what a suspended run asks, and take the answer at this terminal.", _gate),
     "reject": ("Reject what a suspended run asks.", _reject),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),

@@ -61,6 +61,7 @@ _COMMANDS = {
     "note": "._note",
     "redact": "._redact",
     "pending": "._pending",
+    "due": "._due",
     "approve": "._decide",
     "reject": "._decide",
     "context": "._context",

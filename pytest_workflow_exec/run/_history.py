@@ -144,6 +144,8 @@ class History:
     """The number of each step's last attempt."""
     paused_since: dict[StepId, tuple[str, str]] = field(default_factory=dict)
     """The steps that were suspended before they ended, each with its digest and when it was first started."""
+    waits_until: dict[StepId, str] = field(default_factory=dict)
+    """The pauses at which the last session was suspended, with when they are over."""
     open_gates: dict[StepId, OpenGate] = field(default_factory=dict)
     """The gates that asked and were not left since."""
     denied: StepId | None = None
@@ -198,6 +200,7 @@ class History:
     def _begin_session(self, record: Told) -> None:
         self._stop()
         self.facts, self.denied = record.data, None
+        self.waits_until.clear()
         self._plan = _declared(record.data)
         self.sessions += 1
 
@@ -229,6 +232,9 @@ class History:
         step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
         if outcome is not Outcome.SUSPENDED and self._running is not None and self._running[0] == step:
             self.paused_since.pop(step, None)
+        outputs = record.data.get("outputs")
+        if outcome is Outcome.SUSPENDED and isinstance(outputs, Mapping) and isinstance(outputs.get("until"), str):
+            self.waits_until[step] = str(outputs["until"])
         if outcome is Outcome.SUSPENDED and step in self.open_gates:
             self.open_gates[step] = replace(self.open_gates[step], suspended=True)
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import GateDeniedError, SecretMissingError, StepOrderError
+from pytest_workflow_exec.errors import GateDeniedError, PausedError, SecretMissingError, StepOrderError
 from pytest_workflow_exec.evidence import (
     STATE_DIRECTORY,
     EvidenceLog,
@@ -61,6 +61,7 @@ class Run:
         self._paused_since = {} if resumption is None else resumption.paused_since
         self.probing = Probing(frozenset() if resumption is None else frozenset(resumption.probe))
         self._used: set[StepId] = set()
+        self._waits_until: dict[StepId, str] = {}
         self._contexts: list[Json] = []
         self._refused = False
         self._journal = Journal(
@@ -318,6 +319,9 @@ class Run:
             OutputError: It is to be satisfied, and a file that was approved changed meanwhile.
             EvidenceError: The end can't be written.
         """
+        if outcome is Outcome.SUSPENDED and step in self._waits_until:
+            # For whoever goes on with it when the time has come.
+            outputs = StepOutputs(values={"until": self._waits_until[step]}, files={})
         event = events.step_finished(
             step,
             attempt=self._attempts.get(step, 1),
@@ -403,7 +407,11 @@ class Run:
             OutputError: The moment that it waits for can't be read.
         """
         since = self._paused_since.get(step.id) or datetime.now(timezone.utc)
-        return paused(step, pause, since=since, values=self._values)
+        try:
+            return paused(step, pause, since=since, values=self._values)
+        except PausedError as error:
+            self._waits_until[step.id] = error.until
+            raise
 
     def run_command(
         self,
