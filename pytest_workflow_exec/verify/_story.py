@@ -31,7 +31,7 @@ NO_END = "unfinished"
 _KNOWN_TYPES = AFTER_THE_END | {
     "run.started", "run.resumed", "run.finished", "step.started", "step.finished", "step.invalidated",
     "command.started", "command.finished", "command.refused", "gate.requested", "gate.decided", "gate.used",
-    "ai.request", "ai.response", "ai.tool", "retry.waiting", "recovery", "segment.sealed", "manual.attested",
+    "ai.request", "ai.response", "ai.tool", "retry.waiting", "recovery", "manual.attested",
 }  # fmt: skip
 
 
