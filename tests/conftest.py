@@ -1,0 +1,45 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_EVERYTHING = """
+import importlib, pkgutil, pytest_workflow_exec
+for each in pkgutil.walk_packages(pytest_workflow_exec.__path__, "pytest_workflow_exec."):
+    if not each.name.endswith("__main__"):
+        importlib.import_module(each.name)
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the processes that tests start find bytecode where Python is told to leave none beside the sources.
+
+    Thousands of them would compile the same modules again. They only read it: a cache that they wrote could hide that a
+    test changed a file twice in a second.
+    """
+    if not sys.dont_write_bytecode or sys.pycache_prefix is not None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPYCACHEPREFIX", str(_warmed(tmp_path_factory.mktemp("bytecode"))))
+        yield
+
+
+def _warmed(folder: Path) -> Path:
+    cache = folder / "cache"
+    (folder / "test_everything.py").write_text(f"def test_everything():\n    exec({_EVERYTHING!r})\n", encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    del environment["PYTHONDONTWRITEBYTECODE"]
+    environment["PYTHONPYCACHEPREFIX"] = str(cache)
+    # pytest keeps bytecode of its own of every plugin, ours too.
+    for arguments in (["-c", _EVERYTHING], ["-m", "pytest", "-n", "1"], ["-m", "pytest", "--junitxml=report.xml"]):
+        subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, check=False)
+    return cache
