@@ -32,7 +32,7 @@ def shared_source(source: bytes, tree: ast.Module, steps: Mapping[str, FunctionN
     """
     named = Counter(_named_in(tree))
     own = {number for name, node in steps.items() if not _is_helper(name, node, named) for number in lines_of(node)}
-    lines, kept = _code(source)
+    lines, kept = _code(source, own)
     left_out = own | _said_elsewhere(tree, declaration, named)
     return "\n".join(lines[number - 1] for number in sorted(kept - left_out)).encode()
 
@@ -74,13 +74,18 @@ def _declares(node: ast.stmt, name: str) -> bool:
     return not any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
 
 
-def _code(source: bytes) -> tuple[list[str], set[int]]:
-    """Return a module's lines without their comments, and the numbers of those that hold more than a comment."""
+def _code(source: bytes, passed_over: set[int]) -> tuple[list[str], set[int]]:
+    """Return a module's lines without their comments, and the numbers of those that hold more than a comment.
+
+    Args:
+        passed_over: Lines that only whole functions stand in; they are taken as empty.
+    """
     encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
     text = source.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     # No `splitlines`: it also ends lines where Python does not, such as at a form feed.
-    lines, kept = text.split("\n"), set[int]()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    lines = ["" if number in passed_over else line for number, line in enumerate(text.split("\n"), start=1)]
+    kept = set[int]()
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
         number = token.start[0]
         if token.type == tokenize.COMMENT:
             lines[number - 1] = lines[number - 1].removesuffix(token.string).rstrip()

@@ -90,7 +90,7 @@ def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], so
 
 def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
     used: set[str] = set()
-    waiting = list(_templates(step))
+    waiting = list(_templates(step)) if variables else []
     while waiting:
         names = {reference.path[0] for reference in waiting.pop().references if reference.scope == "vars"}
         waiting += [variables[name] for name in names - used if name in variables]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -28,6 +29,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError,
 from pytest_workflow_exec.model import CaseValue, Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
+from ._garbage import no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import LISTS, PLANNED
 from ._markers import mark_step
@@ -71,21 +73,23 @@ class WorkflowModule(pytest.Module):
     def _steps(self) -> list[pytest.Item | pytest.Collector]:
         session, root = session_of(self.config), project_of(self.path)
         source = self.path.read_bytes()
-        tree = check_python_source(self.path, source)
+        with no_garbage_collection():
+            tree = check_python_source(self.path, source)
         nodes = [class_of_steps(node) for node in self._imported(source)]
         items = _functions(self, nodes)
         self.stash[LISTS].raise_if_any()
         if digest_of_bytes(self.path.read_bytes()) != digest_of_bytes(source):
             raise DefinitionError([Problem(path=self.path, message="changed while it was read; run again")])
-        workflow = python_workflow(
-            self.path,
-            root=root,
-            source=source,
-            tree=tree,
-            declaration=_declaration(self),
-            functions=_declared(items, self.stash[LISTS]),
-            listed=self.stash[LISTS].inputs,
-        )
+        with no_garbage_collection():
+            workflow = python_workflow(
+                self.path,
+                root=root,
+                source=source,
+                tree=tree,
+                declaration=_declaration(self),
+                functions=_declared(items, self.stash[LISTS]),
+                listed=self.stash[LISTS].inputs,
+            )
         if not session.add(workflow):
             return []
         _plan(items, workflow)
@@ -109,7 +113,8 @@ class WorkflowModule(pytest.Module):
                 given=given_at_collection(self.config, root),
                 looking=session_of(self.config).only_looks,
             )
-            return list(super().collect())
+            with no_garbage_collection():
+                return list(super().collect())
         except self.CollectError as error:
             # A misused decorator is the author's mistake in the definition, not a crash of their code.
             cause = error.__cause__
@@ -175,7 +180,7 @@ def _function(name: str, items: Sequence[pytest.Function], lists: EachLists) -> 
         items, parametrized = [], True
     return DeclaredFunction(
         name=name,
-        line=first.reportinfo()[1] or 0,
+        line=_first_line(first),
         marks=options_of(first.function),
         written_as=name if first.cls is None else first.function.__qualname__,
         classes=() if first.cls is None else tuple(base.__qualname__ for base in first.cls.__mro__),
@@ -185,6 +190,12 @@ def _function(name: str, items: Sequence[pytest.Function], lists: EachLists) -> 
         values={} if each is None else {item.name: _value(item, each) for item in items},
         is_open=each is not None and any(case.is_open for case in lists.cases(each)),
     )
+
+
+def _first_line(item: pytest.Function) -> int:
+    code = getattr(inspect.unwrap(item.function), "__code__", None)
+    # pytest finds it for anything that can be called, but not as fast.
+    return (item.reportinfo()[1] or 0) if code is None else int(code.co_firstlineno) - 1
 
 
 def _value(item: pytest.Function, each: EachOptions) -> CaseValue:

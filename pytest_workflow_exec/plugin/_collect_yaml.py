@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
 from pytest_workflow_exec.model import Call, Step, Workflow
 
 from ._bodies import perform
+from ._garbage import no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import PLANNED
 from ._markers import mark_step
@@ -50,20 +51,21 @@ class WorkflowFile(pytest.Module):
 
     obj = None
 
-    def collect(self) -> Iterator[pytest.Item]:
+    def collect(self) -> list[pytest.Item]:
         """Return the steps, or nothing if the file is not a workflow: the session then refuses to run."""
         session = session_of(self.config)
         try:
             root = project_of(self.path)
             given = given_at_collection(self.config, root)
-            workflow = read_yaml_workflow(self.path, root=root, given=given, looking=session.only_looks)
+            with no_garbage_collection():
+                workflow = read_yaml_workflow(self.path, root=root, given=given, looking=session.only_looks)
         except (DefinitionError, SettingsError) as error:
             session.problems.extend(error.problems)
-            return
+            return []
         if not session.add(workflow):
-            return
-        for position, step in enumerate(workflow.steps):
-            yield self._item(workflow, step, position)
+            return []
+        with no_garbage_collection():
+            return [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
 
     def _item(self, workflow: Workflow, step: Step, position: int) -> pytest.Item:
         item: StepItem = StepItem.from_parent(self, name=step.id, callobj=_body_of(step))

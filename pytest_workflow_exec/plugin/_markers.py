@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify
@@ -20,4 +22,10 @@ def mark_step(item: pytest.Item, step: Step) -> None:
     # Where the plugin "flaky" is, the mark of that name is its own, and it takes no reruns=: rerunfailures then
     # tries, and the judge of the step refuses.
     if plugins.hasplugin("rerunfailures") and not plugins.hasplugin("flaky"):
-        item.add_marker(pytest.mark.flaky(reruns=0), append=False)
+        item.add_marker(_no_reruns(), append=False)
+
+
+@functools.cache
+def _no_reruns() -> pytest.MarkDecorator:
+    # Not made on import: pytest knows the mark only where the plugin is.
+    return pytest.mark.flaky(reruns=0)
