@@ -145,9 +145,12 @@ class PausedError(SuspendedError):
 class GateSuspendedError(SuspendedError):
     """A gate stays open after its run: somebody decides elsewhere, and the run goes on then."""
 
-    def __init__(self, *, step: str, changed: Sequence[str] = ()) -> None:
+    def __init__(self, *, step: str, changed: Sequence[str] = (), missing: str = "") -> None:
         lapsed = f" What was decided about it lapsed, because {', '.join(changed)} changed." if changed else ""
-        super().__init__(f"gate {step!r} waits for a decision.{lapsed} `workflow-exec pending` says what it asks.")
+        needs = f" It still needs {missing}." if missing else ""
+        super().__init__(
+            f"gate {step!r} waits for a decision.{needs}{lapsed} `workflow-exec pending` says what it asks."
+        )
         self.step, self.changed = step, tuple(changed)
 
 

@@ -226,14 +226,16 @@ def gate_decided(
     assurance: int,
     digest: str,
     answers: Mapping[str, Json] = MappingProxyType({}),
+    proof: Mapping[str, Json] | None = None,
 ) -> Event:
     """Return a decision on the request with that digest.
 
     Args:
-        channel: How it was given: `terminal`, or `none` if nobody could answer.
+        channel: How it was given: `terminal`, `command`, `signature`, or `none` if nobody could answer.
         terminal: The terminal's device path; empty if there was none.
         assurance: What it is worth: 0 none, 1 terminal, 2 signature, 3 presence.
         answers: What the approver filled into the request's form.
+        proof: The signature, whose it is and what it is over; None if it was not signed.
     """
     return Event(
         type="gate.decided",
@@ -249,6 +251,7 @@ def gate_decided(
             "assurance": assurance,
             "digest": digest,
             **({"form": dict(answers)} if answers else {}),
+            **({} if proof is None else {"proof": proof}),
         },
     )
 

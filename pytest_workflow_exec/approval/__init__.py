@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from ._ask import ask
+from ._ballot import Ballot, BallotRefusedError, Trust, assurance_of, ballot_in, checked
+from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, challenge_of
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
+from ._desk import SignatureDesk
 from ._field import FormField
 from ._form import Answers, ReadAnswer
 from ._manual import Attestation, ManualTask, attest
+from ._proof import Proof
 from ._quorum import (
     Approved,
     Counted,
@@ -25,16 +29,24 @@ from ._quorum import (
 )
 from ._reason import ask_reason
 from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, WordsSource
+from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
+from ._start import SignedStart, StartRefusedError, checked_start, sign_start, start_problem
 from ._stored import StoredRequestError, request_of
 from ._terminal import terminal_problem
 from ._words import escape, escape_line
 
 __all__ = [
+    "MAX_REASON_CHARS",
+    "NAMESPACE",
+    "Answer",
     "Answers",
     "Approved",
     "Attestation",
     "AuthorWords",
+    "Ballot",
+    "BallotRefusedError",
+    "ChallengeError",
     "Channel",
     "ConfirmationError",
     "Counted",
@@ -46,6 +58,7 @@ __all__ = [
     "ManualTask",
     "Missing",
     "Open",
+    "Proof",
     "Quorum",
     "QuorumRules",
     "ReadAnswer",
@@ -53,19 +66,33 @@ __all__ = [
     "Role",
     "ShownFile",
     "ShownOutput",
+    "SignatureDesk",
+    "SignatureRules",
+    "SignedStart",
+    "StartRefusedError",
     "StoredRequestError",
+    "Trust",
     "Vote",
     "WordsSource",
     "ask",
     "ask_reason",
+    "assurance_of",
     "attest",
+    "ballot_in",
+    "challenge_of",
+    "checked",
+    "checked_start",
     "confirm",
     "escape",
     "escape_line",
+    "moment_of",
     "quorum",
     "render",
     "request_of",
     "roles_of",
+    "rules_of",
     "shortage",
+    "sign_start",
+    "start_problem",
     "terminal_problem",
 ]

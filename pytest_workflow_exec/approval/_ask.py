@@ -12,8 +12,10 @@ from typing import TextIO
 
 from pytest_workflow_exec.events import ENGINE, Actor, Decided
 
+from ._ballot import BallotRefusedError
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Decision
+from ._desk import SignatureDesk
 from ._facts import facts_of
 from ._form import Answers, FormError, ReadAnswer, fill_in
 from ._pager import PageError, Pages
@@ -29,14 +31,20 @@ from ._terminal import (
     terminal_name,
     terminal_problem,
 )
-from ._words import escape_line
+from ._words import escape, escape_line
 
 _TRIES = 5
 _MAX_REASON_CHARS = 500
+_MAX_NOTICE_CHARS = 4000
 
 
 def ask(
-    request: GateRequest, *, timeout_s: float, read: ReadAnswer | None = None, screen: TextIO | None = None
+    request: GateRequest,
+    *,
+    timeout_s: float,
+    read: ReadAnswer | None = None,
+    screen: TextIO | None = None,
+    desk: SignatureDesk | None = None,
 ) -> Decision:
     """Return what the person at the terminal decides; blocks until then, at most `timeout_s`.
 
@@ -46,6 +54,7 @@ def ask(
     Args:
         read: Judges what is filled into the fields of the request's form; without it, one with a form is refused.
         screen: What the frames are written to; None for standard output. It must be the terminal.
+        desk: Where a signature has to lie before the code counts; None if none is wanted.
 
     Raises:
         TypeError: A value of the request is none that JSON has a word for.
@@ -57,7 +66,7 @@ def ask(
     if problem is not None or to is None:
         return _refusal(_RefusedError(problem or "standard output is closed"), terminal="")
     terminal = terminal_name()
-    decision = _decide(request, code, timeout_s=timeout_s, read=read, screen=to, terminal=terminal)
+    decision = _decide(request, code, timeout_s=timeout_s, read=read, screen=to, terminal=terminal, desk=desk)
     return _told(decision, to)
 
 
@@ -70,7 +79,14 @@ class _RefusedError(Exception):
 
 
 def _decide(
-    request: GateRequest, code: str, *, timeout_s: float, read: ReadAnswer | None, screen: TextIO, terminal: str
+    request: GateRequest,
+    code: str,
+    *,
+    timeout_s: float,
+    read: ReadAnswer | None,
+    screen: TextIO,
+    terminal: str,
+    desk: SignatureDesk | None,
 ) -> Decision:
     try:
         with prompt_on_terminal():
@@ -78,9 +94,11 @@ def _decide(
             color = shows_color(screen)
             shown = _shown(request, color=color)
             say(screen, shown.text)
+            if desk is not None:
+                say(screen, f"{escape(desk.notice, max_chars=_MAX_NOTICE_CHARS)}\n")
             pages = Pages(cuts=shown.cuts, whole=lambda: _shown(request, color=color, whole=True), color=color)
             with Deadline(timeout_s) as deadline:
-                decision = _tries(request, code, pages, deadline=deadline, screen=screen, terminal=terminal)
+                decision = _tries(request, code, pages, deadline=deadline, screen=screen, terminal=terminal, desk=desk)
                 if decision.decision != "approved" or read is None:
                     return decision
                 return replace(decision, answers=_filled_in(request, read, deadline=deadline, screen=screen))
@@ -99,18 +117,30 @@ def _shown(request: GateRequest, *, color: bool, whole: bool = False) -> Screen:
 
 
 def _tries(
-    request: GateRequest, code: str, pages: Pages, *, deadline: Deadline, screen: TextIO, terminal: str
+    request: GateRequest,
+    code: str,
+    pages: Pages,
+    *,
+    deadline: Deadline,
+    screen: TextIO,
+    terminal: str,
+    desk: SignatureDesk | None,
 ) -> Decision:
     for left in reversed(range(_TRIES)):
-        answer = _answer(request, code, deadline=deadline, screen=screen)
+        answer, wrong = _answer(request, code, deadline=deadline, screen=screen), "That is neither the code nor reject."
         while pages.turned(answer, deadline=deadline, screen=screen):
             answer = _answer(request, code, deadline=deadline, screen=screen)
-        if answer == code.casefold():
-            return _by_person("approved", "", terminal=terminal)
         if answer == "reject":
             return _by_person("rejected", _reason(deadline), terminal=terminal)
+        if answer == code.casefold():
+            if desk is None:
+                return _by_person("approved", "", terminal=terminal)
+            try:
+                return _signed(desk, terminal=terminal)
+            except BallotRefusedError as error:
+                wrong = escape_line(f"There is no signature that counts: {error}.", max_chars=_MAX_NOTICE_CHARS)
         if left:
-            say(screen, f"That is neither the code nor reject. {_tries_left(left)}\n")
+            say(screen, f"{wrong} {_tries_left(left)}\n")
     raise _RefusedError("five wrong answers")
 
 
@@ -119,6 +149,19 @@ def _filled_in(request: GateRequest, read: ReadAnswer, *, deadline: Deadline, sc
     if _is_past(request.expires):
         raise _RefusedError(f"not filled in before the request expired at {request.expires}", "expired")
     return answers
+
+
+def _signed(desk: SignatureDesk, *, terminal: str) -> Decision:
+    proof = desk.take()
+    return Decision(
+        decision="approved",
+        reason="",
+        approver=Actor(kind="human", id=proof.principal),
+        channel="signature",
+        terminal=terminal,
+        assurance=desk.worth(proof),
+        proof=proof,
+    )
 
 
 def _answer(request: GateRequest, code: str, *, deadline: Deadline, screen: TextIO) -> str:

@@ -9,7 +9,9 @@ from typing import Literal
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Actor, Decided
 
-Channel = Literal["terminal", "command", "none"]
+from ._proof import Proof
+
+Channel = Literal["terminal", "command", "signature", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Decision:
     terminal: str
     """The terminal's device; empty if nobody could be asked."""
     assurance: int
-    """0 if no person decided, 1 for a person at a terminal."""
+    """0 if no person decided, 1 for a person at a terminal, 2 for a signature, 3 for one of a token that was touched."""
     answers: Mapping[str, Json] = field(default_factory=dict)
     """What an approver filled into the request's form."""
+    proof: Proof | None = None
+    """What shows that it was signed; None if it was not."""

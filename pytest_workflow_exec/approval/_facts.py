@@ -10,6 +10,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 
 from ._field import FormField, allowed
 from ._request import Covered, GateRequest, ShownOutput
+from ._rules import SignatureRules
 from ._words import escape_line
 
 _MAX_VALUE_CHARS = 600
@@ -71,6 +72,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Policy digest", request.policy_digest),
         _fact("Pin", f"policy {request.pin or 'unpinned'}", is_warning=request.pin in {"", "unpinned"}),
         _fact("Signers", request.signers),
+        *_rules(request.rules),
         _fact("Sandbox level", _LEVELS.get(request.level, request.level), is_warning=request.level in {"", "none"}),
         Fact(label="Carried steps", lines=_texts(request.carried)),
         _fact("Evidence head", f"record {request.evidence_seq}, {escape_line(request.evidence_head) or _NONE_YET}"),
@@ -92,6 +94,13 @@ def form_fact(form: Iterable[FormField]) -> Fact:
 def _asked(form: Iterable[FormField]) -> Sequence[Fact]:
     fact = form_fact(form)
     return (fact,) if fact.lines else ()
+
+
+def _rules(rules: SignatureRules | None) -> Iterable[Fact]:
+    if rules is not None:
+        lines = tuple(FactLine(text=escape_line(text), mark="- ") for text in rules.said())
+        yield Fact(label="Signatures", lines=lines)
+        yield _fact("Starter", rules.said_of_starter(), is_warning=not rules.starter and rules.starter_excluded)
 
 
 def _fact(label: str, text: str, *, is_warning: bool = False) -> Fact:

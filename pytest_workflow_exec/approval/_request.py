@@ -10,6 +10,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 
 from ._code import code_of
 from ._field import FormField
+from ._rules import SignatureRules
 
 WordsSource = Literal["question", "description", "@gate", "model", "instruction", "checklist"]
 
@@ -98,6 +99,8 @@ class GateRequest:
     author_words: tuple[AuthorWords, ...] = ()
     form: tuple[FormField, ...] = ()
     """What an approver fills in, in order."""
+    rules: SignatureRules | None = None
+    """Who has to sign an answer; None if a code is typed at a terminal."""
 
     def to_data(self) -> Mapping[str, Json]:
         """Return the whole request as JSON data, as evidence keeps it."""
@@ -113,6 +116,7 @@ class GateRequest:
             "author_words": [asdict(each) for each in self.author_words],
             # Without a form, a question has the digest that it had before there were forms.
             **({"form": [each.to_data() for each in self.form]} if self.form else {}),
+            **({} if self.rules is None else {"rules": self.rules.to_data()}),
         }
 
     @property

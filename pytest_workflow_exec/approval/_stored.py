@@ -11,6 +11,7 @@ from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._field import FormField
 from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
+from ._rules import rules_of
 
 _OPTIONAL = {
     "commit": (str, type(None)),
@@ -32,6 +33,7 @@ _FREE = frozenset(
         "shown",
         "author_words",
         "form",
+        "rules",
         "values",
         "default",
     }
@@ -74,6 +76,7 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "form": tuple(_field(each) for each in data.get("form", ())),
         "inputs": dict(data["inputs"]),
         "starter": dict(data["starter"]),
+        "rules": None if data.get("rules") is None else rules_of(data["rules"]),
     }
     return _made(GateRequest, {**data, **lists})
 

@@ -53,7 +53,11 @@ def _verify(command: argparse.ArgumentParser) -> None:
         "--signers",
         metavar="FILE",
         type=_file,
-        help="whose seals anchor a run: an allowed signers file of OpenSSH, kept away from the log",
+        help="whose seals anchor a run, and whose signatures approve: an allowed signers file of OpenSSH, kept away "
+        "from the log",
+    )
+    command.add_argument(
+        "--revoked", metavar="FILE", type=_file, help="keys of them that count no more, as ssh-keygen lists them"
     )
     command.add_argument(
         "--plan",
@@ -118,9 +122,36 @@ def _gate(command: argparse.ArgumentParser) -> None:
     command.add_argument("step", metavar="STEP", help="the gate")
 
 
+def _approve(command: argparse.ArgumentParser) -> None:
+    _gate(command)
+    _signature(command)
+
+
+def _signature(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--signature",
+        metavar="FILE",
+        type=_file,
+        help="an SSH signature of what `workflow-exec challenge` writes: hands in the answer instead of asking",
+    )
+    command.add_argument(
+        "--principal", metavar="NAME", default="", help="who signed, if the list of signers has the key for several"
+    )
+
+
+def _challenge(command: argparse.ArgumentParser) -> None:
+    _gate(command)
+    command.add_argument(
+        "--answer", choices=("approve", "reject"), default="approve", help="what is to be signed; approve by default"
+    )
+    command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
+    command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
+
+
 def _reject(command: argparse.ArgumentParser) -> None:
     _gate(command)
     command.add_argument("--reason", metavar="TEXT", required=True, help="why")
+    _signature(command)
 
 
 def _redact(command: argparse.ArgumentParser) -> None:
@@ -196,7 +227,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
     "pending": ("List the gates at which runs of the project wait for a decision.", _runs),
     "due": ("List the suspended runs that can go on now: answered, expired, or their pause over.", _due),
-    "approve": ("Show what a suspended run asks, and take the answer at this terminal.", _gate),
+    "challenge": ("Print what has to be signed to answer a suspended run's gate.", _challenge),
+    "approve": ("Show what a suspended run asks, and take the answer at this terminal, or a signed one.", _approve),
     "reject": ("Reject what a suspended run asks.", _reject),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),

@@ -13,6 +13,7 @@ from pytest_workflow_exec.run import answer_reader
 from ._append import held, somebody
 from ._find import log_of
 from ._open_gates import GateError, Waiting, waiting_at
+from ._signed import hand_in_signed
 
 _REFUSED = 1
 _PATIENCE_S = 3600.0
@@ -21,12 +22,22 @@ _PATIENCE_S = 3600.0
 def approve(arguments: argparse.Namespace) -> int:
     """Show what a suspended run asks, and append what the person at this terminal decides; 0 only if approved.
 
+    With a signature nobody is asked: it is judged, and handed in.
+
     Raises:
-        GateError: The gate does not wait for a decision.
+        GateError: The gate does not wait for a decision, or wants a signature, and there is none that counts.
+        PinError: There is no list of signers here to judge a signature by.
         EvidenceError: Nothing can be appended to the log.
         LogUnreadableError: There is no such run, or its log can't be read.
     """
     waiting = waiting_at(log_of(arguments.run), arguments.step)
+    if arguments.signature is not None:
+        return hand_in_signed(waiting, arguments, "approve")
+    if waiting.request.rules is not None:
+        raise GateError(
+            f"gate {waiting.step!r} wants a signature: workflow-exec challenge {waiting.run} {waiting.step} --out FILE "
+            "says how, and then give --signature FILE.sig"
+        )
     # Secrets of the run are not known here: what holds one is refused when the run goes on.
     decision = ask(waiting.request, timeout_s=_PATIENCE_S, read=answer_reader(Redactor({})))
     if decision.decision not in ("approved", "rejected"):
@@ -38,10 +49,11 @@ def approve(arguments: argparse.Namespace) -> int:
 
 
 def reject(arguments: argparse.Namespace) -> int:
-    """Append a rejection with its reason; return 0.
+    """Append a rejection with its reason, or hand in a signed one; return 0.
 
     Raises:
-        GateError: The gate does not wait for a decision, or the reason is empty.
+        GateError: The gate does not wait for a decision, the reason is empty, or the signature does not count.
+        PinError: There is no list of signers here to judge a signature by.
         EvidenceError: Nothing can be appended to the log.
         LogUnreadableError: There is no such run, or its log can't be read.
     """
@@ -49,6 +61,8 @@ def reject(arguments: argparse.Namespace) -> int:
     if not reason:
         raise GateError("the reason is empty")
     waiting = waiting_at(log_of(arguments.run), arguments.step)
+    if arguments.signature is not None:
+        return hand_in_signed(waiting, arguments, "reject", reason=reason)
     _append(
         waiting,
         Decision(decision="rejected", reason=reason, approver=somebody(), channel="command", terminal="", assurance=0),

@@ -62,6 +62,7 @@ _COMMANDS = {
     "redact": "._redact",
     "pending": "._pending",
     "due": "._due",
+    "challenge": "._signed",
     "approve": "._decide",
     "reject": "._decide",
     "context": "._context",

@@ -41,7 +41,15 @@ def _data(waiting: Waiting) -> dict[str, object]:
         "digest": waiting.gate.digest,
         "decision": waiting.gate.decision,
         "approver": waiting.gate.approver or None,
+        "rules": None if request.rules is None else request.rules.to_data(),
+        "signed": _votes(waiting),
     }
+
+
+def _votes(waiting: Waiting) -> list[dict[str, object]]:
+    """Return what was taken in of signed answers; each is judged again when the run goes on."""
+    keys = ("decision", "approver", "assurance")
+    return [{"at": vote.at} | {key: vote.data.get(key) for key in keys} for vote in waiting.gate.votes]
 
 
 def _lines(waiting: Waiting) -> list[str]:
@@ -51,7 +59,12 @@ def _lines(waiting: Waiting) -> list[str]:
         f"  asks     {escape(str(data['question']))}",
         f"  since    {waiting.request.issued}, until {waiting.request.expires}",
     ]
-    if waiting.gate.decision is None:
+    if waiting.request.rules is not None and waiting.gate.decision is None:
+        lines += [f"  wants    {escape(said)}" for said in waiting.request.rules.said()]
+        lines += [f"  signed   {each['decision']} by {escape(str(each['approver']))}" for each in _votes(waiting)]
+        lines.append(f"  sign     workflow-exec challenge {waiting.run} {waiting.step} --out FILE")
+        lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} --signature FILE.sig (or reject)")
+    elif waiting.gate.decision is None:
         lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} (or reject)")
     else:
         who = escape(waiting.gate.approver)

@@ -44,9 +44,14 @@ def facts_of(verdict: Verdict) -> dict[str, Json]:
         **{field.name: getattr(verdict, field.name) for field in dataclasses.fields(verdict)},
         "steps": dict(verdict.steps),
         "head": dataclasses.asdict(verdict.head) if verdict.head else None,
-        "gates": [dataclasses.asdict(gate) for gate in verdict.gates],
+        "gates": [
+            {**dataclasses.asdict(gate), "groups": {name: list(group) for name, group in gate.groups}}
+            for gate in verdict.gates
+        ],
         "policies": list(verdict.policies),
         "warnings": list(verdict.warnings),
+        "doubts": list(verdict.doubts),
+        "asked_of": {name: list(group) for name, group in verdict.asked_of},
     }
 
 

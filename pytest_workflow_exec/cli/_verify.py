@@ -15,7 +15,7 @@ from ._arguments import version
 from ._find import log_of
 from ._statement import facts_of, statement
 from ._text import escape
-from ._wanted import WantedError, wanted_plan, wanted_policy
+from ._wanted import WantedError, wanted_approvers, wanted_plan, wanted_policy
 
 _SHORT_DIGEST = 12
 _NEVER_RECORDED = frozenset({"broken", "unreadable"})
@@ -27,18 +27,29 @@ def verify(arguments: argparse.Namespace) -> int:
     Raises:
         WorkflowExecError: There is no such run, what is asked for can't be read, or the verdict can't be recorded.
     """
-    asks = (arguments.plan, arguments.policy, arguments.min_assurance, arguments.signers)
+    asks = (arguments.plan, arguments.policy, arguments.min_assurance, arguments.signers, arguments.revoked)
     if arguments.chain_only and any(each is not None for each in asks):
         raise WantedError(
             "--chain-only reads no plan, policy, approval or seal: leave it out, or what is asked of them"
         )
+    if arguments.revoked is not None and arguments.signers is None:
+        raise WantedError("--revoked is for the keys of --signers: give both")
     log = log_of(arguments.run)
     policy = wanted_policy(arguments.policy)
     found = verify_log(
-        log, expect_head=arguments.expect_head, chain_only=arguments.chain_only, signers=arguments.signers
+        log,
+        expect_head=arguments.expect_head,
+        chain_only=arguments.chain_only,
+        signers=arguments.signers,
+        revoked=arguments.revoked,
     )
     plan = wanted_plan(arguments.plan, workflow=found.workflow)
-    asked = Asked(plan=plan, policy=policy, min_assurance=arguments.min_assurance)
+    asked = Asked(
+        plan=plan,
+        policy=policy,
+        approvers=wanted_approvers(arguments.policy),
+        min_assurance=arguments.min_assurance,
+    )
     verdict = held_to(found, asked)
     if arguments.json:
         sys.stdout.write(statement(verdict, log, asked, expect_head=arguments.expect_head) + "\n")
@@ -74,6 +85,7 @@ def _lines(verdict: Verdict, log: Path) -> list[str]:
         ("sessions", str(verdict.sessions) if verdict.sessions > 1 else None),
         ("steps", ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in verdict.steps.items())),
         *[("gate", _gate(gate)) for gate in verdict.gates],
+        *[("doubt", doubt) for doubt in verdict.doubts],
         *[("warning", warning) for warning in verdict.warnings],
     ]
     shown = [f"{name:<10}{escape(value)}" for name, value in facts if value]
@@ -103,4 +115,5 @@ def _head(verdict: Verdict) -> str | None:
 
 
 def _gate(gate: GateFacts) -> str:
-    return f"{gate.step}: {gate.decision} by {gate.approver} ({gate.channel}, assurance {gate.assurance})"
+    proven = "" if gate.proven is None else f", proven {gate.proven}"
+    return f"{gate.step}: {gate.decision} by {gate.approver} ({gate.channel}, assurance {gate.assurance}{proven})"

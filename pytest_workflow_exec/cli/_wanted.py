@@ -50,6 +50,15 @@ def wanted_policy(given: str | Path | None) -> str | None:
     return load_file(given).policy.digest if isinstance(given, Path) else given
 
 
+def wanted_approvers(given: str | Path | None) -> Mapping[str, tuple[str, ...]] | None:
+    """Return the groups of approvers that are wanted; None if a digest says nothing of them.
+
+    Raises:
+        SettingsError: The file can't be read, or holds no configuration.
+    """
+    return load_file(given).policy.approvers if isinstance(given, Path) else None
+
+
 def _plans_in(path: Path) -> Mapping[str, Mapping[str, Json]]:
     try:
         if path.stat().st_size > _MAX_BYTES:

@@ -23,9 +23,6 @@ STEP_LATER = frozenset({
     "session", "retry", "defaults", "concurrency",
     "policy", "waive",
 })  # fmt: skip
-GATE_LATER = frozenset({
-    "approvers", "required", "min_wait", "veto",
-})  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})

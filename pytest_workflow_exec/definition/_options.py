@@ -12,8 +12,13 @@ from typing import NoReturn
 
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.model import Signed
 
-from ._names import GATE_LATER, STEP_LATER, one_line_problem, suggestion
+from ._names import STEP_LATER, one_line_problem, suggestion
+from ._signed import Wanted
+
+DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
+"""How long a question can be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ _GATE_KEYWORDS = (
     "meaning",
     "refs",
     "assurance",
+    "approvers",
+    "required",
+    "min_wait",
+    "veto",
     "when",
     "wait",
     "on_timeout",
@@ -100,7 +109,8 @@ class GateOptions:
     refs: tuple[str, ...] = ()
     suspends: bool = False
     on_timeout: str = "reject"
-    expires_s: float | None = None
+    expires_s: float = DEFAULT_REQUEST_LIFETIME_S
+    signed: Signed | None = None
     when: str | None = None
     form: Mapping[str, object] | None = None
     """Its fields, as inputs are declared."""
@@ -154,22 +164,50 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
     Raises:
         DefinitionError: One of them does not exist, can't be used yet, or has a value of the wrong kind.
     """
-    check_keywords("@gate", options, _GATE_KEYWORDS, GATE_LATER | STEP_LATER, place)
-    assurance = options.get("assurance", 1)
-    if assurance != 1 or isinstance(assurance, bool):
-        refuse(place, f"@gate: assurance {assurance!r} can't be used yet; 1 is a terminal")
+    check_keywords("@gate", options, _GATE_KEYWORDS, STEP_LATER, place)
+    expires_s = _duration("@gate", options, "expires", place) or DEFAULT_REQUEST_LIFETIME_S
+    suspends = _choice("@gate", options, "wait", ("suspend",), place) is not None
     return GateOptions(
         question=_text("@gate", options, "question", place),
         show=_lines("@gate", options, "show", place),
         timeout_s=_duration("@gate", options, "timeout", place),
         meaning=_line("@gate", options, "meaning", place) or "approve",
         refs=_lines("@gate", options, "refs", place),
-        suspends=_choice("@gate", options, "wait", ("suspend",), place) is not None,
+        suspends=suspends,
         on_timeout=_choice("@gate", options, "on_timeout", ("reject", "suspend"), place) or "reject",
-        expires_s=_duration("@gate", options, "expires", place),
+        expires_s=expires_s,
+        signed=_signed(options, place, suspends=suspends, expires_s=expires_s),
         when=_text("@gate", options, "when", place),
         form=_form(options, place),
     )
+
+
+def _signed(options: Mapping[str, object], place: Place, *, suspends: bool, expires_s: float) -> Signed | None:
+    assurance, required = options.get("assurance", 1), options.get("required")
+    if type(assurance) is not int:
+        refuse(place, f"@gate: assurance must be 1, 2 or 3, not {assurance!r}")
+    wanted = Wanted(
+        assurance=assurance,
+        approvers=_lines("@gate", options, "approvers", place),
+        required=None if required is None else _required(required, place),
+        min_wait_s=_duration("@gate", options, "min_wait", place),
+        veto=_flag("@gate", options, "veto", place) if "veto" in options else None,
+        suspends=suspends,
+        expires_s=expires_s,
+    )
+    for key, problem in wanted.problems():
+        refuse(place, f"@gate: {key}: {problem}")
+    return wanted.signed
+
+
+def _required(value: object, place: Place) -> int | Mapping[str, int]:
+    if type(value) is int:
+        return value
+    if isinstance(value, Mapping) and value and all(isinstance(key, str) for key in value):
+        numbers = {str(key): number for key, number in value.items() if type(number) is int}
+        if len(numbers) == len(value):
+            return numbers
+    return refuse(place, f"@gate: required must be a number, or how many of which group, not {value!r}")
 
 
 def check_keywords(

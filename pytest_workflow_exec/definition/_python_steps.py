@@ -26,7 +26,7 @@ from ._python_source import (
 )
 from ._schema import DefaultsModel
 from ._sources import with_digest
-from ._steps import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S, OUTCOME_ONLY
+from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
 from ._templates import Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
 from ._whens import check_covered, filled_when, read_when
@@ -258,6 +258,8 @@ def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | G
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():
         texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")
+    if marks.signed is not None and marks.form:
+        texts.problems.at((), f"the gate {quoted(function.name)} has a form, which a signature does not cover")
     return Gate(
         question=texts.template(question, ()),
         show=read_show(marks.show, (), texts, seen.gates),
@@ -266,7 +268,8 @@ def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | G
         refs=marks.refs,
         suspends=marks.suspends,
         on_timeout="suspend" if marks.on_timeout == "suspend" else "reject",
-        expires_s=marks.expires_s or DEFAULT_REQUEST_LIFETIME_S,
+        expires_s=marks.expires_s,
+        signed=marks.signed,
         function=function.name,
         form=read_form(marks.form, ("form",), texts.problems, own=OWN_OF_GATES),
     )

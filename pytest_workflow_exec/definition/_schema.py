@@ -99,6 +99,14 @@ def _as_list(command: str) -> str:
     return f"write [{', '.join(words)}]" if showable else "write [git, status]"
 
 
+def _required(value: object) -> object:
+    if isinstance(value, dict):
+        if not value:
+            raise complaint("names no group; write {group: 2}, or a number")
+        return {str(_text(group)): _whole(number) for group, number in value.items()}
+    return None if value is None else _whole(value)
+
+
 def _show(value: object) -> object:
     if isinstance(value, str) and value:
         raise complaint(f"takes a list: write [{value}]" if value.isprintable() else "takes a list")
@@ -283,6 +291,10 @@ class GateModel(Strict):
     meaning: Line = "approve"
     refs: Annotated[list[Line], BeforeValidator(_show)] = []
     assurance: Whole = 1
+    approvers: Annotated[list[Line], BeforeValidator(_show)] = []
+    required: Annotated[int | dict[str, int] | None, BeforeValidator(_required)] = None
+    min_wait: Duration | None = None
+    veto: Flag | None = None
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
     on_timeout: Annotated[Literal["reject", "suspend"], BeforeValidator(_choice)] = "reject"
     expires: Duration | None = None

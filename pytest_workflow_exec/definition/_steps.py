@@ -31,8 +31,10 @@ from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem, suggestion, value_name_problem
+from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._problems import Problems, Where
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._signed import Wanted
 from ._sources import python_digests, with_digest
 from ._templates import Conditional, Keys, Scope
 from ._texts import Files, Texts
@@ -41,7 +43,6 @@ from ._whens import check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
-DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
 _NOT_IN_FINALLY = {
     "pause": "a pause can't stand in finally: what cleans up does not wait",
     "manual": "work by hand can't stand in finally: it may have to run without a person",
@@ -279,14 +280,23 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
     place = (*where, "gate")
-    if model.assurance != 1:
-        texts.problems.at((*place, "assurance"), f"assurance {model.assurance} can't be used yet; 1 is a terminal")
     if model.assurance > 1 and model.form:
         texts.problems.at_key((*place, "form"), "a signature covers no form; only a gate of assurance 1 has one")
     if model.timeout is not None and step_timeout_s is not None:
         texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
     if not model.question.strip():
         texts.problems.at((*place, "question"), "asks nothing")
+    wanted = Wanted(
+        assurance=model.assurance,
+        approvers=model.approvers,
+        required=model.required,
+        min_wait_s=model.min_wait,
+        veto=model.veto,
+        suspends=model.wait == "suspend",
+        expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
+    )
+    for key, problem in wanted.problems():
+        texts.problems.at_key((*place, key), problem)
     return Gate(
         question=texts.template(model.question, (*place, "question")),
         show=read_show(model.show, (*place, "show"), texts, gates),
@@ -295,7 +305,8 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
         refs=tuple(model.refs),
         suspends=model.wait == "suspend",
         on_timeout=model.on_timeout,
-        expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
+        expires_s=wanted.expires_s,
+        signed=wanted.signed,
         form=read_form(model.form, (*place, "form"), texts.problems, own=OWN_OF_GATES),
     )
 

@@ -41,7 +41,7 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("outputs", "*"): _keys(_schema.OutputModel),
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
-    ("gate",): _keys(_schema.GateModel, _names.GATE_LATER),
+    ("gate",): _keys(_schema.GateModel, frozenset()),
     ("manual",): _keys(_schema.ManualModel),
     ("pause",): _keys(_schema.PauseModel),
 }

@@ -12,6 +12,7 @@ from ._directories import (
     state_directory,
 )
 from ._filesystem import filesystem_of, is_remote
+from ._gate_files import HandedIn, challenge_path, hand_in, handed_in, keep_challenge, read_small
 from ._kept import NotSameError, digest_without_following, keep_copy
 from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
 from ._ledger_lines import LedgerEntry, LedgerEvent
@@ -46,6 +47,7 @@ __all__ = [
     "BadLineError",
     "BlobError",
     "EvidenceLog",
+    "HandedIn",
     "Head",
     "KnownRun",
     "Ledger",
@@ -61,15 +63,19 @@ __all__ = [
     "Seal",
     "StoredTexts",
     "blob_path",
+    "challenge_path",
     "create_run_directory",
     "digest_without_following",
     "digests_in",
     "filesystem_of",
     "find_pin",
     "find_run",
+    "hand_in",
+    "handed_in",
     "is_reference",
     "is_remote",
     "is_sealed",
+    "keep_challenge",
     "keep_copy",
     "ledger_copy_path",
     "ledger_copy_problem",
@@ -86,6 +92,7 @@ __all__ = [
     "read_pin",
     "read_recovery",
     "read_seal",
+    "read_small",
     "record_of",
     "references_in",
     "refuse_unkeepable",

@@ -16,6 +16,7 @@ from ._body import (
     OutputRule,
     OutputType,
     Pause,
+    Signed,
     Verify,
 )
 from ._condition import Comparator, Comparison, Condition, Constant, Junction, Negation, Operand, Truth, When
@@ -61,6 +62,7 @@ __all__ = [
     "Pause",
     "Reference",
     "RunId",
+    "Signed",
     "Step",
     "StepId",
     "Template",

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from pytest_workflow_exec.digests import Json
+
 from ._identity import StepId
 from ._input import InputSpec
 from ._text import Template
@@ -121,6 +123,37 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What a gate wants beyond a code that is typed at a terminal: signatures, by whom, how many and when."""
+
+    assurance: int
+    """2 for a signature, 3 for one of a token that was touched."""
+    approvers: tuple[str, ...] = ()
+    """Groups of the policy; empty for everybody whom the list of signers names."""
+    required: int | Mapping[str, int] = 1
+    """So many persons of any of the groups, or of which group how many."""
+    min_wait_s: float = 0.0
+    """How long the question stays open whoever agreed, in seconds."""
+    veto: bool = True
+    """Whether one rejection ends it."""
+
+    @property
+    def persons(self) -> int:
+        """How many persons have to agree."""
+        return self.required if isinstance(self.required, int) else sum(self.required.values())
+
+    def to_data(self) -> Mapping[str, Json]:
+        """Return it as a plan and a question hold it."""
+        return {
+            "assurance": self.assurance,
+            "approvers": list(self.approvers),
+            "required": self.required if isinstance(self.required, int) else dict(self.required),
+            "min_wait_s": self.min_wait_s,
+            "veto": self.veto,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """`gate:` or `@gate`: stops everything until a person decides."""
 
@@ -138,6 +171,8 @@ class Gate:
     """What becomes of the run if nobody answers at the terminal; never an approval."""
     expires_s: float = 7 * 86400.0
     """How long the question can be answered, in seconds."""
+    signed: Signed | None = None
+    """What it wants beyond a code typed at a terminal; None for assurance 1."""
     function: str | None = None
     """The `@gate` function whose returned words are shown below the facts; None for YAML."""
     form: tuple[InputSpec, ...] = ()

@@ -118,6 +118,8 @@ class Workflow:
             "always": step.always,
             "repeatable": step.repeatable,
         }
+        if isinstance(step.body, Gate) and step.body.signed is not None:
+            planned["signed"] = step.body.signed.to_data()
         if step.check is not None:
             planned["check"] = self._checked(step.check)
         if step.undoes:

@@ -93,6 +93,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--workflow-new", action="store_true", help="start a new run beside an older one that has not passed"
     )
     group.addoption(
+        "--workflow-sign-start",
+        metavar="KEY",
+        help="sign the start of a new run with this SSH key: who started it is then proven, and may not approve it",
+    )
+    group.addoption(
         "--workflow-plan", action="store_true", help="show what would be run, in which order, and run nothing"
     )
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")

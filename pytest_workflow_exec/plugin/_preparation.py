@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.approval import ask, attest, terminal_problem
+from pytest_workflow_exec.approval import StartRefusedError, ask, attest, start_problem, terminal_problem
 from pytest_workflow_exec.definition import Inputs, resolve_inputs
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
@@ -30,12 +30,14 @@ from pytest_workflow_exec.run import (
     RunLock,
     RunSettings,
     answer_reader,
+    ask_signed,
     demanded_pin,
     group_of,
     known_values,
     preflight,
     repository_facts,
     steps_until,
+    trust_of,
 )
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
@@ -73,7 +75,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
             until, root = settings.until, each.earlier_root
             for line in said_of(settings.workflow, settings.resumption, until=until, earlier_root=root):
                 session.lines.say(line)
-    except (LockHeldError, PreflightError) as error:
+    except (LockHeldError, PreflightError, StartRefusedError) as error:
         raise pytest.UsageError(str(error)) from error
 
 
@@ -198,9 +200,29 @@ class _Preparation:
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
             attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
+            signed_approver=ask_signed,
+            sign_start=self._sign_start,
             listener=self._announcements(),
             group=self.group,
         )
+
+    @property
+    def _sign_start(self) -> Path | None:
+        key = self._session.config.getoption("workflow_sign_start")
+        return (
+            None if key is None or self._onward is not None else Path(self._session.config.invocation_params.dir, key)
+        )
+
+    def _start_problem(self, policy: Policy) -> str | None:
+        key = self._session.config.getoption("workflow_sign_start")
+        if key is None:
+            return None
+        if self._onward is not None:
+            return "--workflow-sign-start signs the start of a new run, and this one was started before"
+        try:
+            return start_problem(Path(self._session.config.invocation_params.dir, key), trust_of(policy))
+        except PinError as error:
+            return str(error)
 
     def _announcements(self) -> Announcements:
         name = self.workflow.name
@@ -273,6 +295,8 @@ class _Preparation:
     def _check(self) -> None:
         if self._inputs is None or self._policy is None:
             return
+        if (problem := self._start_problem(self._policy)) is not None:
+            self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
         self.problems += preflight(
             self.workflow,

@@ -34,6 +34,7 @@ class RunEnd:
             fulfilled=run.fulfilled,
             lines=(
                 f"workflow {run.workflow.name}: {_verdict(run)}",
+                *run.said,
                 *_ways_on(run),
                 *_warnings(run),
                 *warnings,
@@ -61,7 +62,11 @@ def _ways_on(run: Run) -> list[str]:
     gate = run.suspended
     if gate is None:
         return []
-    if not isinstance(run.workflow.step(gate).body, Gate):
+    body = run.workflow.step(gate).body
+    if isinstance(body, Gate) and body.signed is not None:
+        how = f"workflow-exec challenge {run.id} {gate} --out FILE says how, then pytest with --workflow-resume"
+        return [f"gate {gate} waits for signatures: {how}"]
+    if not isinstance(body, Gate):
         return [f"step {gate} waits: pytest with --workflow-resume goes on when its time has come"]
     return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]
 

@@ -19,6 +19,8 @@ from pytest_workflow_exec.run._preflight import known_values, needs_person, pref
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
+from pytest_workflow_exec.run._signed_gate import ask_signed
+from pytest_workflow_exec.run._signers import trust_in, trust_of
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
@@ -48,6 +50,7 @@ __all__ = [
     "admit",
     "answer_reader",
     "apply",
+    "ask_signed",
     "demanded_pin",
     "fold",
     "gates_of",
@@ -70,4 +73,6 @@ __all__ = [
     "settle",
     "starter",
     "steps_until",
+    "trust_in",
+    "trust_of",
 ]

@@ -70,7 +70,9 @@ class Resumption:
     paused_since: Mapping[StepId, datetime] = field(default_factory=dict)
     """When steps were first reached that were suspended since."""
     answered: Mapping[StepId, OpenGate] = field(default_factory=dict)
-    """The gates that were approved after the run was suspended there."""
+    """The gates that were approved after the run was suspended there, and those that wait for signatures."""
+    first_facts: Mapping[str, Json] = field(default_factory=dict)
+    """What the run was started with."""
 
     @property
     def needs_person(self) -> bool:
@@ -133,6 +135,7 @@ def resumption_of(
         redo=redo,
         paused_since=dict(_paused(workflow, history)),
         answered=dict(judge.answered(carried)),
+        first_facts=history.first_facts,
     )
 
 
@@ -210,11 +213,15 @@ class _Judge:
         return not (declared.repeatable or step in self._wanted)
 
     def answered(self, carried: Iterable[StepId]) -> Iterator[tuple[StepId, OpenGate]]:
-        """Give the gates that were approved while the run was suspended, if all before them is as it was then."""
+        """Give the gates that were approved while the run was suspended, if all before them is as it was then.
+
+        Those that want signatures are among them whoever signed: that is judged when the run comes to them.
+        """
         kept = {*carried, *self._still_out}
         for step in self._workflow.steps:
             gate = self._history.open_gates.get(step.id)
-            if gate is not None and gate.suspended and gate.decision == "approved" and step.id not in self._again:
+            waits = gate is not None and (gate.decision == "approved" or (gate.is_signed and gate.decision is None))
+            if gate is not None and gate.suspended and waits and step.id not in self._again:
                 yield step.id, gate
             if step.id not in kept:
                 return

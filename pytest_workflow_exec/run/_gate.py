@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TypeVar
 
-from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
+from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, SignedStart
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
@@ -30,6 +30,7 @@ from pytest_workflow_exec.run._form import fields_of
 from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
+from pytest_workflow_exec.run._signers import rules_for
 from pytest_workflow_exec.run._surroundings import shown_surroundings
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
@@ -45,6 +46,7 @@ _SPOKEN = {
     "form": "what it asks for",
     "dirty": "whether the working tree is clean",
     "policy_digest": "the policy",
+    "rules": "who has to sign",
     "shown": "an output that was shown",
     "starter": "who runs it",
 }
@@ -62,6 +64,7 @@ def build_request(
     attempt: int,
     words: str,
     carried: tuple[StepId, ...] = (),
+    start: SignedStart | None = None,
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -71,6 +74,7 @@ def build_request(
         files: Keeps the files that are shown.
         words: What the `@gate` function returned; empty for YAML gates.
         carried: The steps that did not run now.
+        start: Who signed the start of the run; None if nobody did.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -117,6 +121,7 @@ def build_request(
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
         author_words=tuple(_author_words(step, gate, values, words)),
         form=fields_of(gate.form),
+        rules=None if gate.signed is None else rules_for(gate.signed, policy, start),
     )
 
 

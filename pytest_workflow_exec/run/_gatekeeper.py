@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from typing import cast
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart, moment_of, request_of
+from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
+from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._form import answers_problem
 from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust
 from pytest_workflow_exec.run._shown import ShownFiles
+from pytest_workflow_exec.run._signed_gate import Question, SignedGates
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
+
+_MARGIN = timedelta(seconds=2)
 
 Approver = Callable[[GateRequest, float], Decision]
 """Asks a person; returns what was decided within so many seconds."""
@@ -33,7 +39,18 @@ class Approval:
     """The attempt in which it was asked."""
     digest: str
     """SHA-256 of what was asked, in hex."""
+    assurance: int = 1
+    """What the decision is worth: 1 terminal, 2 signature, 3 presence."""
+    approvers: tuple[str, ...] = ()
+    """The principals who signed it; empty if nobody did."""
     used: bool = False
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups of the policy that had a person among those who signed it."""
+        rules = self.request.rules
+        named = {} if rules is None else rules.approvers
+        return frozenset(name for name, group in named.items() if set(group) & set(self.approvers))
 
 
 class Gatekeeper:
@@ -51,14 +68,22 @@ class Gatekeeper:
         approver: Approver,
         carried: tuple[StepId, ...] = (),
         answered: Mapping[StepId, OpenGate] | None = None,
+        signed: SignedGates | None = None,
+        start: SignedStart | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """Begin without an approval.
 
         Args:
             left: What the steps left that have ended.
             files: Keeps what is shown.
-            answered: The gates that were approved while the run was suspended.
+            answered: The gates that were approved while the run was suspended, or wait for signatures.
+            signed: Takes in signatures; None if no gate can want any.
+            start: Who signed the start of the run; None if nobody did.
+            redactor: Masks what is written: what is signed must be what evidence holds.
         """
+        self._signed, self._start = signed, start
+        self._redactor = Redactor({}) if redactor is None else redactor
         self._answered = {} if answered is None else answered
         self._workflow, self._values, self._policy, self._carried = workflow, values, policy, carried
         self._left, self._files = left, files
@@ -79,6 +104,8 @@ class Gatekeeper:
             EvidenceError: The question or the answer can't be written.
         """
         request = self._request(step, attempt=attempt, words=words)
+        if request.rules is not None:
+            return self._ask_signers(step, gate, request, attempt=attempt)
         changed: list[str] = []
         if step.id in self._answered:
             answered = self._answered[step.id]
@@ -103,6 +130,39 @@ class Gatekeeper:
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
         self._approval = Approval(request=request, attempt=attempt, digest=request.digest)
         return StepOutputs(values={"approver": decision.approver.id, **decision.answers}, files={})
+
+    @property
+    def approval(self) -> Approval | None:
+        """What was approved last in this session; None if nothing was."""
+        return self._approval
+
+    def _ask_signers(self, step: Step, gate: Gate, request: GateRequest, *, attempt: int) -> StepOutputs:
+        if self._signed is None:
+            raise GateDeniedError(step=step.id, decision="denied", reason="nobody can sign here")
+        standing, changed = self._answered.get(step.id), list[str]()
+        question = Question(request=request, attempt=attempt)
+        if standing is not None:
+            changed = [*_too_late(standing), *changed_since(standing.request, request)]
+        if standing is not None and not changed:
+            asked = request_of(standing.request, digest=standing.digest)
+            question = Question(request=asked, attempt=standing.attempt, votes=standing.votes)
+        else:
+            self._journal.record(
+                events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
+            )
+            self._journal.barrier()
+        try:
+            agreement = self._signed.decide(step.id, gate, question)
+        except GateSuspendedError as error:
+            raise error if not changed else GateSuspendedError(step=step.id, changed=changed) from error
+        self._approval = Approval(
+            request=request,
+            attempt=question.attempt,
+            digest=question.request.digest,
+            assurance=agreement.assurance,
+            approvers=agreement.principals,
+        )
+        return StepOutputs(values={"approver": ", ".join(agreement.principals)}, files={})
 
     def use(self, step: Step) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.
@@ -143,7 +203,7 @@ class Gatekeeper:
             self._files.check_copies()
 
     def _request(self, step: Step, *, attempt: int, words: str) -> GateRequest:
-        return build_request(
+        request = build_request(
             self._workflow,
             step,
             values=self._values,
@@ -154,7 +214,21 @@ class Gatekeeper:
             attempt=attempt,
             words=words,
             carried=self._carried,
+            start=self._start,
         )
+        if request.rules is None:
+            return request
+        # Signed is what a stranger finds in the log, where secrets are masked.
+        data = cast("Mapping[str, Json]", self._redactor.value(request.to_data()))
+        return request_of(data, digest=digest_of(data))
+
+
+def _too_late(standing: OpenGate) -> list[str]:
+    try:
+        past = datetime.now(timezone.utc) + _MARGIN >= moment_of(str(standing.request.get("expires")))
+    except ValueError:
+        past = True
+    return ["the time in which it holds"] if past else []
 
 
 def _filled_in(decision: Decision, request: GateRequest) -> Decision:

@@ -105,6 +105,15 @@ class PastAbsence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastVote:
+    """A signed answer of one person, as the log holds it: nothing of it is believed before it was judged again."""
+
+    at: str
+    """When it was taken in, UTC in ISO 8601."""
+    data: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenGate:
     """A gate at which a session ended, with what was decided since."""
 
@@ -120,6 +129,13 @@ class OpenGate:
     """The record of the decision; -1 if there is none."""
     answers: Mapping[str, Json] = field(default_factory=dict)
     """What was filled into its form."""
+    votes: tuple[PastVote, ...] = ()
+    """The signed answers that were taken in, if it wants signatures."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it wants signatures."""
+        return self.request.get("rules") is not None
 
 
 @dataclass
@@ -152,6 +168,8 @@ class History:
     """The gate at which the last session was refused."""
     begun: bool = False
     """Whether any step was ever started."""
+    first_facts: Mapping[str, Json] = field(default_factory=dict)
+    """What the first session was started with."""
     sessions: int = 0
     head: Head | None = None
     """The last record, once all were taken in."""
@@ -201,6 +219,8 @@ class History:
         self._stop()
         self.facts, self.denied = record.data, None
         self.waits_until.clear()
+        if not self.sessions:
+            self.first_facts = record.data
         self._plan = _declared(record.data)
         self.sessions += 1
 
@@ -230,6 +250,8 @@ class History:
 
     def _end(self, record: Told) -> None:
         step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
+        if outcome is Outcome.DENIED and step in self.open_gates and self.open_gates[step].is_signed:
+            self.denied = step
         if outcome is not Outcome.SUSPENDED and self._running is not None and self._running[0] == step:
             self.paused_since.pop(step, None)
         outputs = record.data.get("outputs")
@@ -284,9 +306,20 @@ class History:
         if record.step is None:
             return
         decision = str(record.data.get("decision"))
-        self.denied = None if decision == "approved" else record.step
         gate = self.open_gates.get(record.step)
-        if gate is not None and (gate.attempt, gate.digest) == (record.attempt, record.data.get("digest")):
+        asked = gate is not None and (gate.attempt, gate.digest) == (record.attempt, record.data.get("digest"))
+        if (
+            gate is not None
+            and gate.is_signed
+            and (record.data.get("channel") == "signature" or decision == "approved")
+        ):
+            # One of several votes, perhaps: what they amount to is judged where they are counted.
+            if asked:
+                vote = PastVote(at=record.ts, data=record.data)
+                self.open_gates[record.step] = replace(gate, votes=(*gate.votes, vote))
+            return
+        self.denied = None if decision == "approved" else record.step
+        if gate is not None and asked:
             form = record.data.get("form")
             self.open_gates[record.step] = replace(
                 gate,

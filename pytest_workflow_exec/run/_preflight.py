@@ -11,6 +11,7 @@ from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedErro
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
+from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
@@ -53,6 +54,10 @@ def preflight(
             continue
         if isinstance(step.body, Gate) and not step.body.suspends and terminal_problem is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
+        if isinstance(step.body, Gate) and step.body.signed is not None:
+            problems += [
+                _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
+            ]
         if isinstance(step.body, Manual) and terminal_problem is not None:
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")

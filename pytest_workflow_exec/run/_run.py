@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec import events
+from pytest_workflow_exec.approval import SignedStart
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import GateDeniedError, PausedError, SecretMissingError, StepOrderError
 from pytest_workflow_exec.evidence import (
@@ -35,8 +36,9 @@ from pytest_workflow_exec.run._probing import Probing
 from pytest_workflow_exec.run._result import result_of
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._scratch import fresh_scratch
-from pytest_workflow_exec.run._session_start import resumed, session_facts, session_lock
+from pytest_workflow_exec.run._session_start import earlier_start, resumed, session_facts, session_lock, signed_start
 from pytest_workflow_exec.run._shown import CurrentOutputs, ShownFiles
+from pytest_workflow_exec.run._signed_gate import SignedGates
 from pytest_workflow_exec.run._state import RunState, admit
 from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._undoing import Undoing
@@ -48,7 +50,16 @@ from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Po
 class Run:
     """A workflow under way. It drives nothing: it answers what may happen, and remembers what did."""
 
-    def __init__(self, settings: RunSettings, *, run: RunId, directory: Path, log: EvidenceLog, lock: RunLock) -> None:
+    def __init__(
+        self,
+        settings: RunSettings,
+        *,
+        run: RunId,
+        directory: Path,
+        log: EvidenceLog,
+        lock: RunLock,
+        start: SignedStart | None = None,
+    ) -> None:
         workflow = settings.workflow
         self.id = run
         self.workflow = workflow
@@ -83,6 +94,17 @@ class Run:
             outputs=CurrentOutputs(self._outputs, files),
             outcomes=self._outcomes,
         )
+        self._start = start
+        self.said: list[str] = []
+        """What a person is to be told of answers that were given elsewhere, once there is a place for it."""
+        signed = SignedGates(
+            policy=settings.policy,
+            directory=directory,
+            journal=self._journal,
+            approver=settings.signed_approver,
+            environment=settings.environment,
+            say=self.said.append,
+        )
         self._gatekeeper = Gatekeeper(
             workflow,
             values=self._values,
@@ -93,6 +115,9 @@ class Run:
             approver=settings.approver,
             carried=tuple(self._carried),
             answered={} if resumption is None else resumption.answered,
+            signed=signed,
+            start=start,
+            redactor=settings.redactor,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -114,17 +139,20 @@ class Run:
 
         Raises:
             LockHeldError: The workflow is already running in this project.
+            StartRefusedError: Its start was to be signed, and nobody did whose signature counts.
             EvidenceError: Evidence can't be written, or an earlier log is not what it was when it was looked at.
             GateDeniedError: It was to go on with steps that may have had their effect, and nobody agreed.
         """
         if settings.resumption is not None:
             return cls._reopen(settings, settings.resumption)
         root, run = settings.workflow.root, new_run_id()
+        # Before anything is written: a key that does not sign leaves nothing behind.
+        start = signed_start(settings, run)
         lock = session_lock(settings, run)
         try:
             directory = create_run_directory(root, run)
             log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
-            opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
+            opened = cls(settings, run=run, directory=directory, log=log, lock=lock, start=start)
             opened._journal.record(events.run_started(opened._facts()))
             opened._journal.barrier()
             opened._ledger.note("started", opened.head)
@@ -146,7 +174,8 @@ class Run:
                 durability=settings.durability,
                 last=resumption.head,
             )
-            opened = cls(settings, run=run, directory=directory, log=log, lock=lock)
+            start = earlier_start(settings, resumption)
+            opened = cls(settings, run=run, directory=directory, log=log, lock=lock, start=start)
         except BaseException:
             lock.release()
             raise
@@ -475,7 +504,9 @@ class Run:
         self._journal.record(self.probing.marked(event))
 
     def _facts(self) -> Mapping[str, Json]:
-        return session_facts(self._settings, ledger_copy=self._ledger.copy())
+        facts = session_facts(self._settings, ledger_copy=self._ledger.copy())
+        signs = self._start is not None and self._settings.resumption is None
+        return {**facts, "signed_start": self._start.to_data()} if self._start is not None and signs else facts
 
     def _go_on(self, resumption: Resumption) -> None:
         self._journal.record(resumed(self._facts(), resumption))

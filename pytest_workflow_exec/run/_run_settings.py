@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Record
@@ -12,6 +13,7 @@ from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
+from pytest_workflow_exec.run._signed_gate import SignedApprover, ask_signed
 from pytest_workflow_exec.sandbox import Policy
 from pytest_workflow_exec.settings import Durability
 
@@ -34,6 +36,10 @@ class RunSettings:
     approver: Approver
     attester: Attester
     """Asks a person whether work by hand was done."""
+    signed_approver: SignedApprover = ask_signed
+    """Asks a person whose code counts only beside a signature."""
+    sign_start: Path | None = None
+    """The key that signs the start of a new run; None to leave it unsigned."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The values of secret inputs, by input; nothing but commands' variables and standard input may hold them."""
     until: StepId | None = None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 
 from pytest_workflow_exec import events
+from pytest_workflow_exec.approval import SignedStart, StartRefusedError, checked_start, sign_start
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import PinError
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._run_settings import RunSettings
+from pytest_workflow_exec.run._signers import trust_of
 
 
 def session_lock(settings: RunSettings, run: RunId) -> RunLock:
@@ -43,6 +47,45 @@ def session_facts(settings: RunSettings, *, ledger_copy: str) -> Mapping[str, Js
         ledger_copy=ledger_copy,
         group=settings.group,
     )
+
+
+def signed_start(settings: RunSettings, run: RunId) -> SignedStart | None:
+    """Return who signed the start of a new run; None if it is not to be signed.
+
+    Raises:
+        StartRefusedError: It is, and nobody did whose signature counts.
+        PinError: Nobody's signature counts.
+    """
+    if settings.sign_start is None:
+        return None
+    workflow = settings.workflow
+    facts: Mapping[str, Json] = {
+        "workflow": workflow.name,
+        "plan_digest": workflow.digest,
+        "policy": {"digest": settings.policy.digest},
+        # As evidence will hold them.
+        "inputs": settings.redactor.value(dict(settings.inputs)),
+    }
+    now = datetime.now(timezone.utc)
+    return sign_start(run, facts, settings.sign_start, trust=trust_of(settings.policy), at=now)
+
+
+def earlier_start(settings: RunSettings, resumption: Resumption) -> SignedStart | None:
+    """Return who signed the start of a run that goes on; None if nobody did whose signature counts now."""
+    data = resumption.first_facts.get("signed_start")
+    if not isinstance(data, Mapping):
+        return None
+    try:
+        return checked_start(
+            resumption.run,
+            resumption.first_facts,
+            data,
+            trust=trust_of(settings.policy),
+            at=datetime.now(timezone.utc),
+        )
+    except (StartRefusedError, PinError):
+        # Whoever signs is told so: the exclusion is unproven.
+        return None
 
 
 def resumed(facts: Mapping[str, Json], resumption: Resumption) -> events.Event:

@@ -41,6 +41,8 @@ class Policy:
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    starter_may_approve: bool = False
+    """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
     """The policy as the project states it, with the lists of keys."""
     pin: Pin | None = None
@@ -124,6 +126,7 @@ def compile_policy(
         level="none",
         approvers=settings.approvers,
         refuse_reachable_keys=settings.refuse_reachable_keys,
+        starter_may_approve=settings.starter_may_approve,
         trusted=settings.trusted,
         pin=pin,
     )

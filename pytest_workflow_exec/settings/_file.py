@@ -64,6 +64,7 @@ class _Policy(_WorkflowPolicy):
     signers: _Text | None = None
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
+    starter_may_approve: bool = False
 
 
 class _File(_Strict):
@@ -109,6 +110,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json]) -> PolicySettings:
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
+        starter_may_approve=policy.starter_may_approve,
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
     )

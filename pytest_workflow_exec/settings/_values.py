@@ -74,6 +74,8 @@ class PolicySettings:
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    starter_may_approve: bool = False
+    """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over the whole policy table, in hex."""

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 
 from ._answers import answers_in, asked_in
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
+from ._signed_gates import Cast, SignedQuestion, Worth
 from ._told import Told
 from ._verdict import GateFacts
 
 _APPROVED = "approved"
+_TERMINAL = 1
 
 
 class _Question(NamedTuple):
@@ -42,6 +45,14 @@ class Approvals:
         """The fields that each gate last asked for."""
         self.answers: dict[StepId, Mapping[str, Json]] = {}
         """What was filled in at each gate that was approved."""
+        self._signed: dict[StepId, SignedQuestion] = {}
+        """The questions that are answered by signatures."""
+        self._agreed: dict[StepId, GateFacts] = {}
+        """What their answers amount to, once a gate passed by them."""
+        self.signed: dict[GateFacts, tuple[SignedQuestion, str]] = {}
+        """The approvals by signature that let anything go on, each with what was asked and when its gate passed."""
+        self.proven: dict[GateFacts, Worth] = {}
+        """What they are worth to a verifier with a list of signers."""
         self._used_now: set[StepId] = set()
         """The gates whose approval was used since the run was last resumed."""
 
@@ -58,7 +69,11 @@ class Approvals:
         self._asked[gate.id] = _question(record)
         request = record.data.get("request")
         self._forms[gate.id] = asked_in(request.get("form") if isinstance(request, Mapping) else None)
-        self._open.pop(gate.id, None)
+        for kept in (self._open, self._signed, self._agreed):
+            kept.pop(gate.id, None)
+        question = _signed_question(gate, record)
+        if question is not None:
+            self._signed[gate.id] = question
 
     def decide(self, gate: PlannedStep, record: Told) -> None:
         """Take in a decision.
@@ -71,6 +86,9 @@ class Approvals:
         question, before = _question(record), self.decisions.get(gate.id)
         if self._asked.get(gate.id) != question:
             raise ContradictionError(f"gate {gate.id!r} is decided, but no record says that just this was asked")
+        if gate.id in self._signed:
+            self._cast(gate, question, record)
+            return
         if before is not None and self._decided.get(gate.id) == question:
             raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
         facts = facts_of(gate.id, record)
@@ -78,6 +96,37 @@ class Approvals:
         self.answers[gate.id] = answers_in(record.data, asked=asked)
         self.decisions[gate.id] = facts
         self._decided[gate.id] = question
+
+    def _cast(self, gate: PlannedStep, question: _Question, record: Told) -> None:
+        signed, facts = self._signed[gate.id], facts_of(gate.id, record)
+        if signed.stopped or gate.id in self._agreed:
+            raise ContradictionError(
+                f"gate {gate.id!r} is decided again after it was {self.decisions[gate.id].decision}"
+            )
+        if facts.channel != "signature" and facts.decision == "approved":
+            raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
+        if facts.channel == "signature":
+            signed.casts.append(Cast(at=record.ts, data=record.data))
+        else:
+            signed.stopped = True
+        self.decisions[gate.id], self._decided[gate.id] = facts, question
+
+    def waits_for_signatures(self, gate: StepId, record: Told) -> bool:
+        """Return whether a record answers what a gate asked in an earlier session and that still stands."""
+        return gate in self._signed and self._open.get(gate) == _question(record)
+
+    def worth(self, decision: GateFacts) -> Worth:
+        """Return what a decision is worth: beyond a code typed at a terminal, only what is proven counts."""
+        if decision in self.proven:
+            return self.proven[decision]
+        if decision.assurance <= _TERMINAL:
+            return Worth(decision.assurance)
+        if decision.channel == "signature":
+            return Worth(
+                _TERMINAL,
+                f"the signatures at gate {decision.step!r} were not checked: give --signers FILE with your own list",
+            )
+        return Worth(_TERMINAL, f"the decision at gate {decision.step!r} claims more than its channel is worth")
 
     def suspend(self, step: PlannedStep, attempt: int | None) -> None:
         """Leave a gate open behind the end of its session; a pause asks nothing.
@@ -88,7 +137,10 @@ class Approvals:
         if step.kind == "pause":
             return
         question = self._asked.get(step.id)
-        open_now = question is not None and question.attempt == attempt and self._decided.get(step.id) != question
+        # What wants signatures goes on waiting, whoever signed, and is not asked anew each time.
+        stands = step.id in self._signed and question == self._open.get(step.id) and not self._signed[step.id].stopped
+        asked = question is not None and question.attempt == attempt
+        open_now = stands or (asked and (step.id in self._signed or self._decided.get(step.id) != question))
         if not step.is_gate or question is None or not open_now:
             raise ContradictionError(f"step {step.id!r} is suspended, but it is no gate that waits for a decision")
         self._open[step.id] = question
@@ -124,12 +176,19 @@ class Approvals:
         self.counted[self.decisions[gate.id]] = None
         self._used_now.add(gate.id)
 
-    def demand_approval(self, gate: PlannedStep, attempt: int | None) -> None:
+    def demand_approval(self, gate: PlannedStep, attempt: int | None, at: str) -> None:
         """Return if the gate may have passed.
+
+        Args:
+            at: When it passed.
 
         Raises:
             ContradictionError: It was not approved in this attempt.
         """
+        if gate.id in self._signed and gate.id in self._decided:
+            agreed = self._signed[gate.id].agreed(at)
+            self._agreed[gate.id] = self.decisions[gate.id] = agreed
+            self.signed[agreed] = (self._signed[gate.id], at)
         question = self._decided.get(gate.id)
         adopted = question is not None and question == self._open.get(gate.id) and question != self._used.get(gate.id)
         if not self._approved(gate.id) or question is None or not (question.attempt == attempt or adopted):
@@ -152,7 +211,17 @@ class Approvals:
 
     def invalidate(self, gate: PlannedStep) -> None:
         """Forget what was decided at a gate that has to be asked again."""
-        for kept in (self._asked, self._decided, self._used, self._open, self.decisions, self._forms, self.answers):
+        for kept in (
+            self._asked,
+            self._decided,
+            self._used,
+            self._open,
+            self.decisions,
+            self._forms,
+            self.answers,
+            self._signed,
+            self._agreed,
+        ):
             kept.pop(gate.id, None)
         self._used_now.discard(gate.id)
 
@@ -168,6 +237,8 @@ class Approvals:
         self._used_now.clear()
 
     def _approved(self, gate: StepId) -> bool:
+        if gate in self._signed:
+            return gate in self._agreed
         decision = self.decisions.get(gate)
         return decision is not None and decision.decision == _APPROVED
 
@@ -175,6 +246,30 @@ class Approvals:
 def _demand_gate(step: PlannedStep, record: Told) -> None:
     if not step.is_gate:
         raise ContradictionError(f"{record.type} names step {step.id!r}, which is no gate")
+
+
+def _signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
+    """Return what a gate asks if it wants signatures; None if it is decided at a terminal.
+
+    Raises:
+        ContradictionError: It asks for something else than the plan says.
+    """
+    request = record.data.get("request")
+    wants = isinstance(request, Mapping) and request.get("rules") is not None
+    if not wants and gate.signed is None:
+        return None
+    if not wants or not isinstance(request, Mapping) or not isinstance(record, Record):
+        raise ContradictionError(f"gate {gate.id!r} has to be signed by the plan, and asks for no signatures")
+    question = SignedQuestion(
+        step=gate.id,
+        attempt=record.attempt,
+        run=record.run,
+        request=request,
+        digest=text_in(record.data, "digest"),
+        before=(record.seq - 1, record.prev),
+    )
+    question.demand_as_planned(gate.signed)
+    return question
 
 
 def _question(record: Told) -> _Question:

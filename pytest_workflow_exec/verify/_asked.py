@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ._verdict import EXIT_CODES, Verdict
@@ -19,6 +19,8 @@ class Asked:
     """SHA-256 of the plan that the run must have followed last, in hex."""
     policy: str | None = None
     """SHA-256 of the policy that every session of it must have run under, in hex."""
+    approvers: Mapping[str, tuple[str, ...]] | None = None
+    """The groups of approvers that the policy has."""
     min_assurance: int | None = None
     """What each decision that let anything go on must be worth at least."""
 
@@ -39,6 +41,11 @@ def _differences(verdict: Verdict, asked: Asked) -> Iterator[str]:
         yield f"its plan is {verdict.plan_digest or 'not known'}, not {asked.plan}"
     if asked.policy is not None and set(verdict.policies) != {asked.policy}:
         yield f"it ran under policy {' and '.join(verdict.policies) or 'not known'}, not {asked.policy}"
+    if asked.approvers is not None:
+        for name, group in verdict.asked_of:
+            # A group of the policy has no spaces in its name: another one is everybody who was listed.
+            if " " not in name and sorted(asked.approvers.get(name, ())) != list(group):
+                yield f"its approvers {name} ({', '.join(group)}) are not those of your policy"
     if asked.min_assurance is None:
         return
     if verdict.chain_only:
@@ -46,4 +53,5 @@ def _differences(verdict: Verdict, asked: Asked) -> Iterator[str]:
     elif verdict.assurance is None and asked.min_assurance:
         yield f"no approval let anything go on in it, and one worth {asked.min_assurance} or more was asked for"
     elif verdict.assurance is not None and verdict.assurance < asked.min_assurance:
-        yield f"an approval in it is worth {verdict.assurance}, not {asked.min_assurance} or more"
+        why = "".join(f" ({doubt})" for doubt in verdict.doubts)
+        yield f"an approval in it is worth {verdict.assurance}, not {asked.min_assurance} or more{why}"

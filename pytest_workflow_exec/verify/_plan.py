@@ -46,6 +46,8 @@ class PlannedStep:
     gate: StepId | None
     """The gate whose decision covers it; None if none does."""
     check: PlannedCheck | None = None
+    signed: Json = None
+    """What a gate wants beyond a code typed at a terminal; None if it wants nothing more."""
     undoes: tuple[StepId, ...] = ()
     """The earlier steps that it reverts when it passes."""
 
@@ -135,6 +137,7 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         always=always,
         gate=gate if covered else None,
         check=_check(entry.get("check")),
+        signed=entry.get("signed"),
         undoes=tuple(map(str, _list(entry.get("undoes", [])))),
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ._seals import NAMESPACE, SignerError
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.approval import signature
+    from pytest_workflow_exec.approval import Trust, signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,30 @@ class Signers:
 class Signatures:
     """Judges signatures by one list."""
 
-    def __init__(self, signers: Path | Signers) -> None:
-        """Take the list, or the file that it stands in; nothing is read yet."""
-        self._signers = signers
+    def __init__(self, signers: Path | Signers, revoked: Path | None = None) -> None:
+        """Take the list, or the file that it stands in; nothing is read yet.
+
+        Args:
+            revoked: A file of keys that count no more, beside those that the list itself may come with.
+        """
+        self._signers, self._revoked = signers, revoked
         self._lists: tuple[signature.AllowedSigners, signature.RevokedKeys | None] | None = None
+
+    def trust(self) -> Trust:
+        """Return the list as approvals are judged by it.
+
+        Raises:
+            SignerError: It can't be used.
+        """
+        from pytest_workflow_exec.approval import Trust, signature
+
+        try:
+            if self._lists is None:
+                self._lists = self._read()
+        except (signature.SignersError, signature.SignatureToolError) as error:
+            raise SignerError(str(error)) from error
+        listed, revoked = self._lists
+        return Trust(signers=listed, revoked=revoked)
 
     def problem(self, text: bytes, armor: str, *, principal: str) -> str | None:
         """Return why a signature over a text is not the principal's, or None if it is, now.
@@ -65,7 +85,8 @@ class Signatures:
         from pytest_workflow_exec.approval import signature
 
         if isinstance(self._signers, Path):
-            return signature.read_allowed_signers(self._signers), None
+            listed = signature.read_allowed_signers(self._signers)
+            return listed, None if self._revoked is None else signature.read_revoked(self._revoked)
         listed = signature.allowed_signers(self._signers.content, file=self._signers.name)
         revoked = self._signers.revoked
         return listed, None if revoked is None else signature.revoked_keys(revoked, file="the revoked keys")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.evidence import Record
@@ -19,9 +21,13 @@ from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep, policy_in, read_plan
 from ._probes import Probes
 from ._shapes import Recognized
+from ._signed_gates import Worth
 from ._told import Told
 from ._turns import Turns
 from ._verdict import GateFacts
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Trust
 
 AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction"})
 """The types of record that may follow the end of a run, or a head that somebody kept."""
@@ -58,6 +64,8 @@ class Story:
         """The last one in which somebody said that it was done."""
         self._filled_in: Mapping[str, Json] = {}
         """What they filled into its form."""
+        self._first: Mapping[str, Json] = {}
+        """The data of the run's first record."""
         self._carried: Sequence[Json] = ()
         """The steps that the session says it carries."""
         self._follow(Plan())
@@ -72,13 +80,40 @@ class Story:
     @property
     def gates(self) -> tuple[GateFacts, ...]:
         """The last decision at each gate."""
-        return tuple(self._approvals.decisions.values())
+        proven = self._approvals.proven
+        return tuple(
+            replace(facts, proven=proven[facts].assurance) if facts in proven else facts
+            for facts in self._approvals.decisions.values()
+        )
 
     @property
     def assurance(self) -> int | None:
-        """The lowest assurance of the decisions that let anything go on; None if there was none."""
+        """What the decisions that let anything go on are worth at least; None if there was none."""
+        return min((worth.assurance for worth in self._worths), default=None)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why a decision that let anything go on is worth less than its record claims."""
+        return tuple(dict.fromkeys(worth.doubt for worth in self._worths if worth.doubt))
+
+    @property
+    def _worths(self) -> Sequence[Worth]:
         counted = (*self._approvals.counted, *self._consent.counted)
-        return min((decision.assurance for decision in counted), default=None)
+        return [self._approvals.worth(decision) for decision in counted]
+
+    @property
+    def asked_of(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The groups that signed approvals were asked of."""
+        return tuple(dict.fromkeys(group for decision in self._approvals.signed for group in decision.groups))
+
+    def prove(self, trust: Callable[[], Trust]) -> None:
+        """Look at the signatures of approvals by a verifier's own list of signers.
+
+        Args:
+            trust: Gives the list, if there is anything to look at.
+        """
+        for decision, (question, at) in self._approvals.signed.items():
+            self._approvals.proven[decision] = question.proven(trust(), self._first, at)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -133,7 +168,7 @@ class Story:
 
     def _start(self, record: Told) -> None:
         _demand_whole_run(record)
-        self.run = record.run
+        self.run, self._first = record.run, record.data
         self.workflow = text_in(record.data, "workflow")
         self._follow(self._planned(record))
 
@@ -191,7 +226,7 @@ class Story:
         if outcome is Outcome.PASSED:
             self._commands.demand_ends(step.id)
         if outcome is Outcome.PASSED and step.is_gate:
-            self._approvals.demand_approval(step, record.attempt)
+            self._approvals.demand_approval(step, record.attempt, record.ts)
             demand_left(step.id, self._approvals.answers.get(step.id, {}), record.data.get("outputs"))
         if outcome is Outcome.PASSED and step.kind == "manual" and self._attested != (step.id, record.attempt):
             raise ContradictionError(f"step {step.id!r} passed, but no record says that somebody did the work")
@@ -246,8 +281,10 @@ class Story:
         if record.step is None:
             self._consent.decide(record)
             return
-        if self.result is not None:
-            self._approvals.decide_open(self._plan.step_of(record), record)
+        step = self._plan.step_of(record)
+        stands = self._turns.running == step.id and self._approvals.waits_for_signatures(step.id, record)
+        if self.result is not None or stands:
+            self._approvals.decide_open(step, record)
             return
         self._approvals.decide(self._gate_under_way(record), record)
 

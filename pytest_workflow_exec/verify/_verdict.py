@@ -28,6 +28,11 @@ class GateFacts:
     approver: str
     channel: str
     assurance: int
+    """What its record claims."""
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The groups of approvers that it was asked of, if it was signed."""
+    proven: int | None = None
+    """What it is worth to the verifier; None if nobody looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,11 @@ class Verdict:
     """How many steps ended in each outcome, and how many planned ones did not end."""
     gates: tuple[GateFacts, ...] = ()
     assurance: int | None = None
-    """The lowest assurance of the decisions that let anything go on, in any session; None if there was none."""
+    """What the decisions that let anything go on are worth at least, in any session; None if there was none."""
+    doubts: tuple[str, ...] = ()
+    """Why one of them is worth less than its record claims."""
+    asked_of: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The groups of approvers that signed approvals were asked of, with their principals as the log has them."""
     warnings: tuple[str, ...] = ()
     """What is odd about the log and breaks nothing, such as a clock that was set back."""
     blobs: int = 0

@@ -51,6 +51,7 @@ def verify_log(
     expect_head: str | None = None,
     chain_only: bool = False,
     signers: Path | Signers | None = None,
+    revoked: Path | None = None,
     fold: Callable[[Told], None] | None = None,
 ) -> Verdict:
     """Return what a log is worth; everything that can be wrong with it is in the verdict.
@@ -59,7 +60,9 @@ def verify_log(
         expect_head: The hash of the last record, in hex, kept somewhere the log's owner can't change it.
         chain_only: Look at the chain alone: no JSON is read, no blob compared, and the best verdict is "bounded".
         signers: An allowed signers file of OpenSSH, kept as a head would be: a seal of one of them anchors the log, and
-            behind it only redactions count that one of them signed.
+            behind it only redactions count that one of them signed. An approval by signature is worth what their
+            signatures prove.
+        revoked: A file of keys that count no more, kept likewise.
         fold: Is given each record once it was found to be true after the ones before it, with stored texts put back.
             What it makes of them counts only if the verdict is not "broken" or "unreadable". Not with `chain_only`.
 
@@ -70,10 +73,11 @@ def verify_log(
     """
     if expect_head is not None and not _HASH.fullmatch(expect_head):
         raise ValueError("expect_head must be 64 lower case hexadecimal digits")
-    audit = _Audit(path, expect_head, chain_only=chain_only, signers=signers, fold=fold)
+    audit = _Audit(path, expect_head, chain_only=chain_only, signers=signers, revoked=revoked, fold=fold)
     try:
         audit.read()
         audit.check_seals()
+        audit.check_approvals()
     except BrokenError as error:
         verdict = audit.verdict("broken", str(error))
         return dataclasses.replace(verdict, kind=error.kind, line=error.line, byte=error.byte, seq=error.seq)
@@ -92,6 +96,7 @@ class _Audit:
         *,
         chain_only: bool,
         signers: Path | Signers | None,
+        revoked: Path | None,
         fold: Callable[[Told], None] | None,
     ) -> None:
         self._path, self._expected, self._chain_only, self._fold = path, expect_head, chain_only, fold
@@ -99,7 +104,7 @@ class _Audit:
         self._records, self._last = 0, b""
         self._texts = StoredTexts(path.parent)
         self._signers_problem = _beside(signers, path)
-        self._signatures = None if signers is None or self._signers_problem else Signatures(signers)
+        self._signatures = None if signers is None or self._signers_problem else Signatures(signers, revoked)
         self._has_signers = signers is not None
         self._anchored = False
         self._anchored_through = -1
@@ -164,6 +169,15 @@ class _Audit:
                 self._seal_problem or f"the seal of {claim.principal} is none of your signers': {problem}"
             )
 
+    def check_approvals(self) -> None:
+        """Look at the signatures of approvals, unless the list of signers is the log's writer's, too.
+
+        Raises:
+            SignerError: The list can't be used.
+        """
+        if self._signatures is not None:
+            self._story.prove(self._signatures.trust)
+
     def judgement(self) -> tuple[Word, str]:
         """Return the verdict on a log that is not broken."""
         result = self._story.result
@@ -196,6 +210,8 @@ class _Audit:
             steps=story.outcomes,
             gates=story.gates,
             assurance=story.assurance,
+            doubts=story.doubts,
+            asked_of=story.asked_of,
             warnings=(*story.warnings, *self._redactions()),
             blobs=self._texts.read,
             redacted=len(self._texts.redacted),

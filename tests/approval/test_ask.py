@@ -41,6 +41,7 @@ def test_code_approves(terminal: Terminal, change: Callable[[str], str]) -> None
         "terminal": terminal.decision["terminal"],
         "assurance": 1,
         "answers": {},
+        "proof": None,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.approval import AuthorWords, Covered, FormField, GateRequest, ShownFile
+from pytest_workflow_exec.approval import AuthorWords, Covered, FormField, GateRequest, ShownFile, SignatureRules
 from pytest_workflow_exec.approval._code import ALPHABET, code_of
 
 from ._samples import sample_request
@@ -39,6 +39,7 @@ CHANGES: dict[str, Any] = {
     "nonce": "00" * 16,
     "issued": "2026-01-02T03:04:06Z",
     "expires": "2999-01-02T03:04:06Z",
+    "rules": SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required=1),
     "author_words": (AuthorWords(source="question", text="Publish 1.2.4?"),),
     "form": (FormField(name="ticket"),),
 }

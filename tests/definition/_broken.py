@@ -167,7 +167,47 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
         [("3:39", "must be 'reject' or 'suspend'")],
     ),
     "gate that waits somehow": (step("gate: {question: Go?, wait: forever}"), [("3:33", "must be 'suspend'")]),
-    "gate assurance": (step("gate: {question: Go?, assurance: 2}"), [("3:38", "assurance 2 can't be used yet")]),
+    "gate assurance": (step("gate: {question: Go?, assurance: 4}"), [("3:27", "must be 1 (terminal), 2 (signature)")]),
+    "gate without assurance": (
+        step("gate: {question: Go?, approvers: [pmc], required: 2, min_wait: 1h, veto: false, wait: suspend}"),
+        [(place, "needs assurance: 2 (signature)") for place in ("3:27", "3:45", "3:58", "3:72")],
+    ),
+    "gate for one alone": (
+        step("gate: {question: Go?, assurance: 2, required: 2, min_wait: 1h}"),
+        [("3:41", "add wait: suspend"), ("3:54", "add wait: suspend")],
+    ),
+    "gate roles": (
+        step("gate: {question: Go?, assurance: 2, approvers: [pmc, sec], required: {pcm: 1}, wait: suspend}"),
+        [("3:64", "did you mean 'pmc'?"), ("3:64", "how many of 'pmc'"), ("3:64", "how many of 'sec'")],
+    ),
+    "gate group twice": (
+        step("gate: {question: Go?, assurance: 2, approvers: [pmc, pmc]}"),
+        [("3:41", "names a group twice")],
+    ),
+    "gate without persons": (
+        step("gate: {question: Go?, assurance: 2, required: 0}"),
+        [("3:41", "needs at least one person")],
+    ),
+    "gate with crowds": (
+        step("gate: {question: Go?, assurance: 2, required: 101, wait: suspend}"),
+        [("3:41", "more than 100 persons")],
+    ),
+    "gate required as text": (
+        step("gate: {question: Go?, assurance: 2, required: many}"),
+        [("3:51", "must be a whole number, not 'many'")],
+    ),
+    "gate required of nobody": (
+        step("gate: {question: Go?, assurance: 2, required: {}}"),
+        [("3:51", "names no group")],
+    ),
+    "gate times": (
+        step("gate: {question: Go?, assurance: 2, min_wait: 2h, expires: 2h, wait: suspend}"),
+        [("3:41", "expires before it can be approved")],
+    ),
+    "gate in a hurry": (
+        step("gate: {question: Go?, assurance: 3, expires: 30s}"),
+        [("3:41", "in less than a minute")],
+    ),
     "gate shows later": (
         step("gate: {question: Go?, show: [b]}") + "  - id: b\n    run: [git]\n",
         [("3:34", "step 'b' comes later")],
@@ -280,18 +320,16 @@ LATER = {
         "finally", "include", "steps", "poll", "ai", "execute", "session",
         "retry", "waive",
     ),
-    "gate": ("approvers", "required", "min_wait"),
 }  # fmt: skip
 
 for _key in LATER["workflow"]:
     SHAPE[f"later: {_key}"] = (f"{_key}: x\n" + step("run: [git]"), [("1:1", f"'{_key}' can't be used yet")])
 for _key in LATER["step"]:
     SHAPE[f"later step: {_key}"] = (step(f"run: [git]\n{_key}: x"), [("4:5", f"'{_key}' can't be used yet")])
-for _key in LATER["gate"]:
-    BODIES[f"later gate: {_key}"] = (
-        step(f"gate: {{question: Go?, {_key}: x}}"),
-        [("3:27", f"'{_key}' can't be used yet")],
-    )
+BODIES["signed form"] = (
+    step("gate: {question: Go?, assurance: 2, form: {t: {}}}"),
+    [("3:41", "a signature covers no form")],
+)
 BODIES["gate shows too deep"] = (
     TWO + "    gate: {question: Go?, show: [a.v.major]}\n",
     [("6:34", "write step or step.key")],

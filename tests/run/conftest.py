@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,7 @@ class Project:
         pin: Pin | None = None,
         durability: Durability = "power",
         anchored_through: int = -1,
+        **more: Any,
     ) -> Run:
         """Return a run of a workflow with these steps, as its YAML file would say them.
 
@@ -93,6 +95,7 @@ class Project:
             pin: What holds the policy outside the project.
             durability: What its evidence survives.
             anchored_through: The last record of its log that an anchor covers.
+            more: Further settings of the run.
         """
         file = self.root / "flow.workflow.yaml"
         file.write_text(steps, encoding="utf-8")
@@ -133,6 +136,7 @@ class Project:
                 attester=attester,
                 resumption=resumption,
                 durability=durability,
+                **more,
             )
         )
         self.runs.append(run)

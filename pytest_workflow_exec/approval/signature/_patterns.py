@@ -17,6 +17,11 @@ class PatternList:
     meant: tuple[bytes, ...]
     not_meant: tuple[bytes, ...]
 
+    def plain_names(self) -> tuple[str, ...]:
+        """Return the names that stand in the list as they are, without those that are not meant."""
+        names = (each.decode("utf-8") for each in self.meant if not {_ANY, _ONE} & set(each))
+        return tuple(name for name in names if self.matches(name))
+
     def matches(self, name: str) -> bool:
         """Return whether a name is meant."""
         # Bytes, as OpenSSH does: a `?` that stood for one long character would mean more names here than there.

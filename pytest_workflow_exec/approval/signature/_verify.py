@@ -81,6 +81,11 @@ def verify_signature(
     )
 
 
+def can_check_presence() -> bool:
+    """Return whether what a token says of its touch can be checked here."""
+    return _cryptography.available()
+
+
 def demand_sound(message: bytes, armor: str, *, namespace: str) -> None:
     """Demand that a signature is one that counts where its signer is listed.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,6 +101,21 @@ class Keys:
         done = openssh("-Y", "sign", "-q", "-f", self.folder / kind, "-n", namespace, *options, message=message)
         assert done.returncode == 0, done.stderr
         return done.stdout.decode()
+
+
+def made_keys(folder: Path) -> Keys:
+    """Return a key of each kind that counts, a weak one and a certificate, made in a folder."""
+    sizes = {"rsa": "3072", "weak": "2048", "ecdsa-256": "256", "ecdsa-384": "384", "ecdsa-521": "521"}
+    for name in (*sizes, "ed25519", "mallory"):
+        kind = {"weak": "rsa", "mallory": "ed25519"}.get(name, name.partition("-")[0])
+        size = ["-b", sizes[name]] if name in sizes else []
+        done = openssh("-q", "-t", kind, *size, "-N", "", "-C", name, "-f", folder / name)
+        assert done.returncode == 0, done.stderr
+    shutil.copy(folder / "ed25519", folder / "certified")
+    shutil.copy(folder / "ed25519.pub", folder / "certified.pub")
+    done = openssh("-q", "-s", folder / "mallory", "-I", "id", "-n", "alice@example.org", folder / "certified.pub")
+    assert done.returncode == 0, done.stderr
+    return Keys(folder)
 
 
 class Token:

@@ -1,0 +1,20 @@
+"""Where a signature is handed in while a gate waits at the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ._proof import Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureDesk:
+    """What a person has to sign before the code counts, and what looks whether they did."""
+
+    notice: str
+    """What is shown below the question: how to sign it, and where."""
+    take: Callable[[], Proof]
+    """Returns what a good signature proves; raises BallotRefusedError, with the reason, if there is none."""
+    worth: Callable[[Proof], int]
+    """What an answer with it is worth."""

@@ -1,0 +1,344 @@
+"""Gates that want signatures: answers are taken in one by one, judged anew each time, and counted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from pytest_workflow_exec import events
+from pytest_workflow_exec.approval import (
+    NAMESPACE,
+    Approved,
+    Ballot,
+    BallotRefusedError,
+    Decision,
+    GateRequest,
+    Open,
+    Proof,
+    Rejected,
+    SignatureDesk,
+    SignatureRules,
+    Trust,
+    Vote,
+    ask,
+    assurance_of,
+    ballot_in,
+    challenge_of,
+    checked,
+    escape_line,
+    moment_of,
+    quorum,
+)
+from pytest_workflow_exec.approval.signature import reachable_keys
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError, WorkflowExecError
+from pytest_workflow_exec.events import Actor
+from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
+from pytest_workflow_exec.model import Gate, StepId
+from pytest_workflow_exec.run._history import PastVote
+from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._signers import trust_of
+from pytest_workflow_exec.sandbox import Policy
+
+SignedApprover = Callable[[GateRequest, float, SignatureDesk], Decision]
+"""Asks a person at the terminal whose code counts only beside a signature."""
+
+# Nobody is let through in the last moment: what is written a moment later must not look too late.
+_MARGIN = timedelta(seconds=2)
+_MAX_LINE_CHARACTERS = 1000
+
+
+def ask_signed(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
+    """Return what the person at the terminal decides, whose code counts only beside a signature."""
+    return ask(request, timeout_s=timeout_s, desk=desk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a gate asks, in this session or since an earlier one."""
+
+    request: GateRequest
+    attempt: int
+    """The attempt in which it was asked."""
+    votes: tuple[PastVote, ...] = ()
+    """What the log says was answered; judged again before it counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Enough persons signed."""
+
+    principals: tuple[str, ...]
+    assurance: int
+    """The lowest of theirs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    vote: Vote
+    assurance: int
+
+
+class SignedGates:
+    """Lets a gate open for signatures alone."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        directory: Path,
+        journal: Journal,
+        approver: SignedApprover,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        """Begin a session.
+
+        Args:
+            directory: The run's folder.
+            environment: The engine's own, which names the agent whose keys are within reach.
+            say: Tells the person at the terminal what was taken in, and what was not.
+        """
+        self._policy, self._directory, self._journal = policy, directory, journal
+        self._approver, self._environment, self._tell = approver, environment, say
+
+    def decide(self, step: StepId, gate: Gate, question: Question) -> Agreement:
+        """Return if enough persons signed, as of now.
+
+        Raises:
+            GateDeniedError: Somebody whose word counts said no, or it is too late.
+            GateSuspendedError: Somebody has to sign elsewhere.
+            PinError: Nobody's signature counts.
+            ChallengeError: The question is too long to be signed.
+            EvidenceError: What was answered can't be written.
+        """
+        request, rules = question.request, _rules(question.request)
+        challenge = challenge_of(request, "approve")
+        trust = trust_of(self._policy, reachable=reachable_keys(self._environment))
+        path = keep_challenge(self._directory, step, request.digest, challenge)
+        answers = [*self._past(question, trust), *self._new(step, question, trust)]
+        agreement = self._counted(step, gate, rules, request, answers)
+        return agreement or self._at_terminal(step, gate, question, trust, path)
+
+    def _counted(
+        self, step: StepId, gate: Gate, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]
+    ) -> Agreement | None:
+        found = quorum(
+            rules.quorum(issued=request.issued, expires=request.expires),
+            _countable(answers, rules),
+            datetime.now(timezone.utc),
+        )
+        if isinstance(found, Approved):
+            agreed = {(counted.vote.principal, counted.vote.key) for counted in found.by}
+            worth = [each.assurance for each in answers if (each.vote.principal, each.vote.key) in agreed]
+            return Agreement(
+                principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)), assurance=min(worth)
+            )
+        if isinstance(found, Open):
+            if gate.suspends:
+                self._say(f"gate {step} still needs {_missing(found)}")
+                raise GateSuspendedError(step=step, missing=_missing(found))
+            return None
+        if isinstance(found, Rejected):
+            who = ", ".join(vote.principal for vote in found.by)
+            raise GateDeniedError(step=step, decision="rejected", reason=f"by {who}")
+        raise GateDeniedError(step=step, decision="expired", reason=f"the question expired at {request.expires}")
+
+    def _past(self, question: Question, trust: Trust) -> Iterator[_Answer]:
+        for vote in question.votes:
+            data, at = vote.data, moment_of(vote.at)
+            try:
+                ballot = _ballot_of(data, question.request)
+                proof = checked(ballot, question.request, trust=trust, at=datetime.now(timezone.utc))
+            except BallotRefusedError as error:
+                self._say(f"an earlier answer of {data.get('approver')} counts no more: {error}")
+                if data.get("decision") == "rejected":
+                    # A word against it stands, whatever became of its key.
+                    yield _against(str(data.get("approver")), at)
+                continue
+            yield _answer(proof, ballot, _rules(question.request), at)
+
+    def _new(self, step: StepId, question: Question, trust: Trust) -> Iterator[_Answer]:
+        known = {_armor_of(vote.data) for vote in question.votes}
+        for file in handed_in(self._directory):
+            try:
+                ballot = _handed(file)
+                if ballot.run == question.request.run and ballot.step != step:
+                    # An answer at another gate of this run.
+                    continue
+                if ballot.armor in known:
+                    continue
+                proof = self._judged(ballot, question, trust)
+            except BallotRefusedError as error:
+                self._say(f"{file.path.name} is not taken in: {error}")
+                continue
+            known.add(ballot.armor)
+            answer = _answer(proof, ballot, _rules(question.request), datetime.now(timezone.utc))
+            self._take_in(step, question, ballot, proof, answer.assurance)
+            yield answer
+
+    def _judged(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
+        request, now = question.request, datetime.now(timezone.utc)
+        proof = checked(ballot, request, trust=trust, at=now)
+        if now + _MARGIN >= moment_of(request.expires):
+            raise BallotRefusedError(f"the question expired at {request.expires}")
+        return proof
+
+    def _take_in(self, step: StepId, question: Question, ballot: Ballot, proof: Proof, assurance: int) -> None:
+        decision: events.Decided = "approved" if ballot.answer == "approve" else "rejected"
+        self._journal.record(
+            events.gate_decided(
+                step,
+                attempt=question.attempt,
+                decision=decision,
+                reason=ballot.reason,
+                approver=Actor(kind="human", id=proof.principal),
+                channel="signature",
+                terminal="",
+                assurance=assurance,
+                digest=question.request.digest,
+                proof=proof.to_data(),
+            )
+        )
+        self._journal.barrier()
+        self._say(f"gate {step}: {decision} by {proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})")
+        self._warn(proof)
+
+    def _say(self, line: str) -> None:
+        # Of what others handed in, some is quoted.
+        self._tell(escape_line(line, max_chars=_MAX_LINE_CHARACTERS))
+
+    def _warn(self, proof: Proof) -> None:
+        if proof.key_reachable:
+            self._say(
+                f"warning: the key of {proof.principal} is within the reach of this user, who could have signed with it"
+            )
+
+    def _at_terminal(self, step: StepId, gate: Gate, question: Question, trust: Trust, path: Path) -> Agreement:
+        request, rules = question.request, _rules(question.request)
+
+        def take() -> Proof:
+            ballot = Ballot(
+                run=request.run,
+                step=step,
+                request=request.digest,
+                answer="approve",
+                reason="",
+                principal="",
+                armor=_armor_beside(path),
+            )
+            proof = self._judged(ballot, question, trust)
+            if assurance_of(proof, rules) < rules.assurance:
+                raise BallotRefusedError(
+                    f"the key of {proof.principal} is within the reach of this user, so that it is worth "
+                    f"{assurance_of(proof, rules)} by the policy, and {rules.assurance} is asked for"
+                )
+            return proof
+
+        desk = SignatureDesk(notice=_notice(path), take=take, worth=lambda proof: assurance_of(proof, rules))
+        decision = self._approver(request, gate.timeout_s, desk)
+        if decision.decision == "expired" and gate.on_timeout == "suspend":
+            raise GateSuspendedError(step=step)
+        if decision.decision == "approved" and decision.proof is None:
+            raise GateDeniedError(step=step, decision="denied", reason="nobody signed")
+        self._journal.record(
+            events.gate_decided(
+                step,
+                attempt=question.attempt,
+                decision=decision.decision,
+                reason=decision.reason,
+                approver=decision.approver,
+                channel=decision.channel,
+                terminal=decision.terminal,
+                assurance=decision.assurance,
+                digest=request.digest,
+                proof=None if decision.proof is None else decision.proof.to_data(),
+            )
+        )
+        self._journal.barrier()
+        if decision.decision != "approved" or decision.proof is None:
+            raise GateDeniedError(step=step, decision=decision.decision, reason=decision.reason)
+        self._warn(decision.proof)
+        return Agreement(principals=(decision.proof.principal,), assurance=decision.assurance)
+
+
+def _handed(file: HandedIn) -> Ballot:
+    if file.problem:
+        raise BallotRefusedError(file.problem)
+    return ballot_in(file.content)
+
+
+def _rules(request: GateRequest) -> SignatureRules:
+    if request.rules is None:
+        message = f"gate {request.step!r} wants no signatures"
+        raise WorkflowExecError(message)
+    return request.rules
+
+
+def _countable(answers: Sequence[_Answer], rules: SignatureRules) -> list[Vote]:
+    # A word against it counts whatever it is worth.
+    return [each.vote for each in answers if each.assurance >= rules.assurance or not each.vote.approves]
+
+
+def _answer(proof: Proof, ballot: Ballot, rules: SignatureRules, at: datetime) -> _Answer:
+    vote = Vote(principal=proof.principal, key=proof.key, approves=ballot.answer == "approve", at=at)
+    return _Answer(vote=vote, assurance=assurance_of(proof, rules))
+
+
+def _against(principal: str, at: datetime) -> _Answer:
+    return _Answer(vote=Vote(principal=principal, key=f"of {principal}", approves=False, at=at), assurance=0)
+
+
+def _ballot_of(data: Mapping[str, Json], request: GateRequest) -> Ballot:
+    """Return the answer that a record of a decision holds.
+
+    Raises:
+        BallotRefusedError: It holds no signature.
+    """
+    armor = _armor_of(data)
+    if armor is None or data.get("channel") != "signature":
+        raise BallotRefusedError("nobody signed it")
+    return Ballot(
+        run=request.run,
+        step=request.step,
+        request=str(data.get("digest")),
+        answer="approve" if data.get("decision") == "approved" else "reject",
+        reason=str(data.get("reason")),
+        principal=str(data.get("approver")),
+        armor=armor,
+    )
+
+
+def _armor_of(data: Mapping[str, Json]) -> str | None:
+    proof = data.get("proof")
+    armor = proof.get("armor") if isinstance(proof, Mapping) else None
+    return armor if isinstance(armor, str) else None
+
+
+def _armor_beside(path: Path) -> str:
+    signature = path.with_name(f"{path.name}.sig")
+    try:
+        return read_small(signature).decode("ascii")
+    except FileNotFoundError as error:
+        raise BallotRefusedError(f"there is no file {signature}") from error
+    except (OSError, ValueError) as error:
+        raise BallotRefusedError(f"{signature} can't be read: {error}") from error
+
+
+def _missing(found: Open) -> str:
+    parts = [f"{each.count} of {each.role}" for each in found.missing]
+    if found.not_before is not None:
+        parts.append(f"time until {found.not_before.strftime('%Y-%m-%dT%H:%M:%SZ')}")
+    return " and ".join(parts)
+
+
+def _notice(path: Path) -> str:
+    return (
+        f"What has to be signed is in {path}\n"
+        f"Read it, and sign it with a listed key, here or on another machine:\n"
+        f"  ssh-keygen -Y sign -n {NAMESPACE} -f KEY {shlex.quote(str(path))}\n"
+        f"The code counts once {path.name}.sig lies beside it."
+    )

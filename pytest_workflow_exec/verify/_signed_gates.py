@@ -1,0 +1,245 @@
+"""Approvals by signature: what the records claim of them, and what a verifier's own list of signers proves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_workflow_exec.digests import Json
+
+from ._contradiction import ContradictionError
+from ._verdict import GateFacts
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Proof, QuorumRules, SignatureRules, Trust, Vote
+
+# What checks approvals is loaded for those that were signed: most verdicts need nothing of it.
+
+_TERMINAL = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """One answer that was taken in."""
+
+    at: str
+    data: Mapping[str, Json]
+
+    @property
+    def approves(self) -> bool:
+        """Whether it is a yes."""
+        return self.data.get("decision") == "approved"
+
+
+class Worth(NamedTuple):
+    """What an approval is worth to the verifier, and why not more."""
+
+    assurance: int
+    doubt: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class SignedQuestion:
+    """What a gate that wants signatures asked, and who answered."""
+
+    step: str
+    attempt: int | None
+    run: str
+    request: Mapping[str, Json]
+    digest: str
+    before: tuple[int, str]
+    """The place and hash of the record before it, which it names as the head of the evidence."""
+    casts: list[Cast] = field(default_factory=list)
+    stopped: bool = False
+    """Whether it was denied otherwise than by a signature."""
+
+    def demand_as_planned(self, planned: Json) -> None:
+        """Return if it asks for what the plan says of its gate.
+
+        Raises:
+            ContradictionError: It asks for less, more or something else.
+        """
+        rules = self._rules()
+        wanted = planned if isinstance(planned, Mapping) else {}
+        asked: Mapping[str, Json] = {
+            "assurance": rules.assurance,
+            # A gate that names no group is asked of everybody who was listed.
+            "approvers": list(rules.approvers) if wanted.get("approvers") else [],
+            "required": rules.required if isinstance(rules.required, int) else dict(rules.required),
+            "min_wait_s": rules.min_wait_s,
+            "veto": rules.veto,
+        }
+        if asked != planned:
+            raise ContradictionError(f"gate {self.step!r} asks for other signatures than the plan says")
+
+    def agreed(self, at: str) -> GateFacts:
+        """Return the approval that the answers claim to be, none of them checked.
+
+        Args:
+            at: When the gate passed.
+
+        Raises:
+            ContradictionError: They are none: too few persons, too early or too late, or somebody said no.
+        """
+        rules, votes = self._rules(), [cast for cast in self.casts if self._counts(cast)]
+        try:
+            found = _who(self._quorum(), [_vote(cast, self._named(cast)) for cast in votes], at)
+        except ValueError as error:
+            raise ContradictionError(f"the times of the answers at gate {self.step!r} are none") from error
+        if self.stopped or found is None:
+            raise ContradictionError(f"gate {self.step!r} passed, but its answers are no approval by its own rules")
+        worth = min(_number(cast.data.get("assurance")) for cast in votes if cast.data.get("approver") in found)
+        return GateFacts(
+            step=self.step,
+            attempt=self.attempt,
+            decision="approved",
+            approver=", ".join(sorted(found)),
+            channel="signature",
+            assurance=worth,
+            groups=tuple((name, tuple(sorted(group))) for name, group in sorted(rules.approvers.items())),
+        )
+
+    def proven(self, trust: Trust, first: Mapping[str, Json], at: str) -> Worth:
+        """Return what the approval is worth by a verifier's own list of signers, now.
+
+        Args:
+            first: The data of the run's first record.
+            at: When the gate passed.
+        """
+        from pytest_workflow_exec.approval import StoredRequestError, assurance_of, request_of
+
+        try:
+            request, rules = request_of(self.request, digest=self.digest), self._rules()
+        except StoredRequestError as error:
+            return self._nothing(str(error))
+        if (request.evidence_seq, request.evidence_head) != self.before:
+            return self._nothing("it names another head of the evidence than the record before it")
+        if problem := _starter_problem(rules, self.run, first, trust):
+            return self._nothing(problem)
+        votes, worths, problems = list["Vote"](), dict[str, int](), list[str]()
+        for cast in self.casts:
+            proof = self._proof(cast, trust, problems)
+            if proof is None and cast.approves:
+                continue
+            name, key = self._named(cast) if proof is None else (proof.principal, proof.key)
+            worth = 0 if proof is None else assurance_of(proof, rules)
+            if worth >= rules.assurance or not cast.approves:
+                votes.append(_vote(cast, (name, key)))
+                worths[name] = max(worth, worths.get(name, 0))
+        found = _who(self._quorum(), votes, at)
+        if found is None:
+            return self._nothing("; ".join(problems) or "the answers are no approval by its rules")
+        return Worth(min(worths[name] for name in found))
+
+    def _nothing(self, why: str) -> Worth:
+        return Worth(0, f"the signatures at gate {self.step!r} prove no approval: {why}")
+
+    def _proof(self, cast: Cast, trust: Trust, problems: list[str]) -> Proof | None:
+        from pytest_workflow_exec.approval import Ballot, BallotRefusedError, checked, request_of
+
+        said = cast.data.get("proof")
+        held = said if isinstance(said, Mapping) else {}
+        ballot = Ballot(
+            run=self.run,
+            step=self.step,
+            request=str(cast.data.get("digest")),
+            answer="approve" if cast.approves else "reject",
+            reason=str(cast.data.get("reason")),
+            principal=str(cast.data.get("approver")),
+            armor=str(held.get("armor")),
+        )
+        try:
+            request = request_of(self.request, digest=self.digest)
+            proof = checked(ballot, request, trust=_reaching(trust, held), at=datetime.now(timezone.utc))
+        except BallotRefusedError as error:
+            problems.append(f"{ballot.principal}: {error}")
+            return None
+        for key in ("principal", "key", "key_type", "challenge", "armor", "key_reachable"):
+            if held.get(key) != proof.to_data()[key]:
+                problems.append(f"{ballot.principal}: its record says something else of its {key.replace('_', ' ')}")
+                return None
+        return proof
+
+    def _counts(self, cast: Cast) -> bool:
+        return not cast.approves or _number(cast.data.get("assurance")) >= self._rules().assurance
+
+    def _named(self, cast: Cast) -> tuple[str, str]:
+        proof = cast.data.get("proof")
+        key = proof.get("key") if isinstance(proof, Mapping) else None
+        return str(cast.data.get("approver")), str(key)
+
+    def _rules(self) -> SignatureRules:
+        from pytest_workflow_exec.approval import rules_of
+
+        rules = self.request.get("rules")
+        try:
+            return rules_of(rules if isinstance(rules, Mapping) else {})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ContradictionError(f"gate {self.step!r} asks for signatures by rules that can't be read") from error
+
+    def _quorum(self) -> QuorumRules:
+        try:
+            return self._rules().quorum(
+                issued=str(self.request.get("issued")), expires=str(self.request.get("expires"))
+            )
+        except ValueError as error:
+            raise ContradictionError(f"gate {self.step!r} asks for signatures by rules that can't be kept") from error
+
+
+def _reaching(trust: Trust, held: Mapping[str, Json]) -> Trust:
+    """Return the same trust, with the key within reach if its record says that it was."""
+    from dataclasses import replace
+
+    from pytest_workflow_exec.approval import signature
+
+    if held.get("key_reachable") is not True:
+        return trust
+    try:
+        return replace(trust, reachable=frozenset({signature.read_signature(str(held.get("armor"))).key.blob}))
+    except signature.SignatureRefusedError:
+        return trust
+
+
+def _starter_problem(rules: SignatureRules, run: str, first: Mapping[str, Json], trust: Trust) -> str | None:
+    from pytest_workflow_exec.approval import StartRefusedError, checked_start
+
+    if not rules.starter_excluded or not rules.starter:
+        return None
+    data = first.get("signed_start")
+    try:
+        if not isinstance(data, Mapping):
+            return "it excludes who started the run, but the start is not signed"
+        start = checked_start(run, first, data, trust=trust, at=datetime.now(timezone.utc))
+    except StartRefusedError as error:
+        return str(error)
+    if (start.principal, start.key) != (rules.starter, rules.starter_key):
+        return "it excludes somebody else than who signed the start of the run"
+    return None
+
+
+def _vote(cast: Cast, who: tuple[str, str]) -> Vote:
+    from pytest_workflow_exec.approval import Vote, moment_of
+
+    return Vote(principal=who[0], key=who[1], approves=cast.approves, at=moment_of(cast.at))
+
+
+def _who(rules: QuorumRules, votes: Sequence[Vote], at: str) -> frozenset[str] | None:
+    """Return whose votes are an approval; None if they are none."""
+    from dataclasses import replace
+
+    from pytest_workflow_exec.approval import Approved, moment_of, quorum
+
+    # The gate passes a moment after the last answer was counted: that each came in time is what counts.
+    end = None if rules.expires is None else rules.requested_at + rules.expires
+    timely = [vote for vote in votes if not vote.approves or end is None or vote.at < end]
+    last = max([moment_of(at), *(vote.at for vote in timely)])
+    if end is not None and last - end > timedelta(minutes=1):
+        return None
+    found = quorum(replace(rules, expires=None), timely, last)
+    return frozenset(counted.vote.principal for counted in found.by) if isinstance(found, Approved) else None
+
+
+def _number(value: Json) -> int:
+    return value if type(value) is int else 0

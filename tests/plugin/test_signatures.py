@@ -1,0 +1,255 @@
+"""Gates that want signatures, as people meet them: challenge, sign, approve, resume, verify; and at a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_workflow_exec.evidence import write_pin
+from pytest_workflow_exec.settings import load_settings
+
+from ._pinned_tool import places_in
+from .conftest import Project, Session, code_at, finish
+from .test_pins import PLACES
+
+ROOT = Path(__file__).parents[2]
+POLICY = """[policy]
+sandbox = "none"
+commands = ["echo *", "touch *"]
+
+[policy.approvers]
+managers = ["alice@example.org", "bob@example.org"]
+"""
+FLOW = """
+workflow: release
+steps:
+  - {{id: build, run: [echo, built]}}
+  - {{id: approve, gate: {{question: Publish it?, show: [build], assurance: 2, approvers: [managers]{more}}}}}
+  - {{id: publish, run: [touch, ran-publish]}}
+"""
+
+
+@dataclass
+class Team:
+    """A pinned project, and where its pin and its people's keys lie."""
+
+    project: Project
+    folder: Path
+
+    def flow(self, more: str) -> None:
+        """Write the workflow."""
+        self.project.write("wf/release.workflow.yaml", FLOW.format(more=more))
+
+    def tool(self, *arguments: str | Path) -> Session:
+        """Run the command line tool."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.plugin._pinned_tool", str(self.folder), *map(str, arguments)],
+            cwd=self.project.root,
+            env={**self.project._env(), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Session(status=done.returncode, text=done.stdout)
+
+    def sign(self, who: str, file: Path) -> Path:
+        """Sign a file as people do, and return where the signature lies."""
+        # ssh-keygen asks before it overwrites one.
+        file.with_name(f"{file.name}.sig").unlink(missing_ok=True)
+        command = [
+            "ssh-keygen",
+            "-Y",
+            "sign",
+            "-q",
+            "-n",
+            "pytest-workflow-exec",
+            "-f",
+            str(self.folder / who),
+            str(file),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        return file.with_name(f"{file.name}.sig")
+
+
+@pytest.fixture
+def team(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """Two who may approve, one who may not, and a project pinned with their list."""
+    folder = tmp_path_factory.mktemp("home")
+    lines = []
+    for who in ("alice", "bob", "mallory"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", who, "-f", str(folder / who)], check=True)
+        lines.append(f"{who}@example.org {(folder / f'{who}.pub').read_text()}")
+    project.write("workflow-exec.toml", POLICY)
+    project.write("workflow-signers", "".join(lines))
+    project.write("conftest.py", PLACES.format(folder=str(folder)))
+    project.environment["HOME"] = str(folder)
+    project.environment["SSH_AUTH_SOCK"] = ""
+    made = Team(project, folder)
+    place = places_in(folder).user
+    assert place is not None
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    return made
+
+
+def test_two_sign_elsewhere_and_the_run_goes_on(team: Team, tmp_path: Path) -> None:
+    """`challenge` writes what is signed, `approve` judges and hands in, `--workflow-resume` takes in, `verify` proves."""
+    project = team.project
+    team.flow(", required: 2, wait: suspend")
+    first = project.pytest("wf")
+    assert first.status == 1, first.text
+    [run] = [log.parent.name for log in project.logs()]
+    assert f"waits for signatures: workflow-exec challenge {run} approve --out FILE" in first.text
+    assert "sign     workflow-exec challenge" in team.tool("pending").text
+    challenge = team.folder / "challenge"
+    written = team.tool("challenge", run, "approve", "--out", challenge)
+    assert written.status == 0, written.text
+    assert "ssh-keygen -Y sign -n pytest-workflow-exec -f KEY" in written.text
+    assert team.tool("challenge", run, "approve").text == challenge.read_text()
+    kept = team.tool("challenge", run, "approve", "--out", challenge)
+    before = [path.name for path in project.logs()[0].parent.rglob("*")]
+    by_mallory = team.tool("approve", run, "approve", "--signature", team.sign("mallory", challenge))
+    typed = team.tool("approve", run, "approve")
+    assert [path.name for path in project.logs()[0].parent.rglob("*")] == before
+    assert kept.status == by_mallory.status == typed.status == 2
+    assert "is there already, and is kept" in kept.text
+    assert "for none of the approvers of this gate" in by_mallory.text
+    assert "wants a signature: workflow-exec challenge" in typed.text
+    handed = team.tool("approve", run, "approve", "--signature", team.sign("alice", challenge))
+    assert handed.status == 0, handed.text
+
+    second = project.pytest("wf", "--workflow-resume")
+
+    assert second.status == 1, second.text
+    assert "gate approve: approved by alice@example.org (ssh-ed25519 SHA256:" in second.text
+    assert "gate approve still needs 1 of managers" in second.text
+    [waiting] = json.loads(team.tool("pending", "--json").text)
+    assert [vote["approver"] for vote in waiting["signed"]] == ["alice@example.org"]
+    assert not list(project.root.glob("ran-*"))
+    assert team.tool("approve", run, "approve", "--signature", team.sign("bob", challenge)).status == 0
+
+    last = project.pytest("wf", "--workflow-resume")
+
+    assert last.status == 0, last.text
+    assert "[2/3] approve ... PASSED" in last.text
+    assert (project.root / "ran-publish").exists()
+    listed = tmp_path.parent / f"{tmp_path.name}-signers"
+    listed.write_text((project.root / "workflow-signers").read_text())
+    asks = ("verify", run, "--expect-head", last.heads[-1], "--min-assurance", "2")
+    proven = team.tool(*asks, "--signers", listed, "--policy", project.root / "workflow-exec.toml")
+    assert proven.status == 0, proven.text
+    assert "approved by alice@example.org, bob@example.org (signature, assurance 2, proven 2)" in proven.text
+    unproven = team.tool(*asks)
+    assert unproven.status == 4
+    assert "were not checked: give --signers FILE" in unproven.text
+    (team.folder / "revoked").write_text((team.folder / "bob.pub").read_text())
+    revoked = team.tool(*asks, "--signers", listed, "--revoked", team.folder / "revoked")
+    assert revoked.status == 4
+    assert "is revoked" in revoked.text
+
+
+def test_a_signed_rejection_denies_the_run(team: Team) -> None:
+    """A rejection is signed with its reason; the resumed run is denied, and another goes on only by `--workflow-redo`."""
+    project, challenge = team.project, team.folder / "challenge"
+    team.flow(", wait: suspend")
+    assert project.pytest("wf").status == 1
+    wordless = team.tool("challenge", "latest", "approve", "--answer", "reject")
+    assert wordless.status == 2
+    said = ("--answer", "reject", "--reason", "not now")
+    assert team.tool("challenge", "latest", "approve", *said, "--out", challenge).status == 0
+    signature = team.sign("bob", challenge)
+    assert team.tool("reject", "latest", "approve", "--reason", "never", "--signature", signature).status == 2
+    assert team.tool("reject", "latest", "approve", "--reason", "not now", "--signature", signature).status == 0
+
+    session = project.pytest("wf", "--workflow-resume")
+    again = project.pytest("wf", "--workflow-resume")
+
+    assert session.status == 1
+    assert "[2/3] approve ... DENIED" in session.text
+    assert again.status == 4
+    assert "was denied at gate 'approve': --workflow-redo approve asks again" in again.text
+    assert not list(project.root.glob("ran-*"))
+
+
+def test_a_terminal_gate_wants_code_and_signature(team: Team) -> None:
+    """The gate says what to sign and where; the code without a signature is a try, with one it passes."""
+    project = team.project
+    team.flow("")
+    child = project.terminal("wf", "-s")
+    child.expect(r"What has to be signed is in (\S+)\r\n")
+    assert child.match is not None
+    challenge = Path(child.match.group(1))  # type: ignore[union-attr]  # a pattern matched
+    code = code_at(child)
+    child.sendline(code)
+    child.expect("There is no signature that counts: there is no file")
+    child.expect("4 tries are left")
+    team.sign("alice", challenge)
+    child.sendline(code)
+    child.expect("Approved")
+
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    [decided] = project.of_type("gate.decided")
+    assert (decided["data"]["approver"], decided["data"]["assurance"]) == ("alice@example.org", 2)
+    assert decided["data"]["terminal"].startswith("/dev/")
+    assert (project.root / "ran-publish").exists()
+
+
+@pytest.mark.parametrize("lack", ["pin", "signers", "groups", "people"])
+def test_a_gate_that_nobody_can_open_is_refused(team: Team, lack: str) -> None:
+    """Without a pin, a list, the group or enough people who can sign, nothing runs (exit 4)."""
+    project, place = team.project, places_in(team.folder).user
+    assert place is not None
+    team.flow(", wait: suspend" + (", required: 3" if lack == "people" else ""))
+    if lack == "pin":
+        place.path_of(project.root).unlink()
+    elif lack == "signers":
+        (project.root / "workflow-signers").unlink()
+    elif lack == "groups":
+        project.write("workflow-exec.toml", POLICY.replace("managers", "others"))
+    if lack != "pin":
+        write_pin(project.root, place, load_settings(project.root).policy.trusted)
+
+    session = project.pytest("wf")
+
+    said = {
+        "pin": "assurance 2 needs a pin with a list of signers: the policy is unpinned",
+        "signers": "the pin holds no list of signers",
+        "groups": "the policy has no group of approvers managers (it has: others)",
+        "people": "1 more of managers would have to be able to sign than are",
+    }
+    assert session.status == 4, session.text
+    assert said[lack] in session.text
+    assert project.untouched
+
+
+def test_a_signed_start_excludes_who_signed_it(team: Team) -> None:
+    """`--workflow-sign-start` is in the first record; that person's approval is refused; no other key starts a run."""
+    project, challenge = team.project, team.folder / "challenge"
+    team.flow(", wait: suspend")
+    nobody = project.pytest("wf", "--workflow-sign-start", str(team.folder / "none"))
+    (team.folder / "odd").write_text("no key\n")
+    odd = project.pytest("wf", "--workflow-sign-start", str(team.folder / "odd"))
+    untouched = project.untouched
+    assert project.pytest("wf", "--workflow-sign-start", str(team.folder / "alice")).status == 1
+    [started] = project.of_type("run.started")
+    team.tool("challenge", "latest", "approve", "--out", challenge)
+
+    by_alice = team.tool("approve", "latest", "approve", "--signature", team.sign("alice", challenge))
+
+    assert (nobody.status, odd.status, untouched) == (4, 4, True)
+    assert "--workflow-sign-start: there is no key" in nobody.text
+    assert "the start of the run was not signed" in odd.text
+    assert "Traceback" not in odd.text
+    assert started["data"]["signed_start"]["principal"] == "alice@example.org"
+    assert "may not approve: alice@example.org" in challenge.read_text()
+    assert by_alice.status == 2
+    assert "alice@example.org started the run and may not approve it" in by_alice.text
+    assert not list(project.logs()[0].parent.rglob("*.decision.json"))
