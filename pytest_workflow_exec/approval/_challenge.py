@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pytest_workflow_exec.errors import WorkflowExecError
 from ._facts import facts_of
 from ._request import GateRequest
 from ._screen import WORDS_TITLE
+from ._stored import request_of
 from ._words import cut_mark, escape
 
 NAMESPACE = "pytest-workflow-exec"
@@ -35,6 +37,7 @@ def challenge_of(request: GateRequest, answer: Answer, *, reason: str = "") -> b
         reason: The words of who rejects; empty for an approval.
 
     Raises:
+        StoredRequestError: It is no question that an engine asks.
         ChallengeError: It would be longer than anybody reads, or the reason does not fit.
         TypeError: A value of the request is none that JSON has a word for.
         ValueError: A value of the request is NaN or an infinity.
@@ -43,7 +46,10 @@ def challenge_of(request: GateRequest, answer: Answer, *, reason: str = "") -> b
         raise ChallengeError("an approval has no reason")
     if len(reason) > MAX_REASON_CHARS:
         raise ChallengeError(f"the reason is longer than {MAX_REASON_CHARS} characters")
-    text = "".join(f"{line}\n" for line in _lines(request, answer, reason))
+    # In the order of its canonical spelling, as its digest is: whoever stores it may order its names differently.
+    data = json.loads(canonical_json(request.to_data()))
+    ordered = request_of(data, digest=request.digest)
+    text = "".join(f"{line}\n" for line in _lines(ordered, answer, reason))
     # ASCII: which characters can be seen differs between versions of Unicode, and two that look alike are one word
     # to a person and two to a machine.
     content = text.encode("ascii", "backslashreplace")

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from pytest_workflow_exec.approval import FormField, GateRequest
+from pytest_workflow_exec.approval import FormField, GateRequest, SignatureRules
 from pytest_workflow_exec.digests import canonical_json, digest_of
 
 from ._samples import sample_request
@@ -16,13 +16,16 @@ from ._samples import sample_request
 def test_request_is_json_data_with_every_field() -> None:
     """Evidence keeps the whole request: each field is in its data, and the data survives JSON."""
     # given
-    request = sample_request(form=(FormField(name="ticket"),))
+    rules = SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required={"managers": 1})
+    request = sample_request(rules=rules, form=(FormField(name="ticket"),))
 
     # when
     data = request.to_data()
 
     # then
     assert set(data) == {field.name for field in fields(GateRequest)}
+    # Of a gate at a terminal the data is what it was before there were signatures.
+    assert set(sample_request().to_data()) == set(data) - {"rules"}
     assert json.loads(canonical_json(data)) == data
 
 

@@ -173,8 +173,10 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "sessions": 1,
         "result": "passed",
         "steps": {"passed": 3},
-        "gates": [{**gate, "channel": "terminal", "assurance": 1}],
+        "gates": [{**gate, "channel": "terminal", "assurance": 1, "groups": {}, "proven": None}],
         "assurance": 1,
+        "doubts": [],
+        "asked_of": {},
         "warnings": [],
         "blobs": 0,
         "redacted": 0,
@@ -185,7 +187,7 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "unsigned_redaction": None,
         "chain_only": False,
         "log": str(path),
-        "asked": {"expect_head": head, "plan": None, "policy": None, "min_assurance": 1},
+        "asked": {"expect_head": head, "plan": None, "policy": None, "approvers": None, "min_assurance": 1},
     }
 
 

@@ -97,7 +97,6 @@ def test_decorated_function_is_still_itself() -> None:
         (lambda: any_step(timeout="5"), "timeout '5' is no duration"),
         (lambda: any_step(name="a\nb"), "name must be one line"),
         (lambda: any_step(question="x"), "unknown keyword 'question'"),
-        (lambda: any_gate(form={}), "@gate: 'form' can't be used yet"),
         (lambda: any_gate(approvers=["x"]), "@gate: approvers: a code typed at a terminal proves nobody"),
         (lambda: any_gate(required=2), "@gate: required: a code typed at a terminal proves nobody"),
         (lambda: any_gate(assurance=2, required=2), "@gate: required: several persons never meet at one terminal"),
