@@ -21,7 +21,7 @@ from pytest_workflow_exec.errors import (
     SettingsError,
     WorkflowExecError,
 )
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
     Present,
@@ -55,6 +55,7 @@ from ._onward import (
     with_reason,
 )
 from ._refusals import listed, placed, running
+from ._rejected import reason_after, rejected_before, rejection_problem
 from ._session import WorkflowSession
 
 
@@ -154,6 +155,7 @@ class _Preparation:
         self._filesystem: Filesystem = "local"
         self._policy_settings, self._policy = self._read_policy()
         self._onward = self._find_earlier(only=only)
+        self._rejected = self._find_rejected()
         self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
         self._present = self._look()
@@ -201,6 +203,7 @@ class _Preparation:
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
             attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
             signed_approver=ask_signed,
+            after_rejection=reason_after(self._rejected, self.workflow),
             sign_start=self._sign_start,
             listener=self._announcements(),
             group=self.group,
@@ -272,6 +275,18 @@ class _Preparation:
         except PreflightError as error:
             self.problems += error.problems
             return None
+
+    def _find_rejected(self) -> Sequence[RunId]:
+        if self._onward is not None or self.problems:
+            return ()
+        try:
+            runs = rejected_before(self.workflow)
+        except PreflightError as error:
+            self.problems += error.problems
+            return ()
+        if (problem := rejection_problem(runs, terminal_problem=self._terminal_problem)) is not None:
+            self.problems.append(Problem(path=self.workflow.file, message=problem))
+        return runs
 
     def _look(self) -> Present | None:
         if self._onward is None or self._inputs is None or self._policy is None:

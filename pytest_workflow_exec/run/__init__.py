@@ -16,6 +16,7 @@ from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_r
 from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
+from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
@@ -28,6 +29,7 @@ from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
 __all__ = [
     "NO_OUTPUTS",
     "REPORT_VARIABLE",
+    "AfterRejection",
     "Approver",
     "Carried",
     "EarlierRun",
@@ -66,6 +68,7 @@ __all__ = [
     "perform_verify",
     "plan_of",
     "preflight",
+    "rejected_runs",
     "repository_facts",
     "restore_return",
     "resumption_of",

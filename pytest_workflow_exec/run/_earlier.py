@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,21 @@ def _runs_of(root: Path, workflow: str) -> Iterator[EarlierRun]:
         first = _first_record(log)
         if first is not None and first.data.get("workflow") == workflow:
             yield _earlier(log, first)
+
+
+def runs_with_starts(root: Path, workflow: str) -> Iterator[tuple[EarlierRun, Mapping[str, Json]]]:
+    """Give the runs of a workflow, newest first, each with what it was started with.
+
+    Logs that can't be read are left out: whose they are is not known.
+
+    Raises:
+        LogUnreadableError: The folder of runs can't be read.
+    """
+    for log in _logs(root):
+        with contextlib.suppress(LogUnreadableError):
+            first = _first_record(log)
+            if first is not None and first.data.get("workflow") == workflow:
+                yield _earlier(log, first), first.data
 
 
 def run_named(reference: str, root: Path) -> EarlierRun:

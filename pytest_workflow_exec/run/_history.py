@@ -166,6 +166,8 @@ class History:
     """The gates that asked and were not left since."""
     denied: StepId | None = None
     """The gate at which the last session was refused."""
+    rejected: str | None = None
+    """The digest of the plan that a person rejected; None if nobody did, or one said since why it is asked again."""
     begun: bool = False
     """Whether any step was ever started."""
     first_facts: Mapping[str, Json] = field(default_factory=dict)
@@ -215,10 +217,16 @@ class History:
             self.unknown[step] = PastUnknown(declared=self._plan[step], facts=self.facts)
             self._running = None
 
+    @property
+    def _plan_digest(self) -> str:
+        return str(self.facts.get("plan_digest"))
+
     def _begin_session(self, record: Told) -> None:
         self._stop()
         self.facts, self.denied = record.data, None
         self.waits_until.clear()
+        if record.data.get("redo") is not None:
+            self.rejected = None
         if not self.sessions:
             self.first_facts = record.data
         self._plan = _declared(record.data)
@@ -252,6 +260,8 @@ class History:
         step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
         if outcome is Outcome.DENIED and step in self.open_gates and self.open_gates[step].is_signed:
             self.denied = step
+            if any(vote.data.get("decision") == "rejected" for vote in self.open_gates[step].votes):
+                self.rejected = self._plan_digest
         if outcome is not Outcome.SUSPENDED and self._running is not None and self._running[0] == step:
             self.paused_since.pop(step, None)
         outputs = record.data.get("outputs")
@@ -319,6 +329,8 @@ class History:
                 self.open_gates[record.step] = replace(gate, votes=(*gate.votes, vote))
             return
         self.denied = None if decision == "approved" else record.step
+        if decision == "rejected":
+            self.rejected = self._plan_digest
         if gate is not None and asked:
             form = record.data.get("form")
             self.open_gates[record.step] = replace(

@@ -13,6 +13,7 @@ from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
+from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_gate import SignedApprover, ask_signed
 from pytest_workflow_exec.sandbox import Policy
 from pytest_workflow_exec.settings import Durability
@@ -38,6 +39,8 @@ class RunSettings:
     """Asks a person whether work by hand was done."""
     signed_approver: SignedApprover = ask_signed
     """Asks a person whose code counts only beside a signature."""
+    after_rejection: AfterRejection | None = None
+    """Why a new run begins of a plan that was rejected; None if it was not."""
     sign_start: Path | None = None
     """The key that signs the start of a new run; None to leave it unsigned."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -35,7 +35,7 @@ def session_facts(settings: RunSettings, *, ledger_copy: str) -> Mapping[str, Js
     Args:
         ledger_copy: Where the user's copy of the ledger is, or why there is none.
     """
-    return run_facts(
+    facts = run_facts(
         settings.workflow,
         inputs=settings.inputs,
         policy=settings.policy,
@@ -47,6 +47,8 @@ def session_facts(settings: RunSettings, *, ledger_copy: str) -> Mapping[str, Js
         ledger_copy=ledger_copy,
         group=settings.group,
     )
+    after = settings.after_rejection
+    return facts if after is None else {**facts, "after_rejection": after.to_data()}
 
 
 def signed_start(settings: RunSettings, run: RunId) -> SignedStart | None:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.evidence import runs_directory
 
-from .conftest import Project
+from .conftest import Project, finish
 
 _FLOW = """
 workflow: release
@@ -120,3 +120,32 @@ def test_workers_suspend(project: Project) -> None:
     assert "workflow other: passed, 1 of 1 steps" in done.text
     assert "gate approve waits: workflow-exec approve" in done.text
     assert not (project.root / "tidied").exists()
+
+
+def test_a_rejected_plan_is_run_again_only_for_a_reason(project: Project, suspended: str) -> None:
+    """A new run of just that plan wants a person's reason and holds it; another plan, or a run after that one, does not."""
+    project.run("workflow-exec", "reject", suspended, "approve", "--reason", "not today")
+    refused = project.pytest("wf", "--workflow-new")
+    child = project.terminal("wf", "--workflow-new", "-s")
+    child.expect("just this plan of workflow release was rejected in run")
+    child.expect("Reason: ")
+    child.sendline("")
+    child.expect("nobody said why it is run; nothing was run")
+    child.wait()
+    untouched = [log.parent.name for log in project.logs()] == [suspended]
+    child = project.terminal("wf", "--workflow-new", "-s")
+    child.expect("Reason: ")
+    child.sendline("agreed since")
+    session = finish(child)
+
+    third = project.pytest("wf", "--workflow-new")
+    project.write("wf/release.workflow.yaml", _FLOW.replace("built", "built2"))
+    other = project.pytest("wf", "--workflow-new")
+
+    assert refused.status == 4
+    assert f"just this plan was rejected in run {suspended}, so a person must say why it is run" in refused.text
+    assert untouched
+    assert session.status == 1
+    second = json.loads(project.logs()[1].read_bytes().splitlines()[0])["data"]["after_rejection"]
+    assert (second["runs"], second["reason"]) == ([suspended], "agreed since")
+    assert [run.status for run in (third, other)] == [1, 1], third.text + other.text
