@@ -151,7 +151,7 @@ def _principal(ballot: Ballot, rules: SignatureRules, trust: Trust) -> str:
     if len(found) > 1:
         raise BallotRefusedError(f"its key is listed for {' and '.join(found)}: say whose it is, with --principal")
     # Of a key that is nobody's here: what is wrong with it is said by whoever judges it.
-    return found[0] if found else rules.principals[0]
+    return next(iter([*found, *rules.principals]), "")
 
 
 def _is_starter(principal: str, key: str, rules: SignatureRules) -> bool:

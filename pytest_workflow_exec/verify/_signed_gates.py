@@ -66,12 +66,14 @@ class SignedQuestion:
         asked: Mapping[str, Json] = {
             "assurance": rules.assurance,
             # A gate that names no group is asked of everybody who was listed.
-            "approvers": list(rules.approvers) if wanted.get("approvers") else [],
+            "approvers": sorted(rules.approvers) if wanted.get("approvers") else [],
             "required": rules.required if isinstance(rules.required, int) else dict(rules.required),
             "min_wait_s": rules.min_wait_s,
             "veto": rules.veto,
         }
-        if asked != planned:
+        groups = wanted.get("approvers")
+        listed = sorted(map(str, groups)) if isinstance(groups, list) else groups
+        if asked != {**wanted, "approvers": listed}:
             raise ContradictionError(f"gate {self.step!r} asks for other signatures than the plan says")
 
     def agreed(self, at: str) -> GateFacts:

@@ -244,6 +244,9 @@ def test_a_signed_start_excludes_who_signed_it(team: Team) -> None:
 
     by_alice = team.tool("approve", "latest", "approve", "--signature", team.sign("alice", challenge))
 
+    too_late = project.pytest("wf", "--workflow-resume", "--workflow-sign-start", str(team.folder / "bob"))
+    assert too_late.status == 4
+    assert "signs the start of a new run, and this one was started before" in too_late.text
     assert (nobody.status, odd.status, untouched) == (4, 4, True)
     assert "--workflow-sign-start: there is no key" in nobody.text
     assert "the start of the run was not signed" in odd.text

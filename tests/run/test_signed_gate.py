@@ -31,7 +31,7 @@ from pytest_workflow_exec.model import Gate, Outcome
 from pytest_workflow_exec.run import History, Run, _gatekeeper, _pin
 from pytest_workflow_exec.settings import Pin, load_settings
 from pytest_workflow_exec.verify import Asked, Verdict, held_to, verify_log
-from tests.approval.signature._made import Keys, Token, made_keys
+from tests.approval.signature._made import Keys, Token, armored, made_keys, sshsig, string
 from tests.evidence._logs import rechained, records_in
 
 from .conftest import Project
@@ -203,7 +203,7 @@ def test_several_must_sign_and_the_question_stands_meanwhile(
     team: Team, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """One of two is not enough, whoever signs twice; the second later signs the same question, and it passes."""
-    more = ", approvers: [managers, security], required: {managers: 2, security: 1}"
+    more = ", approvers: [security, managers], required: {managers: 2, security: 1}"
     flow = FLOW.replace(", approvers: [managers]", "")
     run = team.suspend(more, flow=flow)
     team.sign(run, ALICE)
@@ -322,16 +322,7 @@ def test_a_signature_of_anything_else_opens_nothing(team: Team) -> None:
     hand_in(run.log_path.parent, b"{}\n")
     link = run.log_path.parent / "gates" / "link.decision.json"
     link.symlink_to(next(link.parent.glob("*.decision.json")))
-    certified = _ballot(team, run, challenge)
-    kept = team.keys.folder / "certified-cert.pub"
-    done = subprocess.run(
-        ["ssh-keygen", "-Y", "sign", "-q", "-f", kept, "-n", "pytest-workflow-exec"],
-        input=challenge,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode == 0:
-        _hand(run, certified, armor=done.stdout.decode())
+    _hand(run, good, armor=armored(sshsig(team.keys.blob("certified-cert"), string(b"any"))))
 
     again = team.suspend(after=run)
 
@@ -342,6 +333,7 @@ def test_a_signature_of_anything_else_opens_nothing(team: Team) -> None:
         "did not sign these bytes. Sign exactly what `workflow-exec challenge",
         "it was made for 'git'",
         "an RSA key of 2048 bits is too weak",
+        "is a certificate, and only plain keys count",
         "'mallory@example.org' is none of the approvers of this gate",
         "it is no decision as workflow-exec approve and reject write it",
         "link.decision.json is not taken in",
@@ -488,6 +480,38 @@ def test_who_started_the_run_may_not_approve_it(team: Team, tmp_path_factory: py
     listed = team.signers_file(tmp_path_factory.mktemp("verifier"))
     assert verdict_of(later, listed).exit_code == 0
     assert _forge(later, _unsign_start, listed).exit_code != 0
+
+
+def test_the_policy_may_let_who_started_approve(team: Team) -> None:
+    """With `starter_may_approve` the signer of the start is an approver like others, and the question says so."""
+    team.trust(more="starter_may_approve = true")
+    run = team.suspend(sign_start=team.keys.folder / "ed25519")
+    assert "may approve, by the policy" in challenge_of(question_of(run), "approve").decode()
+    team.sign(run, ALICE)
+
+    later = team.open(after=run)
+    to_the_gate(team.project, later)
+    finish(team.project, later)
+
+    assert (team.project.root / "first").exists()
+
+
+def test_without_groups_everybody_listed_may_sign(team: Team, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A gate that names no group asks whoever the list of signers names plainly; a pattern names nobody."""
+    flow = FLOW.replace(", approvers: [managers]", "")
+    lines = (f"carol@example.org {team.keys.line('rsa')}", f"*@example.com {team.keys.line('ecdsa-384')}")
+    team.trust("".join(f"{line}\n" for line in lines))
+    run = team.suspend(flow=flow)
+    rules = question_of(run).rules
+    assert rules is not None
+    assert rules.approvers == {"any listed signer": (CAROL,)}
+    team.sign(run, CAROL)
+
+    later = team.open(after=run, flow=flow)
+    to_the_gate(team.project, later)
+    finish(team.project, later)
+
+    assert verdict_of(later, team.signers_file(tmp_path_factory.mktemp("verifier"))).exit_code == 0
 
 
 def _unsign_start(records: list[dict[str, Any]]) -> None:
