@@ -206,6 +206,7 @@ class CommandFailedError(WorkflowExecError):
             how += "; it printed more than is kept"
         super().__init__(f"{_shown(argv)} {how}{_last_words(stdout, stderr, truncated=truncated or flooded)}")
         self.argv, self.exit_status, self.signal = tuple(argv), exit_status, signal
+        self.printed = stderr.strip() or stdout.strip()
 
 
 class CommandTimeoutError(WorkflowExecError):
@@ -223,9 +224,19 @@ class SandboxSetupError(WorkflowExecError):
 class ExpectationError(WorkflowExecError):
     """A command ran, but did not do what its step expects."""
 
-    def __init__(self, *, argv: Sequence[str], what: str, expected: str, found: str) -> None:
+    def __init__(
+        self,
+        *,
+        argv: Sequence[str],
+        what: str,
+        expected: str,
+        found: str,
+        exit_status: int | None = None,
+        printed: str = "",
+    ) -> None:
         super().__init__(f"{_shown(argv)}: expected {what} {expected}, found {found}")
         self.argv, self.what, self.expected, self.found = tuple(argv), what, expected, found
+        self.exit_status, self.printed = exit_status, printed
 
 
 class CheckInDoubtError(WorkflowExecError):

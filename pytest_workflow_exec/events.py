@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.model import Outcome, StepId
+from pytest_workflow_exec.model import ErrorClass, Outcome, StepId
 
 ActorKind = Literal["engine", "human", "agent", "worker"]
 Decided = Literal["approved", "rejected", "denied", "expired"]
 Checked = Literal["there", "in doubt"]
 """What a step's check said that kept its body from running."""
+WaitsFor = Literal["retry"]
 RunResult = Literal["passed", "failed", "denied", "suspended", "interrupted", "partial"]
 
 
@@ -149,6 +150,7 @@ def step_finished(
     used: Sequence[StepId] = (),
     checked: Checked | None = None,
     contexts: Sequence[Json] = (),
+    error_class: ErrorClass | None = None,
 ) -> Event:
     """Return how a step ended.
 
@@ -160,6 +162,7 @@ def step_finished(
         used: The steps whose outputs its code looked at.
         checked: What its check said in place of its body; None if the body ran, or nothing of it.
         contexts: What of the project's CLAUDE.md files its code was given: paths, digests and sizes.
+        error_class: Why it failed, in one word; None if it did not.
     """
     data: dict[str, Json] = {
         "outcome": outcome.value,
@@ -174,7 +177,31 @@ def step_finished(
         {} if checked is None else {"checked": checked == "there", "doubt": checked == "in doubt"}
     )
     given: Mapping[str, Json] = {"contexts": list(contexts)} if contexts else {}
+    if error_class is not None:
+        data["class"] = error_class
     return Event(type="step.finished", step=step, attempt=attempt, data={**data, **said, **given})
+
+
+def retry_waiting(
+    step: StepId, *, attempt: int, error_class: ErrorClass, wait_s: float, of: int, why: WaitsFor
+) -> Event:
+    """Return that a step which failed is to start again after a while; if it does not, it stays failed.
+
+    Args:
+        attempt: The one that failed.
+        error_class: Why it failed.
+        wait_s: How long the wait is to be, in seconds.
+        of: How many attempts there are in this session at most.
+        why: The key of the step that says so.
+    """
+    data: dict[str, Json] = {
+        "class": error_class,
+        "wait_s": round(wait_s, 6),
+        "next": attempt + 1,
+        "of": of,
+        "why": why,
+    }
+    return Event(type="retry.waiting", step=step, attempt=attempt, data=data)
 
 
 def command_started(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:

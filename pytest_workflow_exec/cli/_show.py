@@ -59,6 +59,7 @@ def _facts(view: RunView, verdict: Verdict, log: Path, broken: str | None) -> di
         "steps": [dataclasses.asdict(step) for step in view.steps.values()],
         "gates": [dataclasses.asdict(gate) for gate in view.gates],
         "commands": {"started": len(view.commands), "refused": view.refused},
+        "retries": [dataclasses.asdict(each) for each in view.retries],
         "sessions": view.sessions,
         "recoveries": view.recoveries,
         "redo": dict(view.redo) or None,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ._text import duration, escape, lines
-from ._view import NO_END, NOT_STARTED, RunView, StepView
+from ._view import NO_END, NOT_STARTED, RetryView, RunView, StepView
 
 _STYLES = {
     "passed": "green", "carried": "green", "waived": "yellow", "not applicable": "dim", "failed": "bold red",
@@ -99,7 +99,8 @@ def _steps(view: RunView, *, plain: bool) -> Table:
 
 def _outcome(step: StepView) -> str:
     waits = f", waits for {escape(step.waits_for)}" if step.waits_for else ""
-    return escape(step.outcome) + waits
+    failed = f" ({escape(step.error_class)})" if step.error_class else ""
+    return escape(step.outcome) + failed + waits
 
 
 def _below(view: RunView) -> Iterator[str]:
@@ -115,6 +116,7 @@ def _below(view: RunView) -> Iterator[str]:
     for step in view.steps.values():
         if step.reasons:
             yield f"again     {escape(step.id)}: {escape('; '.join(step.reasons))}"
+    yield from map(_retried, view.retries)
     yield f"commands  {len(view.commands)} run, {len(view.refused)} refused"
     for refusal in view.refused:
         argv = escape("[" + ", ".join(refusal["argv"]) + "]")
@@ -127,6 +129,11 @@ def _below(view: RunView) -> Iterator[str]:
         if step.message:
             yield f"{escape(step.outcome):<9} {escape(step.id)}:"
             yield from (f"          {line}" for line in lines(step.message))
+
+
+def _retried(tried: RetryView) -> str:
+    failed = f"attempt {tried.attempt} failed ({escape(tried.error_class)})"
+    return f"retried   {escape(tried.step)}: {failed}, the next one after {duration(tried.waited_s)}"
 
 
 def _moment(stamp: str | None) -> str:

@@ -28,6 +28,8 @@ class StepView:
     duration_s: float | None = None
     message: str = ""
     waits_for: str | None = None
+    error_class: str | None = None
+    """Why it failed, in one word."""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """SHA-256 of each file that it left, in hex, by its path from the project."""
     reasons: tuple[str, ...] = ()
@@ -70,6 +72,17 @@ class NoteView:
     written: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RetryView:
+    """One attempt that failed and was followed by another."""
+
+    step: str
+    attempt: int | None
+    error_class: str
+    waited_s: float
+    why: str
+
+
 class RefusalView(TypedDict):
     """A command that the policy refused."""
 
@@ -99,6 +112,7 @@ class RunView:
         self.recoveries = 0
         self.notes: list[NoteView] = []
         self.commands: list[CommandView] = []
+        self.retries: list[RetryView] = []
         self.steps: dict[str, StepView] = {}
         self._earlier: dict[str, StepView] = {}
         self.gates: list[GateView] = []
@@ -186,7 +200,21 @@ class RunView:
             duration_s=duration if isinstance(duration, (int, float)) else None,
             message=_text(data.get("message")),
             waits_for=_some_text(data.get("waits_for")),
+            error_class=_some_text(data.get("class")),
             files=_files(data),
+        )
+
+    def wait(self, record: Record) -> None:
+        """Take in that an attempt failed and another one follows."""
+        waited, data = record.data.get("wait_s"), record.data
+        self.retries.append(
+            RetryView(
+                step=record.step or "",
+                attempt=record.attempt,
+                error_class=_text(data.get("class")),
+                waited_s=waited if isinstance(waited, (int, float)) else 0.0,
+                why=_text(data.get("why")),
+            )
         )
 
     def decide(self, record: Record) -> None:
@@ -229,6 +257,7 @@ _TAKES = {
     "step.started": RunView.start_step,
     "step.finished": RunView.finish_step,
     "gate.decided": RunView.decide,
+    "retry.waiting": RunView.wait,
     "command.started": RunView.start_command,
     "command.finished": RunView.finish_command,
     "command.refused": RunView.refuse_command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ._problems import Problems, Where
+from ._retries import retry_problem
 from ._schema import StepModel
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +31,9 @@ def check_belongings(model: StepModel, kind: str, where: Where, problems: Proble
         problems.at_key((*where, "foreach"), "a gate asks once; it can't have a foreach")
     if model.allow_empty and model.foreach is None:
         problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this step has none")
+    problem = None if model.retry is None else retry_problem(kind)
+    if problem is not None:
+        problems.at_key((*where, "retry"), problem)
     for key, kinds in _KINDS.items():
         if getattr(model, key) is not None and kind not in kinds:
             verb = "belong" if key in _PLURAL else "belongs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._problems import Problems, Where
+from ._retries import read_retry
 from ._schema import DefaultsModel, StepModel
 from ._validation import validated
 
@@ -10,14 +11,17 @@ NO_DEFAULTS = DefaultsModel()
 
 _WAITING = ("gate", "manual", "pause")
 _OF_COMMANDS = ("cwd", "env")
-_KEYS = ("timeout", "idempotent", "max_age")
+_KEYS = ("timeout", "idempotent", "max_age", "retry")
 
 
 def read_defaults(data: object, problems: Problems) -> DefaultsModel:
     """Return what the steps of a workflow say unless they say it themselves, after adding what is wrong with it."""
     if data is None:
         return NO_DEFAULTS
-    return validated(DefaultsModel, data, ("defaults",), problems) or NO_DEFAULTS
+    defaults = validated(DefaultsModel, data, ("defaults",), problems) or NO_DEFAULTS
+    # What is wrong with it is said once, here, and not at each step.
+    read_retry(defaults.retry, ("defaults", "retry"), problems)
+    return defaults
 
 
 def read_python_defaults(data: object, problems: Problems) -> DefaultsModel:

@@ -20,7 +20,7 @@ _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
     "finally", "include", "with", "steps", "poll", "ai", "execute",
-    "session", "retry", "defaults", "concurrency",
+    "session", "defaults", "concurrency",
     "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})

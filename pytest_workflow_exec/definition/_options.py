@@ -60,6 +60,7 @@ _STEP_KEYWORDS = (
     "evidence",
     "check",
     "undoes",
+    "retry",
 )
 _EACH_KEYWORDS = ("foreach", "allow_empty")
 _GATE_KEYWORDS = (
@@ -96,6 +97,8 @@ class StepOptions:
     evidence: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     undoes: tuple[str, ...] = ()
+    retry: object = None
+    """As it was written: it is read with the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,7 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         evidence=_lines("@step", options, "evidence", place),
         check=_lines("@step", options, "check", place),
         undoes=_lines("@step", options, "undoes", place),
+        retry=options.get("retry"),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
-from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Step, StepId, Template, When
+from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Retry, Step, StepId, Template, When
 
 from ._cases import as_case
 from ._checks import check_problem, read_check_command, read_undoes
@@ -24,6 +24,7 @@ from ._python_source import (
     mark_of,
     segment,
 )
+from ._retries import read_python_retry, read_retry
 from ._schema import DefaultsModel
 from ._sources import with_digest
 from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
@@ -175,6 +176,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(seen.lasting))
         if isinstance(marks, StepOptions)
         else (),
+        retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
     )
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
@@ -183,6 +185,13 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
 
 def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
+
+
+def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
+    own = read_python_retry(said.retry, problems)
+    if own is None and said.retry is None:
+        own = reader.defaults.retry
+    return read_retry(own, ("retry",), problems)
 
 
 def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts) -> Command | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.model import RetriedClass
 
 from ._names import one_line_problem, quoted, step_id_problem
 from ._yaml_tree import QUOTES, Plain
@@ -118,6 +119,7 @@ Line = Annotated[str, BeforeValidator(_line)]
 Name = Annotated[str, BeforeValidator(_name)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+Retried = Annotated[RetriedClass, BeforeValidator(_choice)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
@@ -146,7 +148,29 @@ class FileModel(DeclarationModel):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
-class DefaultsModel(Strict):
+def _attempts(value: object) -> object:
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        return {"attempts": value}
+    return value
+
+
+class RetryModel(Strict):
+    """How a step is tried again."""
+
+    attempts: Whole
+    for_: Annotated[list[Retried], Field(alias="for", min_length=1), BeforeValidator(_show)] = ["transient"]
+    never: Annotated[list[Retried], BeforeValidator(_show)] = []
+    wait: Duration = 1.0
+    max_wait: Duration = 60.0
+
+
+class OwnRetry(Strict):
+    """What a step says of being tried again."""
+
+    retry: Annotated[RetryModel | None, BeforeValidator(_attempts)] = None
+
+
+class DefaultsModel(OwnRetry):
     """What the steps of a workflow say unless they say it themselves."""
 
     timeout: Duration | None = None
@@ -317,7 +341,7 @@ class PauseModel(Strict):
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
 
 
-class StepModel(Strict):
+class StepModel(OwnRetry):
     """One step."""
 
     id: Name

@@ -26,13 +26,14 @@ from ._calls import read_call
 from ._cases import CaseReader, as_case
 from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
-from ._defaults import NO_DEFAULTS, with_defaults
+from ._defaults import NO_DEFAULTS, place_of, with_defaults
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem, suggestion, value_name_problem
 from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._problems import Problems, Where
+from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
 from ._sources import python_digests, with_digest
@@ -363,6 +364,7 @@ def _step(
         evidence=tuple(model.evidence or ()),
         check=check,
         undoes=undoes,
+        retry=read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
     )
     root = reader.files.root
     sources: dict[str, str] = {}

@@ -41,6 +41,7 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("outputs", "*"): _keys(_schema.OutputModel),
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
+    ("retry",): _keys(_schema.RetryModel),
     ("gate",): _keys(_schema.GateModel, frozenset()),
     ("manual",): _keys(_schema.ManualModel),
     ("pause",): _keys(_schema.PauseModel),
@@ -48,7 +49,8 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
     _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
-    _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel)},
+    _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
+    _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},
     _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},
     _schema.DefaultModel: {(): _keys(_schema.DefaultModel)},
     _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},

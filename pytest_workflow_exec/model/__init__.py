@@ -23,11 +23,14 @@ from ._condition import Comparator, Comparison, Condition, Constant, Junction, N
 from ._identity import Location, RunId, StepId
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
+from ._retry import ERROR_CLASSES, RETRIED_CLASSES, ErrorClass, RetriedClass, Retry
 from ._text import CaseValue, EachReference, EveryReference, Reference, Template, case_text
 from ._variables import VARIABLE_NAME, is_injection, variable_problem
 from ._workflow import Step, Workflow
 
 __all__ = [
+    "ERROR_CLASSES",
+    "RETRIED_CLASSES",
     "VARIABLE_NAME",
     "ArgumentValue",
     "Body",
@@ -41,6 +44,7 @@ __all__ = [
     "Constant",
     "DefaultFrom",
     "EachReference",
+    "ErrorClass",
     "EveryReference",
     "Expectation",
     "Function",
@@ -61,6 +65,8 @@ __all__ = [
     "OutputType",
     "Pause",
     "Reference",
+    "RetriedClass",
+    "Retry",
     "RunId",
     "Signed",
     "Step",

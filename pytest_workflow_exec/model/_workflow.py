@@ -14,6 +14,7 @@ from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Ve
 from ._condition import When
 from ._identity import Location, StepId
 from ._input import InputSpec, InputValue
+from ._retry import Retry
 from ._text import Template
 
 
@@ -43,6 +44,8 @@ class Step:
     """What passes if its effect is there: asked when a session was broken off in it and nobody knows."""
     undoes: tuple[StepId, ...] = ()
     """The earlier steps that it reverts, cases one by one: once it passed, they count no more."""
+    retry: Retry | None = None
+    """How it is tried again if it fails; None: it is not."""
 
     @property
     def repeatable(self) -> bool:
@@ -124,6 +127,8 @@ class Workflow:
             planned["check"] = self._checked(step.check)
         if step.undoes:
             planned["undoes"] = list(step.undoes)
+        if step.retry is not None:
+            planned["retry"] = {"attempts": step.retry.attempts, "for": list(step.retry.classes)}
         return planned
 
     def _checked(self, check: Check) -> Mapping[str, Json]:

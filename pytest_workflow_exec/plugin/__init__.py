@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Announced:
-    """Hooks for others. They hear of a run and can't change it: what one returns is ignored, one that fails is reported.
+    """Hooks for others. They hear of a run and can't change it; one that fails is reported.
+
+    What one returns is ignored, but for the class of an error.
 
     They are called after the record was written, in the process that runs the workflow: with several workers, in the
     worker. Each gets values of its own, with secrets already taken out.
@@ -53,6 +55,29 @@ class Announced:
 
         Args:
             step: The gate; None for the engine's own question before a run goes on.
+        """
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_workflow_exec_classify_error(  # noqa: PLR0917  # pluggy gives them by name
+        self,
+        workflow: str,
+        run: str,
+        step: str,
+        attempt: int,
+        error_type: str,
+        message: str,
+        exit: int | None,  # noqa: A002  # the key's name in evidence
+        error_class: str,
+    ) -> str | None:
+        """Say what kind of error ended an attempt: `transient`, `permission`, `business`, ...; None if you don't know it.
+
+        It is asked before the error's class is written down, and only where that is one of the three. Whoever knows the
+        error first is believed; a word that is no class is reported and counts for nothing.
+
+        Args:
+            error_type: The error's type, by its qualified name.
+            exit: The exit status of the command that failed; None if none did.
+            error_class: What the engine's own rules make of it.
         """
 
 

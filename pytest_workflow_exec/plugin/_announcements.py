@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.model import ERROR_CLASSES, ErrorClass
 
 _EVIDENCE = "pytest_workflow_exec_evidence"
+_CLASSIFY = "pytest_workflow_exec_classify_error"
 _OF_TYPE = {
     "step.started": "pytest_workflow_exec_step_started",
     "step.finished": "pytest_workflow_exec_step_finished",
@@ -33,6 +35,15 @@ class Announcements:
         if record.type in _OF_TYPE:
             self._call(_OF_TYPE[record.type], record)
 
+    def classify(self, **known: object) -> ErrorClass | None:
+        """Return the class that the first plugin which knows an error gives it; None if nobody does."""
+        for plugin, said in self._answers(_CLASSIFY, known):
+            if said in ERROR_CLASSES:
+                return said
+            if said is not None:
+                self._note(_CLASSIFY, plugin, ValueError(f"{said!r} is none of {', '.join(ERROR_CLASSES)}"))
+        return None
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to say of the hooks that failed, one line for each hook of each plugin."""
@@ -44,15 +55,23 @@ class Announcements:
 
     def _call(self, hook: str, record: Record) -> None:
         for plugin in self._listeners(hook):
-            # One plugin at a time: pluggy would not call the others after one that fails.
-            caller = self._config.pluginmanager.subset_hook_caller(hook, self._all_but(hook, plugin))
-            try:
-                # Values of its own for each: what one changes, the next doesn't see.
-                caller(**_arguments(hook, record, self._workflow))
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001  # also pytest.exit and SystemExit: a hook can't end a run
-                self._note(hook, plugin, error)
+            # Values of its own for each: what one changes, the next doesn't see.
+            self._ask(hook, plugin, _arguments(hook, record, self._workflow))
+
+    def _answers(self, hook: str, values: Mapping[str, object]) -> Iterator[tuple[object, object]]:
+        for plugin in self._listeners(hook):
+            yield plugin, self._ask(hook, plugin, values)
+
+    def _ask(self, hook: str, plugin: object, values: Mapping[str, object]) -> object:
+        # One plugin at a time: pluggy would not call the others after one that fails.
+        caller = self._config.pluginmanager.subset_hook_caller(hook, self._all_but(hook, plugin))
+        try:
+            return caller(**values)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # also pytest.exit and SystemExit: a hook can't end a run
+            self._note(hook, plugin, error)
+            return None
 
     def _listeners(self, hook: str) -> Iterator[object]:
         # The last one that was registered first, as pluggy calls them.

@@ -18,7 +18,7 @@ from pytest_workflow_exec.errors import (
     WorkflowExecError,
 )
 from pytest_workflow_exec.model import Outcome
-from pytest_workflow_exec.run import NO_OUTPUTS, StepOutputs
+from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 
 
 @dataclass
@@ -39,6 +39,16 @@ class Attempt:
     outputs: StepOutputs = NO_OUTPUTS
     mask: Callable[[str], str] = str
     """Takes the run's secrets out of a text."""
+    failure: Failure | None = None
+    """What is known of the error that ended it; None as long as nobody asked."""
+    tried: list[str] = field(default_factory=list)
+    """What became of the attempts before this one."""
+    repeating: bool = False
+    """Whether its body is run by what tries it again."""
+    waits: bool = False
+    """Whether an attempt has failed and the next one has not begun."""
+    shown: bool = False
+    """Whether a report says already why it failed."""
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
@@ -46,6 +56,12 @@ class Attempt:
     def duration_s(self) -> float:
         """How long it has been going on."""
         return time.monotonic() - self.started_s
+
+    def begin_anew(self) -> None:
+        """Forget what was seen of an attempt that failed: the next one has begun."""
+        self.errors.clear()
+        self.body_ran, self.outputs, self.failure, self.waits = False, NO_OUTPUTS, None, False
+        self.started_s = time.monotonic()
 
 
 @contextmanager

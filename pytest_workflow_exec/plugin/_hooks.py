@@ -7,10 +7,12 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
+from ._again import repeated_body
 from ._asynchronous import await_body
 from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
+from ._failures import show_failure
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
 from ._planned import planned
@@ -108,6 +110,8 @@ class SessionHooks(PlanHooks):
         """Stop a body that was reached on another way."""
         if PLANNED not in pyfuncitem.stash:
             return (yield)
+        if pyfuncitem.stash[PLANNED].step.retry is not None:
+            return (yield from repeated_body(self._session, pyfuncitem))
         return (yield from guarded_body(pyfuncitem))
 
     @pytest.hookimpl(specname="pytest_pyfunc_call")
@@ -129,6 +133,8 @@ class SessionHooks(PlanHooks):
         report = yield
         if (attempt := item.stash.get(ATTEMPT, None)) is not None:
             settle_report(attempt, call, report, self._session.run_under_way(item))
+            if report.failed:
+                show_failure(self._session, item, attempt, report)
         return report
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, cast
 
 import pytest
 
@@ -28,10 +29,18 @@ class Terminal(Protocol):
 
     showfspath: bool
     stats: Mapping[str, Sequence[object]]
+    isatty: bool
 
     def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
     def write_line(self, line: str, **markup: bool) -> None: ...
     def ensure_newline(self) -> None: ...
+    def rewrite(self, line: str, **markup: bool) -> None: ...
+
+
+class Capture(Protocol):
+    """What this module uses of pytest's capture manager."""
+
+    def global_and_fixture_disabled(self) -> AbstractContextManager[None]: ...
 
 
 def plan_line(workflow: Workflow) -> str:
@@ -142,6 +151,29 @@ class StepLines:
         self.pause()
         self._terminal.write_line(line)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let lines reach the terminal in the middle of a step, whose own output is captured."""
+        capture = cast("Capture | None", self._config.pluginmanager.get_plugin("capturemanager"))
+        if capture is None:
+            yield
+            return
+        with capture.global_and_fixture_disabled():
+            yield
+
+    @contextmanager
+    def countdown(self, what: str) -> Iterator[Callable[[float], None]]:
+        """Return what shows on a screen in how many seconds something happens; elsewhere it shows nothing."""
+        terminal = self._terminal
+        if terminal is None or not terminal.isatty:
+            yield _say_nothing
+            return
+        try:
+            yield lambda left_s: terminal.rewrite(f"  {what} in {left_s:.0f} s", erase=True)
+        finally:
+            terminal.rewrite("", erase=True)
+            terminal.write("\r", flush=True)
+
     def last_words(self, ends: Iterable[RunEnd], *, lost: str | None) -> None:
         """Write how each run ended and where its evidence is; the very last line is the head.
 
@@ -156,6 +188,10 @@ class StepLines:
         for end in ends:
             for line in end.lines:
                 terminal.write_line(line)
+
+
+def _say_nothing(_left_s: float) -> None:
+    return None
 
 
 def _opening(step: PlannedItem, workflow: Workflow) -> str:

@@ -12,9 +12,10 @@ from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
 from pytest_workflow_exec.model import Function, Gate, Outcome
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import NO_OUTPUTS, Run, keepable, outputs_of_return, perform_check
+from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, keepable, outputs_of_return, perform_check
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
+from ._failures import class_of
 from ._gates import ask_at
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
@@ -191,7 +192,9 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
 def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:
     session.interrupted, session.broken_off = True, item
     if attempt.admitted:
-        conclusion = Conclusion(outcome=Outcome.INTERRUPTED, message="the session was interrupted")
+        # Between two attempts it is as failed as the last one was.
+        outcome = Outcome.FAILED if attempt.waits else Outcome.INTERRUPTED
+        conclusion = Conclusion(outcome=outcome, message="the session was interrupted")
         _end(session, item, attempt, conclusion)
 
 
@@ -202,6 +205,8 @@ def _end(session: WorkflowSession, item: pytest.Item, attempt: Attempt, conclusi
         session.blocked.append((item.nodeid, conclusion.message))
     duration_s = attempt.duration_s
     if run is not None:
+        if conclusion.outcome is Outcome.FAILED:
+            class_of(session, item, attempt)
         _write_end(run, planned.step.id, attempt, conclusion, duration_s)
     session.lines.finish(planned, workflow, conclusion.outcome, duration_s)
     if conclusion.outcome is Outcome.FAILED and all(report.passed for report in attempt.reports):
@@ -228,9 +233,10 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
             outputs=attempt.outputs if conclusion.outcome.satisfies else NO_OUTPUTS,
             message=conclusion.message,
             waits_for=waits_for,
+            error_class=None if attempt.failure is None else attempt.failure.error_class,
         )
     except (OutputError, StillRunningError) as error:
-        run.finish(step, Outcome.FAILED, duration_s=duration_s, message=str(error))
+        run.finish(step, Outcome.FAILED, duration_s=duration_s, message=str(error), error_class=classify(error))
 
 
 def _skipped(call: pytest.CallInfo[None]) -> bool:

@@ -6,6 +6,7 @@ from pytest_workflow_exec.run._check import perform_check
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
 from pytest_workflow_exec.run._form import answer_reader
 from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._gatekeeper import Approver
@@ -18,6 +19,7 @@ from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
+from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_gate import ask_signed
@@ -33,8 +35,10 @@ __all__ = [
     "Approver",
     "Carried",
     "EarlierRun",
+    "Failure",
     "FileOutput",
     "History",
+    "NextAttempt",
     "OpenGate",
     "Plan",
     "Present",
@@ -53,7 +57,10 @@ __all__ = [
     "answer_reader",
     "apply",
     "ask_signed",
+    "class_of_text",
+    "classify",
     "demanded_pin",
+    "failure_of",
     "fold",
     "gates_of",
     "group_of",
@@ -62,6 +69,7 @@ __all__ = [
     "lost_runs",
     "needs_person",
     "newest_run",
+    "next_attempt",
     "outputs_of_return",
     "perform_check",
     "perform_command",
@@ -78,4 +86,6 @@ __all__ = [
     "steps_until",
     "trust_in",
     "trust_of",
+    "wait_before",
+    "wait_for",
 ]

@@ -36,7 +36,8 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
         CommandTimeoutError: They took longer than the step may.
         ExpectationError: pytest exited otherwise than expected.
     """
-    report_path = run.scratch / f"{step.id}.tests.json"
+    # One for each attempt: what an earlier one reported proves nothing of this.
+    report_path = run.scratch / f"{step.id}.{run.attempt_of(step.id)}.tests.json"
     result = run.run_tests(
         step.id, child_command(verify), timeout_s=step.timeout_s, variables={REPORT_VARIABLE: str(report_path)}
     )

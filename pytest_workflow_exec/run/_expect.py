@@ -54,6 +54,8 @@ def _check_exit(expectation: Expectation, result: CommandResult, values: Values)
             what="exit status",
             expected=" and ".join(wanted),
             found=_with_tail(found, result.stderr.strip() or result.stdout.strip()),
+            exit_status=result.exit,
+            printed=result.stderr.strip() or result.stdout.strip(),
         )
 
 

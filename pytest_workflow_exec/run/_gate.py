@@ -185,6 +185,8 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
         spell: How a value is said to a person.
     """
     what = _does(step, values, spell)
+    if step.retry is not None:
+        what = f"{what}, up to {step.retry.attempts} times if it fails ({', '.join(step.retry.classes)})"
     if isinstance(step.check, Command):
         return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
     if isinstance(step.check, Verify):

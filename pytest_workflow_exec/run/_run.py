@@ -19,7 +19,7 @@ from pytest_workflow_exec.evidence import (
     new_run_id,
     runs_directory,
 )
-from pytest_workflow_exec.model import Command, Gate, Manual, Outcome, Pause, RunId, Step, StepId
+from pytest_workflow_exec.model import Command, ErrorClass, Gate, Manual, Outcome, Pause, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
@@ -34,6 +34,7 @@ from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
 from pytest_workflow_exec.run._probing import Probing
 from pytest_workflow_exec.run._result import result_of
+from pytest_workflow_exec.run._retry import NextAttempt
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._scratch import fresh_scratch
 from pytest_workflow_exec.run._session_start import earlier_start, resumed, session_facts, session_lock, signed_start
@@ -282,6 +283,10 @@ class Run:
         # Conditions see how it really ended.
         self._outcomes[step.id] = carried.outcome
 
+    def attempt_of(self, step: StepId) -> int:
+        """Return the number of the step's last attempt, over all sessions."""
+        return self._attempts.get(step, 1)
+
     def note_use(self, step: StepId) -> None:
         """Take note that the code of the step under way looks at the outputs of another."""
         self._used.add(step)
@@ -318,11 +323,13 @@ class Run:
         admit(self.state, step.id)
         self._gatekeeper.use(step)
         attempt = self._attempts.get(step.id, 0) + 1
-        probe = self.probing.asks(step)
+        # The check speaks of what an earlier session did; behind an attempt of this one it says nothing.
+        probe = self.probing.asks(step) and self.state.again != step.id
         self._journal.record(
             events.step_started(step.id, attempt=attempt, kind=step.kind, digest=step.digest, probe=probe)
         )
         self._attempts[step.id] = attempt
+        self._outcomes.pop(step.id, None)
         self._undoing.begin(step.id)
         self.probing.begin()
         self._used.clear()
@@ -339,6 +346,7 @@ class Run:
         outputs: StepOutputs = NO_OUTPUTS,
         message: str = "",
         waits_for: StepId | None = None,
+        error_class: ErrorClass | None = None,
     ) -> None:
         """Record how a step ended, and what it left.
 
@@ -363,6 +371,7 @@ class Run:
             used=sorted(self._used) if self.state.running == step else (),
             contexts=tuple(self._contexts) if self.state.running == step else (),
             checked=self.probing.checked if self.state.running == step else None,
+            error_class=error_class,
         )
         with self._commands.held():
             if outcome.satisfies:
@@ -376,6 +385,24 @@ class Run:
         if outcome.satisfies:
             self._outputs[step] = outputs
         self._journal.tell()
+
+    def wait_again(self, step: Step, following: NextAttempt) -> None:
+        """Announce that a step which just failed starts again after a while; returns when that is durable.
+
+        Raises:
+            StepOrderError: It did not just fail.
+            EvidenceError: It can't be written.
+        """
+        event = events.retry_waiting(
+            step.id,
+            attempt=self._attempts[step.id],
+            error_class=following.error_class,
+            wait_s=following.wait_s,
+            of=following.of,
+            why=following.why,
+        )
+        self._journal.record(event)
+        self._journal.barrier()
 
     def leave_out(self, step: Step) -> None:
         """Record that a step does not apply, with the defaults of its outputs.

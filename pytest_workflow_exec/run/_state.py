@@ -60,6 +60,8 @@ class RunState:
     """The earliest planned step that ended without being satisfied."""
     undone: frozenset[StepId] = frozenset()
     """Steps that ended, and that another one reverted since."""
+    again: StepId | None = None
+    """The step that failed last and may start once more; if it does not, it stays failed."""
     counts: Mapping[Outcome, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -83,6 +85,8 @@ def admit(state: RunState, step: StepId) -> None:
     Raises:
         StepOrderError: It may not; says which step it waits for and why.
     """
+    if state.again == step:
+        state = _reopened(state, step)
     position = state.plan.positions.get(step)
     if position is None:
         raise StepOrderError(step=step, waiting_for=step, because="it is not in the plan")
@@ -125,6 +129,7 @@ def settle(state: RunState, step: StepId, outcome: Outcome) -> RunState:
         ahead=ahead,
         running=None if state.running == step else state.running,
         stop=_earlier(state, step, outcome),
+        again=None,
         counts=MappingProxyType({**state.counts, outcome: state.counts.get(outcome, 0) + 1}),
     )
 
@@ -141,8 +146,10 @@ def apply(state: RunState, event: Happening) -> RunState:
     if event.step is None:
         return state
     if event.type == "step.started":
-        admit(state, event.step)
-        return replace(state, running=event.step, begun=True)
+        return _begin(state, event.step)
+    if event.type == "retry.waiting":
+        _demand_last(state, event.step)
+        state = replace(state, again=event.step)
     if event.type == "step.finished":
         return settle(state, event.step, Outcome(event.data["outcome"]))
     if event.type == "step.invalidated" and event.data.get("outcome") is not None:
@@ -162,10 +169,38 @@ def fold(plan: Plan, events: Iterable[Happening]) -> RunState:
     return state
 
 
+def _begin(state: RunState, step: StepId) -> RunState:
+    admit(state, step)
+    if state.again == step:
+        state = _reopened(state, step)
+    return replace(state, running=step, begun=True, again=None)
+
+
+def _demand_last(state: RunState, step: StepId) -> None:
+    position = state.plan.positions.get(step)
+    last = state.reached - 1 == position and not state.ahead and state.running is None
+    if not last or state.stop is None or not state.counts.get(Outcome.FAILED):
+        raise StepOrderError(step=step, waiting_for=step, because="it did not just fail")
+
+
+def _reopened(state: RunState, step: StepId) -> RunState:
+    """Return what was true before the step's last attempt failed."""
+    return replace(
+        state,
+        reached=state.plan.positions[step],
+        stop=None if state.stop is not None and state.stop.step == step else state.stop,
+        counts=_without(state.counts, Outcome.FAILED),
+        again=None,
+    )
+
+
+def _without(counts: Mapping[Outcome, int], outcome: Outcome) -> Mapping[Outcome, int]:
+    left = {**counts, outcome: counts[outcome] - 1}
+    return MappingProxyType({each: count for each, count in left.items() if count})
+
+
 def _undo(state: RunState, step: StepId, outcome: Outcome) -> RunState:
-    left = {**state.counts, outcome: state.counts[outcome] - 1}
-    counts = MappingProxyType({each: count for each, count in left.items() if count})
-    return replace(state, undone=state.undone | {step}, counts=counts)
+    return replace(state, undone=state.undone | {step}, counts=_without(state.counts, outcome))
 
 
 def _advance(state: RunState, step: StepId) -> tuple[int, frozenset[StepId]]:

@@ -34,6 +34,15 @@ class PlannedCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRetry:
+    """How often a step is tried in one session."""
+
+    attempts: int
+    classes: tuple[str, ...]
+    """The classes of errors after which it is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
     """One step of the plan."""
 
@@ -50,6 +59,7 @@ class PlannedStep:
     """What a gate wants beyond a code typed at a terminal; None if it wants nothing more."""
     undoes: tuple[StepId, ...] = ()
     """The earlier steps that it reverts when it passes."""
+    retry: PlannedRetry | None = None
 
     @property
     def is_gate(self) -> bool:
@@ -139,7 +149,17 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         check=_check(entry.get("check")),
         signed=entry.get("signed"),
         undoes=tuple(map(str, _list(entry.get("undoes", [])))),
+        retry=_retry(entry.get("retry")),
     )
+
+
+def _retry(entry: Json) -> PlannedRetry | None:
+    if entry is None:
+        return None
+    attempts = entry.get("attempts") if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping) or type(attempts) is not int:
+        raise ContradictionError("its plan does not say how often a step is tried")
+    return PlannedRetry(attempts=attempts, classes=tuple(map(str, _list(entry.get("for")))))
 
 
 def _check(entry: Json) -> PlannedCheck | None:

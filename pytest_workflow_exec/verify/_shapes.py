@@ -38,8 +38,8 @@ _QUOTES_BEFORE_RUN = 7
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _STEP, _ATTEMPT, _FIRST_OF_DATA = 1, 2, 3
-_MARKS = frozenset({"probe", "check", "checked", "doubt"})
-"""Of steps whose check is asked: rare, and every word of them matters."""
+_MARKS = frozenset({"probe", "check", "checked", "doubt", "class"})
+"""Of steps whose check is asked, or that failed: rare, and every word of them matters."""
 _KEPT = frozenset(
     {
         "kind",
@@ -56,7 +56,7 @@ _KEPT = frozenset(
 )
 """What is asked of the data of records that may be recognized."""
 
-_ALWAYS_READ = ("run.", "gate.", "manual.", "recovery", "redaction", "segment.", "step.invalidated")
+_ALWAYS_READ = ("run.", "gate.", "manual.", "recovery", "redaction", "segment.", "step.invalidated", "retry.")
 """Types, or their beginnings, whose records are few and whose every word matters."""
 
 

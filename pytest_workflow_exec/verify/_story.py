@@ -20,6 +20,7 @@ from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep, policy_in, read_plan
 from ._probes import Probes
+from ._retries import Retries
 from ._shapes import Recognized
 from ._signed_gates import Worth
 from ._told import Told
@@ -58,6 +59,7 @@ class Story:
         self._policy: str | None = None
         """That of the last of them: a later session may be under the first one's again."""
         self._clock, self._commands, self._consent, self._probes = Clock(), Commands(), Consent(), Probes()
+        self._retries = Retries()
         self._answered: tuple[str, int | None] | None = None
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
@@ -196,6 +198,7 @@ class Story:
         self._approvals.resume(self._plan)
         self._consent.resume()
         self._commands.resume()
+        self._retries.resume()
         self._carried = carried
 
     def _invalidate(self, record: Told) -> None:
@@ -217,6 +220,8 @@ class Story:
             if text_in(record.data, key) != planned:
                 raise ContradictionError(f"step {step.id!r} starts with another {key} than the plan says")
         self._consent.demand()
+        if self._retries.start(step, record.attempt):
+            self._turns.try_again(step)
         self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
         self._approvals.demand_cover(step)
@@ -242,7 +247,11 @@ class Story:
         if outcome is Outcome.CARRIED and step.id not in self._carried:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._probes.end(step, outcome, record)
+        self._retries.end(step, outcome, record, ran=self._turns.running == step.id)
         self._turns.end(step, outcome, record.attempt)
+
+    def _wait(self, record: Told) -> None:
+        self._retries.wait(self._plan.step_of(record), record)
 
     def _start_command(self, record: Told) -> None:
         self._plan.step_of(record)
@@ -365,6 +374,7 @@ _TAKES = {
     "gate.requested": Story._request,  # noqa: SLF001
     "gate.decided": Story._decide,  # noqa: SLF001
     "gate.used": Story._use,  # noqa: SLF001
+    "retry.waiting": Story._wait,  # noqa: SLF001
 }
 
 

@@ -81,6 +81,11 @@ class Turns:
         if ran and outcome is Outcome.INTERRUPTED:
             self._unknown[step.id] = step
 
+    def try_again(self, step: PlannedStep) -> None:
+        """Forget that an attempt failed: another one, which was announced, starts now."""
+        self.outcomes.pop(step.id, None)
+        self._ended.discard(step.id)
+
     def undo(self, step: PlannedStep) -> None:
         """Forget what a step did: another one reverted it, and it runs again in a later session.
 

@@ -318,7 +318,7 @@ LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
         "finally", "include", "steps", "poll", "ai", "execute", "session",
-        "retry", "waive",
+        "waive",
     ),
 }  # fmt: skip
 
@@ -334,6 +334,28 @@ BODIES["gate shows too deep"] = (
     TWO + "    gate: {question: Go?, show: [a.v.major]}\n",
     [("6:34", "write step or step.key")],
 )
+SHAPE |= {
+    "retry of a gate": (step("gate: Go?\nretry: 3"), [("4:5", "a gate step is not tried again")]),
+    "retry of a pause": (step("pause: 5m\nretry: 3"), [("4:5", "a pause step is not tried again")]),
+    "retry of work by hand": (step("manual: Do it\nretry: 3"), [("4:5", "a manual step is not tried again")]),
+    "retry too often": (step("run: [git]\nretry: 101"), [("4:12", "must be from 1 to 100 attempts, not 101")]),
+    "retry never": (step("run: [git]\nretry: 0"), [("4:12", "must be from 1 to 100 attempts, not 0")]),
+    "retry for ever": (step("run: [git]\nretry: always"), [("4:12", "must be a whole number, not 'always'")]),
+    "retry of a class that stays": (
+        step("run: [git]\nretry: {attempts: 3, for: [policy]}"),
+        [("4:32", "must be 'transient', 'permission' or 'business', not 'policy'")],
+    ),
+    "retry for and never": (
+        step("run: [git]\nretry: {attempts: 3, for: [transient, business], never: [business]}"),
+        [("4:61", "business can't be both for and never")],
+    ),
+    "retry waits the wrong way": (
+        step("run: [git]\nretry: {attempts: 3, wait: 2m}"),
+        [("4:12", "must not be shorter than the first wait of 120 s")],
+    ),
+    "retry unknown key": (step("run: [git]\nretry: {attempt: 3}"), [("4:13", "did you mean 'attempts'?")]),
+    "default retry": ("defaults: {retry: {attempts: 3, for: [x]}}\n" + step("run: [git]"), [("1:39", "not 'x'")]),
+}
 SHAPE["run as text, open quote"] = (step('run: git "x'), [("3:10", "write [git, ")])
 REFERENCES["input too deep"] = (
     "inputs: {v: {pattern: '(?P<a>.*)'}}\n" + step("run: [x, '${inputs.v.a.b}']"),

@@ -19,7 +19,7 @@ from pytest_workflow_exec.definition import (
     python_workflow,
 )
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import Function, Gate
+from pytest_workflow_exec.model import Function, Gate, Retry
 from pytest_workflow_exec.model import Workflow as ReadWorkflow
 
 from ._samples import contents
@@ -274,3 +274,52 @@ def test_sources_hold_the_file_as_it_was_imported(project: Path) -> None:
 
     assert workflow.sources["wf/workflow_audit.py"] == digest_of_bytes(source)
     assert "workflow_audit" not in sys.modules
+
+
+RETRIED = """
+from pytest_workflow_exec import Workflow, gate, step
+
+WORKFLOW = Workflow(defaults={{"retry": 2}})
+
+
+@step(retry={retry})
+def first():
+    pass
+
+
+def test_second():
+    pass
+
+
+@gate
+def third():
+    '''Go on?'''
+"""
+
+
+def test_a_decorator_says_how_often_a_step_is_tried(project: Path) -> None:
+    """A number, a mapping or the workflow's defaults; gates are not tried again."""
+    workflow = collect(project, RETRIED.format(retry="{'attempts': 3, 'for': ['business']}"))
+
+    assert [item.retry for item in workflow.steps] == [
+        Retry(attempts=3, classes=("business",)),
+        Retry(attempts=2),
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("True", "retry: must be a mapping"),
+        ("{'attempts': 3, 'for': ['policy']}", "not 'policy'"),
+        ("{'attempts': 3, 'fro': ['transient']}", "did you mean 'for'?"),
+        ("{'attempts': 0}", "retry.attempts: must be from 1 to 100"),
+    ],
+)
+def test_what_a_decorator_says_of_attempts_is_checked(project: Path, said: str, message: str) -> None:
+    """`@step(retry=...)` takes what `retry:` takes, and says the same of mistakes, at the function."""
+    [problem] = refused(project, RETRIED.format(retry=said))
+
+    assert message in problem.message
+    assert problem.line == 8

@@ -124,3 +124,41 @@ def test_hooks_hear_of_gates_before_and_after_the_answer(project: Project) -> No
 
     assert asked[-1] == "gate.requested"
     assert {"hook": "decided", "step": "approve", "decision": "rejected"} in _heard(project)
+
+
+def test_a_plugin_may_know_the_class_of_an_error_better(project: Project) -> None:
+    """The first plugin with a class is believed everywhere; odd words are reported, and the policy's word stands."""
+    project.write("conftest.py", "def pytest_workflow_exec_classify_error(step):\n    raise ValueError(step)\n")
+    project.write("odd.py", "def pytest_workflow_exec_classify_error():\n    return 'odd'\n")
+    project.write(
+        "knows.py",
+        """
+def pytest_workflow_exec_classify_error(step, attempt, error_type, message, exit, error_class):
+    assert (attempt, exit, error_class) == (1, 1, "business"), (attempt, exit, error_class)
+    assert error_type.endswith(".ExpectationError") and "expected exit status 0" in message
+    return "permission"
+""",
+    )
+    project.write("wf/a.workflow.yaml", 'workflow: a\nsteps:\n  - {id: one, run: ["false"]}\n')
+    project.write(
+        "wf/workflow_b.py",
+        "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='b')\n"
+        "@step\ndef two(sandbox):\n    sandbox.run(['rm', 'x'])\n",
+    )
+
+    done = project.pytest("-p", "knows", "-p", "odd", "wf")
+
+    ends = [
+        json.loads(line)["data"] for log in project.logs() for line in log.read_text().splitlines() if '"class"' in line
+    ]
+    assert done.status == 1
+    assert sorted((end["outcome"], end["class"]) for end in ends) == [("failed", "permission"), ("failed", "policy")]
+    assert "step one, attempt 1" in done.text
+    assert "class     permission\n" in done.text
+    assert "class     policy\n" in done.text
+    assert "then pytest wf/a.workflow.yaml --workflow-resume" in done.text
+    assert (
+        "pytest_workflow_exec_classify_error of odd failed once: ValueError: 'odd' is none of transient," in done.text
+    )
+    assert "ValueError: one. The run is as it would be without it." in done.text
+    assert "ValueError: two" not in done.text

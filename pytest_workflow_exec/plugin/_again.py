@@ -1,0 +1,105 @@
+"""A step that is tried again: its body once more, in the same item and with the same fixtures, each attempt on record."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_workflow_exec.errors import EvidenceError, WorkflowExecError
+from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.run import NextAttempt, next_attempt, wait_for
+
+from ._attempt import Attempt, conclude
+from ._body_timer import body_timer
+from ._failures import class_of
+from ._keys import ATTEMPT, PLANNED
+from ._runtest import evidence_or_exit, guarded_body
+from ._session import WorkflowSession, run_of
+
+
+def repeated_body(session: WorkflowSession, item: pytest.Function) -> Generator[None, object, object]:
+    """Run the body of a step that may be tried again, until it passes or there is no further attempt."""
+    attempt, planned = item.stash.get(ATTEMPT, None), item.stash[PLANNED]
+    if attempt is None or not attempt.admitted or attempt.stand_in is not None or attempt.repeating:
+        return (yield from guarded_body(item))
+    attempt.repeating = True
+    try:
+        with body_timer(item, planned.step):
+            return (yield from guarded_body(item))
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # the body is anybody's code
+        failed: BaseException = error
+    tries = 1
+    while True:
+        following = _following(session, item, attempt, failed, tries=tries)
+        if following is None:
+            raise failed
+        _wait(session, item, attempt, following)
+        if not _begin(session, item, attempt, following):
+            raise failed
+        tries += 1
+        try:
+            with body_timer(item, planned.step):
+                return item.ihook.pytest_pyfunc_call(pyfuncitem=item)
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # the body is anybody's code
+            failed = error
+
+
+def _following(
+    session: WorkflowSession, item: pytest.Function, attempt: Attempt, failed: BaseException, *, tries: int
+) -> NextAttempt | None:
+    """Return the attempt that follows, after writing down how this one failed; None if none does."""
+    if isinstance(failed, pytest.xfail.Exception) or any(report.failed for report in attempt.reports):
+        # What a subtest reported stands in the reports for good.
+        return None
+    if not attempt.errors:
+        attempt.errors.append(failed)
+    run, step = run_of(item), item.stash[PLANNED].step
+    following = next_attempt(step, tries=tries, error_class=class_of(session, item, attempt))
+    if following is None:
+        return None
+    with evidence_or_exit(session):
+        try:
+            # A command that still runs, or a file that changed behind a gate, is no failure to begin anew after.
+            run.check_over(step.id)
+        except EvidenceError:
+            raise
+        except WorkflowExecError as error:
+            attempt.errors.append(error)
+            return None
+        run.finish(
+            step.id,
+            Outcome.FAILED,
+            duration_s=attempt.duration_s,
+            message=conclude(attempt).message,
+            error_class=following.error_class,
+        )
+        attempt.waits = True
+        run.wait_again(step, following)
+    return following
+
+
+def _wait(session: WorkflowSession, item: pytest.Function, attempt: Attempt, following: NextAttempt) -> None:
+    said = conclude(attempt).message.split("\n", 1)[0].removesuffix(":")
+    what = f"attempt {following.number - 1} of {following.of} failed ({following.error_class})"
+    attempt.tried.append(f"{what}: {said}; waited {following.wait_s:.1f} s")
+    lines = session.lines
+    with lines.aside():
+        lines.say(f"{item.nodeid}: {what}: {said}; the next one in {following.wait_s:.1f} s")
+        with lines.countdown(f"attempt {following.number} of {following.of}") as count:
+            wait_for(following.wait_s, tell=count)
+
+
+def _begin(session: WorkflowSession, item: pytest.Function, attempt: Attempt, following: NextAttempt) -> bool:
+    """Announce the next attempt; False if it may not start, which leaves the step failed."""
+    run, planned = run_of(item), item.stash[PLANNED]
+    with evidence_or_exit(session):
+        try:
+            run.start(planned.step)
+        except EvidenceError:
+            raise
+        except WorkflowExecError as error:
+            attempt.tried.append(f"attempt {following.number} could not start: {error}")
+            return False
+    attempt.begin_anew()
+    return True

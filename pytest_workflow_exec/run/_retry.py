@@ -1,0 +1,64 @@
+"""Whether and when a step that failed is tried again: pure, but for the chance in a wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pytest_workflow_exec.events import WaitsFor
+from pytest_workflow_exec.model import ErrorClass, Retry, Step
+
+_NAP_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextAttempt:
+    """Another attempt at a step, after a while."""
+
+    error_class: ErrorClass
+    """Of the attempt that failed."""
+    wait_s: float
+    number: int
+    """Which attempt of this session it is, from 2."""
+    of: int
+    """How many there are at most."""
+    why: WaitsFor = "retry"
+
+
+def next_attempt(step: Step, *, tries: int, error_class: ErrorClass) -> NextAttempt | None:
+    """Return the attempt that follows a failed one; None if the step stays failed.
+
+    Args:
+        tries: How many attempts there were in this session.
+        error_class: Why the last one failed.
+    """
+    retry = step.retry
+    if retry is None or tries >= retry.attempts or error_class not in retry.classes:
+        return None
+    wait_s = wait_before(retry, tries)
+    return NextAttempt(error_class=error_class, wait_s=wait_s, number=tries + 1, of=retry.attempts)
+
+
+def wait_before(retry: Retry, tries: int) -> float:
+    """Return how long to wait after so many attempts, in seconds: twice as long each time, and a little at random."""
+    # Not before it is needed: tenacity brings asyncio along.
+    from tenacity import RetryCallState, Retrying, wait_exponential, wait_random
+
+    strategy = wait_exponential(multiplier=retry.wait_s, max=retry.max_wait_s) + wait_random(0, retry.wait_s)
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = tries
+    return min(strategy(state), retry.max_wait_s)
+
+
+def wait_for(seconds: float, *, tell: Callable[[float], None]) -> None:
+    """Return after a while; whatever interrupts the process ends the wait at once.
+
+    Args:
+        tell: Is told again and again how many seconds are left.
+    """
+    began, end = time.time(), time.monotonic() + seconds
+    # By either clock: the monotonic one stands still while a machine sleeps, and the other one can be set.
+    while (left_s := min(end - time.monotonic(), began + seconds - time.time())) > 0:
+        tell(left_s)
+        time.sleep(min(left_s, _NAP_S))
