@@ -93,6 +93,8 @@ def _wait(session: WorkflowSession, item: pytest.Function, attempt: Attempt, fol
 def _begin(session: WorkflowSession, item: pytest.Function, attempt: Attempt, following: NextAttempt) -> bool:
     """Announce the next attempt; False if it may not start, which leaves the step failed."""
     run, planned = run_of(item), item.stash[PLANNED]
+    # Before its announcement: interrupted behind that, it is a step of unknown effect.
+    attempt.waits = False
     with evidence_or_exit(session):
         try:
             run.start(planned.step)

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
-from pytest_workflow_exec.model import Function, Gate, Outcome
+from pytest_workflow_exec.model import ErrorClass, Function, Gate, Outcome
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, keepable, outputs_of_return, perform_check
 
@@ -233,10 +233,14 @@ def _write_end(run: Run, step: str, attempt: Attempt, conclusion: Conclusion, du
             outputs=attempt.outputs if conclusion.outcome.satisfies else NO_OUTPUTS,
             message=conclusion.message,
             waits_for=waits_for,
-            error_class=None if attempt.failure is None else attempt.failure.error_class,
+            error_class=_class_in(attempt) if conclusion.outcome is Outcome.FAILED else None,
         )
     except (OutputError, StillRunningError) as error:
         run.finish(step, Outcome.FAILED, duration_s=duration_s, message=str(error), error_class=classify(error))
+
+
+def _class_in(attempt: Attempt) -> ErrorClass | None:
+    return None if attempt.failure is None else attempt.failure.error_class
 
 
 def _skipped(call: pytest.CallInfo[None]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from pytest_workflow_exec import events
 from pytest_workflow_exec.errors import StepOrderError
 from pytest_workflow_exec.model import ErrorClass, Outcome, Retry
-from pytest_workflow_exec.run import NextAttempt, Run, next_attempt, wait_before, wait_for
+from pytest_workflow_exec.run import NextAttempt, Run, next_attempt, perform_check, wait_before, wait_for
 from pytest_workflow_exec.verify import Verdict, verify_log
 from tests.evidence._logs import rechained, records_in
 
@@ -278,3 +278,33 @@ def test_the_event_says_how_long_and_why() -> None:
     event = events.retry_waiting("a", attempt=2, error_class="transient", wait_s=1.25, of=3, why="retry")
 
     assert dict(event.data) == {"class": "transient", "wait_s": 1.25, "next": 3, "of": 3, "why": "retry"}
+
+
+CHECKED = """
+steps:
+  - {id: two, run: [touch, two], retry: 2, check: {run: [cp, nothing, there]}}
+"""
+
+
+def test_a_check_is_asked_before_the_first_attempt_only(project: Project) -> None:
+    """The check speaks of what a broken-off session did; behind a failed attempt of this one the body just runs again."""
+    run = project.open(CHECKED)
+    run.start(run.workflow.step("two"))
+    run.close(interrupted=True)
+    resumed = project.open(CHECKED, after=run)
+    two = resumed.workflow.step("two")
+
+    resumed.start(two)
+    assert perform_check(resumed, two) is None
+    resumed.finish("two", Outcome.FAILED, message="it failed", error_class="transient")
+    following = next_attempt(two, tries=1, error_class="transient")
+    assert following is not None
+    resumed.wait_again(two, following)
+    resumed.start(two)
+    resumed.finish("two", Outcome.PASSED)
+    resumed.close(interrupted=False)
+
+    starts = [each["data"].get("probe") for each in records_in(run.log_path) if each["type"] == "step.started"]
+    assert starts == [None, True, None]
+    verdict = verify_log(resumed.log_path, expect_head=resumed.head.hash)
+    assert (verdict.exit_code, verdict.message) == (0, "intact, complete, passed, and anchored by your head")
