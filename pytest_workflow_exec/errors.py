@@ -26,6 +26,7 @@ __all__ = [
     "PausedError",
     "PinError",
     "PolicyError",
+    "PollFailedError",
     "PreflightError",
     "Problem",
     "SandboxSetupError",
@@ -237,6 +238,14 @@ class ExpectationError(WorkflowExecError):
         super().__init__(f"{_shown(argv)}: expected {what} {expected}, found {found}")
         self.argv, self.what, self.expected, self.found = tuple(argv), what, expected, found
         self.exit_status, self.printed = exit_status, printed
+
+
+class PollFailedError(WorkflowExecError):
+    """What a step looks at has become what it must not become."""
+
+    def __init__(self, *, argv: Sequence[str], found: str) -> None:
+        super().__init__(f"{_shown(argv)}: {found}, which its fail_on names")
+        self.argv, self.found = tuple(argv), found
 
 
 class CheckInDoubtError(WorkflowExecError):

@@ -17,7 +17,7 @@ ActorKind = Literal["engine", "human", "agent", "worker"]
 Decided = Literal["approved", "rejected", "denied", "expired"]
 Checked = Literal["there", "in doubt"]
 """What a step's check said that kept its body from running."""
-WaitsFor = Literal["retry"]
+WaitsFor = Literal["retry", "poll"]
 RunResult = Literal["passed", "failed", "denied", "suspended", "interrupted", "partial"]
 
 

@@ -14,6 +14,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "env": ("run",),
     "stdin": ("run",),
     "skips": ("verify",),
+    "poll": ("run", "verify"),
     "evidence": ("run", "call", "verify"),
     "expect": ("run", "verify"),
 }
@@ -34,6 +35,8 @@ def check_belongings(model: StepModel, kind: str, where: Where, problems: Proble
     problem = None if model.retry is None else retry_problem(kind)
     if problem is not None:
         problems.at_key((*where, "retry"), problem)
+    if model.poll is not None and model.retry is not None:
+        problems.at_key((*where, "poll"), "a poll looks again by itself; it can't stand beside a retry")
     for key, kinds in _KINDS.items():
         if getattr(model, key) is not None and kind not in kinds:
             verb = "belong" if key in _PLURAL else "belongs"

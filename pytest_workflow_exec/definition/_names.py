@@ -19,11 +19,12 @@ _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
-    "finally", "include", "with", "steps", "poll", "ai", "execute",
+    "finally", "include", "with", "steps", "ai", "execute",
     "session", "defaults", "concurrency",
     "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
+POLL_LATER = frozenset({"wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 

@@ -341,6 +341,14 @@ class PauseModel(Strict):
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
 
 
+class PollModel(Strict):
+    """How a step is repeated until it is as expected."""
+
+    every: Duration
+    timeout: Duration = 86400.0
+    fail_on: ExpectModel | None = None
+
+
 class StepModel(OwnRetry):
     """One step."""
 
@@ -365,6 +373,7 @@ class StepModel(OwnRetry):
     call: Annotated[CallModel, _short("function")] | None = None
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
+    poll: Annotated[PollModel | None, _short("every")] = None
     gate: Annotated[GateModel, _short("question")] | None = None
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None

@@ -14,6 +14,7 @@ from pytest_workflow_exec.model import (
     Gate,
     Manual,
     Pause,
+    Poll,
     Step,
     StepId,
     Template,
@@ -32,6 +33,7 @@ from ._gates import read_show
 from ._known import KnownValues
 from ._names import quoted, step_id_problem, suggestion, value_name_problem
 from ._options import DEFAULT_REQUEST_LIFETIME_S
+from ._polls import read_poll
 from ._problems import Problems, Where
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
@@ -203,7 +205,8 @@ def _read_case(
         return None
     check = read_check(model.check, (*where, "check"), texts, reader.files)
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
-    step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes)
+    poll = read_poll(model, where, texts)
+    step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll)
     return step if step is None or case is None else as_case(step, case, each or {})
 
 
@@ -348,6 +351,7 @@ def _step(
     always: bool,
     check: Check | None,
     undoes: tuple[StepId, ...],
+    poll: Poll | None,
 ) -> Step | None:
     step = Step(
         id=model.id,
@@ -364,7 +368,11 @@ def _step(
         evidence=tuple(model.evidence or ()),
         check=check,
         undoes=undoes,
-        retry=read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
+        # What looks again by itself takes no retry from the defaults.
+        retry=None
+        if poll is not None
+        else read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
+        poll=poll,
     )
     root = reader.files.root
     sources: dict[str, str] = {}

@@ -16,6 +16,7 @@ from ._body import (
     OutputRule,
     OutputType,
     Pause,
+    Poll,
     Signed,
     Verify,
 )
@@ -23,13 +24,14 @@ from ._condition import Comparator, Comparison, Condition, Constant, Junction, N
 from ._identity import Location, RunId, StepId
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
-from ._retry import ERROR_CLASSES, RETRIED_CLASSES, ErrorClass, RetriedClass, Retry
+from ._retry import ERROR_CLASSES, POLLED_CLASSES, RETRIED_CLASSES, ErrorClass, RetriedClass, Retry, looks_in
 from ._text import CaseValue, EachReference, EveryReference, Reference, Template, case_text
 from ._variables import VARIABLE_NAME, is_injection, variable_problem
 from ._workflow import Step, Workflow
 
 __all__ = [
     "ERROR_CLASSES",
+    "POLLED_CLASSES",
     "RETRIED_CLASSES",
     "VARIABLE_NAME",
     "ArgumentValue",
@@ -64,6 +66,7 @@ __all__ = [
     "OutputRule",
     "OutputType",
     "Pause",
+    "Poll",
     "Reference",
     "RetriedClass",
     "Retry",
@@ -78,5 +81,6 @@ __all__ = [
     "Workflow",
     "case_text",
     "is_injection",
+    "looks_in",
     "variable_problem",
 ]

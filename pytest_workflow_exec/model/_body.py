@@ -51,6 +51,18 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """`poll:`: a step is repeated until what it looks at is as it expects."""
+
+    every_s: float
+    """How long to wait between two attempts, in seconds."""
+    timeout_s: float
+    """How long all its waits together may last, in seconds; attempts take their own time."""
+    fail_on: Expectation | None = None
+    """What ends it as failed before that, any of it; None for nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutputRule:
     """How a command's output becomes a named value."""
 

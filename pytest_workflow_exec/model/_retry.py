@@ -16,6 +16,14 @@ RetriedClass = Literal["transient", "permission", "business"]
 RETRIED_CLASSES: tuple[RetriedClass, ...] = get_args(RetriedClass)
 """The classes after which another attempt can help; the others stay what they are however often a step runs."""
 
+POLLED_CLASSES: tuple[ErrorClass, ...] = ("business", "transient")
+"""The classes after which a step that is polled looks again: it is not as it should be, or could not be looked at."""
+
+
+def looks_in(every_s: float, timeout_s: float) -> int:
+    """Return how often a step that is polled is tried at most, the first time included: as its waits fit into the time."""
+    return 1 + int(timeout_s / every_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Verify
+from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
 from ._condition import When
 from ._identity import Location, StepId
 from ._input import InputSpec, InputValue
@@ -46,13 +46,20 @@ class Step:
     """The earlier steps that it reverts, cases one by one: once it passed, they count no more."""
     retry: Retry | None = None
     """How it is tried again if it fails; None: it is not."""
+    poll: Poll | None = None
+    """How it is repeated until it is as expected; None: it is not."""
 
     @property
     def repeatable(self) -> bool:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or isinstance(self.body, (Verify, Gate, Pause))
+        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause))
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether its body may run more than once in a session."""
+        return self.retry is not None or self.poll is not None
 
     @property
     def kind(self) -> str:
@@ -129,6 +136,8 @@ class Workflow:
             planned["undoes"] = list(step.undoes)
         if step.retry is not None:
             planned["retry"] = {"attempts": step.retry.attempts, "for": list(step.retry.classes)}
+        if step.poll is not None:
+            planned["poll"] = {"every_s": step.poll.every_s, "timeout_s": step.poll.timeout_s}
         return planned
 
     def _checked(self, check: Check) -> Mapping[str, Json]:

@@ -17,6 +17,8 @@ from ._keys import ATTEMPT, PLANNED
 from ._runtest import evidence_or_exit, guarded_body
 from ._session import WorkflowSession, run_of
 
+_TOLD = 10
+
 
 def repeated_body(session: WorkflowSession, item: pytest.Function) -> Generator[None, object, object]:
     """Run the body of a step that may be tried again, until it passes or there is no further attempt."""
@@ -55,7 +57,7 @@ def _following(
     if not attempt.errors:
         attempt.errors.append(failed)
     run, step = run_of(item), item.stash[PLANNED].step
-    following = next_attempt(step, tries=tries, error_class=class_of(session, item, attempt))
+    following = next_attempt(step, tries=tries, error_class=class_of(session, item, attempt), error=attempt.errors[0])
     if following is None:
         return None
     with evidence_or_exit(session):
@@ -82,6 +84,9 @@ def _following(
 def _wait(session: WorkflowSession, item: pytest.Function, attempt: Attempt, following: NextAttempt) -> None:
     said = conclude(attempt).message.split("\n", 1)[0].removesuffix(":")
     what = f"attempt {following.number - 1} of {following.of} failed ({following.error_class})"
+    if len(attempt.tried) == _TOLD:
+        # Of a step that was looked at all day, the last times are enough; the log has them all.
+        del attempt.tried[0]
     attempt.tried.append(f"{what}: {said}; waited {following.wait_s:.1f} s")
     lines = session.lines
     with lines.aside():

@@ -110,7 +110,7 @@ class SessionHooks(PlanHooks):
         """Stop a body that was reached on another way."""
         if PLANNED not in pyfuncitem.stash:
             return (yield)
-        if pyfuncitem.stash[PLANNED].step.retry is not None:
+        if pyfuncitem.stash[PLANNED].step.may_repeat:
             return (yield from repeated_body(self._session, pyfuncitem))
         return (yield from guarded_body(pyfuncitem))
 

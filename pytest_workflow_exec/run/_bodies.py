@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_workflow_exec.errors import VerifyFailedError
 from pytest_workflow_exec.model import Command, Step, Verify
-from pytest_workflow_exec.run._expect import check_expectation
+from pytest_workflow_exec.run._expect import check_expectation, check_poll
 from pytest_workflow_exec.run._outputs import outputs_of_command
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._surroundings import surroundings_of
@@ -24,6 +24,7 @@ def perform_command(run: Run, step: Step, command: Command) -> StepOutputs:
     """
     argv = [word for argument in command.argv for word in run.values.arguments(argument)]
     result = run.run_command(step.id, argv, timeout_s=step.timeout_s, surroundings=surroundings_of(command, run.values))
+    check_poll(step.poll, result, run.values)
     check_expectation(command.expect, result, run.values)
     return outputs_of_command(command.outputs, result, run.values)
 
@@ -41,6 +42,7 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
     result = run.run_tests(
         step.id, child_command(verify), timeout_s=step.timeout_s, variables={REPORT_VARIABLE: str(report_path)}
     )
+    check_poll(step.poll, result, run.values)
     if not report_path.exists():
         # pytest itself did not get far enough to report: its own words say more than ours.
         check_expectation(verify.expect, result, run.values)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from pytest_workflow_exec.errors import ExpectationError
-from pytest_workflow_exec.model import Expectation, Matcher
+from pytest_workflow_exec.errors import ExpectationError, PollFailedError
+from pytest_workflow_exec.model import Expectation, Matcher, Poll
 from pytest_workflow_exec.run._json import check_json
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import CommandResult
@@ -37,6 +37,37 @@ def check_expectation(expectation: Expectation, result: CommandResult, values: V
                 )
 
     check_json(expectation.json, result, values)
+
+
+def check_poll(poll: Poll | None, result: CommandResult, values: Values) -> None:
+    """Return if nothing of the result is what a step that is polled must not see.
+
+    Raises:
+        PollFailedError: Something is; says what.
+        OutputError: A value in it is not there.
+    """
+    found = None if poll is None or poll.fail_on is None else _first_of(poll.fail_on, result, values)
+    if found is not None:
+        raise PollFailedError(argv=result.argv, found=found)
+
+
+def _first_of(named: Expectation, result: CommandResult, values: Values) -> str | None:
+    status = f"signal {result.signal}" if result.exit is None else str(result.exit)
+    if named.exit and all(_holds(each, status, values) for each in named.exit):
+        return f"it ended with {status}"
+    for name, matchers, text in (
+        ("stdout", named.stdout, result.stdout),
+        ("stderr", named.stderr, result.stderr),
+    ):
+        if matchers and result.truncated:
+            return f"it printed more to {name} than is kept"
+        if matchers and all(_holds(each, text.removesuffix("\n"), values) for each in matchers):
+            return f"{name} is {_short(text)}"
+    try:
+        check_json(named.json, result, values)
+    except ExpectationError:
+        return None
+    return f"it printed {_short(result.stdout)}" if named.json else None
 
 
 def _check_exit(expectation: Expectation, result: CommandResult, values: Values) -> None:

@@ -187,6 +187,8 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
     what = _does(step, values, spell)
     if step.retry is not None:
         what = f"{what}, up to {step.retry.attempts} times if it fails ({', '.join(step.retry.classes)})"
+    if step.poll is not None:
+        what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):
         return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
     if isinstance(step.check, Verify):

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pytest_workflow_exec.errors import OutputError, PollFailedError
 from pytest_workflow_exec.events import WaitsFor
-from pytest_workflow_exec.model import ErrorClass, Retry, Step
+from pytest_workflow_exec.model import POLLED_CLASSES, ErrorClass, Poll, Retry, Step, looks_in
 
 _NAP_S = 0.25
 
@@ -26,18 +27,32 @@ class NextAttempt:
     why: WaitsFor = "retry"
 
 
-def next_attempt(step: Step, *, tries: int, error_class: ErrorClass) -> NextAttempt | None:
+def next_attempt(
+    step: Step, *, tries: int, error_class: ErrorClass, error: BaseException | None = None
+) -> NextAttempt | None:
     """Return the attempt that follows a failed one; None if the step stays failed.
 
     Args:
         tries: How many attempts there were in this session.
         error_class: Why the last one failed.
+        error: The error itself, if one was raised.
     """
     retry = step.retry
+    if step.poll is not None:
+        return _next_look(step.poll, tries, error_class, error)
     if retry is None or tries >= retry.attempts or error_class not in retry.classes:
         return None
     wait_s = wait_before(retry, tries)
     return NextAttempt(error_class=error_class, wait_s=wait_s, number=tries + 1, of=retry.attempts)
+
+
+def _next_look(poll: Poll, tries: int, error_class: ErrorClass, error: BaseException | None) -> NextAttempt | None:
+    # What it leaves, or must not become, does not get better by waiting.
+    ended = isinstance(error, (OutputError, PollFailedError)) or error_class not in POLLED_CLASSES
+    looks = looks_in(poll.every_s, poll.timeout_s)
+    if ended or tries >= looks:
+        return None
+    return NextAttempt(error_class=error_class, wait_s=poll.every_s, number=tries + 1, of=looks, why="poll")
 
 
 def wait_before(retry: Retry, tries: int) -> float:

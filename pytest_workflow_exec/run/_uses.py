@@ -99,6 +99,9 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in(body.until)
     elif isinstance(body, Manual):
         yield from _in((body.instruction, body.checklist))
+    named = None if step.poll is None else step.poll.fail_on
+    if named is not None:
+        yield from _in((named.exit, named.stdout, named.stderr, named.json))
     if isinstance(body, (Command, Verify)):
         yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr, body.expect.json))
 

@@ -43,6 +43,14 @@ class PlannedRetry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPoll:
+    """How a step is repeated until it is as expected."""
+
+    every_s: float
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
     """One step of the plan."""
 
@@ -60,6 +68,7 @@ class PlannedStep:
     undoes: tuple[StepId, ...] = ()
     """The earlier steps that it reverts when it passes."""
     retry: PlannedRetry | None = None
+    poll: PlannedPoll | None = None
 
     @property
     def is_gate(self) -> bool:
@@ -150,6 +159,7 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         signed=entry.get("signed"),
         undoes=tuple(map(str, _list(entry.get("undoes", [])))),
         retry=_retry(entry.get("retry")),
+        poll=_poll(entry.get("poll")),
     )
 
 
@@ -160,6 +170,16 @@ def _retry(entry: Json) -> PlannedRetry | None:
     if not isinstance(entry, Mapping) or type(attempts) is not int:
         raise ContradictionError("its plan does not say how often a step is tried")
     return PlannedRetry(attempts=attempts, classes=tuple(map(str, _list(entry.get("for")))))
+
+
+def _poll(entry: Json) -> PlannedPoll | None:
+    if entry is None:
+        return None
+    times = [entry.get(key) for key in ("every_s", "timeout_s")] if isinstance(entry, Mapping) else []
+    numbers = [float(time) for time in times if isinstance(time, (int, float)) and time > 0]
+    if len(numbers) != 2:  # noqa: PLR2004  # both
+        raise ContradictionError("its plan does not say how often a step is repeated")
+    return PlannedPoll(every_s=numbers[0], timeout_s=numbers[1])
 
 
 def _check(entry: Json) -> PlannedCheck | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pytest_workflow_exec.model import Outcome, StepId
+from pytest_workflow_exec.model import POLLED_CLASSES, Outcome, StepId, looks_in
 
 from ._contradiction import ContradictionError, text_in
 from ._plan import PlannedStep
@@ -78,15 +78,25 @@ class Retries:
         self._failed = self._promised = None
 
     def _demand_plan(self, step: PlannedStep, failed: _Failed, why: str) -> None:
-        retry, tries = step.retry, self._tries.get(step.id, 1)
-        if why != "retry" or retry is None:
+        allowed = _allowed(step, why)
+        if allowed is None:
             raise ContradictionError(f"step {step.id!r} is to be tried again, but its plan does not say so")
-        if failed.error_class not in retry.classes:
+        attempts, classes, tries = *allowed, self._tries.get(step.id, 1)
+        if failed.error_class not in classes:
             raise ContradictionError(
                 f"step {step.id!r} is to be tried again after a failure of class {failed.error_class!r}; "
-                f"its plan does so after {', '.join(retry.classes)}"
+                f"its plan does so after {', '.join(classes)}"
             )
-        if tries >= retry.attempts:
+        if tries >= attempts:
             raise ContradictionError(
-                f"step {step.id!r} is to be tried again, but there were {tries} attempts of {retry.attempts} already"
+                f"step {step.id!r} is to be tried again, but there were {tries} attempts of {attempts} already"
             )
+
+
+def _allowed(step: PlannedStep, why: str) -> tuple[int, tuple[str, ...]] | None:
+    """Return how often the plan lets a step be tried in a session, and after which classes of errors."""
+    if why == "retry" and step.retry is not None:
+        return step.retry.attempts, step.retry.classes
+    if why == "poll" and step.poll is not None:
+        return looks_in(step.poll.every_s, step.poll.timeout_s), POLLED_CLASSES
+    return None

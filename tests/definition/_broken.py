@@ -317,7 +317,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
-        "finally", "include", "steps", "poll", "ai", "execute", "session",
+        "finally", "include", "steps", "ai", "execute", "session",
         "waive",
     ),
 }  # fmt: skip
@@ -355,6 +355,29 @@ SHAPE |= {
     ),
     "retry unknown key": (step("run: [git]\nretry: {attempt: 3}"), [("4:13", "did you mean 'attempts'?")]),
     "default retry": ("defaults: {retry: {attempts: 3, for: [x]}}\n" + step("run: [git]"), [("1:39", "not 'x'")]),
+}
+SHAPE |= {
+    "poll of a call": (step("call: 'lib.deep:check'\npoll: 5m"), [("4:5", "poll belongs to run and verify steps")]),
+    "poll that suspends": (
+        step("run: [git]\npoll: {every: 5m, wait: suspend}"),
+        [("4:23", "'wait' can't be used yet")],
+    ),
+    "poll and retry": (step("run: [git]\npoll: 5m\nretry: 3"), [("4:5", "can't stand beside a retry")]),
+    "poll for too short": (
+        step("run: [git]\npoll: {every: 5m, timeout: 1m}"),
+        [("4:32", "not be shorter than the 300")],
+    ),
+    "poll all the time": (step("run: [git]\npoll: 0s"), [("4:11", "is no time at all")]),
+    "poll without a time": (step("run: [git]\npoll: {timeout: 1m}"), [("4:11", "'every' is missing")]),
+    "poll fails on nothing": (step("run: [git]\npoll: {every: 1s, fail_on: {}}"), [("4:32", "names nothing")]),
+    "poll of tests fails on words": (
+        step("verify: ../smoke\npoll: {every: 1s, fail_on: {stdout: x}}"),
+        [("4:32", "only the exit status can be matched")],
+    ),
+    "poll fails on unknown": (
+        step("run: [git]\npoll: {every: 1s, fail_on: {stdot: x}}"),
+        [("4:33", "did you mean 'stdout'?")],
+    ),
 }
 SHAPE["run as text, open quote"] = (step('run: git "x'), [("3:10", "write [git, ")])
 REFERENCES["input too deep"] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_workflow_exec.model import Retry
+from pytest_workflow_exec.model import Poll, Retry, looks_in
 
 from ._samples import read
 
@@ -45,3 +45,21 @@ def test_the_definition_of_a_step_holds_how_often_it_is_tried(project: Path) -> 
 
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
+
+
+def test_a_step_says_how_often_it_looks(project: Path) -> None:
+    """A time alone is how long it waits in between; a step that looks again takes no retry from the defaults."""
+    flow = """
+defaults: {retry: 3}
+steps:
+  - {id: short, run: [git], poll: 5m}
+  - {id: long, run: [git], poll: {every: 10s, timeout: 1m, fail_on: {exit: 3}}}
+"""
+    short, long = read(project, flow).steps
+
+    assert (short.retry, long.retry) == (None, None)
+    assert short.poll == Poll(every_s=300.0, timeout_s=86400.0)
+    assert long.poll is not None
+    assert long.poll.fail_on is not None
+    assert [matcher.operands[0].text for matcher in long.poll.fail_on.exit] == ["3"]
+    assert (short.repeatable, looks_in(10.0, 60.0)) == (True, 7)

@@ -213,3 +213,53 @@ def test_a_killed_wait_leaves_a_failed_step(project: Project) -> None:
 
 def _lines(log: Path) -> list[bytes]:
     return [line for line in log.read_bytes().splitlines() if b'"step.started","step":"slow"' in line]
+
+
+POLLED = """
+workflow: flow
+steps:
+  - id: ready
+    call: "m:start"
+  - id: waits
+    run: [cat, ran-state]
+    expect: {stdout: {contains: xxx}}
+    poll: {every: 0.05s, timeout: 1h, fail_on: {stdout: {contains: broken}}}
+  - id: stops
+    run: [echo, broken]
+    expect: {stdout: ready}
+    poll: {every: 0.05s, timeout: 1h, fail_on: {stdout: {contains: broken}}}
+"""
+GROWS = """
+import threading
+import time
+
+def start(workflow):
+    path = workflow.root / "ran-state"
+    path.write_text("x")
+
+    def grow():
+        for _ in range(3):
+            time.sleep(0.5)
+            with path.open("a") as file:
+                file.write("x")
+
+    threading.Thread(target=grow, daemon=True).start()
+"""
+
+
+def test_a_poll_looks_until_it_is_as_expected(project: Project) -> None:
+    """A step is repeated until its `expect` holds, each look on record; what `fail_on` names ends it at once."""
+    configuration = project.root / "workflow-exec.toml"
+    configuration.write_text(configuration.read_text().replace('"false"', '"false", "cat *"'))
+    project.write("wf/m.py", GROWS)
+    project.write("wf/flow.workflow.yaml", POLLED)
+
+    done = project.pytest("wf")
+
+    assert done.status == 1, done.text
+    assert project.outcomes() == {"ready": "passed", "waits": "passed", "stops": "failed"}
+    waited = [(record["step"], record["data"]["why"]) for record in project.of_type("retry.waiting")]
+    assert set(waited) == {("waits", "poll")}
+    assert "stdout is 'broken" in done.text
+    assert "which its fail_on names" in done.text
+    assert verify_log(project.logs()[0], expect_head=done.heads[0]).exit_code == 4

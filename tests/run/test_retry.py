@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.errors import StepOrderError
+from pytest_workflow_exec.errors import OutputError, PollFailedError, StepOrderError
 from pytest_workflow_exec.model import ErrorClass, Outcome, Retry
 from pytest_workflow_exec.run import NextAttempt, Run, next_attempt, perform_check, wait_before, wait_for
 from pytest_workflow_exec.verify import Verdict, verify_log
@@ -77,6 +77,8 @@ def test_only_named_classes_are_tried_again_and_only_so_often() -> None:
 def _step(retry: Retry | None) -> Any:
     class Step:
         """All that is asked of a step here."""
+
+        poll = None
 
     step = Step()
     step.retry = retry  # type: ignore[attr-defined]  # it stands in for a step
@@ -207,10 +209,10 @@ def _once_more(records: Records) -> None:
     """A fourth attempt, where the plan has three."""
     place = _places(records, "step.started")[2]
     third = records[place - 2 : place]
-    records[place + 3]["data"].update(outcome="failed", **{"class": "transient"})
+    records[place + 3]["data"].update(outcome="failed", **{"class": third[1]["data"]["class"]})
     more = [{**records[place], "attempt": 4}, {**records[place + 3], "attempt": 4}]
     more[1]["data"] = {**more[1]["data"], "outcome": "passed"}
-    wait = {**third[1], "attempt": 3, "data": {**third[1]["data"], "class": "transient", "next": 4}}
+    wait = {**third[1], "attempt": 3, "data": {**third[1]["data"], "next": 4}}
     records[place + 4 : place + 4] = [wait, *more]
 
 
@@ -221,6 +223,7 @@ def _unplanned(records: Records) -> None:
     plan = records[0]["data"]["plan"]
     for step in plan["steps"]:
         step.pop("retry", None)
+        step.pop("poll", None)
     records[0]["data"]["plan_digest"] = digest_of(plan)
 
 
@@ -308,3 +311,37 @@ def test_a_check_is_asked_before_the_first_attempt_only(project: Project) -> Non
     assert starts == [None, True, None]
     verdict = verify_log(resumed.log_path, expect_head=resumed.head.hash)
     assert (verdict.exit_code, verdict.message) == (0, "intact, complete, passed, and anchored by your head")
+
+
+POLLED = """
+steps:
+  - {id: two, run: [touch, two], poll: {every: 10s, timeout: 25s}}
+"""
+
+
+def test_a_poll_looks_again_as_long_as_its_time_lasts(project: Project) -> None:
+    """It looks again after what says that it is too early, as often as its waits fit, and the log says no more."""
+    run = project.open(POLLED)
+    two = run.workflow.step("two")
+    for tries in (1, 2):
+        run.start(two)
+        run.finish("two", Outcome.FAILED, message="not yet", error_class="business")
+        following = next_attempt(two, tries=tries, error_class="business")
+        assert following is not None
+        assert (following.wait_s, following.why, following.of) == (10.0, "poll", 3)
+        run.wait_again(two, following)
+    project.perform(run, "two")
+    run.close(interrupted=False)
+
+    assert next_attempt(two, tries=3, error_class="business") is None
+    assert next_attempt(two, tries=1, error_class="permission") is None
+    for error in (OutputError("no version"), PollFailedError(argv=["x"], found="it ended with 3")):
+        assert next_attempt(two, tries=1, error_class="business", error=error) is None
+    records = records_in(run.log_path)
+    assert _told(run, records).exit_code == 0
+    _once_more(records)
+    assert "there were 3 attempts of 3 already" in _told(run, records).message
+    for change in (_say("retry.waiting", 0, why="retry"), _unplanned):
+        records = records_in(run.log_path)
+        change(records)
+        assert "its plan does not say so" in _told(run, records).message
