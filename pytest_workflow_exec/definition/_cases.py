@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.model import CaseValue, Reference, Step, StepId, Template, case_text
 
 from ._known import KnownValues, NotGivenError, UnknownError
@@ -46,9 +46,14 @@ class Case:
         return f"{step}[{self.name}]"
 
 
-def as_case(step: Step, step_id: StepId, each: Mapping[str, CaseValue]) -> Step:
-    """Return the step as one of its cases; its digest covers what the case stands for."""
-    digest = digest_of({"case": step_id, "each": dict(each), "of": step.digest})
+def as_case(step: Step, step_id: StepId, each: Mapping[str, CaseValue], *, refers: Sequence[str] = ()) -> Step:
+    """Return the step as one of its cases, or as it stands in a block; its digest covers what the case stands for.
+
+    Args:
+        refers: The references to steps that mean something else elsewhere.
+    """
+    said: dict[str, Json] = {"case": step_id, "each": dict(each), "of": step.digest}
+    digest = digest_of({**said, "refers": list(refers)} if refers else said)
     return replace(step, id=step_id, name=step_id if step.name == step.id else step.name, digest=digest)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pytest_workflow_exec.model import Check, Command, Expectation, StepId, Verify
+from pytest_workflow_exec.model import Check, Command, Expectation, StepId, Verify, base_of
 
 from ._commands import read_expectation
 from ._names import quoted
 from ._problems import Where
 from ._schema import CheckModel, ExpectModel, VerifyModel
 from ._sources import inside
-from ._templates import base_of, dotted_parts, split_step
+from ._templates import dotted_parts, split_step
 from ._texts import Files, Texts
 
 _STATUS = re.compile(r"[0-9]{1,3}")
@@ -71,12 +71,13 @@ def read_undoes(entries: Sequence[str], where: Where, texts: Texts, *, unfit: Se
     undone: list[StepId] = []
     for index, entry in enumerate(entries):
         step, *rest = split_step(dotted_parts(entry), texts.scope.all_steps)
-        cases = texts.scope.cases.get(step, [step])
-        found = (texts.scope.step_problem(each) for each in cases or ())
+        meant = texts.scope.meant(step)
+        cases = texts.scope.cases_of(meant)
+        found = (texts.scope.step_problem(each if each != meant else step) for each in cases or ())
         problem = next((each for each in found if each is not None), None)
         if rest:
             problem = f"{quoted(entry)} is no step; name the step alone"
-        elif base_of(step) in unfit:
+        elif any(base_of(each) in unfit for each in (meant, *(cases or ()))):
             problem = f"{quoted(entry)} can't be undone: a decision stands, and steps of finally run in every session"
         if problem is not None:
             texts.problems.at((*where, index), problem)

@@ -52,5 +52,9 @@ def place_of(where: Where, problems: Problems) -> Where:
     """Return where a step's value stands: in the step, or in the defaults that it comes from."""
     if problems.knows(where):
         return where
-    default = ("defaults", *where[2:])
+    own = where
+    while own and own[0] in ("steps", "finally"):
+        # Its list and its number there; a step in a block has several of them.
+        own = own[2:]
+    default = ("defaults", *own)
     return default if problems.knows(default) else where

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from pytest_workflow_exec.model import StepId
+from pytest_workflow_exec.model import StepId, plain_id
 
 from ._names import quoted
 from ._problems import Where
@@ -20,17 +20,20 @@ def read_show(
     shown: list[tuple[StepId, str | None]] = []
     for index, entry in enumerate(entries):
         step, *keys = split_step(dotted_parts(entry), texts.scope.all_steps)
-        cases = texts.scope.cases.get(step, [step])
-        found = (_problem(each, keys, texts.scope) for each in cases or ())
+        meant = texts.scope.meant(step)
+        cases = texts.scope.cases_of(meant)
+        found = (_problem(each if each != meant else step, keys, texts.scope) for each in cases or ())
         problem = next((each for each in found if each is not None), None)
-        if step in gates:
+        if any(each in gates for each in (meant, *(cases or ()))):
             problem = f"step {quoted(step)} is a gate and has nothing to show"
         elif len(keys) > 1 or keys == [""]:
             problem = f"{quoted(entry)} is no output; write step or step.key"
         if problem is not None:
             texts.problems.at((*where, index), problem)
         # A step whose list is empty has nothing to show; asked for it, the gate would find its outputs missing.
-        shown += [(step, keys[0] if keys else None)] if cases else []
+        # By a name that leaves the cases of blocks open, nothing would be found later.
+        named = (cases if plain_id(meant) == meant and "/" in meant else [meant]) if cases else []
+        shown += [(each, keys[0] if keys else None) for each in named]
     return tuple(shown)
 
 

@@ -19,9 +19,12 @@ _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
-    "finally", "include", "with", "steps", "ai", "execute",
+    "include", "with", "ai", "execute",
     "session", "defaults", "concurrency",
     "policy", "waive",
+})  # fmt: skip
+BLOCK_LATER = frozenset({
+    "retry", "poll", "defaults", "timeout", "env", "cwd", "concurrency", "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
 POLL_LATER = frozenset({"wait"})

@@ -379,4 +379,17 @@ class StepModel(OwnRetry):
     manual: Annotated[ManualModel, _short("instruction")] | None = None
 
 
+class BlockModel(Strict):
+    """Steps that belong together: for each value of a list all of them, before the next value."""
+
+    id: Name
+    name: Line | None = None
+    description: Text = ""
+    when: Text | None = None
+    foreach: dict[str, object] | None = None
+    allow_empty: Flag = False
+    steps: Annotated[list[object], Field(min_length=1)]
+    finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+
+
 KINDS = ("run", "call", "verify", "gate", "manual", "pause")

@@ -15,7 +15,7 @@ from pytest_workflow_exec.model import Location, Step, Template
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_WHEN_SAID = frozenset({"check", "form", "poll", "retry", "signed", "undoes"})
+_WHEN_SAID = frozenset({"block", "check", "form", "poll", "retry", "signed", "undoes"})
 """Fields that came later: of a step without them the digest is what it was, so that its runs can go on."""
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
 
@@ -90,7 +90,7 @@ def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], so
 
 def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
     used: set[str] = set()
-    waiting = list(_templates(step)) if variables else []
+    waiting = list(templates_in(step)) if variables else []
     while waiting:
         names = {reference.path[0] for reference in waiting.pop().references if reference.scope == "vars"}
         waiting += [variables[name] for name in names - used if name in variables]
@@ -98,20 +98,21 @@ def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
     return used
 
 
-def _templates(value: object) -> Iterator[Template]:
+def templates_in(value: object) -> Iterator[Template]:
+    """Give the texts in a part of a definition."""
     if type(value) in _SCALARS:
         return
     if isinstance(value, Template):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _templates(item)
+            yield from templates_in(item)
     elif isinstance(value, tuple):
         for item in value:
-            yield from _templates(item)
+            yield from templates_in(item)
     elif dataclasses.is_dataclass(value) and not isinstance(value, (Location, type)):
         for name in _names_of(value):
-            yield from _templates(getattr(value, name))
+            yield from templates_in(getattr(value, name))
 
 
 def _as_data(value: object, root: Path) -> Json:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 
 from pytest_workflow_exec.model import (
     Body,
@@ -23,26 +22,28 @@ from pytest_workflow_exec.model import (
 )
 
 from ._belongings import check_belongings
+from ._blocks import check_variable, read_block
 from ._calls import read_call
-from ._cases import CaseReader, as_case
+from ._cases import as_case
 from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, place_of, with_defaults
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._gates import read_show
 from ._known import KnownValues
-from ._names import quoted, step_id_problem, suggestion, value_name_problem
+from ._names import quoted, suggestion, value_name_problem
 from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
+from ._reader import Read, Reader, is_block, own_ids, plain_ids
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
-from ._sources import python_digests, with_digest
-from ._templates import Conditional, Keys, Scope
+from ._sources import python_digests, templates_in, with_digest
+from ._templates import Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
-from ._whens import check_covered, read_when
+from ._whens import both, check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
@@ -55,53 +56,6 @@ OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
 _MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": frozenset()}
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
-    problems: Problems
-    files: Files
-    inputs: Mapping[str, frozenset[str] | None]
-    variables: Mapping[str, Template]
-    all_variables: frozenset[str]
-    known: KnownValues
-    ids: frozenset[str]
-    defaults: DefaultsModel
-
-    def cases(self) -> CaseReader:
-        scope = Scope(inputs=self.inputs, variables=self.variables.keys(), all_variables=self.all_variables)
-        return CaseReader(problems=self.problems, scope=scope, known=self.known)
-
-    def texts(
-        self, own: str, when: Condition | None, read: _Read, each: Mapping[str, CaseValue] | None = None
-    ) -> Texts:
-        scope = Scope(
-            inputs=self.inputs,
-            variables=self.variables.keys(),
-            all_variables=self.all_variables,
-            steps=read.keys,
-            all_steps=self.ids,
-            own_step=own,
-            own_when=when,
-            conditional=read.conditional,
-            cases=read.cases,
-            each=each,
-        )
-        return Texts(problems=self.problems, scope=scope)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What is known of the steps read so far."""
-
-    steps: list[Step] = field(default_factory=list)
-    keys: dict[str, Keys | None] = field(default_factory=dict)
-    gates: set[str] = field(default_factory=set)
-    lasting: set[str] = field(default_factory=set)
-    """The steps that nothing can undo: gates, and those of `finally`."""
-    conditional: dict[str, Conditional] = field(default_factory=dict)
-    cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
-    first_lines: dict[str, int] = field(default_factory=dict)
 
 
 def read_steps(
@@ -120,7 +74,7 @@ def read_steps(
     Args:
         data: The lists of steps by their key, in the order in which they run: `steps`, `finally`.
     """
-    reader = _Reader(
+    reader = Reader(
         problems=problems,
         files=files,
         inputs=inputs,
@@ -128,24 +82,33 @@ def read_steps(
         all_variables=all_variables,
         known=known,
         defaults=defaults,
-        ids=frozenset(step_id for items in data.values() for step_id in _ids(items)),
+        ids=frozenset(step_id for items in data.values() for step_id in plain_ids(items)),
     )
-    read = _Read()
+    read = Read()
     for key, items in data.items():
         for index, item in enumerate(items):
-            _read_step(reader, read, item, (key, index), always=key == "finally")
+            _read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
     return tuple(read.steps)
 
 
-def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, always: bool) -> None:
+def _read_item(reader: Reader, read: Read, item: object, where: Where, always: bool) -> None:  # noqa: FBT001 - a ReadItem
+    _check_unique(reader, read, item, where)
+    if not (isinstance(item, dict) and is_block(item)):
+        _read_step(reader, read, item, where, always=always)
+    elif always:
+        reader.problems.at(where, "a block can't stand in finally: what cleans up is a list of steps")
+    else:
+        read_block(reader, read, item, where, _read_item)
+
+
+def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always: bool) -> None:
     problems = reader.problems
-    _check_unique(item, where, read.first_lines, problems)
     model = validated(StepModel, item, where, problems)
     kind = None if model is None else _kind(model, where, problems)
     if model is None or kind is None:
         # A later step may name this one; that it is wrong is said once, here.
-        read.cases.update(dict.fromkeys(_ids([item])))
+        read.cases.update(dict.fromkeys(reader.around.prefix + step_id for step_id in own_ids(item)))
         return
     check_belongings(model, kind, where, problems)
     if always and kind in _NOT_IN_FINALLY:
@@ -155,11 +118,12 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
         _check_evidence(model, _keys_of(model, kind), where, problems)
     model = with_defaults(model, kind, reader.defaults)
     steps = _read_cases(reader, read, model, where, always=always)
+    base = reader.around.prefix + model.id
     if model.gate is not None and not model.gate.form:
-        read.gates.add(model.id)
+        read.gates.add(base)
     if kind == "gate" or always:
-        read.lasting.add(model.id)
-    ids = [model.id] if model.foreach is None else [step.id for step in steps]
+        read.lasting.add(base)
+    ids = [base] if model.foreach is None else [step.id for step in steps]
     read.keys.update(dict.fromkeys(ids, _keys_of(model, kind)))
     defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
     for step in steps:
@@ -170,27 +134,29 @@ def _read_step(reader: _Reader, read: _Read, item: object, where: Where, *, alwa
     read.steps.extend(steps)
 
 
-def _read_cases(reader: _Reader, read: _Read, model: StepModel, where: Where, *, always: bool) -> list[Step]:
+def _read_cases(reader: Reader, read: Read, model: StepModel, where: Where, *, always: bool) -> list[Step]:
     """Return the step, or each of its cases."""
     if model.foreach is None:
         step = _read_case(reader, read, model, where, always=always)
         return [] if step is None else [step]
+    check_variable(reader, model.foreach, where)
     cases = reader.cases().read(model.foreach, (*where, "foreach"), allow_empty=model.allow_empty)
     # Of a list that is empty or wrong, too, everything else about the step is checked.
     each = dict.fromkeys(model.foreach, "x")
     _read_case(reader, read, model, where, always=always, each=each)
+    base = reader.around.prefix + model.id
     steps = [
-        _read_case(reader, read, model, where, always=always, each={case.variable: case.value}, case=case.of(model.id))
+        _read_case(reader, read, model, where, always=always, each={case.variable: case.value}, case=case.of(base))
         for case in cases or ()
     ]
     known = cases is not None and not any(case.is_open for case in cases)
-    read.cases[model.id] = [case.of(model.id) for case in cases or ()] if known else None
+    read.cases[base] = [case.of(base) for case in cases or ()] if known else None
     return [step for step in steps if step is not None]
 
 
 def _read_case(
-    reader: _Reader,
-    read: _Read,
+    reader: Reader,
+    read: Read,
     model: StepModel,
     where: Where,
     *,
@@ -198,8 +164,11 @@ def _read_case(
     each: Mapping[str, CaseValue] | None = None,
     case: StepId | None = None,
 ) -> Step | None:
-    when = read_when(model.when, (*where, "when"), reader.texts(model.id, None, read, each))
-    texts = reader.texts(model.id, None if when is None else when.condition, read, each)
+    around = reader.around
+    base = around.prefix + model.id
+    own_when = read_when(model.when, (*where, "when"), reader.texts(base, _condition(around.when), read, each))
+    when = both(around.when, own_when)
+    texts = reader.texts(base, _condition(when), read, each)
     body = _body(model, where, texts, reader.files, gates=read.gates)
     if body is None:
         return None
@@ -207,7 +176,19 @@ def _read_case(
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
     poll = read_poll(model, where, texts)
     step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll)
-    return step if step is None or case is None else as_case(step, case, each or {})
+    if step is None or (case is None and not around.prefix):
+        return step
+    refers = sorted(set(_named_steps(step))) if around.prefix else ()
+    return as_case(step, case or base, {**(around.each or {}), **(each or {})}, refers=refers)
+
+
+def _condition(when: When | None) -> Condition | None:
+    return None if when is None else when.condition
+
+
+def _named_steps(step: Step) -> Iterator[str]:
+    for template in templates_in(step):
+        yield from (str(reference) for reference in template.references if reference.scope == "steps")
 
 
 def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems: Problems) -> None:
@@ -220,17 +201,13 @@ def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems:
             problems.at((*where, "evidence", index), problem)
 
 
-def _ids(data: Sequence[object]) -> list[str]:
-    ids = [item.get("id") for item in data if isinstance(item, dict)]
-    return [step_id for step_id in ids if isinstance(step_id, str) and step_id_problem(step_id) is None]
-
-
-def _check_unique(item: object, where: Where, first_lines: dict[str, int], problems: Problems) -> None:
-    for step_id in _ids([item]):
-        place = (*where, "id")
-        if step_id in first_lines:
-            problems.at(place, f"two steps have the id {quoted(step_id)}, first in line {first_lines[step_id]}")
-        first_lines.setdefault(step_id, problems.location(place).line)
+def _check_unique(reader: Reader, read: Read, item: object, where: Where) -> None:
+    for own in own_ids(item):
+        place, step_id = (*where, "id"), reader.around.prefix + own
+        if step_id in read.first_lines:
+            first = read.first_lines[step_id]
+            reader.problems.at(place, f"two steps have the id {quoted(own)}, first in line {first}")
+        read.first_lines.setdefault(step_id, reader.problems.location(place).line)
 
 
 def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
@@ -342,7 +319,7 @@ def _manual(model: ManualModel, timeout_s: float | None, where: Where, texts: Te
 
 
 def _step(
-    reader: _Reader,
+    reader: Reader,
     model: StepModel,
     body: Body,
     where: Where,
@@ -363,6 +340,7 @@ def _step(
         timeout_s=None if isinstance(body, (Gate, Manual)) else model.timeout,
         when=when,
         always=always,
+        block=reader.around.cleans,
         idempotent=model.idempotent,
         max_age_s=model.max_age,
         evidence=tuple(model.evidence or ()),

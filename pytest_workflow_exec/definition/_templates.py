@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
-from pytest_workflow_exec.model import CaseValue, Condition, EachReference, EveryReference, Reference, StepId, Template
+from pytest_workflow_exec.model import (
+    CaseValue,
+    Condition,
+    EachReference,
+    EveryReference,
+    Junction,
+    Reference,
+    StepId,
+    Template,
+    base_of,
+    plain_id,
+)
 
 from ._names import quoted, suggestion
 
 _OPENING = re.compile(r"\$(\$)?\{")
-_PART = r"[A-Za-z0-9_-]+(?:\[[A-Za-z0-9._+%~-]+\])?"
+STEP_PART = r"[A-Za-z0-9_-]+(?:\[[A-Za-z0-9._+%~-]+\])?"
+"""One part of the id of a step: a block or the step itself, with its case."""
+_PART = rf"{STEP_PART}(?:/{STEP_PART})*"
 _DOTTED = re.compile(rf"{_PART}(\.{_PART})*", re.ASCII)
 _DOT = re.compile(r"\.(?![^\[]*\])")
 """A dot that does not stand in the brackets of a case."""
+_OF_STEPS = re.compile(r"[\[/]")
 _SCOPES = ("each", "inputs", "run", "steps", "vars")
 _RUN_KEYS = ("dir", "id")
 
@@ -94,7 +108,7 @@ def read_reference(content: str, *, steps: AbstractSet[str] = frozenset()) -> Re
             raise TemplateError(f"{_shown(content)} is no list; an input of type list or an output can be one")
         return EveryReference(scope=listed.scope, path=listed.path)
     scope, *path = dotted_parts(content)
-    if _DOTTED.fullmatch(content) is None or ("[" in content and scope != "steps"):
+    if _DOTTED.fullmatch(content) is None or (_OF_STEPS.search(content) and scope != "steps"):
         raise TemplateError(
             f"{_shown(content)} is no reference; write ${{inputs.name}} or ${{steps.id.key}}, or $${{ for the "
             f"characters themselves"
@@ -113,11 +127,6 @@ def dotted_parts(text: str) -> list[str]:
     return _DOT.split(text)
 
 
-def base_of(step: StepId) -> StepId:
-    """Return the id of the step that a case is one of: `deploy` for `deploy[web1]`; else the id itself."""
-    return step.partition("[")[0]
-
-
 def filled(reference: Reference, each: Mapping[str, CaseValue]) -> Reference:
     """Return an `each` reference with what it stands for in one case; others, and unknown ones, as they are."""
     if reference.scope != "each" or reference.path[0] not in each:
@@ -129,6 +138,17 @@ def filled_template(template: Template, each: Mapping[str, CaseValue]) -> Templa
     """Return a text with what its `each` references stand for in one case."""
     parts = tuple(part if isinstance(part, str) else filled(part, each) for part in template.parts)
     return Template(text=template.text, parts=parts)
+
+
+def implies(condition: Condition | None, other: Condition) -> bool:
+    """Return whether the other condition holds wherever this one does, as far as their words say: `a and b` implies `a`."""
+    return condition is not None and _parts(other) <= _parts(condition)
+
+
+def _parts(condition: Condition) -> frozenset[Condition]:
+    if isinstance(condition, Junction) and condition.word == "and":
+        return frozenset().union(*map(_parts, condition.parts))
+    return frozenset((condition,))
 
 
 def split_step(parts: Sequence[str], steps: AbstractSet[str]) -> list[str]:
@@ -181,6 +201,10 @@ class Scope:
     """Whether the text may name secret inputs."""
     each: Mapping[str, CaseValue] | None = None
     """What `each` stands for in the text's own case; None: the step has no cases."""
+    block: str = ""
+    """The blocks that the text's own step stands in, as its id begins: `update[web1]/`."""
+    closed: AbstractSet[StepId] = frozenset()
+    """The earlier steps that stand in the `finally` of a block which is over."""
 
     def problem(self, reference: Reference) -> str | None:
         """Return why the reference can't be used, or None."""
@@ -193,35 +217,76 @@ class Scope:
         }
         return checks[reference.scope](reference)
 
+    def meant(self, step: str) -> StepId:
+        """Return the id that the name of a step stands for: that of one of the same case, if there is one."""
+        around = self.block
+        while around:
+            if plain_id(f"{around}{step}") in self.all_steps:
+                return f"{around}{step}"
+            around = around[: around.rfind("/", 0, -1) + 1]
+        return step
+
+    def placed(self, reference: Reference) -> Reference:
+        """Return a reference as it is meant in the text's own case."""
+        if reference.scope == "steps" and self.block:
+            return replace(reference, path=(self.meant(reference.path[0]), *reference.path[1:]))
+        return filled(reference, self.each or {})
+
+    def cases_of(self, step: StepId) -> Sequence[StepId] | None:
+        """Return the cases of a step, by its id; None: not known, as something is wrong with it."""
+        return self.cases.get(step, [step])
+
     def step_problem(self, step: str) -> str | None:
         """Return why values of that step can't be known, or None."""
-        steps, base = self.steps or {}, base_of(step)
-        cases = self.cases.get(base, ())
-        if step in steps or cases is None:
+        meant = self.meant(step)
+        if meant in self.closed:
+            return (
+                f"step {quoted(step)} stands in the finally of a block; only later steps of the same finally can use it"
+            )
+        if meant in (self.steps or {}) or None in (
+            self.cases.get(base_of(meant), ()),
+            self.cases.get(plain_id(meant), ()),
+        ):
             return None
-        if self.own_step in (step, base):
+        if self.own_step in (meant, base_of(meant)):
             return f"step {quoted(step)} can't use its own values"
-        if step == base and step in self.cases:
-            return f"step {quoted(step)} {_cases_of(cases)}"
-        if base in self.cases or base in steps:
-            return f"step {quoted(base)} has no case {quoted(step)}{suggestion(step, cases)}"
-        if step in self.all_steps or base in self.all_steps:
+        return self._unknown_step(step, meant)
+
+    def _unknown_step(self, step: str, meant: StepId) -> str:
+        base, plain = base_of(meant), plain_id(meant)
+        if meant in self.cases:
+            return f"step {quoted(step)} {_cases_of(self.cases[meant] or ())}"
+        for name in (base, plain):
+            if name in self.cases or name in (self.steps or {}):
+                return f"step {quoted(name)} has no case {quoted(step)}{suggestion(step, self.cases.get(name) or ())}"
+        if plain in self.all_steps:
             return f"step {quoted(step)} comes later"
-        return f"unknown step {quoted(step)}{suggestion(step, steps)}"
+        if any(each.startswith(f"{plain}/") for each in self.all_steps):
+            return f"{quoted(step)} is a block; name a step of it: {step}/..."
+        return f"unknown step {quoted(step)}{suggestion(step, self._nameable())}"
+
+    def _nameable(self) -> Iterator[str]:
+        # Not the steps of other cases: the same mistake is to be said once for all cases.
+        around = plain_id(f"{self.block}x").partition("/")[0]
+        for step in self.steps or {}:
+            if self.block and step.startswith(self.block):
+                yield step[len(self.block) :]
+            elif not self.block or plain_id(step).partition("/")[0] != around:
+                yield step
 
     def key_problem(self, step: str, key: str) -> str | None:
         """Return why the step has no value of that name, or may have none, or None."""
-        keys = (self.steps or {}).get(step)
+        keys = (self.steps or {}).get(self.meant(step))
         if keys is not None and key not in keys:
             return f"step {quoted(step)} has no value {quoted(key)}{suggestion(key, keys)}"
         return self.missing_problem(step, key)
 
     def missing_problem(self, step: str, key: str | None) -> str | None:
         """Return why the step's value may be missing when this text is needed, or None."""
-        conditional = self.conditional.get(step)
+        conditional = self.conditional.get(self.meant(step))
         if conditional is None or key == "outcome" or key in conditional.defaults:
             return None
-        if conditional.condition == self.own_when:
+        if implies(self.own_when, conditional.condition):
             return None
         missing = "nothing to show" if key is None else f"no value {quoted(key)}"
         return (
@@ -263,7 +328,7 @@ class Scope:
     def _each_problem(self, reference: Reference) -> str | None:
         name, *more = reference.path
         if self.each is None:
-            return f"{reference}: only a step with a foreach of its own has cases"
+            return f"{reference}: only a step with a foreach of its own, or in a block with one, has cases"
         if name not in self.each:
             return f"{reference}: unknown variable of foreach {quoted(name)}{suggestion(name, self.each)}"
         return f"{reference} has too many parts; write ${{each.{name}}}" if more else None
@@ -281,7 +346,7 @@ class Scope:
     def _below_problem(self, step: str, keys: list[str]) -> str | None:
         if len(keys) == 1:
             return None
-        known = (self.steps or {}).get(step)
+        known = (self.steps or {}).get(self.meant(step))
         below = frozenset[str]() if known is None else known[keys[0]]
         if len(keys) > _MAX_KEYS or not below:
             return f"{quoted(keys[0])} has no values below it"

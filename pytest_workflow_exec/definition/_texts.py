@@ -12,7 +12,7 @@ from ._names import value_name_problem
 from ._problems import Problems, Where
 from ._python_source import ModuleNames
 from ._schema import DeclarationModel
-from ._templates import Scope, TemplateError, filled_template, literal_template, parse_template
+from ._templates import Scope, TemplateError, literal_template, parse_template
 from ._yaml_tree import Plain
 
 
@@ -44,7 +44,8 @@ class Texts:
             problem = self.scope.problem(reference)
             if problem is not None:
                 self.problems.at(where, problem)
-        return filled_template(template, self.scope.each or {})
+        parts = tuple(part if isinstance(part, str) else self.scope.placed(part) for part in template.parts)
+        return Template(text=template.text, parts=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
     _schema.DefaultEnvModel: {(): _keys(_schema.DefaultEnvModel)},
     _schema.StepModel: _STEP,
+    _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
 }
 
 
@@ -105,6 +106,10 @@ def _unknown_key(model: type[BaseModel], way: Where, value: object) -> str:
     keys, key = _keys_at(model, way[:-1]), str(way[-1])
     if key in keys.later:
         return f"{key!r} can't be used yet"
+    if model is _schema.BlockModel and key in _schema.KINDS:
+        return f"a block does nothing itself; put {quoted(key)} into a step of it"
+    if model is _schema.StepModel and key == "finally" and len(way) == 1:
+        return "'finally' belongs to a block, which has steps: [...], or to the workflow"
     message = f"unknown key {quoted(key)}{suggestion(key, keys.known)}"
     if isinstance(value, Plain) and not value:
         # In braces a comma ends a value: `{question: Publish, now}` has a key `now`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pytest_workflow_exec.model import (
     CaseValue,
@@ -16,12 +16,13 @@ from pytest_workflow_exec.model import (
     Step,
     Truth,
     When,
+    base_of,
 )
 
 from ._conditions import ConditionError, parse_when
 from ._names import quoted
 from ._problems import Mark, Problems, Where
-from ._templates import base_of, filled
+from ._templates import filled, implies
 from ._texts import Texts
 
 
@@ -38,27 +39,35 @@ def read_when(text: str | None, where: Where, texts: Texts) -> When | None:
         problem = texts.scope.problem(reference)
         if problem is not None:
             texts.problems.at(where, problem)
-    return filled_when(when, texts.scope.each or {})
+    return When(text=when.text, condition=_placed(when.condition, texts.scope.placed))
 
 
 def filled_when(when: When, each: Mapping[str, CaseValue]) -> When:
     """Return a condition with what its `each` references stand for in one case."""
-    return When(text=when.text, condition=_filled(when.condition, each))
+    return When(text=when.text, condition=_placed(when.condition, lambda reference: filled(reference, each)))
 
 
-def _filled(condition: Condition, each: Mapping[str, CaseValue]) -> Condition:
+def both(first: When | None, second: When | None) -> When | None:
+    """Return the condition that holds where both do; None stands for one that always does."""
+    if first is None or second is None:
+        return first or second
+    joined = Junction(word="and", parts=(first.condition, second.condition))
+    return When(text=f"({first.text}) and ({second.text})", condition=joined)
+
+
+def _placed(condition: Condition, place: Callable[[Reference], Reference]) -> Condition:
     if isinstance(condition, Junction):
-        return Junction(word=condition.word, parts=tuple(_filled(part, each) for part in condition.parts))
+        return Junction(word=condition.word, parts=tuple(_placed(part, place) for part in condition.parts))
     if isinstance(condition, Negation):
-        return Negation(part=_filled(condition.part, each))
+        return Negation(part=_placed(condition.part, place))
     if isinstance(condition, Truth):
-        return Truth(operand=_filled_operand(condition.operand, each))
-    left, right = _filled_operand(condition.left, each), _filled_operand(condition.right, each)
+        return Truth(operand=_placed_operand(condition.operand, place))
+    left, right = _placed_operand(condition.left, place), _placed_operand(condition.right, place)
     return Comparison(left=left, comparator=condition.comparator, right=right)
 
 
-def _filled_operand(operand: Operand, each: Mapping[str, CaseValue]) -> Operand:
-    return filled(operand, each) if isinstance(operand, Reference) else operand
+def _placed_operand(operand: Operand, place: Callable[[Reference], Reference]) -> Operand:
+    return place(operand) if isinstance(operand, Reference) else operand
 
 
 def check_covered(steps: Iterable[Step], problems: Problems) -> None:
@@ -75,4 +84,4 @@ def check_covered(steps: Iterable[Step], problems: Problems) -> None:
 
 
 def _same(gate: Step, step: Step) -> bool:
-    return step.when is not None and gate.when is not None and step.when.condition == gate.when.condition
+    return step.when is not None and gate.when is not None and implies(step.when.condition, gate.when.condition)

@@ -21,7 +21,17 @@ from ._body import (
     Verify,
 )
 from ._condition import Comparator, Comparison, Condition, Constant, Junction, Negation, Operand, Truth, When
-from ._identity import Location, RunId, StepId
+from ._identity import (
+    BlockId,
+    Location,
+    RunId,
+    StepId,
+    base_of,
+    blocks_around,
+    blocks_in,
+    is_named_by,
+    plain_id,
+)
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
 from ._retry import ERROR_CLASSES, POLLED_CLASSES, RETRIED_CLASSES, ErrorClass, RetriedClass, Retry, looks_in
@@ -35,6 +45,7 @@ __all__ = [
     "RETRIED_CLASSES",
     "VARIABLE_NAME",
     "ArgumentValue",
+    "BlockId",
     "Body",
     "Call",
     "CaseValue",
@@ -79,8 +90,13 @@ __all__ = [
     "Verify",
     "When",
     "Workflow",
+    "base_of",
+    "blocks_around",
+    "blocks_in",
     "case_text",
     "is_injection",
+    "is_named_by",
     "looks_in",
+    "plain_id",
     "variable_problem",
 ]

@@ -12,7 +12,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
 from ._condition import When
-from ._identity import Location, StepId
+from ._identity import BlockId, Location, StepId
 from ._input import InputSpec, InputValue
 from ._retry import Retry
 from ._text import Template
@@ -33,7 +33,9 @@ class Step:
     when: When | None = None
     """If it is false, the step does not apply, and later ones may run."""
     always: bool = False
-    """Whether it stands in `finally`: it runs once the workflow has begun, whatever became of the other steps."""
+    """Whether it stands in `finally`: it runs once the workflow, or its block, has begun, whatever became of the others."""
+    block: BlockId | None = None
+    """The block in whose `finally` it stands; None for that of the workflow, and for every other step."""
     idempotent: bool = False
     """Whether running it a second time does no harm, so that nobody has to be asked before."""
     evidence: tuple[str, ...] = ()
@@ -130,6 +132,8 @@ class Workflow:
         }
         if isinstance(step.body, Gate) and step.body.signed is not None:
             planned["signed"] = step.body.signed.to_data()
+        if step.block is not None:
+            planned["block"] = step.block
         if step.check is not None:
             planned["check"] = self._checked(step.check)
         if step.undoes:

@@ -45,16 +45,18 @@ def run_finally(workflows: WorkflowSession, session: pytest.Session) -> None:
 
 
 def _left(run: Run, items: list[pytest.Item], name: str) -> list[pytest.Item]:
-    if not run.state.begun or run.until is not None or run.suspended is not None:
+    if run.suspended is not None:
         return []
     return [
-        item
-        for item in items
-        if PLANNED in item.stash
-        and item.stash[PLANNED].workflow == name
-        and item.stash[PLANNED].step.always
-        and not run.state.ended(item.stash[PLANNED].step.id)
+        item for item in items if PLANNED in item.stash and item.stash[PLANNED].workflow == name and _is_left(run, item)
     ]
+
+
+def _is_left(run: Run, item: pytest.Item) -> bool:
+    step = item.stash[PLANNED].step
+    # A run that is to stop early leaves what cleans up after the workflow for later.
+    wanted = run.until is None or step.block is not None
+    return wanted and run.state.cleans_up(step.id) and not run.state.ended(step.id)
 
 
 def _tear_down_broken_off(workflows: WorkflowSession, following: pytest.Item) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pytest_workflow_exec.approval import ask_reason
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
-from pytest_workflow_exec.model import StepId, Workflow
+from pytest_workflow_exec.model import StepId, Workflow, is_named_by
 from pytest_workflow_exec.run import (
     EarlierRun,
     History,
@@ -203,7 +203,7 @@ def said_of(
     for step, by in resumption.undone.items():
         yield f"  {step} runs again: undone by {by}"
     for each in workflow.steps:
-        if each.always and each.id in resumption.attempts and until is None:
+        if each.always and each.block is None and each.id in resumption.attempts and until is None:
             yield f"  {each.id} runs again: it stands in finally, at the end of every session"
 
 
@@ -279,7 +279,7 @@ def _redo(options: Sequence[str], workflow: Workflow, *, only: bool) -> StepId |
         raise _problem(workflow, f"--workflow-redo takes one step of a workflow, not {len(steps)}")
     known = [step.id for step in workflow.steps if not step.always]
     for step in steps:
-        cases = [each for each in known if each.startswith(f"{step}[")]
+        cases = [each for each in known if is_named_by(each, step)]
         if step not in known and cases:
             raise _problem(
                 workflow, f"--workflow-redo {step!r}: it has several cases; name one of them: {', '.join(cases)}"

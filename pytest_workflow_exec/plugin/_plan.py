@@ -53,7 +53,7 @@ def _does(step: Step) -> str:
     else:
         does = ascii(step.name)
     more = [f"when {step.when.text}"] if step.when is not None else []
-    more += ["finally"] if step.always else []
+    more += ["finally" if step.block is None else f"finally of {step.block}"] if step.always else []
     if step.check is not None:
         asks = step.check.argv if isinstance(step.check, Command) else ()
         more.append(f"check {ascii([argument.shown for argument in asks]) if asks else 'by tests'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_workflow_exec.errors import PreflightError, Problem
-from pytest_workflow_exec.model import StepId
+from pytest_workflow_exec.model import StepId, is_named_by
 
 from ._session import WorkflowSession
 
@@ -21,7 +21,7 @@ def read_until(session: WorkflowSession) -> dict[str, StepId]:
             raise _usage(f"--workflow-until {option!r} does not say of which workflow: WORKFLOW:STEP")
         name = target or next(iter(session.workflows), "")
         steps = [each.id for each in session.workflows[name].steps] if name in session.workflows else []
-        found = [each for each in steps if each == step or each.startswith(f"{step}[")]
+        found = [each for each in steps if is_named_by(each, step)]
         if not found:
             known = ", ".join(steps) or "none"
             raise _usage(f"--workflow-until {option!r}: there is no such step (known: {known})")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from pytest_workflow_exec.errors import VerifyFailedError
 from pytest_workflow_exec.model import Command, Step, Verify
 from pytest_workflow_exec.run._expect import check_expectation, check_poll
@@ -38,7 +40,7 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
         ExpectationError: pytest exited otherwise than expected.
     """
     # One for each attempt: what an earlier one reported proves nothing of this.
-    report_path = run.scratch / f"{step.id}.{run.attempt_of(step.id)}.tests.json"
+    report_path = run.scratch / f"{quote(step.id, safe='')}.{run.attempt_of(step.id)}.tests.json"
     result = run.run_tests(
         step.id, child_command(verify), timeout_s=step.timeout_s, variables={REPORT_VARIABLE: str(report_path)}
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow
+from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow, blocks_around
 from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.run._gate import gates_of, steps_behind
 from pytest_workflow_exec.run._history import Declared, History, OpenGate, PastStep
@@ -191,7 +191,7 @@ class _Judge:
         """Return the steps that are carried, and the others that had passed, with the reasons."""
         for step in self._workflow.steps:
             past = self._history.satisfied.get(step.id)
-            if step.always:
+            if step.always and step.block is None:
                 if past is not None and not past.declared.always:
                     self._again[step.id] = ["it did not stand in finally when it passed"]
                 continue
@@ -203,6 +203,7 @@ class _Judge:
             elif past is not None or reasons:
                 self._again[step.id] = reasons
         self._open_gates()
+        self._clean_again()
         return list(self._carried), self._again
 
     def wants_consent(self, step: StepId) -> bool:
@@ -210,6 +211,8 @@ class _Judge:
         past = self._history.satisfied.get(step)
         # What the step is now is no word about what was done then.
         declared = self._history.unknown[step].declared if past is None else past.declared
+        if past is not None and declared.always and self._steps[step].always:
+            return False
         return not (declared.repeatable or step in self._wanted)
 
     def answered(self, carried: Iterable[StepId]) -> Iterator[tuple[StepId, OpenGate]]:
@@ -378,3 +381,19 @@ class _Judge:
                 self._again[gate.id] = [f"its decision does not cover what is left to run: {', '.join(left)}"]
                 opened.append(gate.id)
         return opened
+
+    def _clean_again(self) -> None:
+        """Let what cleans up after a block run again if anything of the block does."""
+        cleaned = {step.block for step in self._workflow.steps if step.block is not None}
+        done = self._carried.keys() | self._still_out
+        open_blocks = {
+            block
+            for step in self._workflow.steps
+            if not step.always and step.id not in done
+            for block in blocks_around(step.id)
+            if block in cleaned
+        }
+        for step in self._workflow.steps:
+            if step.block in open_blocks and step.id in self._carried:
+                del self._carried[step.id]
+                self._again[step.id] = [f"it stands in finally of {step.block}, of which something is left to run"]

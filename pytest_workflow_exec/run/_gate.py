@@ -13,6 +13,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import (
+    BlockId,
     Call,
     Command,
     Function,
@@ -65,6 +66,7 @@ def build_request(
     words: str,
     carried: tuple[StepId, ...] = (),
     start: SignedStart | None = None,
+    entered: frozenset[BlockId] = frozenset(),
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -75,6 +77,7 @@ def build_request(
         words: What the `@gate` function returned; empty for YAML gates.
         carried: The steps that did not run now.
         start: Who signed the start of the run; None if nobody did.
+        entered: The blocks in which any step was started.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -102,9 +105,11 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(
-            _covered(each, values, spell) for each in steps_behind(workflow, step.id) if each.id not in carried
+            _covered(each, values, spell) for each in _shown_behind(workflow, step.id) if each.id not in carried
         ),
-        on_reject=tuple(_covered(each, values, spell) for each in workflow.steps if each.always),
+        on_reject=tuple(
+            _covered(each, values, spell) for each in _cleaning_up(workflow, step.id, entered) if each.id not in carried
+        ),
         shown=shown,
         commit=repository.commit,
         dirty=repository.dirty,
@@ -130,11 +135,24 @@ def _without(step: StepId, known: Mapping[StepId, _T]) -> Mapping[StepId, _T]:
 
 
 def steps_behind(workflow: Workflow, gate: StepId) -> Sequence[Step]:
-    """Return the steps that a decision at the gate covers: up to the next gate."""
+    """Return the steps that a decision at the gate covers: up to the next gate, in whichever block that stands."""
+    return [step for step in _up_to_next(workflow, gate) if not step.always]
+
+
+def _up_to_next(workflow: Workflow, gate: StepId) -> Sequence[Step]:
     after = workflow.steps[[step.id for step in workflow.steps].index(gate) + 1 :]
     ends = [position for position, step in enumerate(after) if isinstance(step.body, Gate)]
-    behind = after[: ends[0]] if ends else after
-    return [step for step in behind if not step.always]
+    return after[: ends[0]] if ends else after
+
+
+def _shown_behind(workflow: Workflow, gate: StepId) -> Sequence[Step]:
+    # What cleans up after a block needs no decision, but it runs between steps that do.
+    return [step for step in _up_to_next(workflow, gate) if not step.always or step.block is not None]
+
+
+def _cleaning_up(workflow: Workflow, gate: StepId, entered: frozenset[BlockId]) -> Sequence[Step]:
+    after = workflow.steps[[step.id for step in workflow.steps].index(gate) + 1 :]
+    return [step for step in after if step.always and (step.block is None or step.block in entered)]
 
 
 def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
@@ -175,7 +193,9 @@ def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
 
 def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered:
     what = does(step, values, spell)
-    return Covered(step=step.id, kind=step.kind, does=what if step.when is None else f"{what}, when {step.when.text}")
+    what += "" if step.when is None else f", when {step.when.text}"
+    what += "" if step.block is None else f", in finally of {step.block}"
+    return Covered(step=step.id, kind=step.kind, does=what)
 
 
 def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:

@@ -215,6 +215,7 @@ class Gatekeeper:
             words=words,
             carried=self._carried,
             start=self._start,
+            entered=self._journal.state.entered,
         )
         if request.rules is None:
             return request

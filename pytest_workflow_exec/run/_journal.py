@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pytest_workflow_exec.errors import EvidenceError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import EvidenceLog, Head, Record
+from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._state import Plan, RunState, apply
 
 
@@ -23,18 +24,20 @@ class Journal:
         plan: Plan,
         *,
         begun: bool = False,
+        started: Iterable[StepId] = (),
         listener: Callable[[Record], None] | None = None,
     ) -> None:
         """Begin a session.
 
         Args:
             begun: Whether a step was started in an earlier one.
+            started: The steps that were.
             listener: Is told of each record, some time after it was written.
         """
         self._listener = listener
         self._untold: deque[Record] = deque(() if log.recovery is None else (log.recovery,))
         self._telling = threading.Lock()
-        self._log, self._state = log, RunState(plan=plan, begun=begun)
+        self._log, self._state = log, RunState(plan=plan, begun=begun, entered=plan.entered_by(started))
         self._next: tuple[int, RunState] | None = None
         """The place of the record that is being written, and what is true once it stands there."""
         # Commands may be run from several threads of a step; each record and what follows from it are one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from pytest_workflow_exec.model import Step, StepId, Workflow
 from pytest_workflow_exec.run._state import Plan
 
@@ -21,5 +23,7 @@ def steps_until(workflow: Workflow, until: StepId | None) -> tuple[Step, ...]:
 def plan_of(workflow: Workflow) -> Plan:
     """Return the plan of a workflow as the order rule sees it."""
     return Plan(
-        tuple(step.id for step in workflow.steps), always=frozenset(step.id for step in workflow.steps if step.always)
+        tuple(step.id for step in workflow.steps),
+        always=frozenset(step.id for step in workflow.steps if step.always),
+        cleans=MappingProxyType({step.id: step.block for step in workflow.steps if step.block is not None}),
     )

@@ -80,6 +80,7 @@ class Run:
             log,
             plan_of(workflow),
             begun=resumption is not None and resumption.begun,
+            started=self._attempts,
             listener=settings.listener,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
@@ -423,7 +424,7 @@ class Run:
             EvidenceError: It can't be written.
         """
         for step in self.state.pending:
-            if step not in self.state.plan.always:
+            if not self.state.cleans_up(step):
                 self._block(step)
 
     def decide(self, step: Step, gate: Gate, *, words: str) -> StepOutputs:

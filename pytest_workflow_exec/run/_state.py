@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pytest_workflow_exec.errors import StepOrderError
 from pytest_workflow_exec.events import Happening
-from pytest_workflow_exec.model import Outcome, StepId
+from pytest_workflow_exec.model import BlockId, Outcome, StepId, blocks_around
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,11 @@ class Plan:
 
     steps: tuple[StepId, ...]
     always: frozenset[StepId] = frozenset()
-    """The steps of `finally`, which stand last: they run whatever became of the others."""
+    """The steps of `finally`: they run whatever became of the others before them."""
+    cleans: Mapping[StepId, BlockId] = field(default_factory=lambda: MappingProxyType({}))
+    """Those of them that stand in the `finally` of a block, behind its other steps; the workflow's own stand last."""
     positions: Mapping[StepId, int] = field(init=False, repr=False, compare=False)
+    _cleaned: frozenset[BlockId] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the steps.
@@ -31,6 +34,12 @@ class Plan:
             message = "a step stands in the plan twice"
             raise ValueError(message)
         object.__setattr__(self, "positions", MappingProxyType(positions))
+        object.__setattr__(self, "_cleaned", frozenset(self.cleans.values()))
+
+    def entered_by(self, steps: Iterable[StepId]) -> frozenset[BlockId]:
+        """Return the blocks with a `finally` in which any of these steps stands, but for those of `finally` itself."""
+        ordinary = (step for step in steps if step not in self.always)
+        return frozenset(block for step in ordinary for block in blocks_around(step) if block in self._cleaned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,8 @@ class RunState:
     running: StepId | None = None
     begun: bool = False
     """Whether any step was started: before that there is nothing for `finally` to clean up."""
+    entered: frozenset[BlockId] = frozenset()
+    """The blocks with a `finally` in which any step was started: before that there is nothing to clean up there."""
     stop: Stop | None = None
     """The earliest planned step that ended without being satisfied."""
     undone: frozenset[StepId] = frozenset()
@@ -78,6 +89,13 @@ class RunState:
         """The steps that have not ended, in order."""
         return tuple(step for step in self.plan.steps[self.reached :] if step not in self.ahead)
 
+    def cleans_up(self, step: StepId) -> bool:
+        """Whether the step stands in `finally`, and what it cleans up after has begun."""
+        if step not in self.plan.always or not self.begun:
+            return False
+        block = self.plan.cleans.get(step)
+        return block is None or block in self.entered
+
 
 def admit(state: RunState, step: StepId) -> None:
     """Return if the step may start now: it is the next one, and every step before it is satisfied.
@@ -94,7 +112,8 @@ def admit(state: RunState, step: StepId) -> None:
         raise StepOrderError(step=step, waiting_for=state.running, because="still running")
     if state.ended(step):
         raise StepOrderError(step=step, waiting_for=step, because="it has already ended")
-    if step in state.plan.always:
+    if step in state.plan.always and (state.cleans_up(step) or step not in state.plan.cleans):
+        # Where nothing of a block was started, the steps of its `finally` are steps like any other.
         _admit_always(state, step)
     elif state.stop is not None and state.plan.positions[state.stop.step] < position:
         raise StepOrderError(step=step, waiting_for=state.stop.step, because=state.stop.outcome.words)
@@ -142,7 +161,7 @@ def apply(state: RunState, event: Happening) -> RunState:
     """
     if event.type == "run.resumed":
         # A session begins with no step ended; what an earlier one left comes in as carried, one by one.
-        return RunState(plan=state.plan, begun=state.begun)
+        return RunState(plan=state.plan, begun=state.begun, entered=state.entered)
     if event.step is None:
         return state
     if event.type == "step.started":
@@ -173,7 +192,9 @@ def _begin(state: RunState, step: StepId) -> RunState:
     admit(state, step)
     if state.again == step:
         state = _reopened(state, step)
-    return replace(state, running=step, begun=True, again=None)
+    entered = state.plan.entered_by((step,))
+    more = state.entered if entered <= state.entered else state.entered | entered
+    return replace(state, running=step, begun=True, entered=more, again=None)
 
 
 def _demand_last(state: RunState, step: StepId) -> None:

@@ -20,6 +20,7 @@ from pytest_workflow_exec.model import (
     Template,
     Verify,
     Workflow,
+    base_of,
 )
 
 
@@ -48,7 +49,7 @@ def uses_of(step: Step, workflow: Workflow) -> Uses:
 
 def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
     """Return the outputs of a step that other definitions refer to; None among them stands for all that it has."""
-    names = {step, step.partition("[")[0]}
+    names = {step, base_of(step)}
     keys: set[str | None] = set()
     for each in workflow.steps:
         references = _expanded(_references(each), workflow.variables)

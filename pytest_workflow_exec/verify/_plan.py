@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.model import StepId
+from pytest_workflow_exec.model import BlockId, StepId
 
 from ._contradiction import ContradictionError, text_in
 from ._told import Told
@@ -60,6 +60,8 @@ class PlannedStep:
     position: int
     always: bool
     """Whether it stands in `finally`."""
+    block: BlockId | None
+    """The block in whose `finally` it stands; None if it stands in none, or in that of the workflow."""
     gate: StepId | None
     """The gate whose decision covers it; None if none does."""
     check: PlannedCheck | None = None
@@ -84,6 +86,8 @@ class Plan:
     by_id: Mapping[StepId, PlannedStep] = field(default_factory=dict)
     digest: str = ""
     """SHA-256 of the plan as the record states it, in hex: not what the record says of it."""
+    cleaned: frozenset[BlockId] = frozenset()
+    """The blocks with a `finally`."""
 
     def step_of(self, record: Told) -> PlannedStep:
         """Return the step that a record is about.
@@ -125,7 +129,8 @@ def read_plan(data: Mapping[str, Json]) -> Plan:
         gate = step.id if step.is_gate else gate
     if not by_id:
         raise ContradictionError("its plan has no steps")
-    return Plan(tuple(by_id.values()), by_id, digest_of(plan))
+    cleaned = frozenset(step.block for step in by_id.values() if step.block is not None)
+    return Plan(tuple(by_id.values()), by_id, digest_of(plan), cleaned)
 
 
 def policy_in(data: Mapping[str, Json]) -> str:
@@ -154,6 +159,7 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         digest=text_in(entry, "digest"),
         position=position,
         always=always,
+        block=_block(entry, always=always),
         gate=gate if covered else None,
         check=_check(entry.get("check")),
         signed=entry.get("signed"),
@@ -180,6 +186,15 @@ def _poll(entry: Json) -> PlannedPoll | None:
     if len(numbers) != 2:  # noqa: PLR2004  # both
         raise ContradictionError("its plan does not say how often a step is repeated")
     return PlannedPoll(every_s=numbers[0], timeout_s=numbers[1])
+
+
+def _block(entry: Mapping[str, Json], *, always: bool) -> BlockId | None:
+    if "block" not in entry:
+        return None
+    block = text_in(entry, "block")
+    if not (always and text_in(entry, "id").startswith(f"{block}/")):
+        raise ContradictionError("its plan does not say what a step of finally cleans up after")
+    return block
 
 
 def _check(entry: Json) -> PlannedCheck | None:

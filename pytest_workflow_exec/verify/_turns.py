@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_workflow_exec.model import Outcome, StepId
+from pytest_workflow_exec.model import BlockId, Outcome, StepId, blocks_around
 
 from ._contradiction import ContradictionError
 from ._plan import Plan, PlannedStep
@@ -25,8 +25,10 @@ class Turns:
         self._attempts: dict[StepId, int] = {}
         """The number of each step's last attempt, over all sessions."""
         self._begun = False
-        self._reached = 0
-        """How many steps, from the first on, are known to be satisfied; a hint that only spares work."""
+        self._entered: set[BlockId] = set()
+        """The blocks with a `finally` in which any step was ever started."""
+        self._reached = self._closed = 0
+        """How many steps, from the first on, are known to be satisfied, and to have ended; hints that only spare work."""
         self._carriable: dict[StepId, PlannedStep] = {}
         """The steps as an earlier session satisfied them, and that did not start and count since."""
         self._ended: set[StepId] = set()
@@ -58,6 +60,8 @@ class Turns:
         self._unknown.pop(step.id, None)
         self._reached = min(self._reached, step.position)
         self.running, self.attempt, self._begun = step.id, attempt, True
+        if not step.always:
+            self._entered.update(block for block in blocks_around(step.id) if block in self._plan.cleaned)
 
     def end(self, step: PlannedStep, outcome: Outcome, attempt: int | None) -> None:
         """Let a step end.
@@ -106,6 +110,7 @@ class Turns:
         self._carriable.pop(step.id, None)
         self._ended.discard(step.id)
         self._reached = min(self._reached, step.position)
+        self._closed = min(self._closed, step.position)
 
     def resume(self, plan: Plan) -> None:
         """Go on where an earlier process stopped: what is not satisfied starts anew, what is may be carried over.
@@ -121,7 +126,7 @@ class Turns:
         if self.running is not None:
             self._unknown[self.running] = planned[self.running]
         self.running = None
-        self._reached = 0
+        self._reached = self._closed = 0
 
     def unsatisfied(self) -> list[StepId]:
         """Return the planned steps that are not satisfied, in order."""
@@ -132,11 +137,13 @@ class Turns:
             raise ContradictionError(f"it is not the turn of step {step.id!r}: {self.running!r} is still under way")
         if step.id in self._ended:
             raise ContradictionError(f"it is not the turn of step {step.id!r}: it has ended before")
-        earlier = self._first_open(step) if step.always else self._first_unsatisfied()
+        # Where nothing of a block was started, the steps of its `finally` are steps like any other.
+        cleans_up = step.always and (step.block is None or step.block in self._entered)
+        earlier = self._first_open() if cleans_up else self._first_unsatisfied()
         if earlier is not None and earlier.position < step.position:
             how = self.outcomes[earlier.id].words if earlier.id in self.outcomes else "has no end"
             raise ContradictionError(f"it is not the turn of step {step.id!r}: {earlier.id!r} {_is(how)}")
-        if step.always and not self._begun:
+        if cleans_up and not self._begun:
             raise ContradictionError(f"it is not the turn of step {step.id!r}: no step of the workflow ever started")
 
     def _first_unsatisfied(self) -> PlannedStep | None:
@@ -145,9 +152,11 @@ class Turns:
             self._reached += 1
         return steps[self._reached] if self._reached < len(steps) else None
 
-    def _first_open(self, step: PlannedStep) -> PlannedStep | None:
-        before = self._plan.steps[: step.position]
-        return next((each for each in before if each.id not in self._ended), None)
+    def _first_open(self) -> PlannedStep | None:
+        steps = self._plan.steps
+        while self._closed < len(steps) and steps[self._closed].id in self._ended:
+            self._closed += 1
+        return steps[self._closed] if self._closed < len(steps) else None
 
     def _next_attempt(self, step: PlannedStep, attempt: int | None) -> int:
         # Numbers are never used twice: what was decided in one attempt must not be taken for a decision in another.

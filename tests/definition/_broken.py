@@ -317,7 +317,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
-        "finally", "include", "steps", "ai", "execute", "session",
+        "include", "ai", "execute", "session",
         "waive",
     ),
 }  # fmt: skip
@@ -394,7 +394,7 @@ REFERENCES["below a call"] = (
 )
 REFERENCES["each without cases"] = (
     step("run: [git, '${each.host}']"),
-    [("3:16", "only a step with a foreach of its own has cases")],
+    [("3:16", "only a step with a foreach of its own, or in a block with one, has cases")],
 )
 
 BODIES["check of nothing"] = (step("run: [git]\ncheck: {}"), [("4:12", "exactly one of run, verify")])

@@ -141,3 +141,69 @@ def test_plan_has_each_step_once() -> None:
     """Identity is the id: a plan with one id twice is none."""
     with pytest.raises(ValueError, match="twice"):
         Plan(("plan", "plan"))
+
+
+IN_BLOCKS = ("before", "b[x]/one", "b[x]/fin", "b[y]/one", "b[y]/fin", "tidy")
+CLEANS = {"b[x]/fin": "b[x]", "b[y]/fin": "b[y]"}
+
+
+def in_blocks() -> RunState:
+    """Return the state of a run that has not begun, of a workflow with a block of two cases."""
+    return RunState(plan=Plan(IN_BLOCKS, always=frozenset({*CLEANS, "tidy"}), cleans=CLEANS))
+
+
+_RESUMED = events.run_resumed({}, session=2, carried=(), again={}, unknown=(), probe=(), redo=None)
+
+
+def _end(step: str, outcome: Outcome) -> events.Event:
+    return events.step_finished(step, attempt=1, outcome=outcome, duration_s=0, outputs={}, files={})
+
+
+def _ended(state: RunState, *ends: tuple[str, Outcome]) -> RunState:
+    for step, outcome in ends:
+        if outcome is not Outcome.BLOCKED:
+            state = apply(state, events.step_started(step, attempt=1, kind="run", digest="d"))
+        state = apply(state, _end(step, outcome))
+    return state
+
+
+def test_block_that_began_is_cleaned_up_after_a_failure() -> None:
+    """The `finally` of a case starts once all its steps have ended; that of a case which never began does not."""
+    state = _ended(in_blocks(), ("before", Outcome.PASSED), ("b[x]/one", Outcome.FAILED))
+
+    admit(state, "b[x]/fin")
+    state = _ended(state, ("b[x]/fin", Outcome.PASSED), ("b[y]/one", Outcome.BLOCKED))
+    with pytest.raises(StepOrderError) as caught:
+        admit(state, "b[y]/fin")
+
+    assert (caught.value.waiting_for, caught.value.because) == ("b[x]/one", "failed")
+    assert not state.complete
+    admit(_ended(state, ("b[y]/fin", Outcome.BLOCKED)), "tidy")
+
+
+def test_block_is_not_cleaned_up_while_a_step_of_it_is_open() -> None:
+    """What cleans up waits for all steps of its case to end, and for a gate that suspended the run."""
+    state = _ended(in_blocks(), ("before", Outcome.PASSED))
+
+    with pytest.raises(StepOrderError):
+        admit(state, "b[x]/fin")
+    with pytest.raises(StepOrderError):
+        admit(_ended(state, ("b[x]/one", Outcome.SUSPENDED)), "b[x]/fin")
+
+
+def test_block_that_began_in_an_earlier_session_is_cleaned_up() -> None:
+    """A case that began before the run went on is cleaned up even if something before it fails now."""
+    state = _ended(in_blocks(), ("before", Outcome.PASSED), ("b[x]/one", Outcome.FAILED))
+    state = apply(state, _RESUMED)
+
+    state = _ended(state, ("before", Outcome.FAILED), ("b[x]/one", Outcome.BLOCKED))
+
+    admit(state, "b[x]/fin")
+
+
+def test_what_cleans_up_is_a_step_like_any_other_where_nothing_began() -> None:
+    """A case of which no step applied satisfies, and so may what cleans up after it."""
+    state = _ended(in_blocks(), ("before", Outcome.PASSED))
+    state = apply(state, _end("b[x]/one", Outcome.NOT_APPLICABLE))
+
+    admit(state, "b[x]/fin")
