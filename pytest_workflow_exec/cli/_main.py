@@ -45,7 +45,9 @@ def _run(argv: Sequence[str] | None) -> int:
         tool.print_help()
         return _USAGE
     module = importlib.import_module(_COMMANDS[arguments.command], __package__)
-    run: Callable[[argparse.Namespace], int] = getattr(module, arguments.command)
+    # Python keeps some words for itself: `list` is `list_`.
+    name = arguments.command if hasattr(module, arguments.command) else f"{arguments.command}_"
+    run: Callable[[argparse.Namespace], int] = getattr(module, name)
     code = run(arguments)
     sys.stdout.flush()
     return code
@@ -56,6 +58,7 @@ _COMMANDS = {
     "verify": "._verify",
     "show": "._show",
     "runs": "._runs",
+    "list": "._list",
     "export": "._export",
     "seal": "._seal",
     "note": "._note",

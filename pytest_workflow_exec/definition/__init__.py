@@ -14,6 +14,7 @@ from ._decorators import (
 from ._each import each
 from ._json_paths import JsonPathError, parse_json_path
 from ._known import Given
+from ._listing import Listed, list_workflows
 from ._names import is_fragment, is_workflow_file
 from ._options import EachOptions, GateOptions, StepOptions, each_of
 from ._python_cases import EachLists
@@ -34,6 +35,7 @@ __all__ = [
     "Given",
     "Inputs",
     "JsonPathError",
+    "Listed",
     "StepOptions",
     "ValueProblemError",
     "Workflow",
@@ -47,6 +49,7 @@ __all__ = [
     "gate",
     "is_fragment",
     "is_workflow_file",
+    "list_workflows",
     "options_of",
     "parse_json_path",
     "plugin_active",
