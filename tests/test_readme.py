@@ -112,7 +112,7 @@ def test_policy_with_rights_can_be_used(tmp_path: Path) -> None:
 
     compiled = compile_policy(load_settings(tmp_path).policy, workflow="site", environment={})
 
-    assert [rule.secrets for rule in compiled.rules] == [(), ("TWINE_PASSWORD",)]
+    assert [rule.secrets for rule in compiled.rules] == [(), ("TWINE_PASSWORD",), ()]
 
 
 def run(command: str, root: Path) -> str:

@@ -192,10 +192,29 @@ def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
 
 
 def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered:
-    what = does(step, values, spell)
+    return Covered(step=step.id, kind=step.kind, does=_with_condition(step, does(step, values, spell)))
+
+
+def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values, spell: Callable[[str], str]) -> bool:
+    """Return whether what a request says of a step is that it runs exactly this command.
+
+    Args:
+        values: What references in what surrounds it stand for: its folder, variables and input.
+        spell: How a value is said to a person.
+    """
+    if not isinstance(step.body, Command) or (said.step, said.kind) != (step.id, step.kind):
+        return False
+    what = _listed(spell(word) for word in argv) + shown_surroundings(step.body, values, spell)
+    return said.does == _with_condition(step, _with_repetition(step, what, values, spell))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return "[" + ", ".join(ascii(word) for word in words) + "]"
+
+
+def _with_condition(step: Step, what: str) -> str:
     what += "" if step.when is None else f", when {step.when.text}"
-    what += "" if step.block is None else f", in finally of {step.block}"
-    return Covered(step=step.id, kind=step.kind, does=what)
+    return what + ("" if step.block is None else f", in finally of {step.block}")
 
 
 def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
@@ -204,7 +223,10 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
     Args:
         spell: How a value is said to a person.
     """
-    what = _does(step, values, spell)
+    return _with_repetition(step, _does(step, values, spell), values, spell)
+
+
+def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str], str]) -> str:
     if step.retry is not None:
         what = f"{what}, up to {step.retry.attempts} times if it fails ({', '.join(step.retry.classes)})"
     if step.poll is not None:
@@ -219,7 +241,7 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
 
 def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:
     words = (word for argument in command.argv for word in _words(argument, values))
-    return "[" + ", ".join(ascii(spell(word)) for word in words) + "]" + shown_surroundings(command, values, spell)
+    return _listed(spell(word) for word in words) + shown_surroundings(command, values, spell)
 
 
 def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import cast
@@ -14,7 +14,7 @@ from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, Ga
 from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._form import answers_problem
-from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of
+from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of, lists_command
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust
@@ -192,6 +192,20 @@ class Gatekeeper:
             events.gate_used(approved.step, attempt=approval.attempt, digest=approval.digest, used_by=step.id)
         )
         self._approval = replace(approval, used=True)
+
+    def covers_command(self, step: StepId, argv: Sequence[str]) -> bool:
+        """Return whether a decision of this run that is in use listed this very command of the step.
+
+        Args:
+            argv: What is to be run.
+        """
+        approval, gate = self._approval, self._gates.get(step)
+        if approval is None or not approval.used or gate is None or approval.request.step != gate:
+            return False
+        body = self._workflow.step(step)
+        return any(
+            lists_command(said, body, argv, self._values, self._files.original) for said in approval.request.covers
+        )
 
     def check_after(self, step: StepId) -> None:
         """Return if the step used what was shown: nothing changed it meanwhile.

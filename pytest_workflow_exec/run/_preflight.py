@@ -11,6 +11,7 @@ from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedErro
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
+from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._values import Values
@@ -67,6 +68,7 @@ def preflight(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
             )
         if isinstance(step.body, Command):
+            problems.extend(_gated_problems(workflow, step, values, policy, texts))
             continue
         if (
             step.timeout_s is not None
@@ -141,8 +143,35 @@ def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:
         yield step.check, f"the check of step {step.id!r}"
 
 
+def _gated_problems(
+    workflow: Workflow, step: Step, values: Values, policy: Policy, texts: Mapping[str, str]
+) -> Iterator[Problem]:
+    if not isinstance(step.body, Command):
+        return
+    try:
+        rules = _possible_rules(step.body, values, policy, texts)
+    except (CommandRefusedError, OutputError):
+        # Said already.
+        return
+    problems = (gated_problem(workflow, step, rule) for rule in rules if rule.gated is not None)
+    message = next((problem for problem in problems if problem is not None), None)
+    if message is not None:
+        yield _at(step, message)
+
+
 def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> Rule | None:
     """Return the one rule that can allow a command; None if that depends on what is not known yet.
+
+    Raises:
+        CommandRefusedError: No rule can.
+        OutputError: A value that is known already can't stand where it stands.
+    """
+    found = _possible_rules(command, values, policy, texts)
+    return found[0] if len(found) == 1 else None
+
+
+def _possible_rules(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return the rules that can allow a command; none if nothing can be said yet.
 
     Raises:
         CommandRefusedError: No rule can.
@@ -151,9 +180,9 @@ def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapp
     known = [values.known_arguments(argument) for argument in command.argv]
     lists = [each for each, argument in zip(known, command.argv, strict=True) if each is None and argument.every]
     if len(lists) > 1:
-        return None
+        return ()
     # How long a list is shows only later: some length must be allowed. Shortest last, for what is said if none is.
-    found: set[Rule | None] = set()
+    found: dict[Rule, None] = {}
     error: CommandRefusedError | None = None
     for length in (*range(_MAX_LENGTH, 1, -1), 0, 1) if lists else (1,):
         argv = [
@@ -162,12 +191,12 @@ def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapp
             for word in (each if each is not None else [None] * (length if argument.every else 1))
         ]
         try:
-            found.add(policy.may_match(argv, inputs=texts))
+            found.update(dict.fromkeys(policy.possible(argv, inputs=texts)))
         except CommandRefusedError as refused:
             error = refused
     if not found and error is not None:
         raise error
-    return found.pop() if len(found) == 1 else None
+    return tuple(found)
 
 
 _MAX_LENGTH = 32

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.settings import Carry, Pin, PolicySettings, RuleSettings, SignersFile, Trusted
+from pytest_workflow_exec.settings import Carry, Pin, PolicySettings, SignersFile, Trusted
 
 from ._argv import checked_argv, shown_argv
-from ._loose import loose_problem
-from ._rights import rights_problems
-from ._rules import Difference, Rule, breadth, difference, parse_tokens
-from ._tokens import InputValue, RuleTextError, has_control
+from ._compiled import RuleProblem, compiled_rules, name_of
+from ._rules import Difference, Rule, breadth, difference
+from ._tokens import InputValue, has_control
 
 _VENV = "venv"
 _TABLE = "[tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)"
@@ -86,17 +85,30 @@ class Policy:
         Raises:
             CommandRefusedError: No rule can allow it, whatever the unknown arguments turn out to be.
         """
+        possible = self.possible(argv, inputs=inputs)
+        return possible[0] if len(possible) == 1 else None
+
+    def possible(self, argv: Sequence[str | None], *, inputs: Mapping[str, str]) -> tuple[Rule, ...]:
+        """Return the rules that may turn out to allow a command: one, if all of the command is known.
+
+        Args:
+            argv: None stands for an argument that is known only later; it may turn out to be anything.
+            inputs: The workflow's input values as texts, by name.
+
+        Raises:
+            CommandRefusedError: No rule can allow it, whatever the unknown arguments turn out to be.
+        """
         if isinstance(argv, str):
             checked_argv(argv)
         known = checked_argv(["-" if argument is None else argument for argument in argv])
         words = tuple(None if given is None else word for given, word in zip(argv, known, strict=True))
         if None not in words:
-            return self.judge([word for word in words if word is not None], inputs=inputs)
-        possible = [rule for rule in self.rules if difference(rule, words, inputs) is None]
+            return (self.judge([word for word in words if word is not None], inputs=inputs),)
+        possible = tuple(rule for rule in self.rules if difference(rule, words, inputs) is None)
         if not possible:
             shown = tuple("${…}" if word is None else word for word in words)
             raise CommandRefusedError(argv=shown_argv(shown), reason=refusal_reason(self.rules, words, inputs))
-        return possible[0] if len(possible) == 1 else None
+        return possible
 
 
 def compile_policy(
@@ -110,16 +122,18 @@ def compile_policy(
         pin: What was found to hold the settings outside the project.
 
     Raises:
-        PolicyError: Something in it can't be used; holds every problem at once.
+        PolicyError: Something in it can't be used; holds every problem at once, those of a rule with its place.
     """
     problems = [*_mode_problems(settings), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
-    rules = tuple(rule for table in tables for rule in _compiled(table, path, problems))
-    if problems:
-        raise PolicyError([Problem(message=f"policy: {problem}") for problem in problems])
+    compiled = [compiled_rules(table, path) for table in tables]
+    found = [Problem(message=f"policy: {problem}") for problem in problems]
+    found += [_located(settings, problem) for table in compiled for problem in table.problems]
+    if found:
+        raise PolicyError(found)
     return Policy(
-        rules=rules,
+        rules=tuple(rule for table in compiled for rule in table.rules),
         path=path,
         digest=settings.digest,
         carry=settings.carry,
@@ -135,7 +149,8 @@ def compile_policy(
 def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, str]) -> Rule | None:
     """Return the rule that allows `argv`, or None: of those that do, the one that leaves the least open."""
     allowing = [rule for rule in rules if difference(rule, argv, inputs) is None]
-    return min(allowing, key=breadth, default=None)
+    # Of two that are as narrow, the one that wants a decision.
+    return min(allowing, key=lambda rule: (breadth(rule), rule.gated is None), default=None)
 
 
 def refusal_reason(
@@ -171,9 +186,12 @@ def _described(
 ) -> str:
     what = "the program" if found.position == 0 else f"argument {found.position}"
     if found.position >= len(argv):
-        return f"{what} is missing, the rule says {found.token.text if found.token else ''!r}"
+        said = found.says or (found.token.text if found.token else "")
+        return f"{what} is missing, the rule says {_quoted(said, str)}"
     word = argv[found.position]
     given = f"{what} is {'not known yet' if word is None else _quoted(word, show)}"
+    if found.says:
+        return f"{given}, the rule says {_quoted(found.says, str)}"
     if found.token is None:
         return f"{given}, the rule ends before it"
     return f"{given}, the rule says {found.token.text!r}{_input_words(found, inputs, show)}"
@@ -209,7 +227,7 @@ def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping
         return
     for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules):
         if rule.home:
-            yield f"rule {rule.rule!r}: it grants home, but HOME is no absolute path. Set it, or remove home."
+            yield f"rule {name_of(rule)!r}: it grants home, but HOME is no absolute path. Set it, or remove home."
 
 
 def _resolved_path(entries: Sequence[str], problems: list[str]) -> Iterator[Path]:
@@ -238,51 +256,6 @@ def _entry_problem(entry: str) -> str | None:
     return None
 
 
-def _compiled(table: Sequence[RuleSettings], path: Sequence[Path], problems: list[str]) -> Iterator[Rule]:
-    seen: set[str] = set()
-    for written in table:
-        found = [*rights_problems(written)]
-        if written.rule in seen:
-            found.append("it is written twice; keep the one with the rights that it needs")
-        seen.add(written.rule)
-        try:
-            rule = _rule(written, path)
-        except RuleTextError as error:
-            found.insert(0, str(error))
-        else:
-            yield rule
-        problems.extend(f"rule {written.rule!r}: {problem}" for problem in found)
-
-
-def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
-    tokens = parse_tokens(written.rule)
-    problem = loose_problem(tokens) or _off_path_problem(tokens[0].text, path)
-    if problem is not None:
-        raise RuleTextError(problem)
-    return Rule(
-        text=written.rule,
-        tokens=tokens,
-        exec=written.exec,
-        env=written.env,
-        secrets=written.secrets,
-        network=written.network,
-        read=written.read,
-        write=written.write,
-        cwd=written.cwd,
-        home=written.home,
-    )
-
-
-def _off_path_problem(program: str, path: Sequence[Path]) -> str | None:
-    if not program.startswith("/") or is_on_path(Path(program), path):
-        return None
-    return (
-        f"program {program!r} is in no directory of the policy's path; "
-        f"programs off it need sha256, which can't be used yet"
-    )
-
-
-def is_on_path(program: Path, path: Sequence[Path]) -> bool:
-    """Return whether an absolute program lies in a directory of `path`, as written and after following links."""
-    real = {os.path.realpath(folder) for folder in path}
-    return program.parent in path and os.path.realpath(program.parent) in real
+def _located(settings: PolicySettings, found: RuleProblem) -> Problem:
+    path, line = (None, None) if settings.locate is None else settings.locate(found.place)
+    return Problem(path=path, line=line, message=f"policy: {found.message}")

@@ -11,7 +11,8 @@ from pathlib import Path
 from pytest_workflow_exec.digests import digest_of_file
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError
 
-from ._policy import Policy, is_on_path
+from ._compiled import is_on_path
+from ._policy import Policy
 from ._rules import BARE_NAME
 
 

@@ -7,12 +7,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.digests import Json, digest_of
 
+from ._shape import Shape, shape_mismatch
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
 
+_BREADTH_OF_ARGUMENTS = {"none": 0, "list": 1, "workspace": 2, "regex": 3, "any": 4}
 _RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
 BARE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """What a person's decision must be worth before a command may run."""
+
+    assurance: int
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +30,13 @@ class Rule:
     """One allowed shape of a command, with the rights it gives."""
 
     text: str
-    """As its author wrote it."""
+    """As its author wrote it; a table as one line."""
     tokens: tuple[Token, ...]
+    """What it says, word by word; of a table, the program alone."""
+    shape: Shape | None = None
+    """What a table says of all that follows the program; None for a short rule."""
+    gated: Gated | None = None
+    """Set if its commands run only after a decision that listed them."""
     exec: tuple[str, ...] = ()
     """Other programs that it may start; `("any",)` for all."""
     env: tuple[str, ...] = ()
@@ -40,9 +55,12 @@ class Rule:
     def digest(self) -> str:
         """SHA-256 over what it allows and which rights it gives, in hex."""
         rights = {name: getattr(self, name) for name in _RIGHTS}
-        return digest_of(
-            {"text": self.text, **{name: list(right) for name, right in rights.items()}, "home": self.home}
-        )
+        said: dict[str, Json] = {"text": self.text, **{name: list(right) for name, right in rights.items()}}
+        if self.shape is not None:
+            said["table"] = True
+        if self.gated is not None:
+            said["gated"] = {"assurance": self.gated.assurance, "approvers": list(self.gated.approvers)}
+        return digest_of({**said, "home": self.home})
 
     @property
     def program(self) -> str:
@@ -58,6 +76,8 @@ class Difference:
     """0 is the program, 1 the first argument."""
     token: Token | None
     """What the rule says there; None if it ends before."""
+    says: str = ""
+    """The same in words, for a rule in table form."""
 
 
 def parse_tokens(text: str) -> tuple[Token, ...]:
@@ -77,12 +97,27 @@ def parse_tokens(text: str) -> tuple[Token, ...]:
     return tokens
 
 
+def program_token(text: str) -> Token:
+    """Return the token of a rule's program.
+
+    Raises:
+        RuleTextError: The text names no program.
+    """
+    _check_characters(text)
+    token = parse_token(text)
+    _check_program(token)
+    return token
+
+
 def difference(rule: Rule, argv: Sequence[str | None], inputs: Mapping[str, str]) -> Difference | None:
     """Return where `argv` first differs from a rule, or None if it matches.
 
     Args:
         argv: None stands for an argument that is not known yet; it differs from nothing that can match at all.
     """
+    if rule.shape is not None and argv and _may_match(rule.tokens[0], argv[0], inputs):
+        found = shape_mismatch(rule.shape, argv)
+        return None if found is None else Difference(position=found.position, token=None, says=found.says)
     for position, token in enumerate(rule.tokens):
         if token.kind == "rest":
             return _rest_difference(token, position, argv)
@@ -93,7 +128,8 @@ def difference(rule: Rule, argv: Sequence[str | None], inputs: Mapping[str, str]
 
 def breadth(rule: Rule) -> tuple[int, ...]:
     """Return how much a rule leaves open, token by token: the lower, the narrower."""
-    return tuple(_BREADTH[token.kind] for token in rule.tokens)
+    words = tuple(_BREADTH[token.kind] for token in rule.tokens)
+    return words if rule.shape is None else (*words, _BREADTH_OF_ARGUMENTS[rule.shape.arguments.kind] + 1)
 
 
 _BREADTH = {"exact": 0, "input": 1, "mixed": 2, "regex": 3, "any": 4, "rest": 5}

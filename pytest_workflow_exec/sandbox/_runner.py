@@ -83,6 +83,7 @@ class CommandRunner:
         judged_as: Callable[[str], str] = str,
         closed: Path | None = None,
         work: Path | None = None,
+        decided: Callable[[StepId, Sequence[str]], bool] | None = None,
     ) -> None:
         """Prepare for running commands.
 
@@ -97,12 +98,13 @@ class CommandRunner:
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
+            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None: none did.
 
         Raises:
             SandboxSetupError: The commands' folders can't be made in `scratch`.
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
-        self._judged_as, self._closed, self._work = judged_as, closed, work
+        self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
         self._inputs, self._environment = dict(inputs), environment
         self._home, self._tmp = make_folders(scratch)
 
@@ -134,6 +136,7 @@ class CommandRunner:
             words = checked_argv(argv)
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
+            self._check_decided(rule, step, words)
             program = resolve_program(words[0], self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
             job = self._surrounded(job, surroundings, rule)
@@ -182,6 +185,10 @@ class CommandRunner:
             reason = refusal_reason(self._policy.rules, words, self._inputs, show=self._redactor.text)
             raise CommandRefusedError(argv=words, reason=reason)
         return rule
+
+    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str]) -> None:
+        if rule.gated is not None and (self._decided is None or not self._decided(step, words)):
+            raise CommandRefusedError(argv=words, reason=_undecided(rule))
 
     def _refused(
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
@@ -317,6 +324,13 @@ class CommandRunner:
 
     def _masked(self, words: Sequence[str]) -> tuple[str, ...]:
         return tuple(self._redactor.text(word) for word in words)
+
+
+def _undecided(rule: Rule) -> str:
+    return (
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run, after a decision at a gate of this "
+        f"run that listed this very command"
+    )
 
 
 def _interruption(number: signal.Signals) -> str:

@@ -158,13 +158,18 @@ def _braced(content: str) -> Piece:
         if not name:
             raise RuleTextError("'{}' names no input: write {name}, {name:regex} or {:regex}")
         return InputValue(name=name)
-    _check_regex(regex, content)
+    check_regex(regex, f"'{{{content}}}'")
     return InputValue(name=name, regex=regex) if name else Matching(regex=regex)
 
 
-def _check_regex(regex: str, content: str) -> None:
+def check_regex(regex: str, where: str) -> None:
+    """Return if a text is a regular expression.
+
+    Raises:
+        RuleTextError: It is none, or doubtful; names `where` it stands.
+    """
     if not regex:
-        raise RuleTextError(f"'{{{content}}}' has an empty regular expression")
+        raise RuleTextError(f"{where} has an empty regular expression")
     try:
         re.compile(regex, re.ASCII)
     # Warning: under "warnings are errors" a doubtful expression arrives here as one.

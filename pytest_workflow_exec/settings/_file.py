@@ -7,7 +7,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
@@ -15,7 +27,18 @@ from pytest_workflow_exec.errors import SettingsError
 
 from ._approvers import Group, Principals
 from ._problems import Detail, Source
-from ._values import Carry, Durability, Filesystem, PolicySettings, RuleSettings, SandboxMode, Settings, Trusted
+from ._toml import Place
+from ._values import (
+    Carry,
+    Durability,
+    Filesystem,
+    GatedSettings,
+    PolicySettings,
+    RuleSettings,
+    SandboxMode,
+    Settings,
+    Trusted,
+)
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _MAX_RETENTION_S = parse_duration("36500d")
@@ -35,9 +58,47 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class _Gated(_Strict):
+    assurance: Annotated[int, Field(ge=1, le=3)]
+    approvers: list[_Text] = []
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _as_programs(value: object) -> object:
+    return {"none": [], "any": ["any"]}.get(value, value) if isinstance(value, str) else value
+
+
+def _as_arguments(value: object) -> str | tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if not isinstance(value, str) or not value:
+        raise PydanticCustomError("wrong_kind", "no arguments")
+    return value
+
+
+def _as_example(value: object) -> tuple[str, ...]:
+    words = value.split(" ") if isinstance(value, str) else value
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise PydanticCustomError("wrong_kind", "no argument list")
+    return tuple(words)
+
+
+_Example = Annotated[tuple[str, ...], PlainValidator(_as_example)]
+_OF_TABLES = ("program", "subcommand", "options", "arguments")
+
+
 class _Rule(_Strict):
-    rule: _Text
-    exec: list[_Text] = []
+    program: _Text | None = None
+    subcommand: Annotated[list[_Text], BeforeValidator(_as_list)] = []
+    options: list[_Text] = []
+    arguments: Annotated[str | tuple[str, ...], PlainValidator(_as_arguments)] = "none"
+    allow: list[_Example] = []
+    refuse: list[_Example] = []
+    gated: _Gated | None = None
+    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
     env: list[_Text] = []
     secrets: list[_Text] = []
     network: list[_Text] = []
@@ -45,6 +106,23 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+
+    # The last: what it may be depends on the others.
+    rule: Annotated[_Text | None, Field(validate_default=True)] = None
+
+    @field_validator("rule")
+    @classmethod
+    def _one_form(cls, rule: str | None, others: ValidationInfo) -> str | None:
+        if rule is None and others.data.get("program", "") is None:
+            raise PydanticCustomError("form", ' is missing: it must be a text, such as "git status"')
+        misplaced = [name for name in _OF_TABLES if others.data.get(name) not in (None, [], "none")]
+        if rule is not None and misplaced:
+            raise PydanticCustomError(
+                "form",
+                " stands beside {key}: a rule is one text, or a table with program and without rule",
+                {"key": misplaced[0]},
+            )
+        return rule
 
 
 class _WorkflowPolicy(_Strict):
@@ -93,38 +171,50 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
     return Settings(
         root=root,
         source=source,
-        policy=_policy(file.policy, table),
+        policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
 
-def _policy(policy: _Policy, table: Mapping[str, Json]) -> PolicySettings:
+def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
     stated = canonical_json(table.get("policy", {}))
     return PolicySettings(
-        rules=_rules(policy, policy),
+        rules=_rules(policy, policy, ("policy",)),
         path=tuple(policy.path),
         sandbox=policy.sandbox,
-        workflow_rules={name: _rules(own, policy) for name, own in policy.workflows.items()},
+        workflow_rules={
+            name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
+        },
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
+        locate=source.locate,
     )
 
 
-def _rules(own: _WorkflowPolicy, defaults: _Policy) -> tuple[RuleSettings, ...]:
-    short = [_Rule(rule=rule) for rule in own.commands]
-    return tuple(_with_defaults(rule, defaults) for rule in [*short, *own.command])
+def _rules(own: _WorkflowPolicy, defaults: _Policy, table: Place) -> tuple[RuleSettings, ...]:
+    short = [((*table, "commands", at), _Rule(rule=rule)) for at, rule in enumerate(own.commands)]
+    tables = [((*table, "command", at), rule) for at, rule in enumerate(own.command)]
+    return tuple(_with_defaults(rule, defaults, place) for place, rule in [*short, *tables])
 
 
-def _with_defaults(rule: _Rule, defaults: _Policy) -> RuleSettings:
+def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings:
     said = rule.model_fields_set
+    gated = rule.gated
     return RuleSettings(
-        rule=rule.rule,
+        rule=rule.rule or "",
+        program=rule.program,
+        subcommand=tuple(rule.subcommand),
+        options=tuple(rule.options),
+        arguments=rule.arguments,
+        allow=tuple(rule.allow),
+        refuse=tuple(rule.refuse),
+        gated=None if gated is None else GatedSettings(assurance=gated.assurance, approvers=tuple(gated.approvers)),
         exec=tuple(rule.exec),
         env=tuple(rule.env if "env" in said else defaults.env),
         secrets=tuple(rule.secrets),
@@ -133,9 +223,16 @@ def _with_defaults(rule: _Rule, defaults: _Policy) -> RuleSettings:
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        place=place,
     )
 
 
 def _known() -> Mapping[str, Iterable[str]]:
-    models: dict[str, type[_Strict]] = {"top": _File, "policy": _Policy, "workflow": _WorkflowPolicy, "rule": _Rule}
+    models: dict[str, type[_Strict]] = {
+        "top": _File,
+        "policy": _Policy,
+        "workflow": _WorkflowPolicy,
+        "rule": _Rule,
+        "gated": _Gated,
+    }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

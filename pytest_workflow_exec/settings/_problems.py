@@ -15,15 +15,8 @@ from ._toml import line_of
 from ._values import Carry, Durability, Filesystem, SandboxMode
 
 LATER = {
-    "gated": "gated commands",
     "sha256": "programs off the policy's path",
     "sockets": "sockets",
-    "program": "rules by program",
-    "subcommand": "rules by program",
-    "options": "rules by program",
-    "arguments": "rules by program",
-    "allow": "examples of a rule",
-    "refuse": "examples of a rule",
     "verify": "rights of verify steps",
     "python_processes": "the watch on Python steps",
 }
@@ -36,6 +29,15 @@ _EXPECTED = {
     "commands": f'a list of rules, such as ["{_ENTRY}"]',
     "command": f'tables: [[{_TABLE}.command]] with rule = "{_ENTRY}"',
     "rule": f'a text, such as "{_ENTRY}"',
+    "program": 'a text, such as "git"',
+    "subcommand": 'a text or a list of texts, such as ["status", "log"]',
+    "options": 'a list of options, such as ["--oneline", "--max-count="]',
+    "arguments": '"none", "any", "workspace", a list of texts or a regular expression',
+    "allow": 'a list of commands, such as ["git status"]',
+    "refuse": 'a list of commands, such as ["git push"]',
+    "gated": "a table: {{assurance = 1}}",
+    "assurance": "1 (terminal), 2 (signature) or 3 (presence)",
+    "approvers": 'a list of groups, such as ["release-managers"]',
     "exec": 'a list of programs, such as ["python"]',
     "env": 'a list of names of variables, such as ["LANG"]',
     "secrets": 'a list of names of variables, such as ["TWINE_PASSWORD"]',
@@ -63,6 +65,7 @@ _HOMES = {
     "policy": "the table policy",
     "workflow": "a table of policy.workflows",
     "rule": "a table of policy.command",
+    "gated": "the table gated of a rule",
 }
 _SHOWN_CHARACTERS = 60
 
@@ -73,6 +76,7 @@ class Detail(TypedDict):
     type: str
     loc: tuple[str | int, ...]
     input: object
+    msg: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +91,15 @@ class Source:
         """Return one of pydantic's errors as a problem that says what to do.
 
         Args:
-            known: The keys that there are, by the kind of table: `top`, `policy`, `workflow` and `rule`.
+            known: The keys that there are, by the kind of table: `top`, `policy`, `workflow`, `rule` and `gated`.
         """
         place = detail["loc"]
         message = _message(detail, known, self.place)
         return Problem(path=self.path, line=self._line(place), message=message)
+
+    def locate(self, place: Sequence[str | int]) -> tuple[Path, int | None]:
+        """Return the file and the line of what stands at a place of the configuration; None if the line isn't sure."""
+        return self.path, self._line(place)
 
     def _line(self, place: Sequence[str | int]) -> int | None:
         try:
@@ -105,6 +113,8 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
     place, prefix = _blamed(detail["loc"]), "".join(f"{part}." for part in table)
     where = _spelled(place)
     key = next((part for part in reversed(place) if isinstance(part, str)), "")
+    if detail["type"] == "form":
+        return f"{_spelled(detail['loc'])}{detail['msg']}"
     if detail["type"] == "extra_forbidden":
         return f"{where}: {_about_unknown(key, place, known)}"
     if detail["type"] == "missing":
@@ -114,7 +124,7 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
     if place[:2] == ("policy", "approvers") and len(place) > 2:  # noqa: PLR2004  # within a group
         return _about_group(detail, place, where)
     if detail["type"] in ("greater_than_equal", "less_than_equal"):
-        return f"{where} must be {_EXPECTED[key]}, not {detail['input']}"
+        return f"{where} must be {_EXPECTED[key].format(table=prefix)}, not {detail['input']}"
     return f"{where} must be {_expected(place, key).format(table=prefix)}, not {_found(detail['input'])}"
 
 
@@ -168,6 +178,8 @@ def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Ite
 def _kind_of(table: Sequence[str | int]) -> str:
     if table and isinstance(table[-1], int):
         return "rule"
+    if len(table) > 1 and table[-1] == "gated":
+        return "gated"
     if len(table) > 1 and table[-2] == "workflows":
         return "workflow"
     return "policy" if table else "top"

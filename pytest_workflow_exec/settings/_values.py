@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,10 +19,29 @@ Carry = Literal["any", "anchored", "never"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatedSettings:
+    """What a decision must be worth before a rule's commands may run."""
+
+    assurance: int
+    approvers: tuple[str, ...] = ()
+    """The groups of the policy that may decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """One rule of the policy, as written; `sandbox/` gives it its meaning."""
 
-    rule: str
+    rule: str = ""
+    """Its short form; empty if it is a table, which says its program instead."""
+    program: str | None = None
+    subcommand: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    arguments: str | tuple[str, ...] = "none"
+    allow: tuple[tuple[str, ...], ...] = ()
+    """Argument lists that it must allow, else the policy does not load."""
+    refuse: tuple[tuple[str, ...], ...] = ()
+    """Argument lists that it must not allow."""
+    gated: GatedSettings | None = None
     exec: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
@@ -31,6 +50,8 @@ class RuleSettings:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     home: bool = False
+    place: tuple[str | int, ...] = field(default=(), compare=False)
+    """Where it stands in the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +100,8 @@ class PolicySettings:
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over the whole policy table, in hex."""
+    locate: Callable[[Sequence[str | int]], tuple[Path, int | None]] | None = field(default=None, compare=False)
+    """Tells in which file and on which line something of the configuration stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

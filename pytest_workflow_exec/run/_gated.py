@@ -1,0 +1,32 @@
+"""Gated commands before a run: whether the workflow leads each of them through a gate that can list it."""
+
+from __future__ import annotations
+
+from pytest_workflow_exec.model import Command, Step, Workflow
+from pytest_workflow_exec.run._gate import gates_of
+from pytest_workflow_exec.sandbox import Rule
+
+
+def gated_problem(workflow: Workflow, step: Step, rule: Rule) -> str | None:
+    """Return why a command that a gated rule may allow could never run, or None if a gate before it can list it."""
+    said = f"step {step.id!r}: rule {rule.text!r} is gated, "
+    if step.always:
+        return f"{said}but steps of finally run whatever is decided. Move the step before finally."
+    gate = gates_of(workflow)[step.id]
+    if gate is None:
+        return f"{said}but no gate stands before the step. Put a gate before it."
+    before = {each.id for each in workflow.steps[: [each.id for each in workflow.steps].index(gate)]}
+    late = [
+        reference
+        for argument in (step.body.argv if isinstance(step.body, Command) else ())
+        for reference in argument.references
+        if reference.scope == "steps" and not _is_known(reference.path[0], before)
+    ]
+    if late:
+        return f"{said}but {late[0]} is not known at gate {gate!r}. Move the gate behind the step that gives it."
+    return None
+
+
+def _is_known(name: str, before: set[str]) -> bool:
+    # A name without its case stands for all the cases.
+    return name in before or any(each.startswith(f"{name}[") for each in before)

@@ -1,0 +1,102 @@
+"""Gated commands: they run only after a decision of this run that listed them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pytest_workflow_exec.definition import read_yaml_workflow
+from pytest_workflow_exec.errors import CommandRefusedError
+from pytest_workflow_exec.run import known_values, preflight
+from pytest_workflow_exec.sandbox import compile_policy
+from pytest_workflow_exec.settings import load_settings
+
+from .conftest import CONFIGURATION, Project
+
+_GATED = CONFIGURATION + '\n[[policy.command]]\nrule = "touch {:[a-z]+}"\ngated = {assurance = 1}\n'
+_BEHIND = "steps:\n  - {id: make, run: [echo, a]}\n  - {id: go, gate: Go on?}\n  - {id: put, run: [touch, out]}\n"
+
+
+@pytest.fixture
+def gated(project: Project) -> Project:
+    """A project in which `touch` is gated."""
+    (project.root / "workflow-exec.toml").write_text(_GATED)
+    return project
+
+
+def _problems(project: Project, steps: str) -> list[str]:
+    file = project.root / "flow.workflow.yaml"
+    file.write_text(steps, encoding="utf-8")
+    workflow = read_yaml_workflow(file, root=project.root)
+    policy = compile_policy(load_settings(project.root).policy, workflow=workflow.name, environment=os.environ)
+    found = preflight(
+        workflow,
+        steps=workflow.steps,
+        values=known_values(workflow, {}, {}),
+        policy=policy,
+        texts={},
+        environment=os.environ,
+        terminal_problem=None,
+        python_timeouts=True,
+        filesystem="any",
+    )
+    return [problem.message for problem in found]
+
+
+def test_a_gated_command_runs_behind_a_decision_that_listed_it(gated: Project) -> None:
+    """The command of a step runs if the gate before it was approved and its request had this very command."""
+    assert _problems(gated, _BEHIND) == []
+
+    run = gated.open(_BEHIND)
+
+    assert gated.go_through(run) == {"make": "passed", "go": "passed", "put": "passed"}
+    assert (gated.root / "out").exists()
+
+
+def test_another_command_of_the_step_is_refused(gated: Project) -> None:
+    """A decision is for what it listed: the same step can't run another gated command, nor another step this one."""
+    run = gated.open(_BEHIND)
+    gated.perform(run, "make")
+    gated.perform(run, "go")
+    run.start(run.workflow.step("put"))
+
+    with pytest.raises(CommandRefusedError, match="is gated"):
+        run.run_command("put", ["touch", "other"])
+
+    assert not (gated.root / "other").exists()
+    assert run.run_command("put", ["touch", "out"]).exit == 0
+    run.close(interrupted=True)
+    assert gated.types(run).count("command.refused") == 1
+
+
+def test_without_a_decision_it_is_refused(gated: Project) -> None:
+    """Where no gate stands before a step, its gated command is refused and nothing is started."""
+    run = gated.open("steps:\n  - {id: put, run: [touch, out]}\n")
+    run.start(run.workflow.step("put"))
+
+    with pytest.raises(CommandRefusedError, match="is gated"):
+        run.run_command("put", ["touch", "out"])
+
+    run.close(interrupted=True)
+    assert not (gated.root / "out").exists()
+    assert "command.started" not in gated.types(run)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ("steps:\n  - {id: put, run: [touch, out]}\n  - {id: go, gate: Go on?}\n", "no gate stands before the step"),
+        (_BEHIND + "finally:\n  - {id: end, run: [touch, gone]}\n", "steps of finally run whatever is decided"),
+        (
+            (
+                "steps:\n  - {id: go, gate: Go on?}\n  - {id: make, run: [echo, a]}\n"
+                '  - {id: put, run: [touch, "${steps.make.stdout}"]}\n'
+            ),
+            "${steps.make.stdout} is not known at gate 'go'",
+        ),
+    ],
+)
+def test_a_workflow_that_can_not_lead_it_through_a_gate_is_refused(gated: Project, steps: str, words: str) -> None:
+    """Before anything runs: no gate, a step of finally, or an argument that no gate could have shown."""
+    assert any(words in problem for problem in _problems(gated, steps))
