@@ -217,6 +217,19 @@ def _context(command: argparse.ArgumentParser) -> None:
     how.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+def _policy(command: argparse.ArgumentParser) -> None:
+    asked = command.add_subparsers(dest="asked", metavar="WHAT", required=True)
+    check = asked.add_parser("check", allow_abbrev=False, help=_CHECK.lower().rstrip("."), description=_CHECK)
+    check.add_argument("--workflow", metavar="NAME", help="also by the rules of this workflow alone")
+    check.add_argument(
+        "--input", metavar="NAME=VALUE", type=_input, action="append", default=[], help="what {NAME} stands for"
+    )
+    check.add_argument("argv", metavar="ARGV", nargs="+", help="the program and its arguments, after --")
+
+
+_CHECK = "Say whether a command would be allowed, and why. Exit codes: 0 allowed, 4 refused, 2 usage."
+
+
 def _export(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("--format", required=True, choices=FORMATS, help="what to write it as")
@@ -239,6 +252,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
+    "policy": ("Ask the project's policy about a command; nothing is run.", _policy),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 
@@ -252,6 +266,13 @@ def _hash(text: str) -> str:
     if digest is None:
         raise argparse.ArgumentTypeError("a head is the whole hash: 64 hexadecimal digits")
     return digest
+
+
+def _input(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError("it must be NAME=VALUE")
+    return name, value
 
 
 def _days(text: str) -> int:

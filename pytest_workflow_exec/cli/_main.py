@@ -71,5 +71,6 @@ _COMMANDS = {
     "context": "._context",
     "prune": "._prune",
     "trust": "._trust",
+    "policy": "._policy",
 }
 """The module of each command; its function has the command's name."""

@@ -37,7 +37,6 @@ _EXPECTED = {
     "refuse": 'a list of commands, such as ["git push"]',
     "gated": "a table: {{assurance = 1}}",
     "assurance": "1 (terminal), 2 (signature) or 3 (presence)",
-    "approvers": 'a list of groups, such as ["release-managers"]',
     "exec": 'a list of programs, such as ["python"]',
     "env": 'a list of names of variables, such as ["LANG"]',
     "secrets": 'a list of names of variables, such as ["TWINE_PASSWORD"]',
@@ -117,10 +116,9 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
         return f"{_spelled(detail['loc'])}{detail['msg']}"
     if detail["type"] == "extra_forbidden":
         return f"{where}: {_about_unknown(key, place, known)}"
-    if detail["type"] == "missing":
-        return f"{where} is missing: it must be {_EXPECTED[key].format(table=prefix)}"
-    if detail["type"] == "string_too_short":
-        return f"{where} must not be empty"
+    if detail["type"] in ("missing", "string_too_short"):
+        missing = f"is missing: it must be {_EXPECTED[key].format(table=prefix)}"
+        return f"{where} {missing if detail['type'] == 'missing' else 'must not be empty'}"
     if place[:2] == ("policy", "approvers") and len(place) > 2:  # noqa: PLR2004  # within a group
         return _about_group(detail, place, where)
     if detail["type"] in ("greater_than_equal", "less_than_equal"):
@@ -147,6 +145,8 @@ def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 
 def _expected(place: Sequence[str | int], key: str) -> str:
+    if key == "approvers" and "gated" in place:
+        return 'a list of groups, such as ["release-managers"]'
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"

@@ -1,0 +1,46 @@
+"""`workflow-exec policy check`: whether the project's policy allows a command, by which rule, or why not."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, SettingsError, WorkflowExecError
+from pytest_workflow_exec.sandbox import Rule, compile_policy
+from pytest_workflow_exec.settings import find_project, load_settings
+
+from ._text import lines
+
+_ALLOWED, _REFUSED = 0, 4
+_RIGHTS = ("exec", "env", "secrets", "network", "read", "write")
+
+
+def policy(arguments: argparse.Namespace) -> int:
+    """Print what the policy says of a command; return 0 if it is allowed, else 4. Nothing is run.
+
+    Raises:
+        WorkflowExecError: There is no project here.
+    """
+    inputs = dict(arguments.input)
+    try:
+        root = find_project(Path.cwd())
+        if root is None:
+            message = "there is no project here: no workflow-exec.toml, no [tool.workflow-exec], no .git at or above"
+            raise WorkflowExecError(message)
+        compiled = compile_policy(load_settings(root).policy, workflow=arguments.workflow or "", environment=os.environ)
+        rule = compiled.judge(arguments.argv, inputs=inputs)
+    except (CommandRefusedError, PolicyError, SettingsError) as error:
+        sys.stdout.write("\n".join(lines(str(error))) + "\n")
+        return _REFUSED
+    sys.stdout.write("\n".join(lines(_said(rule))) + "\n")
+    return _ALLOWED
+
+
+def _said(rule: Rule) -> str:
+    rights = [f"{name} {', '.join(given)}" for name in _RIGHTS if (given := getattr(rule, name))]
+    rights += ["home"] if rule.home else []
+    granted = f"\nit grants: {'; '.join(rights)}" if rights else ""
+    waits = "\nit is gated: it runs only after a decision of its run that listed it" if rule.gated else ""
+    return f"allowed by rule {rule.text!r}{granted}{waits}"
