@@ -57,7 +57,8 @@ class Rule:
         rights = {name: getattr(self, name) for name in _RIGHTS}
         said: dict[str, Json] = {"text": self.text, **{name: list(right) for name, right in rights.items()}}
         if self.shape is not None:
-            said["table"] = True
+            # Not the text alone: a word in a list may hold what parts the words there.
+            said["table"] = repr(self.shape)
         if self.gated is not None:
             said["gated"] = {"assurance": self.gated.assurance, "approvers": list(self.gated.approvers)}
         return digest_of({**said, "home": self.home})
