@@ -14,7 +14,7 @@ from pytest_workflow_exec.settings import find_project, load_settings
 from ._text import lines
 
 _ALLOWED, _REFUSED = 0, 4
-_RIGHTS = ("exec", "env", "secrets", "network", "read", "write")
+_RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
 
 
 def policy(arguments: argparse.Namespace) -> int:

@@ -59,12 +59,13 @@ def test_command_runs_in_its_folder(project: Project) -> None:
     assert started(project)["cwd"] == "docs/html"
 
 
-def test_what_runs_files_stays_at_the_root_unless_its_rule_names_the_folder(project: Project) -> None:
+@pytest.mark.parametrize("form", ['rule = "python say.py"', 'program = "python"\narguments = ["say.py"]'])
+def test_what_runs_files_stays_at_the_root_unless_its_rule_names_the_folder(project: Project, form: str) -> None:
     """A rule names a script from the project root: another folder's script of that name is another program."""
     for folder, says in ((project.root, "root"), (project.root / "docs", "docs")):
         folder.mkdir(exist_ok=True)
         (folder / "say.py").write_text(f"print('{says}')")
-    policy = '[policy]\nsandbox = "none"\n[[policy.command]]\nrule = "python say.py"\n'
+    policy = f'[policy]\nsandbox = "none"\n[[policy.command]]\n{form}\n'
     flow = "steps:\n  - {id: a, run: [python, say.py], cwd: docs}\n"
 
     (project.root / "workflow-exec.toml").write_text(policy)
