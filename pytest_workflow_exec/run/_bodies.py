@@ -25,7 +25,8 @@ def perform_command(run: Run, step: Step, command: Command) -> StepOutputs:
         OutputError: A value it needs, or an output it declares, is not there.
     """
     argv = [word for argument in command.argv for word in run.values.arguments(argument)]
-    result = run.run_command(step.id, argv, timeout_s=step.timeout_s, surroundings=surroundings_of(command, run.values))
+    surroundings = surroundings_of(command, run.values)
+    result = run.run_command(step.id, argv, timeout_s=step.timeout_s, surroundings=surroundings, planned=True)
     check_poll(step.poll, result, run.values)
     check_expectation(command.expect, result, run.values)
     return outputs_of_command(command.outputs, result, run.values)

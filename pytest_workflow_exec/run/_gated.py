@@ -7,9 +7,11 @@ from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.sandbox import Rule
 
 
-def gated_problem(workflow: Workflow, step: Step, rule: Rule) -> str | None:
+def gated_problem(workflow: Workflow, step: Step, command: Command, rule: Rule) -> str | None:
     """Return why a command that a gated rule may allow could never run, or None if a gate before it can list it."""
     said = f"step {step.id!r}: rule {rule.text!r} is gated, "
+    if command is not step.body:
+        return f"{said}but a check runs when no gate has listed it. Give the check a command that is not gated."
     if step.always:
         return f"{said}but steps of finally run whatever is decided. Move the step before finally."
     gate = gates_of(workflow)[step.id]
@@ -18,7 +20,7 @@ def gated_problem(workflow: Workflow, step: Step, rule: Rule) -> str | None:
     before = {each.id for each in workflow.steps[: [each.id for each in workflow.steps].index(gate)]}
     late = [
         reference
-        for argument in (step.body.argv if isinstance(step.body, Command) else ())
+        for argument in command.argv
         for reference in argument.references
         if reference.scope == "steps" and not _is_known(reference.path[0], before)
     ]

@@ -67,8 +67,8 @@ def preflight(
             problems.extend(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
             )
+            problems.extend(_gated_problems(workflow, step, command, values, policy=policy, texts=texts))
         if isinstance(step.body, Command):
-            problems.extend(_gated_problems(workflow, step, values, policy, texts))
             continue
         if (
             step.timeout_s is not None
@@ -144,16 +144,15 @@ def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:
 
 
 def _gated_problems(
-    workflow: Workflow, step: Step, values: Values, policy: Policy, texts: Mapping[str, str]
+    workflow: Workflow, step: Step, command: Command, values: Values, *, policy: Policy, texts: Mapping[str, str]
 ) -> Iterator[Problem]:
-    if not isinstance(step.body, Command):
-        return
     try:
-        rules = _possible_rules(step.body, values, policy, texts)
+        # Nothing can be said of a command with several lists: any rule may be the one.
+        rules = _possible_rules(command, values, policy, texts) or policy.rules
     except (CommandRefusedError, OutputError):
         # Said already.
         return
-    problems = (gated_problem(workflow, step, rule) for rule in rules if rule.gated is not None)
+    problems = (gated_problem(workflow, step, command, rule) for rule in rules if rule.gated is not None)
     message = next((problem for problem in problems if problem is not None), None)
     if message is not None:
         yield _at(step, message)

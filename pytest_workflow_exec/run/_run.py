@@ -478,8 +478,12 @@ class Run:
         *,
         timeout_s: float | None = None,
         surroundings: Surroundings = PLAIN,
+        planned: bool = False,
     ) -> CommandResult:
         """Run one command of the step that is under way.
+
+        Args:
+            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
 
         Raises:
             StepOrderError: The step is not under way: its right to run commands ended with it.
@@ -489,7 +493,12 @@ class Run:
         """
         __tracebackhide__ = True
         return self._commands.run(
-            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, surroundings=surroundings
+            step,
+            argv,
+            attempt=self._attempts.get(step, 1),
+            timeout_s=timeout_s,
+            surroundings=surroundings,
+            planned=planned,
         )
 
     def run_tests(

@@ -33,8 +33,12 @@ class StepCommands:
         attempt: int,
         timeout_s: float | None,
         surroundings: Surroundings = PLAIN,
+        planned: bool = False,
     ) -> CommandResult:
         """Run one command of the step.
+
+        Args:
+            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
 
         Raises:
             StepOrderError: The step is not under way: its right to run commands ended with it.
@@ -44,7 +48,9 @@ class StepCommands:
         """
         __tracebackhide__ = True
         with self._one_of(step):
-            return self._runner.run(argv, step=step, attempt=attempt, timeout_s=timeout_s, surroundings=surroundings)
+            return self._runner.run(
+                argv, step=step, attempt=attempt, timeout_s=timeout_s, surroundings=surroundings, planned=planned
+            )
 
     def run_tests(
         self,

@@ -58,7 +58,7 @@ class Policy:
         return self.trusted.revoked
 
     def judge(self, argv: Sequence[str], *, inputs: Mapping[str, str]) -> Rule:
-        """Return the rule that allows a command: of those that do, the one that leaves the least open.
+        """Return the rule that allows a command: a gated one if there is, else the one that leaves the least open.
 
         Args:
             inputs: The workflow's input values as texts, by name.
@@ -147,10 +147,16 @@ def compile_policy(
 
 
 def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, str]) -> Rule | None:
-    """Return the rule that allows `argv`, or None: of those that do, the one that leaves the least open."""
+    """Return the rule that allows `argv`, or None: of those that do, the one that leaves the least open.
+
+    A gated one comes before all that are not: no other rule takes the need for a decision away.
+    """
     allowing = [rule for rule in rules if difference(rule, argv, inputs) is None]
-    # Of two that are as narrow, the one that wants a decision.
-    return min(allowing, key=lambda rule: (breadth(rule), rule.gated is None), default=None)
+    return min(allowing, key=lambda rule: (_ungated(rule), breadth(rule)), default=None)
+
+
+def _ungated(rule: Rule) -> int:
+    return 0 if rule.gated is None else -rule.gated.assurance
 
 
 def refusal_reason(

@@ -98,7 +98,8 @@ class CommandRunner:
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
-            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None: none did.
+            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None:
+                none did.
 
         Raises:
             SandboxSetupError: The commands' folders can't be made in `scratch`.
@@ -116,11 +117,13 @@ class CommandRunner:
         attempt: int,
         timeout_s: float | None = None,
         surroundings: Surroundings = PLAIN,
+        planned: bool = False,
     ) -> CommandResult:
         """Run a command if the policy allows it, and return what it did, whatever its exit status.
 
         Args:
             surroundings: What it is given besides its arguments.
+            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -136,7 +139,7 @@ class CommandRunner:
             words = checked_argv(argv)
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
-            self._check_decided(rule, step, words)
+            self._check_decided(rule, step, words, planned=planned)
             program = resolve_program(words[0], self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
             job = self._surrounded(job, surroundings, rule)
@@ -186,8 +189,8 @@ class CommandRunner:
             raise CommandRefusedError(argv=words, reason=reason)
         return rule
 
-    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str]) -> None:
-        if rule.gated is not None and (self._decided is None or not self._decided(step, words)):
+    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str], *, planned: bool) -> None:
+        if rule.gated is not None and not (planned and self._decided is not None and self._decided(step, words)):
             raise CommandRefusedError(argv=words, reason=_undecided(rule))
 
     def _refused(

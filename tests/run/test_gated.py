@@ -55,19 +55,23 @@ def test_a_gated_command_runs_behind_a_decision_that_listed_it(gated: Project) -
 
 
 def test_another_command_of_the_step_is_refused(gated: Project) -> None:
-    """A decision is for what it listed: the same step can't run another gated command, nor another step this one."""
+    """A decision is for what it listed: the step can't run another gated command, nor its Python code this one."""
     run = gated.open(_BEHIND)
     gated.perform(run, "make")
     gated.perform(run, "go")
     run.start(run.workflow.step("put"))
 
     with pytest.raises(CommandRefusedError, match="is gated"):
-        run.run_command("put", ["touch", "other"])
+        run.run_command("put", ["touch", "other"], planned=True)
+
+    with pytest.raises(CommandRefusedError, match="is gated"):
+        run.run_command("put", ["touch", "out"])
 
     assert not (gated.root / "other").exists()
-    assert run.run_command("put", ["touch", "out"]).exit == 0
+    assert not (gated.root / "out").exists()
+    assert run.run_command("put", ["touch", "out"], planned=True).exit == 0
     run.close(interrupted=True)
-    assert gated.types(run).count("command.refused") == 1
+    assert gated.types(run).count("command.refused") == 2
 
 
 def test_without_a_decision_it_is_refused(gated: Project) -> None:
@@ -76,7 +80,7 @@ def test_without_a_decision_it_is_refused(gated: Project) -> None:
     run.start(run.workflow.step("put"))
 
     with pytest.raises(CommandRefusedError, match="is gated"):
-        run.run_command("put", ["touch", "out"])
+        run.run_command("put", ["touch", "out"], planned=True)
 
     run.close(interrupted=True)
     assert not (gated.root / "out").exists()
@@ -87,6 +91,7 @@ def test_without_a_decision_it_is_refused(gated: Project) -> None:
     ("steps", "words"),
     [
         ("steps:\n  - {id: put, run: [touch, out]}\n  - {id: go, gate: Go on?}\n", "no gate stands before the step"),
+        (_BEHIND.replace("[touch, out]", "[echo, b], check: {run: [touch, out]}"), "a check runs when no gate"),
         (_BEHIND + "finally:\n  - {id: end, run: [touch, gone]}\n", "steps of finally run whatever is decided"),
         (
             (
@@ -100,3 +105,19 @@ def test_without_a_decision_it_is_refused(gated: Project) -> None:
 def test_a_workflow_that_can_not_lead_it_through_a_gate_is_refused(gated: Project, steps: str, words: str) -> None:
     """Before anything runs: no gate, a step of finally, or an argument that no gate could have shown."""
     assert any(words in problem for problem in _problems(gated, steps))
+
+
+def test_no_other_rule_takes_the_need_for_a_decision_away(gated: Project) -> None:
+    """A command that a gated rule allows is gated, however narrow another rule is that allows it too."""
+    (gated.root / "workflow-exec.toml").write_text(_GATED + '[[policy.command]]\nrule = "touch out"\n')
+
+    assert any(
+        "no gate stands before" in each for each in _problems(gated, "steps:\n  - {id: put, run: [touch, out]}\n")
+    )
+
+    run = gated.open("steps:\n  - {id: put, run: [touch, out]}\n")
+    run.start(run.workflow.step("put"))
+    with pytest.raises(CommandRefusedError, match="is gated"):
+        run.run_command("put", ["touch", "out"], planned=True)
+    run.close(interrupted=True)
+    assert not (gated.root / "out").exists()
