@@ -18,10 +18,11 @@ def gated_problem(workflow: Workflow, step: Step, command: Command, rule: Rule) 
     if gate is None:
         return f"{said}but no gate stands before the step. Put a gate before it."
     before = {each.id for each in workflow.steps[: [each.id for each in workflow.steps].index(gate)]}
+    surroundings = [text for text in (command.cwd, command.stdin, *command.env.values()) if text is not None]
     late = [
         reference
-        for argument in command.argv
-        for reference in argument.references
+        for text in (*command.argv, *surroundings)
+        for reference in text.references
         if reference.scope == "steps" and not _is_known(reference.path[0], before)
     ]
     if late:

@@ -100,6 +100,20 @@ def test_without_a_decision_it_is_refused(gated: Project) -> None:
             ),
             "${steps.make.stdout} is not known at gate 'go'",
         ),
+        (
+            (
+                "steps:\n  - {id: go, gate: Go on?}\n  - {id: make, run: [echo, a]}\n"
+                '  - {id: put, run: [touch, out], env: {WHERE: "${steps.make.stdout}"}}\n'
+            ),
+            "${steps.make.stdout} is not known at gate 'go'",
+        ),
+        (
+            (
+                "steps:\n  - {id: go, gate: {question: Go on?, form: {where: {pattern: '[a-z]+'}}}}\n"
+                '  - {id: put, run: [touch, "${steps.go.where}"]}\n'
+            ),
+            "${steps.go.where} is not known at gate 'go'",
+        ),
     ],
 )
 def test_a_workflow_that_can_not_lead_it_through_a_gate_is_refused(gated: Project, steps: str, words: str) -> None:
