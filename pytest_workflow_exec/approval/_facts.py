@@ -17,7 +17,10 @@ _MAX_VALUE_CHARS = 600
 """So many are shown at once: what was made must not push the question off the screen."""
 
 _NONE_YET = "none yet"
-_LEVELS = {"none": "none: commands are not confined"}
+_LEVELS = {
+    "none": "none: commands are not confined",
+    "landlock": "landlock: commands are held to their rules by the kernel",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.model import Outcome, Workflow
 from pytest_workflow_exec.progress import opening, outcome_style, spent
+from pytest_workflow_exec.sandbox import level_words
 from pytest_workflow_exec.settings import load_settings
 
 from ._planned import PlannedItem
@@ -50,7 +51,7 @@ def plan_line(workflow: Workflow) -> str:
 
 def _sandbox(workflow: Workflow) -> str:
     try:
-        return f"sandbox {load_settings(workflow.root).policy.sandbox or 'not set'}"
+        return f"sandbox {level_words(load_settings(workflow.root).policy)}"
     except SettingsError:
         # Said in full, with its place, before the first step.
         return "policy unreadable"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._level import level_words
 from ._policy import Policy, compile_policy
 from ._program import resolve_program
 from ._result import CommandResult
@@ -20,6 +21,7 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "level_words",
     "resolve_program",
     "stdin_bytes",
 ]

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
 from pytest_workflow_exec.settings import Carry, Pin, PolicySettings, SignersFile, Trusted
 
 from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of
+from ._level import Level, level_for
 from ._rules import Difference, Rule, breadth, difference
 from ._tokens import InputValue, has_control
 
@@ -34,7 +34,7 @@ class Policy:
     """SHA-256 over the policy as the project states it, in hex."""
     carry: Carry = "any"
     """Whether a resumed run may carry steps."""
-    level: Literal["none"]
+    level: Level
     """The kernel confinement that commands run under."""
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
@@ -124,7 +124,8 @@ def compile_policy(
     Raises:
         PolicyError: Something in it can't be used; holds every problem at once, those of a rule with its place.
     """
-    problems = [*_mode_problems(settings), *_home_problems(settings, workflow, environment)]
+    level, problem = level_for(settings)
+    problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
     compiled = [compiled_rules(table, path) for table in tables]
@@ -137,7 +138,7 @@ def compile_policy(
         path=path,
         digest=settings.digest,
         carry=settings.carry,
-        level="none",
+        level=level,
         approvers=settings.approvers,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,
@@ -216,16 +217,6 @@ def _input_words(found: Difference, inputs: Mapping[str, str], show: Callable[[s
     known = [f"input {name!r} is {_quoted(inputs[name], show)}" for name in names if name in inputs]
     missing = [f"this workflow has no input {name!r}" for name in names if name not in inputs]
     return f" ({', '.join([*known, *missing])})" if names else ""
-
-
-def _mode_problems(settings: PolicySettings) -> Iterator[str]:
-    if settings.sandbox == "none":
-        return
-    said = "not set, which asks for kernel confinement" if settings.sandbox is None else f"{settings.sandbox!r}"
-    yield (
-        f"sandbox is {said}, but this version has no kernel confinement yet. To run commands without it, the project "
-        f'must say sandbox = "none" in {_TABLE}.'
-    )
 
 
 def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping[str, str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from signal import Signals
 from typing import IO
 
 from ._environment import MARKER
+from ._spawner import ConfinedChild, Confinement, spawn_confined
 from ._tree import Sweep, end_tree
 
 KEPT_BYTES = 1 << 20
@@ -79,15 +80,22 @@ class RunningCommand:
     """A command's process with its output; `end` must be called whatever happens."""
 
     def __init__(
-        self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], stdin: int | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        confinement: Confinement | None = None,
+        stdin: int | None = None,
     ) -> None:
         """Start the process.
 
         Args:
+            confinement: What it may do; None for whatever this process may.
             stdin: A descriptor that it reads from; None: it has nothing to read.
 
         Raises:
-            OSError: It can't be started.
+            OSError: It can't be started, or not be confined.
         """
         self._stdout, self._stderr = Stream(), Stream()
         self._timed_out = self._cut_off = False
@@ -97,7 +105,11 @@ class RunningCommand:
         self._status: tuple[int, float] | None = None
         self._selector = selectors.DefaultSelector()
         try:
-            self._process = _spawn(argv, cwd, environment, stdin)
+            self._process: subprocess.Popen[bytes] | ConfinedChild = (
+                _spawn(argv, cwd, environment, stdin)
+                if confinement is None
+                else spawn_confined(argv, cwd=cwd, environment=environment, stdin=stdin, confinement=confinement)
+            )
         except BaseException:
             # An interrupt may arrive when the process exists but nobody holds it yet.
             self._selector.close()
@@ -134,9 +146,15 @@ class RunningCommand:
         """Kill whatever is left of it, and return how it ended."""
         try:
             # Before it is collected: until then no other process can get its pid.
-            sweep = end_tree(self._process.pid, self._marker)
+            confined = self._process if isinstance(self._process, ConfinedChild) else None
+            known = confined is None or not confined.has_ended() or confined.ended is not None
+            sweep = end_tree(self._process.pid, self._marker, command=confined.target if confined else None)
             self._read_for(0)
             exit_status, cpu_s = self._collect()
+            if confined is not None:
+                # Its monitor was killed here, as always; how the command itself ended is what the monitor told before.
+                unheard = (exit_status, cpu_s) if known else (None, 0.0)
+                exit_status, cpu_s = confined.ended or unheard
         finally:
             self._close()
         return Ended(
@@ -191,6 +209,8 @@ class RunningCommand:
     def _has_exited(self) -> bool:
         if self._status is not None:
             return True
+        if isinstance(self._process, ConfinedChild):
+            return self._process.has_ended()
         if sys.platform == "linux":
             options = os.WEXITED | os.WNOHANG | os.WNOWAIT
             try:
@@ -221,6 +241,8 @@ class RunningCommand:
 
     def _close(self) -> None:
         self._selector.close()
+        if isinstance(self._process, ConfinedChild):
+            self._process.close()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ from pytest_workflow_exec.digests import digest_of_file
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError
 
 from ._compiled import is_on_path
+from ._confinement import Stamp, stamp_of
 from ._policy import Policy
 from ._rules import BARE_NAME
 
@@ -22,6 +23,8 @@ class Identity:
 
     real_path: Path
     sha256: str
+    stamp: Stamp
+    """With it the same file in the same state is known again."""
 
 
 def resolve_program(program: str, policy: Policy) -> Path:
@@ -55,15 +58,15 @@ def identify(program: Path) -> Identity:
     real = Path(os.path.realpath(program))
     try:
         found = real.stat()
-        digest = _digest(real, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        digest = _digest(real, stamp_of(found))
     except OSError as error:
         reason = f"the program can't be read for its digest ({error.strerror})"
         raise CommandRefusedError(argv=[str(program)], reason=reason) from error
-    return Identity(real_path=real, sha256=digest)
+    return Identity(real_path=real, sha256=digest, stamp=stamp_of(found))
 
 
 @functools.lru_cache(maxsize=256)
-def _digest(path: Path, *_identity: int) -> str:
+def _digest(path: Path, _stamp: Stamp) -> str:
     return digest_of_file(path)
 
 

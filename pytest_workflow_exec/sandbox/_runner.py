@@ -22,10 +22,12 @@ from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
+from ._confinement import Grant, NotConfinableError, confined
 from ._environment import base_environment, granted, make_folders
+from ._level import Level
 from ._policy import Policy, find_rule, refusal_reason
 from ._process import NOT_STARTED, Ended, RunningCommand
-from ._program import identify, resolve_program
+from ._program import Identity, identify, resolve_program
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Rule
 from ._signals import held_signals
@@ -65,6 +67,8 @@ class _Job:
     cwd: Path
     stdin: bytes | None
     facts: Mapping[str, Json]
+    level: Level
+    grant: Grant
 
 
 class CommandRunner:
@@ -212,6 +216,7 @@ class CommandRunner:
             path=self._policy.path, root=self._root, home=self._home, tmp=self._tmp, marker=secrets.token_hex(16)
         )
         environment = {**base, **more}
+        level: Level = self._policy.level if rule is not None else "none"
         facts: dict[str, Json] = {
             "argv": list(shown),
             "program": self._redactor.text(str(identity.real_path)),
@@ -221,7 +226,7 @@ class CommandRunner:
             "cwd": ".",
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
-            "level": self._policy.level,
+            "level": level,
             "timeout_s": of.timeout_s,
         }
         return _Job(
@@ -232,6 +237,8 @@ class CommandRunner:
             cwd=self._root,
             stdin=None,
             facts=facts,
+            level=level,
+            grant=self._grant(program, identity, rule),
         )
 
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
@@ -254,6 +261,22 @@ class CommandRunner:
         if self._redactor.text(text) != text:
             return "secret"
         return {"sha256": digest_of_bytes(content), "size_bytes": len(content)}
+
+    def _grant(self, program: Path, identity: Identity, rule: Rule | None) -> Grant:
+        private = (self._home, self._tmp, *([self._work] if self._work is not None else []))
+        if rule is None:
+            return Grant(program=program, root=self._root, private=private)
+        return Grant(
+            program=program,
+            stamp=identity.stamp,
+            root=self._root,
+            private=private,
+            write=rule.write,
+            read=rule.read,
+            exec=rule.exec,
+            network=rule.network,
+            home=Path(self._environment["HOME"]) if rule.home else None,
+        )
 
     def _execute(self, job: _Job) -> CommandResult:
         __tracebackhide__ = True
@@ -289,20 +312,28 @@ class CommandRunner:
         stdin: int | None = None
         try:
             stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
-            return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+            if job.level == "none":
+                return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+            with confined(job.grant, find=self._find) as confinement:
+                return RunningCommand(
+                    job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin, confinement=confinement
+                )
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
-            if isinstance(error, OSError):
+            if isinstance(error, OSError | NotConfinableError | CommandNotFoundError | CommandRefusedError):
                 raise SandboxSetupError(f"{job.shown[0]} {words}") from None
             raise
         finally:
             if stdin is not None:
                 os.close(stdin)
 
+    def _find(self, program: str) -> Path:
+        return resolve_program(program, self._policy)
+
     def _finished(self, job: _Job, ended: Ended, error: str) -> CommandResult:
         __tracebackhide__ = True
-        result = result_of(argv=job.shown, ended=ended, redactor=self._redactor, level=self._policy.level)
+        result = result_of(argv=job.shown, ended=ended, redactor=self._redactor, level=job.level)
         facts = finished_facts(result, ended, error=error)
         self._record(command_finished(job.of.step, attempt=job.of.attempt, facts=facts))
         return result

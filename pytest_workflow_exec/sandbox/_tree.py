@@ -34,7 +34,7 @@ class _Process(NamedTuple):
     session: int
 
 
-def end_tree(main: int | None, marker: str) -> Sweep:
+def end_tree(main: int | None, marker: str, *, command: int | None = None) -> Sweep:
     """Kill a command's process and all that came from it.
 
     That is: its process group and session, the descendants of its process, and whatever carries its marker in
@@ -43,16 +43,17 @@ def end_tree(main: int | None, marker: str) -> Sweep:
     Args:
         main: The command's process, not yet waited for, so that its pid still names it; None if it never got one.
         marker: `NAME=value` as it stands in the environment of the command's processes.
+        command: The process that is the command's own, if `main` only watches it; it is not counted.
     """
     if sys.platform == "linux" and (_PROC / "self/stat").exists():
-        return _sweep(main, marker.encode())
+        return _sweep(main, marker.encode(), command)
     if main is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(main, signal.SIGKILL)
     return Sweep(ended=0, clean=True)
 
 
-def _sweep(main: int | None, marker: bytes) -> Sweep:
+def _sweep(main: int | None, marker: bytes, command: int | None) -> Sweep:
     ended: set[tuple[int, int]] = set()
     refused: set[tuple[int, int]] = set()
     quiet, give_up = 0, time.monotonic() + _GIVE_UP_S
@@ -62,7 +63,7 @@ def _sweep(main: int | None, marker: bytes) -> Sweep:
         refused.update(key for key, process in found.items() if not _send(process, signal.SIGKILL))
         ended.update(found.keys() - refused)
         quiet = 0 if found.keys() - refused else quiet + 1
-    others = {pid for pid, _ in ended if pid != main}
+    others = {pid for pid, _ in ended} - {main, command}
     return Sweep(ended=len(others), clean=quiet >= _QUIET_ROUNDS and not refused)
 
 

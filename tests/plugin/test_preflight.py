@@ -89,10 +89,9 @@ def test_unqualified_input_with_several_workflows_is_refused(project: Project) -
 @pytest.mark.parametrize(
     ("configuration", "message"),
     [
-        ("", "sandbox"),
-        ("[policy]\ncommands = []\n", "sandbox"),
-        ('[policy]\nsandbox = "required:landlock"\n', "sandbox"),
-        ('[policy]\nsandbox = "available"\n', "sandbox"),
+        ("", "no rule allows any command"),
+        ('[policy]\nsandbox = "required:landlock"\n', "no rule allows any command"),
+        ('[policy]\nsandbox = "required:namespaces"\n', "does not offer"),
         ('[policy]\nsandbox = "off"\n', "sandbox"),
         ('[policy]\nsandbox = "none"\ncommand = ["touch *"]\n', "command"),
         ('[policy]\nsandbox = "none"\ncommandz = ["touch *"]\n', "did you mean"),

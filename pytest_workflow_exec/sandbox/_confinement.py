@@ -1,0 +1,181 @@
+"""What one command may do at level `landlock`, made into what the kernel takes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
+from ._programs import NotStartableError, Startable, startable
+from ._seccomp import Calls, call_filter
+from ._spawner import Confinement
+from ._writable import NotWritableError, open_writable
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
+_CONFIGURATION = [
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "ld.so.preload",
+    "passwd",
+    "group",
+    "nsswitch.conf",
+    "hosts",
+    "host.conf",
+    "resolv.conf",
+    "gai.conf",
+    "services",
+    "protocols",
+    "networks",
+    "ssl",
+    "ca-certificates",
+    "pki",
+    "crypto-policies",
+    "localtime",
+    "timezone",
+    "locale.alias",
+    "locale.conf",
+    "mime.types",
+    "magic",
+    "alternatives",
+    "os-release",
+    "debian_version",
+    "lsb-release",
+    "terminfo",
+    "inputrc",
+    "fonts",
+]
+_FACTS = ("/proc", "/sys/devices/system/cpu", "/sys/kernel/mm/transparent_hugepage")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_NAMES_PORT = 53
+
+Stamp = tuple[int, ...]
+"""Which file it is, and whether it changed: device, inode, size, times of content and state."""
+
+
+class NotConfinableError(Exception):
+    """A command can't be confined as its rule says; holds why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one command is given."""
+
+    program: Path
+    stamp: Stamp | None = None
+    """What the program was when it was identified."""
+    root: Path
+    private: tuple[Path, ...]
+    """The engine's own folders for it, in which it may write."""
+    write: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    exec: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    home: Path | None = None
+    """The user's own home folder, if it may read there."""
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    """Return which file was found, and in what state."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@contextlib.contextmanager
+def confined(grant: Grant, *, find: Callable[[str], Path], abi: int | None = None) -> Iterator[Confinement]:
+    """Hold open what confines one command until it was started.
+
+    Args:
+        find: Returns the program of a bare name or absolute path.
+        abi: Use no newer version of Landlock than this.
+
+    Raises:
+        NotConfinableError: What is granted can't be granted, or the program changed since it was identified.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            confinement = _made(grant, find, abi, stack)
+        except (NotWritableError, NotStartableError) as error:
+            raise NotConfinableError(str(error)) from error
+        except OSError as error:
+            raise NotConfinableError(f"its confinement can't be made: {error}") from error
+        yield confinement
+
+
+def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: contextlib.ExitStack) -> Confinement:
+    known = landlock_abi()
+    ports = _ports(grant.network)
+    ruleset = Ruleset(abi=known if abi is None else min(abi, known), all_ports=ports is None)
+    stack.callback(ruleset.close)
+    if ports and not ruleset.judges_ports:
+        raise NotConfinableError("its rule names ports, which this kernel can't keep to; it needs Linux 6.7 or newer")
+    what = startable(grant.program, find)
+    program = os.open(what.machine_code, os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, program)
+    unchanged = _unchanged(grant, what, program)
+    _allow_reading(ruleset, grant, what)
+    _allow_running(ruleset, grant, what, program, find)
+    for folder in grant.private:
+        ruleset.allow(folder, WRITE)
+    for entry in grant.write:
+        descriptor = open_writable(grant.root, entry)
+        stack.callback(os.close, descriptor)
+        ruleset.allow_opened(descriptor, WRITE)
+    if ports:
+        ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
+    calls = Calls(network=bool(grant.network), exec_more=bool(grant.exec), signals_scoped=ruleset.scopes_signals)
+    return Confinement(
+        program=program,
+        prefix=what.prefix,
+        unchanged=unchanged,
+        ruleset=ruleset.descriptor,
+        filter=call_filter(calls),
+    )
+
+
+def _unchanged(grant: Grant, what: Startable, program: int) -> tuple[tuple[str, Stamp], ...]:
+    found = os.fstat(program) if not what.scripts else grant.program.stat()
+    if grant.stamp is not None and stamp_of(found) != grant.stamp:
+        raise NotConfinableError(f"{grant.program} changed since it was identified")
+    return tuple((str(script), stamp_of(script.stat())) for script in what.scripts)
+
+
+def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
+    for path in _readable(grant):
+        ruleset.allow(path, READ)
+    for script in what.scripts:
+        ruleset.allow(script, READ)
+    for device in _DEVICES:
+        ruleset.allow(device, DEVICE)
+
+
+def _readable(grant: Grant) -> Iterator[Path]:
+    yield from map(Path, (*_SYSTEM, *_FACTS, sys.prefix, sys.base_prefix))
+    yield from (Path("/etc") / name for name in _CONFIGURATION)
+    yield grant.root
+    yield from (grant.root / entry for entry in grant.read)
+    if grant.home is not None:
+        yield grant.home
+
+
+def _allow_running(ruleset: Ruleset, grant: Grant, what: Startable, program: int, find: Callable[[str], Path]) -> None:
+    ruleset.allow_opened(program, RUN)
+    for path in what.others:
+        ruleset.allow(path, RUN)
+    if grant.exec == ("any",):
+        for path in _readable(grant):
+            ruleset.allow(path, RUN)
+        return
+    for name in grant.exec:
+        other = startable(find(name), find)
+        for path in (other.machine_code, *other.scripts, *other.others):
+            ruleset.allow(path, RUN)
+
+
+def _ports(network: tuple[str, ...]) -> set[int] | None:
+    """Return the ports that may be connected to; None for all."""
+    named = {where.rpartition(":")[2] for where in network}
+    return None if "*" in named else {int(port) for port in named}

@@ -1,0 +1,85 @@
+"""Folders that a rule lets its commands write in: opened without following links, and refused if they hold too much."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_PROTECTED = re.compile(
+    r"\.git|\.gitmodules|\.github|\.gitlab-ci\.yml|\.workflow-exec|workflow-exec\.toml|pyproject\.toml|conftest\.py|"
+    r"pytest\.(?:ini|toml)|\.pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|workflow_.*\.py|.*\.workflow\.ya?ml|"
+    r"test_.*\.py|.*_test\.py"
+)
+_MOST_FILES = 100_000
+
+
+class NotWritableError(Exception):
+    """A folder can't be granted; says why."""
+
+
+def open_writable(root: Path, entry: str) -> int:
+    """Return a descriptor of a folder of the project that commands may write in, made if it is not there.
+
+    Args:
+        entry: A canonical path relative to `root`.
+
+    Raises:
+        NotWritableError: It holds or could hold a protected path or a file with a second name, or is no folder.
+    """
+    names = [name for name in entry.split("/") if name not in {"", "."}]
+    held = next((name for name in names if _PROTECTED.fullmatch(name)), None)
+    if held is not None:
+        raise NotWritableError(f"write {entry!r} lies in {held!r}, which is protected")
+    if not names:
+        raise NotWritableError(f"write {entry!r} is the whole project, which holds the policy and the evidence")
+    descriptor = _opened(root, names, entry)
+    try:
+        _check(descriptor, entry)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _opened(root: Path, names: list[str], entry: str) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    current = os.open(root, flags)
+    for name in names:
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=current)
+            below = os.open(name, flags | os.O_NOFOLLOW, dir_fd=current)
+        except OSError as error:
+            raise NotWritableError(f"write {entry!r} can't be opened without following links: {error}") from error
+        finally:
+            os.close(current)
+        current = below
+    return current
+
+
+def _check(descriptor: int, entry: str) -> None:
+    for count, (path, name, found) in enumerate(_below(descriptor, entry)):
+        if _PROTECTED.fullmatch(name):
+            raise NotWritableError(f"write {entry!r} holds {path!r}, which is protected")
+        if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
+            raise NotWritableError(f"write {entry!r} holds {path!r}, a file that has a second name elsewhere")
+        if count >= _MOST_FILES:
+            raise NotWritableError(f"write {entry!r} holds more than {_MOST_FILES} files; grant a smaller folder")
+
+
+def _below(descriptor: int, entry: str) -> Iterator[tuple[str, str, os.stat_result]]:
+    def unreadable(error: OSError) -> None:
+        raise NotWritableError(f"write {entry!r} can't be looked through: {error}") from error
+
+    for folder, folders, files, opened in os.fwalk(".", dir_fd=descriptor, onerror=unreadable):
+        for name in (*folders, *files):
+            path = os.path.normpath(f"{entry}/{folder}/{name}")
+            try:
+                found = os.stat(name, dir_fd=opened, follow_symlinks=False)
+            except OSError as error:
+                raise NotWritableError(f"write {entry!r}: {path!r} can't be looked at: {error}") from error
+            yield path, name, found
