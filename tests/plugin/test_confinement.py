@@ -1,0 +1,32 @@
+"""Confined commands in a whole run."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_workflow_exec.sandbox._level import offered_level
+
+from .conftest import Project
+
+OFFER = offered_level()
+
+
+@pytest.mark.skipif(OFFER.level != "landlock", reason=OFFER.reason or "confined")
+def test_confinement_is_the_default(project: Project) -> None:
+    """A policy that says nothing of the sandbox confines: a rule's folder is writable and the project is not."""
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [touch, out/made]}\n  - {id: two, run: [touch, made]}\n",
+    )
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\ncommands = ["touch made"]\n[[policy.command]]\nrule = "touch out/*"\nwrite = ["out"]\n',
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert "sandbox landlock" in session.text
+    assert (project.root / "out/made").exists()
+    assert not (project.root / "made").exists()
+    assert "Permission denied" in session.text
