@@ -26,6 +26,7 @@ _FLOOD_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 16
 _GRACE_S = 1.0
 _REAP_S = 5.0
+_SWEEP_S = 10.0
 _LOST = 255
 _SHORT_PAUSE_S, _LONG_PAUSE_S = 0.001, 0.02
 
@@ -103,6 +104,8 @@ class RunningCommand:
         self._marker = f"{MARKER}={environment[MARKER]}"
         self._began = time.monotonic()
         self._status: tuple[int, float] | None = None
+        self._bell: int | None = None
+        self._handle: int | None = None
         self._selector = selectors.DefaultSelector()
         try:
             self._process: subprocess.Popen[bytes] | ConfinedChild = (
@@ -117,6 +120,7 @@ class RunningCommand:
             raise
         self._watch(self._process.stdout, self._stdout)
         self._watch(self._process.stderr, self._stderr)
+        self._listen()
 
     def wait(self, timeout_s: float | None, *, arrived: Sequence[Signals] = ()) -> None:
         """Read its output until it exits, floods, has taken `timeout_s`, or a signal arrived.
@@ -139,22 +143,20 @@ class RunningCommand:
                 return
             self._read(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONG_PAUSE_S)
+        self._listen_no_more()
         # Something that it left behind may hold the streams open: its end is not waited for.
         self._read_for(_GRACE_S, arrived=arrived)
 
     def end(self) -> Ended:
         """Kill whatever is left of it, and return how it ended."""
         try:
-            # Before it is collected: until then no other process can get its pid.
+            self._listen_no_more()
             confined = self._process if isinstance(self._process, ConfinedChild) else None
-            known = confined is None or not confined.has_ended() or confined.ended is not None
-            sweep = end_tree(self._process.pid, self._marker, command=confined.target if confined else None)
+            sweep = self._swept(confined)
             self._read_for(0)
             exit_status, cpu_s = self._collect()
             if confined is not None:
-                # Its monitor was killed here, as always; how the command itself ended is what the monitor told before.
-                unheard = (exit_status, cpu_s) if known else (None, 0.0)
-                exit_status, cpu_s = confined.ended or unheard
+                exit_status, cpu_s = confined.ended or (None, 0.0)
         finally:
             self._close()
         return Ended(
@@ -171,6 +173,14 @@ class RunningCommand:
             sweep=sweep,
         )
 
+    def _swept(self, confined: ConfinedChild | None) -> Sweep:
+        # Before it is collected: until then no other process can get its pid.
+        if confined is None:
+            return end_tree(self._process.pid, self._marker)
+        if confined.end(_SWEEP_S) and confined.others is not None:
+            return Sweep(ended=confined.others, clean=True)
+        return end_tree(confined.pid, self._marker, command=confined.target)
+
     def _flooded(self) -> bool:
         return self._stdout.seen_bytes + self._stderr.seen_bytes > _FLOOD_BYTES
 
@@ -179,6 +189,21 @@ class RunningCommand:
             os.set_blocking(pipe.fileno(), False)
             self._selector.register(pipe, selectors.EVENT_READ, stream)
 
+    def _listen(self) -> None:
+        """Let its end wake whoever waits for output; without that it is looked for again and again."""
+        if isinstance(self._process, ConfinedChild):
+            self._bell = self._process.fileno()
+        elif sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                self._bell = self._handle = os.pidfd_open(self._process.pid)
+        if self._bell is not None:
+            self._selector.register(self._bell, selectors.EVENT_READ)
+
+    def _listen_no_more(self) -> None:
+        if self._bell is not None:
+            self._selector.unregister(self._bell)
+            self._bell = None
+
     def _read(self, pause_s: float) -> bool:
         """Read what is there, waiting for it at most `pause_s`; return whether something was."""
         if not self._selector.get_map():
@@ -186,6 +211,8 @@ class RunningCommand:
             return False
         ready = self._selector.select(pause_s)
         for key, _ in ready:
+            if key.data is None:
+                continue
             try:
                 chunk = os.read(key.fd, _CHUNK_BYTES)
             except BlockingIOError:
@@ -241,6 +268,8 @@ class RunningCommand:
 
     def _close(self) -> None:
         self._selector.close()
+        if self._handle is not None:
+            os.close(self._handle)
         if isinstance(self._process, ConfinedChild):
             self._process.close()
         for pipe in (self._process.stdout, self._process.stderr):

@@ -1,8 +1,9 @@
 """Starts confined commands for the engine: a program of its own, with one thread, that imports nothing of ours.
 
 Per command it makes a monitor, which is the engine's child, and the monitor makes the command's process. Whatever
-detaches itself from the command becomes the monitor's child. The monitor waits for the command, tells how it ended,
-and stays until the engine ends it; if the engine is gone first, the monitor ends everything.
+detaches itself from the command becomes the monitor's child. The monitor waits for the command and tells how it ended.
+If nothing else of it is left, the kernel says so by having no child to wait for, and the monitor ends. Else it stays
+until the engine asks it to end the rest; if the engine is gone first, it does so by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import array
 import contextlib
 import ctypes
 import fcntl
+import gc
 import json
 import os
 import resource
@@ -28,6 +30,8 @@ _FREE = 64
 _ERRORS, _RULESET, _FIRST_CLOSED = 3, 4, 5
 _SET_DEATH_SIGNAL, _SET_FILTER, _SET_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 22, 36, 38
 _CLONE_PARENT = 0x8000
+# Else children made with another signal than the usual one are not waited for.
+_WAIT_ALL = 0x40000000
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _RESTRICT_SELF = 446
 _PAUSE_MS = 500
@@ -45,6 +49,7 @@ class _Filter(ctypes.Structure):
 
 def main(control: int, engine: int) -> NoReturn:
     """Serve requests on the socket `control` until the process of the descriptor `engine` is gone."""
+    _prepare()
     requests, poll = socket.socket(fileno=control), select.poll()
     poll.register(control, select.POLLIN)
     poll.register(engine, select.POLLIN)
@@ -61,6 +66,21 @@ def main(control: int, engine: int) -> NoReturn:
         _serve(descriptors, control, engine)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _prepare() -> None:
+    """Do once what every command's process inherits, and what binds only programs that are started from here on."""
+    gc.disable()
+    gc.freeze()
+    for resettable in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
+        signal.signal(resettable, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    _prctl(_SET_NO_NEW_PRIVILEGES, 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if os.geteuid() == 0:
+        for capability in range(64):
+            if capability not in _KEPT_CAPABILITIES and _LIBC.prctl(_IS_IN_BOUNDS, capability, 0, 0, 0) == 1:
+                _prctl(_DROP_FROM_BOUNDS, capability)
 
 
 def _serve(descriptors: list[int], control: int, engine: int) -> None:
@@ -116,30 +136,51 @@ def _watch(target: int, reply: socket.socket, engine: int) -> NoReturn:
     handle, poll = os.pidfd_open(target), select.poll()
     for descriptor in (handle, reply.fileno(), engine):
         poll.register(descriptor, select.POLLIN)
+    end: dict[str, float] = {}
     while True:
         ready = dict(poll.poll(_PAUSE_MS))
-        if engine in ready or reply.fileno() in ready:
-            _end_all()
-            os._exit(0)
         if handle in ready:
             poll.unregister(handle)
-        _collect(target, reply)
+        if engine in ready or reply.fileno() in ready:
+            with contextlib.suppress(OSError):
+                # Left unread, it would make the engine's end of the socket an error.
+                reply.recv(1, socket.MSG_DONTWAIT)
+            ended = _end_all(target, end)
+            _tell(reply, {**end, "ended": ended})
+            os._exit(0)
+        was_known, alone = bool(end), _collect(target, end)
+        if alone:
+            _tell(reply, {**end, "ended": 0})
+            os._exit(0)
+        if end and not was_known:
+            _tell(reply, end)
 
 
-def _collect(target: int, reply: socket.socket) -> None:
-    with contextlib.suppress(ChildProcessError):
-        while (found := os.wait4(-1, os.WNOHANG))[0]:
-            pid, status, usage = found
+def _tell(reply: socket.socket, facts: dict[str, Any]) -> None:
+    # Nobody may hear it; the next look then ends everything.
+    with contextlib.suppress(OSError):
+        reply.send(json.dumps(facts).encode())
+
+
+def _collect(target: int, end: dict[str, float]) -> bool:
+    """Collect what ended, with how the command did in `end`; return whether there is no child any more."""
+    try:
+        while True:
+            pid, status, usage = os.wait4(-1, os.WNOHANG | _WAIT_ALL)
+            if pid == 0:
+                return False
             if pid == target:
-                ended = {"exit": os.waitstatus_to_exitcode(status), "cpu_s": usage.ru_utime + usage.ru_stime}
-                with contextlib.suppress(OSError):
-                    # Nobody hears it: the next look ends everything.
-                    reply.send(json.dumps(ended).encode())
+                end["exit"] = os.waitstatus_to_exitcode(status)
+                end["cpu_s"] = usage.ru_utime + usage.ru_stime
+                end["memory_kib"] = usage.ru_maxrss
+    except ChildProcessError:
+        return True
 
 
-def _end_all() -> None:
-    """Kill every descendant: freeze all, kill all, until there is none."""
-    while True:
+def _end_all(target: int, end: dict[str, float]) -> int:
+    """Kill every descendant: freeze all, kill all, until there is none; return how many besides the command's own."""
+    ended: set[int] = set()
+    while not _collect(target, end):
         found: list[int] = []
         while new := [pid for pid in _descendants(os.getpid()) if pid not in found]:
             for pid in new:
@@ -147,10 +188,11 @@ def _end_all() -> None:
             found += new
         for pid in found:
             _signal(pid, signal.SIGKILL)
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
+        ended.update(found)
+        # Without collecting it: which of them the command's own is, is told by the next look.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _WAIT_ALL)
+    return len(ended - {target})
 
 
 def _descendants(pid: int) -> list[int]:
@@ -158,8 +200,9 @@ def _descendants(pid: int) -> list[int]:
     while waiting:
         current = waiting.pop()
         with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{current}/task").iterdir():
-                new = [int(word) for word in (thread / "children").read_text().split()]
+            for thread in os.listdir(f"/proc/{current}/task"):  # noqa: PTH208  # path objects take ten times as long
+                with open(f"/proc/{current}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                    new = [int(word) for word in file.read().split()]
                 found += new
                 waiting += new
     return found
@@ -177,9 +220,7 @@ def _become(descriptors: list[int], report: int) -> NoReturn:
     os.setsid()
     _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     request = _request(payload)
-    for resettable in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(resettable, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for descriptor, number in ((given, 0), (out, 1), (err, 2)):
         os.dup2(descriptor, number)
     os.fchdir(directory)
@@ -191,9 +232,7 @@ def _become(descriptors: list[int], report: int) -> NoReturn:
     os.dup2(ruleset, _RULESET, inheritable=False)
     os.closerange(_FIRST_CLOSED, once)
     os.closerange(once + 1, once + _FREE)
-    _prctl(_SET_NO_NEW_PRIVILEGES, 1)
     _drop_capabilities()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (once, once))
     if _LIBC.syscall(ctypes.c_long(_RESTRICT_SELF), ctypes.c_int(_RULESET), ctypes.c_uint32(0)) != 0:
         raise OSError(ctypes.get_errno(), "Landlock refused")
@@ -213,11 +252,6 @@ def _drop_capabilities() -> None:
     words[2] = words[5] = 0
     if _LIBC.capset(header, struct.pack("=6I", *words)) != 0:
         raise OSError(ctypes.get_errno(), "capabilities can't be given up")
-    if os.geteuid() != 0:
-        return
-    for capability in range(64):
-        if capability not in _KEPT_CAPABILITIES and _LIBC.prctl(_IS_IN_BOUNDS, capability, 0, 0, 0) == 1:
-            _prctl(_DROP_FROM_BOUNDS, capability)
 
 
 def _request(payload: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,21 +46,55 @@ class ConfinedChild:
         self.returncode: int | None = None
         self.ended: tuple[int, float] | None = None
         """How the command ended and what time it took of the processor, when it is known."""
+        self.others: int | None = None
+        """How many other processes of it had to be ended; None while there may be some."""
+        self._gone = False
 
     def has_ended(self) -> bool:
         """Return whether the command ended, or nobody can tell any more."""
-        if self.ended is not None:
-            return True
-        try:
-            told = self._reply.recv(4096, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        if told:
-            facts = json.loads(told)
-            self.ended = (facts["exit"], facts["cpu_s"])
+        while self.ended is None and not self._gone:
+            try:
+                self._hear(socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
         return True
+
+    def end(self, patience_s: float) -> bool:
+        """Have its monitor end whatever is left of it; return whether the monitor says that it is all gone."""
+        deadline = time.monotonic() + patience_s
+        with contextlib.suppress(OSError):
+            if self.others is None:
+                self._reply.send(b"E")
+        while self.others is None and not self._gone:
+            self._reply.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                self._hear(0)
+            except (TimeoutError, BlockingIOError):
+                return False
+        return self.others is not None
+
+    def _hear(self, flags: int) -> None:
+        try:
+            try:
+                told = self._reply.recv(4096, flags)
+            except ConnectionResetError:
+                # Its monitor ended before it read the request; what it said before is still there.
+                told = self._reply.recv(4096, flags)
+        except (TimeoutError, BlockingIOError):
+            raise
+        except OSError:
+            told = b""
+        if not told:
+            self._gone = True
+            return
+        facts = json.loads(told)
+        if "exit" in facts:
+            self.ended = (facts["exit"], facts["cpu_s"])
+        self.others = facts.get("ended", self.others)
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when its monitor says something."""
+        return self._reply.fileno()
 
     def close(self) -> None:
         """Let go of it: a monitor that still lives ends the command."""

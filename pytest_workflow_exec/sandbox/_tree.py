@@ -120,9 +120,19 @@ def _pids() -> set[int]:
     return {int(name) for name in os.listdir(_PROC) if name.isdigit()}  # noqa: PTH208
 
 
+def _content(path: str) -> bytes:
+    descriptor, chunks = os.open(path, os.O_RDONLY | os.O_CLOEXEC), []
+    try:
+        while chunk := os.read(descriptor, 1 << 16):
+            chunks.append(chunk)
+    finally:
+        os.close(descriptor)
+    return b"".join(chunks)
+
+
 def _read(pid: int) -> _Process | None:
     try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
+        stat = _content(f"/proc/{pid}/stat")
     except OSError:
         return None
     # The name in parentheses may itself hold spaces and parentheses.
@@ -134,7 +144,7 @@ def _read(pid: int) -> _Process | None:
 
 def _carries(pid: int, marker: bytes) -> bool:
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
+        environment = _content(f"/proc/{pid}/environ")
     except OSError:
         return False
     return marker in environment.split(b"\0")
