@@ -341,7 +341,8 @@ class _Judge:
         for command in past.commands:
             if command.rule not in rules:
                 yield f"the policy's rule for {list(command.argv)} changed"
-            if command.level != self._present.policy.level:
+            # The engine's own commands, of `verify:` steps, are under no rule and never confined.
+            if command.rule and command.level != self._present.policy.level:
                 yield f"the sandbox level changed from {command.level} to {self._present.policy.level}"
 
     def _age_s(self, past: PastStep) -> float:

@@ -16,7 +16,7 @@ from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program
+from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program, write_problems
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -128,6 +128,8 @@ def _command_problems(
             if not environment.get(name):
                 yield _at(step, f"{what} needs the secret {name}, which the environment does not set")
         for message in surroundings_problems(command, values, rule):
+            yield _at(step, f"{what}: {message}")
+        for message in [] if rule is None else write_problems(rule, root=values.root, level=policy.level):
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:

@@ -9,6 +9,7 @@ from ._result import CommandResult
 from ._rules import Rule
 from ._runner import CommandRunner
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
+from ._writable import write_problems
 
 __all__ = [
     "PLAIN",
@@ -24,4 +25,5 @@ __all__ = [
     "level_words",
     "resolve_program",
     "stdin_bytes",
+    "write_problems",
 ]

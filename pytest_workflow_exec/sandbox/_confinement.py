@@ -166,7 +166,8 @@ def _allow_running(ruleset: Ruleset, grant: Grant, what: Startable, program: int
     for path in what.others:
         ruleset.allow(path, RUN)
     if grant.exec == ("any",):
-        for path in _readable(grant):
+        # Also what it makes there itself: a virtual environment in the temporary folder has its own interpreter.
+        for path in (*_readable(grant), *grant.private):
             ruleset.allow(path, RUN)
         return
     for name in grant.exec:

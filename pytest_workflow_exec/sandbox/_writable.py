@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from ._rules import Rule
+
 _PROTECTED = re.compile(
     r"\.git|\.gitmodules|\.github|\.gitlab-ci\.yml|\.workflow-exec|workflow-exec\.toml|pyproject\.toml|conftest\.py|"
     r"pytest\.(?:ini|toml)|\.pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|workflow_.*\.py|.*\.workflow\.ya?ml|"
@@ -21,6 +23,22 @@ class NotWritableError(Exception):
     """A folder can't be granted; says why."""
 
 
+def write_problems(rule: Rule, *, root: Path, level: str) -> Iterator[str]:
+    """Return why folders that a rule names can't be granted, without making any; one that is missing can be made.
+
+    Args:
+        root: The project.
+        level: The confinement that its commands run under; without any, nothing is granted or refused.
+    """
+    for entry in rule.write if level != "none" else ():
+        try:
+            descriptor = _opened(root, _names(entry), entry, make=False)
+            if descriptor is not None:
+                _check_and_close(descriptor, entry)
+        except NotWritableError as error:
+            yield f"rule {rule.text!r}: {error}"
+
+
 def open_writable(root: Path, entry: str) -> int:
     """Return a descriptor of a folder of the project that commands may write in, made if it is not there.
 
@@ -30,13 +48,9 @@ def open_writable(root: Path, entry: str) -> int:
     Raises:
         NotWritableError: It holds or could hold a protected path or a file with a second name, or is no folder.
     """
-    names = [name for name in entry.split("/") if name not in {"", "."}]
-    held = next((name for name in names if _PROTECTED.fullmatch(name)), None)
-    if held is not None:
-        raise NotWritableError(f"write {entry!r} lies in {held!r}, which is protected")
-    if not names:
-        raise NotWritableError(f"write {entry!r} is the whole project, which holds the policy and the evidence")
-    descriptor = _opened(root, names, entry)
+    descriptor = _opened(root, _names(entry), entry, make=True)
+    if descriptor is None:
+        raise NotWritableError(f"write {entry!r} vanished while it was made")
     try:
         _check(descriptor, entry)
     except BaseException:
@@ -45,14 +59,38 @@ def open_writable(root: Path, entry: str) -> int:
     return descriptor
 
 
-def _opened(root: Path, names: list[str], entry: str) -> int:
+def _check_and_close(descriptor: int, entry: str) -> None:
+    try:
+        _check(descriptor, entry)
+    finally:
+        os.close(descriptor)
+
+
+def _names(entry: str) -> list[str]:
+    names = [name for name in entry.split("/") if name not in {"", "."}]
+    held = next((name for name in names if _PROTECTED.fullmatch(name)), None)
+    if held is not None:
+        raise NotWritableError(f"write {entry!r} lies in {held!r}, which is protected")
+    if not names:
+        raise NotWritableError(f"write {entry!r} is the whole project, which holds the policy and the evidence")
+    return names
+
+
+def _opened(root: Path, names: list[str], entry: str, *, make: bool) -> int | None:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     current = os.open(root, flags)
     for name in names:
         try:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, dir_fd=current)
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=current)
             below = os.open(name, flags | os.O_NOFOLLOW, dir_fd=current)
+        except FileNotFoundError as error:
+            if make:
+                raise NotWritableError(f"write {entry!r} can't be opened: {error}") from error
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=current):
+                raise NotWritableError(f"write {entry!r} is missing and can't be made") from None
+            return None
         except OSError as error:
             raise NotWritableError(f"write {entry!r} can't be opened without following links: {error}") from error
         finally:

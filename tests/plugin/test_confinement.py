@@ -30,3 +30,26 @@ def test_confinement_is_the_default(project: Project) -> None:
     assert (project.root / "out/made").exists()
     assert not (project.root / "made").exists()
     assert "Permission denied" in session.text
+
+
+@pytest.mark.skipif(OFFER.level != "landlock", reason=OFFER.reason or "confined")
+def test_folder_that_can_not_be_granted_is_known_before_the_first_step(project: Project) -> None:
+    """A rule that would let a command write what is protected is refused at preflight: nothing runs or is made."""
+    project.write(
+        "wf/flow.workflow.yaml",
+        "workflow: flow\nsteps:\n  - {id: one, run: [touch, out/made]}\n  - {id: two, run: [touch, new/made]}\n",
+    )
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\n[[policy.command]]\nrule = "touch out/*"\nwrite = ["out"]\n'
+        '[[policy.command]]\nrule = "touch new/*"\nwrite = ["new"]\n',
+    )
+    project.write("out/conftest.py", "")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "'out/conftest.py', which is protected" in session.text
+    assert not (project.root / "new").exists()
+    assert not (project.root / "out/made").exists()
+    assert not (project.root / ".workflow-exec/runs").exists()
