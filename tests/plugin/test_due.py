@@ -57,6 +57,8 @@ def test_what_nobody_may_go_on_with_is_not_due(project: Project) -> None:
     project.pytest("wf")
     project.run("workflow-exec", "reject", "latest", "approve", "--reason", "no")
     rejected = project.run("workflow-exec", "due", "--resume")
+    # Another plan: the one that was rejected would need a reason that a person types.
+    project.write("wf/gated.workflow.yaml", f"{_GATED}\nvars: {{changed: since}}\n")
     project.pytest("wf", "--workflow-new")
     child = project.terminal_of("workflow-exec", "approve", "latest", "approve")
     child.sendline(code_at(child))
