@@ -18,6 +18,7 @@ from pytest_workflow_exec.approval import (
     GateRequest,
     Open,
     Proof,
+    Quorum,
     Rejected,
     SignatureDesk,
     SignatureRules,
@@ -121,16 +122,12 @@ class SignedGates:
         path = keep_challenge(self._directory, step, request.digest, challenge)
         answers = [*self._past(question, trust), *self._new(step, question, trust)]
         agreement = self._counted(step, gate, rules, request, answers)
-        return agreement or self._at_terminal(step, gate, question, trust, path)
+        return agreement or self._at_terminal(step, gate, question, trust=trust, path=path, answers=answers)
 
     def _counted(
         self, step: StepId, gate: Gate, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]
     ) -> Agreement | None:
-        found = quorum(
-            rules.quorum(issued=request.issued, expires=request.expires),
-            _countable(answers, rules),
-            datetime.now(timezone.utc),
-        )
+        found = _amount(rules, request, _countable(answers, rules))
         if isinstance(found, Approved):
             agreed = {(counted.vote.principal, counted.vote.key) for counted in found.by}
             worth = [each.assurance for each in answers if (each.vote.principal, each.vote.key) in agreed]
@@ -217,7 +214,9 @@ class SignedGates:
                 f"warning: the key of {proof.principal} is within the reach of this user, who could have signed with it"
             )
 
-    def _at_terminal(self, step: StepId, gate: Gate, question: Question, trust: Trust, path: Path) -> Agreement:
+    def _at_terminal(
+        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, path: Path, answers: Sequence[_Answer]
+    ) -> Agreement:
         request, rules = question.request, _rules(question.request)
 
         def take() -> Proof:
@@ -230,12 +229,17 @@ class SignedGates:
                 principal="",
                 armor=_armor_beside(path),
             )
+            now = datetime.now(timezone.utc)
             proof = self._judged(ballot, question, trust)
             if assurance_of(proof, rules) < rules.assurance:
                 raise BallotRefusedError(
                     f"the key of {proof.principal} is within the reach of this user, so that it is worth "
                     f"{assurance_of(proof, rules)} by the policy, and {rules.assurance} is asked for"
                 )
+            # Counted as everywhere else: who said no before, or is the starter under another name, does not agree.
+            votes = _countable([*answers, _answer(proof, ballot, rules, now)], rules)
+            if not isinstance(_amount(rules, request, votes), Approved):
+                raise BallotRefusedError(f"the signature of {proof.principal} is no approval by the gate's own rules")
             return proof
 
         desk = SignatureDesk(notice=_notice(path), take=take, worth=lambda proof: assurance_of(proof, rules))
@@ -281,6 +285,10 @@ def _rules(request: GateRequest) -> SignatureRules:
 def _countable(answers: Sequence[_Answer], rules: SignatureRules) -> list[Vote]:
     # A word against it counts whatever it is worth.
     return [each.vote for each in answers if each.assurance >= rules.assurance or not each.vote.approves]
+
+
+def _amount(rules: SignatureRules, request: GateRequest, votes: Sequence[Vote]) -> Quorum:
+    return quorum(rules.quorum(issued=request.issued, expires=request.expires), votes, datetime.now(timezone.utc))
 
 
 def _answer(proof: Proof, ballot: Ballot, rules: SignatureRules, at: datetime) -> _Answer:

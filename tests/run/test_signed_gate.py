@@ -562,6 +562,47 @@ def test_a_terminal_wants_the_signature_beside_the_challenge(
     assert verdict_of(run, team.signers_file(tmp_path_factory.mktemp("verifier"))).exit_code == 0
 
 
+def test_who_rejected_elsewhere_does_not_open_it_at_the_terminal(team: Team) -> None:
+    """At the terminal, too, an answer is counted with all others: who said no before does not agree, somebody else does."""
+    refused: list[str] = []
+
+    def nobody(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
+        return Decision(decision="expired", reason="", approver=ENGINE, channel="none", terminal="", assurance=0)
+
+    def both(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
+        path = Path(desk.notice.splitlines()[0].removeprefix("What has to be signed is in "))
+        beside = path.with_name(f"{path.name}.sig")
+        beside.write_text(team.keys.sign(PEOPLE[BOB], message=path.read_bytes()))
+        with pytest.raises(BallotRefusedError) as caught:
+            desk.take()
+        refused.append(str(caught.value))
+        beside.write_text(team.keys.sign(PEOPLE[ALICE], message=path.read_bytes()))
+        return Decision(
+            decision="approved",
+            reason="",
+            approver=Actor(kind="human", id=ALICE),
+            channel="signature",
+            terminal="/dev/pts/1",
+            assurance=2,
+            proof=desk.take(),
+        )
+
+    flow = FLOW.replace(", wait: suspend", ", on_timeout: suspend, veto: false")
+    run = team.open(flow=flow, signed_approver=nobody)
+    with pytest.raises(GateSuspendedError):
+        to_the_gate(team.project, run)
+    run.finish("approve", Outcome.SUSPENDED)
+    run.close(interrupted=False)
+    team.sign(run, BOB, "reject", reason="no")
+
+    later = team.open(flow=flow, after=run, signed_approver=both)
+    to_the_gate(team.project, later)
+
+    assert refused == [f"the signature of {BOB} is no approval by the gate's own rules"]
+    approving = [data for data in _decided(records_in(later.log_path)) if data["decision"] == "approved"]
+    assert [data["approver"] for data in approving] == [ALICE]
+
+
 def test_a_code_alone_opens_no_signed_gate(team: Team) -> None:
     """Whatever asks at the terminal and says yes without a proof: the gate is denied."""
 
