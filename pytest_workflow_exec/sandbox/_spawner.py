@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import atexit
 import contextlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import IO, Any
 
 from ._seccomp import EXEC_DESCRIPTOR
 
+_FAREWELL_S = 2.0
 _SERVER = Path(__file__).with_name("_spawn_server.py")
 
 
@@ -131,7 +133,11 @@ class _Server:
         self._socket.sendmsg([b"C"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])
 
     def close(self) -> None:
+        """Let it end, and collect it: it does so as soon as nobody can ask it any more."""
         self._socket.close()
+        if self.owner == os.getpid():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_FAREWELL_S)
 
 
 _lock = threading.Lock()
@@ -189,7 +195,15 @@ def _ask(descriptors: Sequence[int]) -> None:
             for server in _servers:
                 server.close()
             _servers[:] = [_Server()]
+            atexit.unregister(_close_all)
+            atexit.register(_close_all)
         _servers[0].send(descriptors)
+
+
+def _close_all() -> None:
+    for server in _servers:
+        server.close()
+    _servers.clear()
 
 
 def _started(reply: socket.socket) -> Mapping[str, Any]:

@@ -398,3 +398,20 @@ def test_signal_and_exit_status_are_the_commands_own(inside: Path) -> None:
     ends = [run([*PYTHON, code], inside) for code in ("raise SystemExit(7)", "import os; os.kill(os.getpid(), 15)")]
 
     assert [(ended.exit, ended.signal) for ended in ends] == [(7, None), (None, 15)]
+
+
+@landlock
+def test_nothing_is_left_open_at_the_end() -> None:
+    """A process that started confined commands ends without a word, and so does what started them for it."""
+    script = (
+        "import subprocess\n"
+        "from pytest_workflow_exec.sandbox import _level, _spawner\n"
+        "print(_level.try_level(None).level, _spawner._servers[0]._process.pid)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", script], capture_output=True, text=True, check=False
+    )
+
+    level, pid = done.stdout.split()
+    assert (done.returncode, done.stderr, level) == (0, "", "landlock")
+    assert not Path(f"/proc/{pid}").exists()
