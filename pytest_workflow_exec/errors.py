@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
+    "AiError",
     "ApprovalLapsedError",
     "CheckInDoubtError",
     "CommandFailedError",
@@ -321,3 +322,17 @@ class SecretMissingError(WorkflowExecError):
         who = "a step" if step is None else f"step {step!r}"
         super().__init__(f"{who} needs the secret {name}, which the environment does not set")
         self.step, self.name = step, name
+
+
+class AiError(WorkflowExecError):
+    """A model gave no answer that counts.
+
+    `kind` is the class of the failure (`transient`, `permission` or `business`), `attempts` holds what was proposed
+    and why it was refused, as JSON, `cost_usd` what it took all the same.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str = "business", attempts: Sequence[object] = (), cost_usd: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.attempts, self.cost_usd = kind, tuple(attempts), cost_usd
