@@ -80,6 +80,7 @@ def _lines(verdict: Verdict, log: Path) -> list[str]:
         ("run", verdict.run),
         ("workflow", _workflow(verdict)),
         ("log", str(log)),
+        ("files", str(verdict.segments) if verdict.segments > 1 else None),
         ("records", _records(verdict)),
         ("head", _head(verdict)),
         ("sessions", str(verdict.sessions) if verdict.sessions > 1 else None),

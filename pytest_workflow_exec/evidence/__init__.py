@@ -37,12 +37,15 @@ from ._recovery import Recovery, read_recovery
 from ._redactions import StoredTexts, digests_in, may_be_redacted
 from ._run_id import new_run_id
 from ._runs import KnownRun, list_runs
+from ._segments import SEGMENT_BYTES, SEGMENT_END, Segments, all_lines, end_problem, segment_path, segments_of
 from ._values import refuse_unkeepable
 
 __all__ = [
     "LOG_NAME",
     "MAX_LINE_BYTES",
     "NO_HASH",
+    "SEGMENT_BYTES",
+    "SEGMENT_END",
     "STATE_DIRECTORY",
     "BadLineError",
     "BlobError",
@@ -61,12 +64,15 @@ __all__ = [
     "Record",
     "Recovery",
     "Seal",
+    "Segments",
     "StoredTexts",
+    "all_lines",
     "blob_path",
     "challenge_path",
     "create_run_directory",
     "digest_without_following",
     "digests_in",
+    "end_problem",
     "filesystem_of",
     "find_pin",
     "find_run",
@@ -102,6 +108,8 @@ __all__ = [
     "runs_directory",
     "seal_claims",
     "seems_cut",
+    "segment_path",
+    "segments_of",
     "state_directory",
     "whole_record",
     "write_pin",

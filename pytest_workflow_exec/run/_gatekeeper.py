@@ -103,6 +103,7 @@ class Gatekeeper:
             OutputError: An output to be shown is not there, or its file changed.
             EvidenceError: The question or the answer can't be written.
         """
+        self._journal.make_room()
         request = self._request(step, attempt=attempt, words=words)
         if request.rules is not None:
             return self._ask_signers(step, gate, request, attempt=attempt)

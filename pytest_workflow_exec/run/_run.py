@@ -154,7 +154,13 @@ class Run:
         lock = session_lock(settings, run)
         try:
             directory = create_run_directory(root, run)
-            log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
+            log = EvidenceLog.create(
+                directory,
+                run,
+                redactor=settings.redactor,
+                durability=settings.durability,
+                segment_bytes=settings.segment_bytes,
+            )
             opened = cls(settings, run=run, directory=directory, log=log, lock=lock, start=start)
             opened._journal.record(events.run_started(opened._facts()))
             opened._journal.barrier()
@@ -175,6 +181,7 @@ class Run:
                 run,
                 redactor=settings.redactor,
                 durability=settings.durability,
+                segment_bytes=settings.segment_bytes,
                 last=resumption.head,
             )
             start = earlier_start(settings, resumption)

@@ -41,6 +41,8 @@ from ._values import (
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+_MIB = 1 << 20
+_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
 _MAX_RETENTION_S = parse_duration("36500d")
 
 
@@ -150,6 +152,7 @@ class _File(_Strict):
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
+    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -174,6 +177,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
+        segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 

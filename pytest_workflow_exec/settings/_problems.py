@@ -50,6 +50,7 @@ _EXPECTED = {
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
+    "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',

@@ -115,5 +115,7 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     durability: Durability = "power"
     filesystem: Filesystem = "local"
+    segment_bytes: int | None = None
+    """How long a file of a log becomes before the log goes on in a next one; None: not said."""
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""

@@ -35,10 +35,14 @@ AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction"})
 
 NO_END = "unfinished"
 
+_OF_THE_LOG = frozenset({"recovery", "segment.sealed"})
+"""The types of record that tell of the log's files, and nothing of the run; what they say is checked with the chain."""
+
 _KNOWN_TYPES = AFTER_THE_END | {
     "run.started", "run.resumed", "run.finished", "step.started", "step.finished", "step.invalidated",
     "command.started", "command.finished", "command.refused", "gate.requested", "gate.decided", "gate.used",
     "ai.request", "ai.response", "ai.tool", "retry.waiting", "recovery", "manual.attested",
+    "segment.sealed",
 }  # fmt: skip
 
 
@@ -145,7 +149,7 @@ class Story:
     def _demand_place(self, record: Told) -> None:
         kind = record.type
         # A writer that died in its very first record leaves a log that begins with a recovery.
-        if (self.sessions == 0) != (kind == "run.started") and kind != "recovery":
+        if (self.sessions == 0) != (kind == "run.started") and kind not in _OF_THE_LOG:
             raise ContradictionError("a log begins with run.started, and no other record is one")
         if self.result is not None and not self._may_follow_end(record):
             raise ContradictionError(f"{kind} stands after the end of the run")
@@ -166,7 +170,7 @@ class Story:
             return self.result != "passed"
         if record.type == "gate.decided":
             return self.result == "suspended" and record.step is not None
-        return record.type in AFTER_THE_END or record.type == "recovery"
+        return record.type in AFTER_THE_END or record.type in _OF_THE_LOG
 
     def _start(self, record: Told) -> None:
         _demand_whole_run(record)
