@@ -72,5 +72,6 @@ _COMMANDS = {
     "prune": "._prune",
     "trust": "._trust",
     "policy": "._policy",
+    "schema": "._schema",
 }
 """The module of each command; its function has the command's name."""

@@ -5,6 +5,7 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 
 from ._pin import Pin, differences, parse_pin, pin_content, spelled
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
+from ._published import settings_schema
 from ._values import (
     Carry,
     Durability,
@@ -38,5 +39,6 @@ __all__ = [
     "load_settings",
     "parse_pin",
     "pin_content",
+    "settings_schema",
     "spelled",
 ]
