@@ -217,6 +217,10 @@ def _context(command: argparse.ArgumentParser) -> None:
     how.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+def _init(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="the project's folder; this one by default")
+
+
 def _schema(command: argparse.ArgumentParser) -> None:
     command.add_argument("--policy", action="store_true", help="that of workflow-exec.toml instead")
 
@@ -256,6 +260,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
+    "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
     "policy": ("Ask the project's policy about a command; nothing is run.", _policy),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),

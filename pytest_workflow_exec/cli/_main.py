@@ -72,6 +72,7 @@ _COMMANDS = {
     "prune": "._prune",
     "trust": "._trust",
     "policy": "._policy",
+    "init": "._init",
     "schema": "._schema",
 }
 """The module of each command; its function has the command's name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._level import level_words
+from ._level import level_for, level_words, offered_level
 from ._policy import Policy, compile_policy
 from ._program import resolve_program
 from ._result import CommandResult
@@ -22,7 +22,9 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "level_for",
     "level_words",
+    "offered_level",
     "resolve_program",
     "stdin_bytes",
     "write_problems",
