@@ -73,6 +73,7 @@ _COMMANDS = {
     "trust": "._trust",
     "policy": "._policy",
     "init": "._init",
+    "doctor": "._doctor",
     "schema": "._schema",
 }
 """The module of each command; its function has the command's name."""

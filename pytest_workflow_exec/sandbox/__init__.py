@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._level import level_for, level_words, offered_level
+from ._level import level_for, level_words, mode_of, offered_level
 from ._policy import Policy, compile_policy
 from ._program import resolve_program
 from ._result import CommandResult
@@ -24,6 +24,7 @@ __all__ = [
     "compile_policy",
     "level_for",
     "level_words",
+    "mode_of",
     "offered_level",
     "resolve_program",
     "stdin_bytes",

@@ -6,6 +6,7 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 from ._pin import Pin, differences, parse_pin, pin_content, spelled
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
 from ._published import settings_schema
+from ._stated import StatedSetting, stated_settings
 from ._values import (
     Carry,
     Durability,
@@ -32,6 +33,7 @@ __all__ = [
     "SandboxMode",
     "Settings",
     "SignersFile",
+    "StatedSetting",
     "Trusted",
     "differences",
     "find_project",
@@ -41,4 +43,5 @@ __all__ = [
     "pin_content",
     "settings_schema",
     "spelled",
+    "stated_settings",
 ]

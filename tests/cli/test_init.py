@@ -194,9 +194,11 @@ def test_bad_places_are_refused(tmp_path: Path, place: str, said: str) -> None:
 
 
 def _states(root: Path) -> dict[Path, tuple[int, int, int]]:
-    return {
-        path: (found.st_ino, found.st_size, found.st_ctime_ns) for path in root.rglob("*") if (found := path.lstat())
-    }
+    return {path: _state(path.lstat()) for path in root.rglob("*")}
+
+
+def _state(found: os.stat_result) -> tuple[int, int, int]:
+    return (found.st_ino, found.st_size, found.st_ctime_ns)
 
 
 def _approved(root: Path) -> tuple[str, int | None]:
