@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._level import level_words
 from ._policy import Policy, compile_policy
+from ._process_watch import ProcessStart, watched_processes
 from ._program import resolve_program
 from ._result import CommandResult
 from ._rules import Rule
@@ -16,6 +17,7 @@ __all__ = [
     "CommandResult",
     "CommandRunner",
     "Policy",
+    "ProcessStart",
     "Rule",
     "Surroundings",
     "SurroundingsError",
@@ -25,5 +27,6 @@ __all__ = [
     "level_words",
     "resolve_program",
     "stdin_bytes",
+    "watched_processes",
     "write_problems",
 ]

@@ -34,6 +34,7 @@ from ._values import (
     Filesystem,
     GatedSettings,
     PolicySettings,
+    PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
@@ -143,6 +144,7 @@ class _Policy(_WorkflowPolicy):
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    python_processes: PythonProcesses = "refuse"
 
 
 class _File(_Strict):
@@ -191,6 +193,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        python_processes=policy.python_processes,
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,

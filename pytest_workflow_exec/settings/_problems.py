@@ -12,13 +12,12 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, SandboxMode
+from ._values import Carry, Durability, Filesystem, PythonProcesses, SandboxMode
 
 LATER = {
     "sha256": "programs off the policy's path",
     "sockets": "sockets",
     "verify": "rights of verify steps",
-    "python_processes": "the watch on Python steps",
 }
 """What a key that is not supported yet would give."""
 
@@ -48,6 +47,7 @@ _EXPECTED = {
     "home": "true or false",
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
+    "python_processes": " or ".join(f'"{word}"' for word in get_args(PythonProcesses)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',

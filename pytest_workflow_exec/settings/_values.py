@@ -14,6 +14,8 @@ Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
 Filesystem = Literal["local", "any"]
 """What evidence may lie on: file systems of this machine, or also those that can lose appended records."""
+PythonProcesses = Literal["refuse", "record"]
+"""What becomes of a process that Python code of a step starts past the sandbox."""
 Carry = Literal["any", "anchored", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
 
@@ -95,6 +97,7 @@ class PolicySettings:
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    python_processes: PythonProcesses = "refuse"
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)

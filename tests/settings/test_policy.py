@@ -113,7 +113,7 @@ def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> N
     assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
 
 
-@pytest.mark.parametrize("key", ["verify", "python_processes"])
+@pytest.mark.parametrize("key", ["verify"])
 def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
     """The same for keys of the policy itself, as a value and as a table."""
     for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
@@ -270,3 +270,11 @@ def test_in_pyproject_tables_are_named_as_they_stand_there(tmp_path: Path) -> No
 def test_a_line_that_is_not_sure_is_left_out(tmp_path: Path) -> None:
     """Where the key can't be found easily, the message stands without a line."""
     assert _problems(tmp_path, "[[policy]]\n") == ["-: policy must be a table: [policy], not a list"]
+
+
+def test_what_becomes_of_processes_of_python_code(tmp_path: Path) -> None:
+    """They are refused if the policy does not say otherwise; a word that is neither is an error."""
+    assert PolicySettings().python_processes == "refuse"
+    assert _policy(tmp_path, '[policy]\npython_processes = "record"\n').python_processes == "record"
+    with pytest.raises(SettingsError, match=r'policy\.python_processes must be "refuse" or "record"'):
+        _policy(tmp_path, '[policy]\npython_processes = "allow"\n')
