@@ -139,6 +139,7 @@ class Run:
             closed=workflow.root / STATE_DIRECTORY,
             work=directory / "work",
             decided=self._gatekeeper.covers_command,
+            programs=settings.programs,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 

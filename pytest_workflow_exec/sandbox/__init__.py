@@ -5,7 +5,8 @@ from __future__ import annotations
 from ._level import level_words
 from ._policy import Policy, compile_policy
 from ._process_watch import ProcessStart, watched_processes
-from ._program import resolve_program
+from ._program import check_digest, identify, resolve_program
+from ._program_pins import ProgramPins, pin_programs
 from ._result import CommandResult
 from ._rules import Rule
 from ._runner import CommandRunner
@@ -18,13 +19,17 @@ __all__ = [
     "CommandRunner",
     "Policy",
     "ProcessStart",
+    "ProgramPins",
     "Rule",
     "Surroundings",
     "SurroundingsError",
+    "check_digest",
     "check_folder",
     "check_variables",
     "compile_policy",
+    "identify",
     "level_words",
+    "pin_programs",
     "resolve_program",
     "stdin_bytes",
     "watched_processes",

@@ -30,6 +30,14 @@ class GatedSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GitIdentity:
+    """Who commits and tags, as git writes it down."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """One rule of the policy, as written; `sandbox/` gives it its meaning."""
 
@@ -43,6 +51,8 @@ class RuleSettings:
     """Argument lists that it must allow, else the policy does not load."""
     refuse: tuple[tuple[str, ...], ...] = ()
     """Argument lists that it must not allow."""
+    sha256: str | None = None
+    """The digest that its program must have, in hex."""
     gated: GatedSettings | None = None
     exec: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
@@ -98,6 +108,8 @@ class PolicySettings:
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
     python_processes: PythonProcesses = "refuse"
+    git_identity: GitIdentity | None = None
+    """Whom git takes the runner of commands for; None: nobody, and it refuses to commit."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
