@@ -16,7 +16,7 @@ from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program, write_problems
+from pytest_workflow_exec.sandbox import Policy, Rule, check_digest, identify, resolve_program, write_problems
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -133,7 +133,9 @@ def _command_problems(
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
-            resolve_program(program, policy)
+            found = resolve_program(program, policy, rule)
+            if rule is not None:
+                check_digest(rule, identify(found))
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"{what}: {error}")
 
