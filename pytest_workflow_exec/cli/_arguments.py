@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (summary, add) in _COMMANDS.items():
         add(commands.add_parser(name, allow_abbrev=False, help=summary.lower().rstrip("."), description=summary))
     commands.choices["verify"].description = _VERIFY
+    commands.choices["doctor"].description = _DOCTOR
     return tool
 
 
@@ -40,6 +41,10 @@ def as_digest(text: str) -> str | None:
     return text.lower() if _DIGEST.fullmatch(text.lower()) and text.isascii() else None
 
 
+_DOCTOR = (
+    "Say whether workflows can run here: every setting with where it comes from, what was found out about the project, "
+    "the machine and what is installed, and what to do. Nothing is changed. Exit codes: 0 fine, 1 something needs attention."
+)
 _VERIFY = (
     "Say whether a run's evidence can be believed. Exit codes: 0 verified, 1 broken, 2 unreadable or usage, 3 bounded "
     "(intact, but unfinished or not anchored), 4 not passed or not what was asked for, 5 ends in a torn tail."
@@ -274,6 +279,14 @@ def _context(command: argparse.ArgumentParser) -> None:
     how.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+def _init(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="the project's folder; this one by default")
+
+
+def _schema(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--policy", action="store_true", help="that of workflow-exec.toml instead")
+
+
 def _policy(command: argparse.ArgumentParser) -> None:
     asked = command.add_subparsers(dest="asked", metavar="WHAT", required=True)
     check = asked.add_parser("check", allow_abbrev=False, help=_CHECK.lower().rstrip("."), description=_CHECK)
@@ -326,6 +339,9 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
+    "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
+    "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
+    "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
     "policy": ("Ask the project's policy about a command; nothing is run.", _policy),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }

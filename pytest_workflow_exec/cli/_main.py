@@ -74,5 +74,8 @@ _COMMANDS = {
     "prune": "._prune",
     "trust": "._trust",
     "policy": "._policy",
+    "init": "._init",
+    "doctor": "._doctor",
+    "schema": "._schema",
 }
 """The module of each command; its function has the command's name."""
