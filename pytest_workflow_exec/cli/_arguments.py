@@ -106,10 +106,6 @@ def _due(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _nothing(_command: argparse.ArgumentParser) -> None:
-    pass
-
-
 def _note(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
@@ -253,7 +249,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
-    "list": ("List the workflows of the project, without importing anything of it.", _nothing),
+    "list": ("List the workflows of the project, without importing anything of it.", _runs),
     "export": ("Write a run for other tools.", _export),
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
     "pending": ("List the gates at which runs of the project wait for a decision.", _runs),

@@ -15,7 +15,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "commands": "Rules in short form, each a command: `git status --porcelain`.",
         "command": "Rules in table form, with rights of their own.",
         "path": "The folders in which programs are looked for, in this order; `venv` is that of the environment.",
-        "sandbox": "How commands are confined. Not said, it is what the platform can do, and at least what it says.",
+        "sandbox": "How commands are confined. Not said, it is `required:landlock` on Linux, and `available` elsewhere.",
         "env": "The environment variables that all rules grant which do not say `env` themselves.",
         "write": "The paths that all rules let commands write which do not say `write` themselves.",
         "network": "The places that all rules let commands reach which do not say `network` themselves.",
