@@ -31,9 +31,10 @@ _TABLES = {
     "WorkflowPolicy": "policy.workflows.NAME.",
     "Rule": "policy.command[].",
     "Gated": "policy.command[].gated.",
+    "GitIdentity": "policy.git_identity.",
 }
 """What stands before the keys of each table."""
-_ORDER = ("File", "Step", "Block", "Gate", "Manual", "Pause", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
+_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
     "Check", "Poll", "Retry", "Defaults", "Input", "Default", "DefaultEnv", "FormField")  # fmt: skip
 _TITLES = {"File": "A workflow", "FormField": "A field of a form", "JsonMatch": "Match of JSON", "DefaultEnv": "Secret"}
 _WORDS = {
@@ -79,7 +80,7 @@ def with_settings(page: str) -> str:
 def workflow_page() -> str:
     """Return the page of all keys of a workflow in YAML."""
     schema: Any = workflow_schema()
-    tables = {"File": schema, **schema["$defs"]}
+    tables: Any = {"File": schema, "Fragment": workflow_schema(fragment=True), **schema["$defs"]}
     names = [*_ORDER, *sorted(tables.keys() - set(_ORDER) - {"Entry"})]
     parts = ["# Keys of a workflow in YAML", "`workflow-exec schema` prints all of this as a JSON Schema."]
     for name in names:

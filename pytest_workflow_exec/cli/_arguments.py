@@ -144,6 +144,63 @@ def _signature(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _require(command: argparse.ArgumentParser) -> None:
+    _gate(command)
+    command.add_argument(
+        "--artifact",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        required=True,
+        help="what is about to be used: a file that the gate showed; may be given several times",
+    )
+    command.add_argument(
+        "--signers", metavar="FILE", type=_file, required=True, help="whose signatures count, kept away from the log"
+    )
+    command.add_argument("--revoked", metavar="FILE", type=_file, help="keys of them that count no more")
+    command.add_argument(
+        "--used", metavar="FILE", type=Path, help="a file of your own in which each decision that was used is noted"
+    )
+    command.add_argument("--workflow", metavar="NAME", help="the workflow that must have asked")
+    command.add_argument("--output", metavar="STEP.KEY", help="the output that it must have been shown as")
+    command.add_argument(
+        "--policy",
+        metavar="FILE|DIGEST",
+        type=_given,
+        help="the policy that it must have asked under, and who is in which group",
+    )
+    command.add_argument(
+        "--required",
+        metavar="N|GROUP=N",
+        type=_required,
+        action="append",
+        default=[],
+        help="how many must have signed at least, whatever the question says; 1 by default",
+    )
+    command.add_argument(
+        "--min-assurance",
+        metavar="N",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="what each signature must be worth: 2 signature, 3 presence",
+    )
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+_REQUIRE = (
+    "Say whether a signed decision covers a file, for whoever is about to use it. Exit codes: 0 it does, 1 refused, "
+    "2 unreadable or usage."
+)
+
+
+def _required(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:([^\s=]{1,100})=)?([1-9][0-9]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError("it must be a number from 1 to 99, or GROUP=NUMBER")
+    return found.group(1) or "", int(found.group(2))
+
+
 def _challenge(command: argparse.ArgumentParser) -> None:
     _gate(command)
     command.add_argument(
@@ -223,7 +280,9 @@ def _init(command: argparse.ArgumentParser) -> None:
 
 
 def _schema(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--policy", action="store_true", help="that of workflow-exec.toml instead")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--fragment", action="store_true", help="that of fragments, which workflows include")
+    what.add_argument("--policy", action="store_true", help="that of workflow-exec.toml")
 
 
 def _policy(command: argparse.ArgumentParser) -> None:
@@ -257,6 +316,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "challenge": ("Print what has to be signed to answer a suspended run's gate.", _challenge),
     "approve": ("Show what a suspended run asks, and take the answer at this terminal, or a signed one.", _approve),
     "reject": ("Reject what a suspended run asks.", _reject),
+    "require": (_REQUIRE, _require),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),

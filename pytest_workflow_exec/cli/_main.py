@@ -68,6 +68,7 @@ _COMMANDS = {
     "challenge": "._signed",
     "approve": "._decide",
     "reject": "._decide",
+    "require": "._require",
     "context": "._context",
     "prune": "._prune",
     "trust": "._trust",

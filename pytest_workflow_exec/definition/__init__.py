@@ -13,6 +13,7 @@ from ._decorators import (
 )
 from ._each import each
 from ._json_paths import JsonPathError, parse_json_path
+from ._judged import given_value
 from ._known import Given
 from ._listing import Listed, list_workflows
 from ._names import is_fragment, is_workflow_file
@@ -48,6 +49,7 @@ __all__ = [
     "each",
     "each_of",
     "gate",
+    "given_value",
     "is_fragment",
     "is_workflow_file",
     "list_workflows",

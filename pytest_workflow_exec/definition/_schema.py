@@ -399,4 +399,26 @@ class BlockModel(Strict):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
+class IncludeModel(Strict):
+    """The steps of a fragment."""
+
+    include: Line
+    id: Name | None = None
+    description: Text = ""
+    when: Text | None = None
+    with_: Annotated[dict[str, object], Field(alias="with")] = {}
+
+
+class FragmentModel(Strict):
+    """The keys of a fragment, which other files include."""
+
+    description: Text = ""
+    inputs: dict[str, object] = {}
+    vars: dict[str, object] = {}
+    defaults: object = None
+    outputs: dict[str, Text] = {}
+    steps: Annotated[list[object], Field(min_length=1)]
+    finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+
+
 KINDS = ("run", "call", "verify", "gate", "manual", "pause")
