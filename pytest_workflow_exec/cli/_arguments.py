@@ -106,10 +106,6 @@ def _due(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _nothing(_command: argparse.ArgumentParser) -> None:
-    pass
-
-
 def _note(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
@@ -284,7 +280,9 @@ def _init(command: argparse.ArgumentParser) -> None:
 
 
 def _schema(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--policy", action="store_true", help="that of workflow-exec.toml instead")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--fragment", action="store_true", help="that of fragments, which workflows include")
+    what.add_argument("--policy", action="store_true", help="that of workflow-exec.toml")
 
 
 def _policy(command: argparse.ArgumentParser) -> None:
@@ -325,7 +323,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
-    "list": ("List the workflows of the project, without importing anything of it.", _nothing),
+    "list": ("List the workflows of the project, without importing anything of it.", _runs),
     "export": ("Write a run for other tools, or for another machine.", _export),
     "import": ("Take in a run from another machine.", _import),
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
