@@ -42,5 +42,5 @@ def _said(rule: Rule) -> str:
     rights = [f"{name} {', '.join(given)}" for name in _RIGHTS if (given := getattr(rule, name))]
     rights += ["home"] if rule.home else []
     granted = f"\nit grants: {'; '.join(rights)}" if rights else ""
-    waits = "\nit is gated: it runs only after a decision of its run that listed it" if rule.gated else ""
+    waits = f"\nit is gated: it runs only after {rule.gated.words} of its run that listed it" if rule.gated else ""
     return f"allowed by rule {rule.text!r}{granted}{waits}"

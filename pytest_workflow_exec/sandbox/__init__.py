@@ -8,7 +8,7 @@ from ._process_watch import ProcessStart, watched_processes
 from ._program import check_digest, identify, resolve_program
 from ._program_pins import ProgramPins, pin_programs
 from ._result import CommandResult
-from ._rules import Rule
+from ._rules import Gated, Rule
 from ._runner import CommandRunner
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
 from ._writable import write_problems
@@ -17,6 +17,7 @@ __all__ = [
     "PLAIN",
     "CommandResult",
     "CommandRunner",
+    "Gated",
     "Policy",
     "ProcessStart",
     "ProgramPins",
