@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._level import level_words
+from ._level import level_for, level_words, mode_of, offered_level
 from ._narrow import narrow_rule, narrow_rule_of
 from ._policy import Policy, compile_policy
 from ._process_watch import ProcessStart, watched_processes
@@ -37,9 +37,12 @@ __all__ = [
     "check_variables",
     "compile_policy",
     "identify",
+    "level_for",
     "level_words",
+    "mode_of",
     "narrow_rule",
     "narrow_rule_of",
+    "offered_level",
     "pin_programs",
     "resolve_program",
     "stdin_bytes",
