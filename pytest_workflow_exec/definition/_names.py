@@ -19,7 +19,7 @@ _VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
-    "include", "with", "ai", "execute",
+    "include", "with",
     "session", "defaults", "concurrency",
     "policy", "waive",
 })  # fmt: skip
