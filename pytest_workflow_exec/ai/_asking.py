@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.ai._answer_kind import MAX_ANSWER_BYTES, AnswerKind
@@ -151,7 +153,7 @@ class Asker:
         outputs = self._run.redactor.value(kind.outputs(answer.value))
         return {
             "outcome": "accepted",
-            "source": answer.source,
+            "source": answered_by(answer),
             "value": answer.value,
             "outputs_sha256": digest_of(outputs),
             "attempts": [_kept(each) for each in answer.attempts],
@@ -163,6 +165,23 @@ class Asker:
                 "cost_usd": answer.usage.cost_usd,
             },
         }
+
+
+def answered_by(answer: AiAnswer) -> str:
+    """Return where an answer came from; `local` if it was asked for on this machine, where no model of the API is."""
+    address = answer.options.get("base_url")
+    host = urlsplit(address).hostname or "" if isinstance(address, str) else ""
+    # A variable names the address: it must not turn whoever listens here into a model.
+    return "local" if answer.source == "live" and _is_here(host) else answer.source
+
+
+def _is_here(host: str) -> bool:
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(found, "ipv4_mapped", None) or found
+    return mapped.is_loopback or mapped.is_unspecified
 
 
 def _failed_facts(error: BaseException, source: Source) -> dict[str, Json]:

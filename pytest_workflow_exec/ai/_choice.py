@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.ai._backend import AiBackend, Source
+from pytest_workflow_exec.ai._claude import ClaudeBackend
 from pytest_workflow_exec.ai._off import OffBackend
+from pytest_workflow_exec.ai._program import ai_problems
 from pytest_workflow_exec.ai._scripted import ScriptedBackend, ScriptError, read_script
 from pytest_workflow_exec.errors import PreflightError, Problem
 
@@ -86,8 +88,12 @@ def why_off(choice: AiChoice) -> str | None:
     return "the variable CI is set, and there models are only asked with --workflow-ai=live"
 
 
-def choice_problems(choice: AiChoice) -> list[str]:
-    """Return why the chosen one can't answer, each with what to do; it is asked only if a step needs it."""
+def choice_problems(choice: AiChoice, environment: Mapping[str, str]) -> list[str]:
+    """Return why the chosen one can't answer, each with what to do; it is asked only if a step needs it.
+
+    Args:
+        environment: Where a login is looked for.
+    """
     reason = why_off(choice)
     if reason is not None:
         return [f"asks a model, and none is to be asked: {reason}"]
@@ -97,7 +103,9 @@ def choice_problems(choice: AiChoice) -> list[str]:
         except ScriptError as error:
             return [f"asks a model, and {choice.script} {error}"]
         return []
-    return ["asks a model, and this installation has nothing that asks one: only --workflow-ai-answers can be used"]
+    if choice.mode != "live":
+        return [f"asks a model, and --workflow-ai={choice.mode} can't be used yet"]
+    return [f"asks a model: {problem}" for problem in ai_problems(environment)]
 
 
 def backend_of(choice: AiChoice) -> AiBackend:
@@ -111,4 +119,6 @@ def backend_of(choice: AiChoice) -> AiBackend:
             return ScriptedBackend(read_script(choice.script))
         except ScriptError as error:
             raise PreflightError([Problem(path=choice.script, message=str(error))]) from error
-    return OffBackend(why_off(choice) or "this installation has nothing that asks one")
+    if choice.mode == "live":
+        return ClaudeBackend()
+    return OffBackend(why_off(choice) or f"--workflow-ai={choice.mode} can't be used yet")

@@ -7,7 +7,7 @@ from typing import TypeVar, cast, get_origin
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.ai._answer_kind import AnswerKind, kind_of_form
-from pytest_workflow_exec.ai._asking import Asker, Question
+from pytest_workflow_exec.ai._asking import Asker, Question, answered_by
 from pytest_workflow_exec.ai._backend import AiAnswer
 from pytest_workflow_exec.ai._plans import CommandPlan
 from pytest_workflow_exec.ai._prompt import text_of, whole_prompt
@@ -134,8 +134,9 @@ def _judge(run: Run, step: StepId, answer: AiAnswer, commands: Json, *, what: st
                 events.command_refused(step, attempt=run.attempt_of(step), argv=list(argv), reason=reason)
             )
         raise
-    if judged.is_gated and answer.source != "live":
-        reason = f"it holds a gated command, and no model gave it now: it is {answer.source}. Add --workflow-ai=live"
+    source = answered_by(answer)
+    if judged.is_gated and source != "live":
+        reason = f"it holds a gated command, and no model gave it now: it is {source}. Add --workflow-ai=live"
         raise PlanRefusedError(what=what, reasons=[reason])
 
 

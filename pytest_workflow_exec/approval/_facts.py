@@ -23,6 +23,7 @@ _LEVELS = {
 }
 _SOURCES = {
     "live": "asked now",
+    "local": "answered ON THIS MACHINE: whoever listens there need be no model",
     "replay": "REPLAYED from a recording: no model was asked",
     "scripted": "SCRIPTED by a file of answers: no model was asked",
 }
@@ -133,9 +134,9 @@ def _changes(changes: Sequence[PlanChange]) -> Iterable[Fact]:
     lines: list[FactLine] = []
     for change in changes:
         earlier = (
-            f"approved last, in run {change.before}" if change.before else "none: no plan of it was approved before"
+            f"beside the plan approved last, in run {change.before}" if change.before else "no earlier plan is known"
         )
-        lines.append(FactLine(text=escape_line(f"{change.step}, beside the plan {earlier}")))
+        lines.append(FactLine(text=escape_line(f"{change.step}: {earlier}")))
         lines += [FactLine(mark=f"  {line[:2]}", text=escape_line(line[2:])) for line in change.lines]
     if lines:
         yield Fact(label="Plan changes", lines=tuple(lines))
@@ -143,7 +144,10 @@ def _changes(changes: Sequence[PlanChange]) -> Iterable[Fact]:
 
 def _proposals(proposals: Sequence[Proposal]) -> Iterable[Fact]:
     if proposals:
-        lines = (f"{each.step}: {each.model}, {_SOURCES.get(each.source, each.source)}" for each in proposals)
+        lines = (
+            f"{each.step}: {each.model}, {_SOURCES.get(each.source, each.source)}{f', {each.at}' if each.at else ''}"
+            for each in proposals
+        )
         yield Fact(
             label="Answers",
             lines=tuple(FactLine(mark="- ", text=escape_line(line)) for line in lines),

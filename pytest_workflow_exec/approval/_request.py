@@ -63,7 +63,9 @@ class Proposal:
     step: str
     model: str
     source: str
-    """`live`, or where the answer came from without a model being asked now: `replay`, `scripted`."""
+    """`live`, or where the answer came from without a model being asked now: `replay`, `scripted`, `local`."""
+    at: str = ""
+    """The address that was asked; empty if none was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,12 @@ from pytest_workflow_exec.ai import (
     AnswerKind,
     AnswerKindError,
     Asker,
+    SchemaRefusedError,
     ask_in_python,
     backend_of,
     choice_problems,
     choose,
+    fit_schema,
     kind_of,
     needs_module,
     perform_ai,
@@ -50,7 +52,7 @@ def choice_of(config: pytest.Config) -> AiChoice:
     )
 
 
-def ai_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]) -> Iterator[Problem]:
+def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]) -> Iterator[Problem]:
     """Give what would keep the steps of a workflow from asking a model.
 
     Args:
@@ -62,7 +64,8 @@ def ai_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]
         return
     first = asking[0][0] if asking else None
     try:
-        problems = choice_problems(choice_of(config))
+        choice = choice_of(config)
+        problems = choice_problems(choice, os.environ)
     except PreflightError as error:
         yield from error.problems
         return
@@ -70,8 +73,10 @@ def ai_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]
         yield _at(first, workflow, problem)
     for step, ai in asking:
         try:
-            kind_for(ai)
-        except WorkflowExecError as error:
+            kind = kind_for(ai)
+            if choice.asks:
+                fit_schema(kind.schema)
+        except (WorkflowExecError, SchemaRefusedError) as error:
             yield _at(step, workflow, f"can't be asked: {error}")
 
 

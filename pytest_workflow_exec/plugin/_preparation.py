@@ -321,9 +321,9 @@ class _Preparation:
         ]
         if may_ask(self.workflow):
             # Only here: a workflow that asks no model loads nothing that could.
-            from ._ai import ai_problems
+            from ._ai import asking_problems
 
-            self.problems += ai_problems(self._session.config, self.workflow, steps)
+            self.problems += asking_problems(self._session.config, self.workflow, steps)
         self.problems += preflight(
             self.workflow,
             steps=steps,

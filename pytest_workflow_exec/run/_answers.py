@@ -56,12 +56,16 @@ def answers_of(workflow: Workflow, log: Path) -> Answers:
             step = str(record.step)
             if step not in found or found[step][0] != record.attempt:
                 found[step] = (record.attempt, [])
-            found[step][1].append(
-                Proposal(step=step, model=str(record.data.get("model")), source=str(record.data.get("source")))
-            )
+            found[step][1].append(_proposal(step, record.data))
     except LogUnreadableError as error:
         raise EvidenceError(f"what models answered can't be read back: {error}") from error
     return Answers(proposals=tuple(_without_twins(found)), cost_usd=cost_usd)
+
+
+def _proposal(step: str, data: Mapping[str, Json]) -> Proposal:
+    options = data.get("options")
+    address = options.get("base_url", "") if isinstance(options, Mapping) else ""
+    return Proposal(step=step, model=str(data.get("model")), source=str(data.get("source")), at=str(address))
 
 
 def _without_twins(found: Mapping[str, tuple[int | None, list[Proposal]]]) -> Iterator[Proposal]:

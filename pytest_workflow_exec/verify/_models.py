@@ -13,7 +13,7 @@ from ._contradiction import ContradictionError, text_in
 from ._plan import PlannedStep
 from ._told import Told
 
-_SOURCES = ("live", "replay", "scripted")
+_SOURCES = ("live", "local", "replay", "scripted")
 _KINDS = ("ai", "step", "call")
 """The kinds of steps that can ask a model."""
 

@@ -62,10 +62,10 @@ def test_options_that_say_nothing_are_refused(options: dict[str, str], said: str
 
 def test_nobody_is_asked_when_nobody_may_be() -> None:
     """The reason says how to change it."""
-    assert choice_problems(chosen(mode="off")) == [
+    assert choice_problems(chosen(mode="off"), {}) == [
         "asks a model, and none is to be asked: --workflow-ai=off. Leave it out, or give --workflow-ai=live"
     ]
-    assert "the variable CI is set" in choice_problems(chosen(CI="1"))[0]
+    assert "the variable CI is set" in choice_problems(chosen(CI="1"), {})[0]
     backend = backend_of(chosen(mode="off"))
     assert isinstance(backend, OffBackend)
     with pytest.raises(AiError, match="none is to be asked"):
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_script_is_refused_before(tmp_path: Path, text: str) -
     (tmp_path / "answers.json").write_text(text, encoding="utf-8")
     choice = AiChoice(mode="scripted", said=True, script=tmp_path / "answers.json")
 
-    assert "answers.json" in choice_problems(choice)[0]
+    assert "answers.json" in choice_problems(choice, {})[0]
     with pytest.raises(PreflightError):
         backend_of(choice)
 
