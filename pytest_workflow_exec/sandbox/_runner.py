@@ -131,7 +131,7 @@ class CommandRunner:
 
         Args:
             surroundings: What it is given besides its arguments.
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -380,7 +380,7 @@ class CommandRunner:
 
 def _undecided(rule: Rule, gated: Gated) -> str:
     return (
-        f"rule {rule.text!r} is gated: its commands run only in a step of kind run, after {gated.words} at a gate of "
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
         f"this run that listed this very command"
     )
 
