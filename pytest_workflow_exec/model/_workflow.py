@@ -10,6 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
+from ._ai import Ai, Execute
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
 from ._condition import When
 from ._identity import BlockId, Location, StepId
@@ -50,13 +51,15 @@ class Step:
     """How it is tried again if it fails; None: it is not."""
     poll: Poll | None = None
     """How it is repeated until it is as expected; None: it is not."""
+    fragment: str | None = None
+    """The file that it comes from, by its path from the project root, if the workflow includes that; else None."""
 
     @property
     def repeatable(self) -> bool:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause))
+        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
 
     @property
     def may_repeat(self) -> bool:
@@ -77,6 +80,8 @@ _KINDS: dict[type, str] = {
     Gate: "gate",
     Manual: "manual",
     Pause: "pause",
+    Ai: "ai",
+    Execute: "execute",
 }
 
 
@@ -132,6 +137,8 @@ class Workflow:
         }
         if isinstance(step.body, Gate) and step.body.signed is not None:
             planned["signed"] = step.body.signed.to_data()
+        if step.fragment is not None:
+            planned["fragment"] = step.fragment
         if step.block is not None:
             planned["block"] = step.block
         if step.check is not None:
