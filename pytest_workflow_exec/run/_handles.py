@@ -145,5 +145,6 @@ class Sandbox:
                 stdout=result.stdout,
                 truncated=result.truncated,
                 flooded=result.flooded,
+                limit=result.limit,
             )
         return result

@@ -25,12 +25,14 @@ from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
+from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
-from ._process import NOT_STARTED, Ended, RunningCommand
+from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, identify, resolve_program
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Rule
 from ._signals import held_signals
+from ._spawner import Confinement
 from ._surroundings import (
     PLAIN,
     Surroundings,
@@ -68,6 +70,7 @@ class _Job:
     stdin: bytes | None
     facts: Mapping[str, Json]
     level: Level
+    limits: Limits
     grant: Grant
 
 
@@ -217,6 +220,7 @@ class CommandRunner:
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
+        limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
             "argv": list(shown),
             "program": self._redactor.text(str(identity.real_path)),
@@ -227,6 +231,7 @@ class CommandRunner:
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
             "level": level,
+            "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
         return _Job(
@@ -238,6 +243,7 @@ class CommandRunner:
             stdin=None,
             facts=facts,
             level=level,
+            limits=limits,
             grant=self._grant(program, identity, rule),
         )
 
@@ -313,11 +319,9 @@ class CommandRunner:
         try:
             stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
             if job.level == "none":
-                return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+                return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:
-                return RunningCommand(
-                    job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin, confinement=confinement
-                )
+                return self._run_as(job, stdin, confinement)
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
@@ -327,6 +331,16 @@ class CommandRunner:
         finally:
             if stdin is not None:
                 os.close(stdin)
+
+    def _run_as(self, job: _Job, stdin: int | None, confinement: Confinement | None) -> RunningCommand:
+        return RunningCommand(
+            job.argv,
+            cwd=job.cwd,
+            environment=job.environment,
+            limits=job.limits,
+            confinement=confinement,
+            stdin=stdin,
+        )
 
     def _find(self, program: str) -> Path:
         return resolve_program(program, self._policy)
