@@ -26,6 +26,7 @@ from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import SettingsError
 
 from ._approvers import Group, Principals
+from ._limits import Limits
 from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
@@ -121,6 +122,7 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+    limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
     rule: Annotated[_Text | None, Field(validate_default=True)] = None
@@ -151,6 +153,7 @@ class _Policy(_WorkflowPolicy):
     env: list[_Text] = []
     write: list[_Text] = []
     network: list[_Text] = []
+    limits: Limits = Field(default_factory=Limits)
     workflows: dict[str, _WorkflowPolicy] = {}
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
@@ -206,6 +209,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         workflow_rules={
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
+        limits=policy.limits.settings(Limits()),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
@@ -245,17 +249,19 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        limits=rule.limits.settings(defaults.limits),
         place=place,
     )
 
 
 def _known() -> Mapping[str, Iterable[str]]:
-    models: dict[str, type[_Strict]] = {
+    models: dict[str, type[BaseModel]] = {
         "top": _File,
         "policy": _Policy,
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
         "git_identity": _GitIdentity,
+        "limits": Limits,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}
