@@ -318,7 +318,6 @@ LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
         "ai", "execute", "session",
-        "waive",
     ),
 }  # fmt: skip
 
