@@ -18,6 +18,7 @@ from ._known import Given
 from ._listing import Listed, list_workflows
 from ._names import is_fragment, is_workflow_file
 from ._options import EachOptions, GateOptions, StepOptions, each_of
+from ._published import workflow_schema
 from ._python_cases import EachLists
 from ._python_steps import DeclaredFunction
 from ._python_workflow import python_workflow
@@ -63,4 +64,5 @@ __all__ = [
     "step",
     "track",
     "value_of_type",
+    "workflow_schema",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -275,13 +276,19 @@ class OutputModel(Strict):
     default: Text | None = None
 
 
-def _short(key: str) -> BeforeValidator:
-    def expand(value: object) -> object:
-        if isinstance(value, str):
-            return {key: value}
-        return value
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The short form of a mapping: a text instead of it, for one of its keys."""
 
-    return BeforeValidator(expand)
+    key: str
+
+    def __call__(self, value: object) -> object:
+        """Return the mapping that is meant."""
+        return {self.key: value} if isinstance(value, str) else value
+
+
+def _short(key: str) -> BeforeValidator:
+    return BeforeValidator(Short(key))
 
 
 class CallModel(Strict):

@@ -12,9 +12,10 @@ import pytest
 import pytest_workflow_exec
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_workflow_exec.ai.testing import FakeClaude
     from pytest_workflow_exec.run import Sandbox, WorkflowHandle
 
 
@@ -206,6 +207,15 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     from ._fixtures import step_sandbox
 
     return step_sandbox(request)
+
+
+@pytest.fixture
+def fake_claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClaude]:
+    """A model that says what the test scripts, for tests of AI steps: real SDK and CLI, no network, no costs."""
+    from ._fake_claude import faked_claude
+
+    with faked_claude(monkeypatch) as fake:
+        yield fake
 
 
 def _has_workflows(config: pytest.Config) -> bool:

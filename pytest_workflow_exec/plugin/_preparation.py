@@ -39,7 +39,7 @@ from pytest_workflow_exec.run import (
     steps_until,
     trust_of,
 )
-from pytest_workflow_exec.sandbox import Policy, compile_policy
+from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
 from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
@@ -151,6 +151,7 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
+        self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._filesystem: Filesystem = "local"
         self._policy_settings, self._policy = self._read_policy()
@@ -207,6 +208,7 @@ class _Preparation:
             sign_start=self._sign_start,
             listener=self._announcements(),
             group=self.group,
+            programs=self._programs,
         )
 
     @property
@@ -313,6 +315,7 @@ class _Preparation:
         if (problem := self._start_problem(self._policy)) is not None:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
+        self._programs = pin_programs(self._policy)
         self.problems += preflight(
             self.workflow,
             steps=[

@@ -17,7 +17,7 @@ from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program, write_problems
+from pytest_workflow_exec.sandbox import Policy, Rule, check_digest, identify, resolve_program, write_problems
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -150,7 +150,9 @@ def _command_problems(
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
-            resolve_program(program, policy)
+            found = resolve_program(program, policy, rule)
+            if rule is not None:
+                check_digest(rule, identify(found))
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"{what}: {error}")
 
@@ -167,7 +169,7 @@ def _gated_problems(
 ) -> Iterator[Problem]:
     try:
         # Nothing can be said of a command with several lists: any rule may be the one.
-        rules = _possible_rules(command, values, policy, texts) or policy.rules
+        rules = _possible_rules(command, values, policy, texts, gating=True) or policy.rules
     except (CommandRefusedError, OutputError):
         # Said already.
         return
@@ -188,8 +190,13 @@ def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapp
     return found[0] if len(found) == 1 else None
 
 
-def _possible_rules(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> tuple[Rule, ...]:
+def _possible_rules(
+    command: Command, values: Values, policy: Policy, texts: Mapping[str, str], *, gating: bool = False
+) -> tuple[Rule, ...]:
     """Return the rules that can allow a command; none if nothing can be said yet.
+
+    Args:
+        gating: Whether to add all gated rules that match it, too: each of them has to be satisfied.
 
     Raises:
         CommandRefusedError: No rule can.
@@ -210,6 +217,7 @@ def _possible_rules(command: Command, values: Values, policy: Policy, texts: Map
         ]
         try:
             found.update(dict.fromkeys(policy.possible(argv, inputs=texts)))
+            found.update(dict.fromkeys(policy.gating(argv, inputs=texts) if gating else ()))
         except CommandRefusedError as refused:
             error = refused
     if not found and error is not None:
