@@ -9,6 +9,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "policy": "What the project's workflows may run, and who decides.",
         "durability": "What evidence survives: a power cut, or (faster) only the end of the process.",
         "filesystem": "Where evidence may lie: `any` also allows file systems that can lose appended records.",
+        "segment_mib": "How long a file of a log becomes, in MiB, before the log goes on in a next one; 64 if it is not said.",
         "retention": "How long ended runs are kept at least: `workflow-exec prune` refuses to remove younger ones.",
     },
     "Policy": {
