@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ._environment import make_folders as notice_folders
 from ._level import level_for, level_words, mode_of, offered_level
+from ._notice import Notice, give_notice
 from ._policy import Policy, compile_policy
 from ._process_watch import ProcessStart, watched_processes
 from ._program import check_digest, identify, resolve_program
@@ -17,6 +19,7 @@ __all__ = [
     "PLAIN",
     "CommandResult",
     "CommandRunner",
+    "Notice",
     "Policy",
     "ProcessStart",
     "ProgramPins",
@@ -27,10 +30,12 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "give_notice",
     "identify",
     "level_for",
     "level_words",
     "mode_of",
+    "notice_folders",
     "offered_level",
     "pin_programs",
     "resolve_program",
