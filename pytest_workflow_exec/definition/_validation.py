@@ -42,12 +42,15 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
     ("retry",): _keys(_schema.RetryModel),
+    ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
     ("poll",): _keys(_schema.PollModel, _names.POLL_LATER),
     ("poll", "fail_on"): _keys(_schema.ExpectModel),
     ("poll", "fail_on", "*"): _keys(_schema.MatchModel),
     ("gate",): _keys(_schema.GateModel, frozenset()),
     ("manual",): _keys(_schema.ManualModel),
     ("pause",): _keys(_schema.PauseModel),
+    ("ai",): _keys(_schema.AiModel),
+    ("ai", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},

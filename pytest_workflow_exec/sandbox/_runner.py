@@ -25,13 +25,15 @@ from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
+from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
-from ._process import NOT_STARTED, Ended, RunningCommand
+from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
-from ._rules import Rule
+from ._rules import Gated, Rule
 from ._signals import held_signals
+from ._spawner import Confinement
 from ._surroundings import (
     PLAIN,
     Surroundings,
@@ -69,6 +71,7 @@ class _Job:
     stdin: bytes | None
     facts: Mapping[str, Json]
     level: Level
+    limits: Limits
     grant: Grant
 
 
@@ -88,7 +91,7 @@ class CommandRunner:
         judged_as: Callable[[str], str] = str,
         closed: Path | None = None,
         work: Path | None = None,
-        decided: Callable[[StepId, Sequence[str]], bool] | None = None,
+        decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
     ) -> None:
         """Prepare for running commands.
@@ -104,7 +107,7 @@ class CommandRunner:
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
-            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None:
+            decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
             programs: What the policy's programs were when the run was checked; None: nobody looked.
 
@@ -131,7 +134,7 @@ class CommandRunner:
 
         Args:
             surroundings: What it is given besides its arguments.
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -147,7 +150,7 @@ class CommandRunner:
             words = checked_argv(argv)
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
-            self._check_decided(rule, step, words, planned=planned)
+            self._check_decided(judged, step, words, planned=planned)
             program = resolve_program(words[0], self._policy, rule)
             self._programs.check(words[0], program, self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
@@ -198,9 +201,13 @@ class CommandRunner:
             raise CommandRefusedError(argv=words, reason=reason)
         return rule
 
-    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str], *, planned: bool) -> None:
-        if rule.gated is not None and not (planned and self._decided is not None and self._decided(step, words)):
-            raise CommandRefusedError(argv=words, reason=_undecided(rule))
+    def _check_decided(self, judged: Sequence[str], step: StepId, words: Sequence[str], *, planned: bool) -> None:
+        # Each of them: no rule takes the need for a decision away that another one asks for.
+        for rule in self._policy.gating(judged, inputs=self._inputs):
+            if rule.gated is None:
+                continue
+            if not (planned and self._decided is not None and self._decided(step, words, rule.gated)):
+                raise CommandRefusedError(argv=words, reason=_undecided(rule, rule.gated))
 
     def _refused(
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
@@ -229,6 +236,7 @@ class CommandRunner:
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
+        limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
             "argv": list(shown),
             "program": self._redactor.text(str(identity.real_path)),
@@ -239,6 +247,7 @@ class CommandRunner:
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
             "level": level,
+            "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
         return _Job(
@@ -250,6 +259,7 @@ class CommandRunner:
             stdin=None,
             facts=facts,
             level=level,
+            limits=limits,
             grant=self._grant(program, identity, rule),
         )
 
@@ -325,11 +335,9 @@ class CommandRunner:
         try:
             stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
             if job.level == "none":
-                return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+                return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:
-                return RunningCommand(
-                    job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin, confinement=confinement
-                )
+                return self._run_as(job, stdin, confinement)
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
@@ -339,6 +347,16 @@ class CommandRunner:
         finally:
             if stdin is not None:
                 os.close(stdin)
+
+    def _run_as(self, job: _Job, stdin: int | None, confinement: Confinement | None) -> RunningCommand:
+        return RunningCommand(
+            job.argv,
+            cwd=job.cwd,
+            environment=job.environment,
+            limits=job.limits,
+            confinement=confinement,
+            stdin=stdin,
+        )
 
     def _find(self, program: str) -> Path:
         found = resolve_program(program, self._policy)
@@ -374,10 +392,10 @@ class CommandRunner:
         return tuple(self._redactor.text(word) for word in words)
 
 
-def _undecided(rule: Rule) -> str:
+def _undecided(rule: Rule, gated: Gated) -> str:
     return (
-        f"rule {rule.text!r} is gated: its commands run only in a step of kind run, after a decision at a gate of this "
-        f"run that listed this very command"
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
+        f"this run that listed this very command"
     )
 
 
