@@ -33,6 +33,7 @@ _TABLES = {
     "Rule": "policy.command[].",
     "Gated": "policy.command[].gated.",
     "GitIdentity": "policy.git_identity.",
+    "Notify": "notify[].",
 }
 """What stands before the keys of each table."""
 _ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",

@@ -220,6 +220,17 @@ def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: 
     return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
 
 
+def notice_given(on: str, facts: Mapping[str, Json], *, said: str) -> Event:
+    """Return the note that a command of the project's configuration is to tell people something, or did.
+
+    Args:
+        on: What it tells of.
+        facts: What is started, or what became of it.
+        said: It in words, for people.
+    """
+    return Event(type="note", data={"text": f"{on}: {said}", "who": "the engine", "notify": {"on": on, **facts}})
+
+
 def process_noted(step: StepId, *, attempt: int, argv: Sequence[str], what: str, place: str) -> Event:
     """Return the engine's remark that Python code of a step starts a process past the sandbox.
 

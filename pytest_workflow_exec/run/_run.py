@@ -36,6 +36,7 @@ from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._manual import attested
+from pytest_workflow_exec.run._notifier import Notifier
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
 from pytest_workflow_exec.run._pause import paused
 from pytest_workflow_exec.run._planning import plan_of, steps_until
@@ -84,12 +85,26 @@ class Run:
         self._waits_until: dict[StepId, str] = {}
         self._contexts: list[Json] = []
         self._refused = False
+        self.said: list[str] = []
+        """What a person is to be told of what happened elsewhere, once there is a place for it."""
+        self._notifier = Notifier(
+            settings.notify,
+            run=run,
+            workflow=workflow.name,
+            root=workflow.root,
+            scratch=self.scratch,
+            policy=settings.policy,
+            redactor=settings.redactor,
+            record=lambda event: self._journal.record(event),  # noqa: PLW0108  # it is made below
+            say=self.said.append,
+            listener=settings.listener,
+        )
         self._journal = Journal(
             log,
             plan_of(workflow),
             begun=resumption is not None and resumption.begun,
             started=self._attempts,
-            listener=settings.listener,
+            listener=self._notifier.take if settings.notify else settings.listener,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
         self._undoing = Undoing(done, record=self._journal.record)
@@ -105,8 +120,6 @@ class Run:
             outcomes=self._outcomes,
         )
         self._start = start
-        self.said: list[str] = []
-        """What a person is to be told of answers that were given elsewhere, once there is a place for it."""
         signed = SignedGates(
             policy=settings.policy,
             directory=directory,
@@ -628,8 +641,14 @@ class Run:
             EvidenceError: It can't be written.
         """
         try:
-            self._end(interrupted=interrupted)
-            self._ledger.note("finished", self.head)
+            result = self._end(interrupted=interrupted)
+            try:
+                if self._settings.notify:
+                    self._notifier.end(result)
+                    self._journal.barrier()
+            finally:
+                # Also if somebody interrupts while people are being told.
+                self._ledger.note("finished", self.head)
         finally:
             self._journal.close()
             self._lock.release()
@@ -658,7 +677,7 @@ class Run:
                 approver=self._settings.approver,
             )
 
-    def _end(self, *, interrupted: bool) -> None:
+    def _end(self, *, interrupted: bool) -> events.RunResult:
         if self.state.running is not None:
             self.finish(self.state.running, Outcome.INTERRUPTED, message="the session ended")
         if not (self.until is not None and self.fulfilled):
@@ -673,6 +692,7 @@ class Run:
         )
         self._journal.record(events.run_finished(result=result, counts=counts, not_satisfied=self.not_satisfied))
         self._journal.barrier()
+        return result
 
     def _block(self, step: StepId) -> None:
         try:

@@ -35,6 +35,8 @@ from ._values import (
     Filesystem,
     GatedSettings,
     GitIdentity,
+    NotifyOn,
+    NotifySettings,
     PolicySettings,
     PythonProcesses,
     RuleSettings,
@@ -165,8 +167,22 @@ class _Policy(_WorkflowPolicy):
     python_processes: PythonProcesses = "refuse"
 
 
+class _Notify(_Strict):
+    command: Annotated[list[_Text], Field(min_length=1)]
+    on: Annotated[list[NotifyOn], Field(min_length=1)]
+
+    @field_validator("command")
+    @classmethod
+    def _known_program(cls, command: list[str]) -> list[str]:
+        # What a path in the project names, a step could have written.
+        if "/" in command[0] and not command[0].startswith("/"):
+            raise PydanticCustomError("form", ": the program must be a name on the policy's path, or an absolute path")
+        return command
+
+
 class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
+    notify: list[_Notify] = []
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
@@ -195,13 +211,14 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
+        notify=tuple(NotifySettings(command=tuple(each.command), on=tuple(each.on)) for each in file.notify),
         segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
-    identity, stated = policy.git_identity, canonical_json(table.get("policy", {}))
+    identity, stated = policy.git_identity, canonical_json(_trusted(table))
     return PolicySettings(
         rules=_rules(policy, policy, ("policy",)),
         path=tuple(policy.path),
@@ -220,6 +237,12 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
     )
+
+
+def _trusted(table: Mapping[str, Json]) -> Json:
+    policy, notify = table.get("policy", {}), table.get("notify")
+    # No rule allows these commands: that they are as they were is what a pin and a gate hold.
+    return {**policy, "notify": notify} if isinstance(policy, Mapping) and notify else policy
 
 
 def _rules(own: _WorkflowPolicy, defaults: _Policy, table: Place) -> tuple[RuleSettings, ...]:
@@ -262,6 +285,7 @@ def _known() -> Mapping[str, Iterable[str]]:
         "rule": _Rule,
         "gated": _Gated,
         "git_identity": _GitIdentity,
+        "notify": _Notify,
         "limits": Limits,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

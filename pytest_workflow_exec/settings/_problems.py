@@ -12,7 +12,7 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, PythonProcesses, SandboxMode
+from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode
 
 LATER = {
     "sockets": "sockets",
@@ -66,6 +66,11 @@ _EXPECTED = {
     "refuse_reachable_keys": "true or false",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
+_OF_NOTIFY = {
+    "notify": 'tables: [[{table}notify]] with command = ["notify-send", "a gate waits"] and on = ["suspended"]',
+    "command": 'a program and its arguments, such as ["notify-send", "a gate waits"]',
+    "on": "a list of " + ", ".join(f'"{word}"' for word in get_args(NotifyOn)),
+}
 _KINDS: Mapping[type, str] = {
     bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table",
 }  # fmt: skip
@@ -76,6 +81,7 @@ _HOMES = {
     "rule": "a table of policy.command",
     "gated": "the table gated of a rule",
     "git_identity": "the table policy.git_identity",
+    "notify": "a table of notify",
     "limits": "the table limits of the policy or a rule",
 }
 _SHOWN_CHARACTERS = 60
@@ -105,7 +111,9 @@ class Source:
             known: The keys that there are, by the kind of table: `top`, `policy`, `workflow`, `rule`, `gated` and `limits`.
         """
         place = detail["loc"]
-        message = _message(detail, known, self.place)
+        is_word = detail["type"] in ("form", "extra_forbidden")
+        about = _message if is_word or place[:1] != ("notify",) else _about_notify
+        message = about(detail, known, self.place)
         return Problem(path=self.path, line=self._line(place), message=message)
 
     def locate(self, place: Sequence[str | int]) -> tuple[Path, int | None]:
@@ -136,6 +144,17 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
     if detail["type"] in ("greater_than_equal", "less_than_equal"):
         return f"{where} must be {_EXPECTED[key].format(table=prefix)}, not {detail['input']}"
     return f"{where} must be {_expected(place, key).format(table=prefix)}, not {_found(detail['input'])}"
+
+
+def _about_notify(detail: Detail, _: Mapping[str, Iterable[str]], table: Sequence[str]) -> str:
+    place = detail["loc"]
+    key = next((part for part in reversed(place) if isinstance(part, str)), "")
+    where, expected = _spelled(place), _OF_NOTIFY[key].format(table="".join(f"{part}." for part in table))
+    if detail["type"] == "missing":
+        return f"{where} is missing: it must be {expected}"
+    if detail["type"] in ("too_short", "string_too_short"):
+        return f"{where} must not be empty: it must be {expected}"
+    return f"{where} must be {expected}, not {_found(detail['input'])}"
 
 
 def _about_group(detail: Detail, place: Sequence[str | int], where: str) -> str:
@@ -189,7 +208,7 @@ def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Ite
 
 def _kind_of(table: Sequence[str | int]) -> str:
     if table and isinstance(table[-1], int):
-        return "rule"
+        return "notify" if table[0] == "notify" else "rule"
     if len(table) > 1 and table[-1] in ("gated", "limits"):
         return str(table[-1])
     if len(table) > 1 and table[-2] == "workflows":

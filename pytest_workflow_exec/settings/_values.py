@@ -20,6 +20,18 @@ Carry = Literal["any", "anchored", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
 
 
+NotifyOn = Literal["gate.requested", "suspended", "denied", "finished"]
+"""When somebody is told: a gate asks, or a session ended: suspended, denied, or in any way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """A command that tells people what a run waits for or how it ended."""
+
+    command: tuple[str, ...]
+    on: tuple[NotifyOn, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatedSettings:
     """What a decision must be worth before a rule's commands may run."""
@@ -94,7 +106,7 @@ class Trusted:
     """What nobody may loosen unseen: the policy, and the keys that count. A pin holds a copy of it."""
 
     policy: str = "{}"
-    """The whole policy table as canonical JSON."""
+    """The whole policy table as canonical JSON; with `notify` in it, if the project has such commands."""
     signers: SignersFile | None = None
     """Whose signatures count: an allowed signers file of OpenSSH."""
     revoked: SignersFile | None = None
@@ -125,7 +137,7 @@ class PolicySettings:
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
-    """SHA-256 over the whole policy table, in hex."""
+    """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""
     locate: Callable[[Sequence[str | int]], tuple[Path, int | None]] | None = field(default=None, compare=False)
     """Tells in which file and on which line something of the configuration stands."""
 
@@ -145,3 +157,4 @@ class Settings:
     """How long a file of a log becomes before the log goes on in a next one; None: not said."""
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""
+    notify: tuple[NotifySettings, ...] = ()
