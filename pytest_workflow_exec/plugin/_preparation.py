@@ -257,7 +257,11 @@ class _Preparation:
             loaded = load_settings(self.workflow.root)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
             return settings, compile_policy(
-                settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
+                settings,
+                workflow=self.workflow.name,
+                environment=os.environ,
+                pin=self._find_pin(settings),
+                tests=self.workflow.has_tests,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems

@@ -105,10 +105,14 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(
-            _covered(each, values, spell) for each in _shown_behind(workflow, step.id) if each.id not in carried
+            _with_rights(_covered(each, values, spell), each, policy)
+            for each in _shown_behind(workflow, step.id)
+            if each.id not in carried
         ),
         on_reject=tuple(
-            _covered(each, values, spell) for each in _cleaning_up(workflow, step.id, entered) if each.id not in carried
+            _with_rights(_covered(each, values, spell), each, policy)
+            for each in _cleaning_up(workflow, step.id, entered)
+            if each.id not in carried
         ),
         shown=shown,
         commit=repository.commit,
@@ -193,6 +197,11 @@ def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
 
 def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered:
     return Covered(step=step.id, kind=step.kind, does=_with_condition(step, does(step, values, spell)))
+
+
+def _with_rights(said: Covered, step: Step, policy: Policy) -> Covered:
+    rights = policy.tests.rights if step.has_tests else ""
+    return replace(said, does=f"{said.does}; its tests may: {rights}") if rights else said
 
 
 def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values, spell: Callable[[str], str]) -> bool:

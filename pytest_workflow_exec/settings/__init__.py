@@ -20,6 +20,7 @@ from ._values import (
     Settings,
     SignersFile,
     Trusted,
+    VerifyNeed,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "SignersFile",
     "StatedSetting",
     "Trusted",
+    "VerifyNeed",
     "differences",
     "find_project",
     "load_file",

@@ -40,6 +40,7 @@ from ._values import (
     SandboxMode,
     Settings,
     Trusted,
+    VerifyNeed,
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
@@ -143,6 +144,16 @@ class _WorkflowPolicy(_Strict):
     command: list[_Rule] = []
 
 
+class _Verify(_Strict):
+    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
+    env: list[_Text] = []
+    network: list[_Text] = []
+    read: list[_Text] = []
+    write: list[_Text] = []
+    home: bool = False
+    needs: list[VerifyNeed] = []
+
+
 class _Policy(_WorkflowPolicy):
     path: list[_Text] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
@@ -150,6 +161,7 @@ class _Policy(_WorkflowPolicy):
     write: list[_Text] = []
     network: list[_Text] = []
     workflows: dict[str, _WorkflowPolicy] = {}
+    verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
     signers: _Text | None = None
@@ -202,6 +214,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         workflow_rules={
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
+        verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
@@ -211,6 +224,20 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
+    )
+
+
+def _verify(verify: _Verify) -> RuleSettings:
+    return RuleSettings(
+        rule="verify",
+        exec=tuple(verify.exec),
+        env=tuple(verify.env),
+        network=tuple(verify.network),
+        read=tuple(verify.read),
+        write=tuple(verify.write),
+        home=verify.home,
+        needs=tuple(verify.needs),
+        place=("policy", "verify"),
     )
 
 
@@ -252,6 +279,7 @@ def _known() -> Mapping[str, Iterable[str]]:
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
+        "verify": _Verify,
         "git_identity": _GitIdentity,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

@@ -12,11 +12,10 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, PythonProcesses, SandboxMode
+from ._values import Carry, Durability, Filesystem, PythonProcesses, SandboxMode, VerifyNeed
 
 LATER = {
     "sockets": "sockets",
-    "verify": "rights of verify steps",
 }
 """What a key that is not supported yet would give."""
 
@@ -51,6 +50,8 @@ _EXPECTED = {
     "git_identity": 'a table: {{name = "Release Bot", email = "bot@example.org"}}',
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
+    "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
+    "needs": 'a list of "pty" and "loopback"',
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
@@ -68,6 +69,7 @@ _HOMES = {
     "workflow": "a table of policy.workflows",
     "rule": "a table of policy.command",
     "gated": "the table gated of a rule",
+    "verify": "the table policy.verify",
     "git_identity": "the table policy.git_identity",
 }
 _SHOWN_CHARACTERS = 60
@@ -151,6 +153,8 @@ def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def _expected(place: Sequence[str | int], key: str) -> str:
     if key == "approvers" and "gated" in place:
         return 'a list of groups, such as ["release-managers"]'
+    if key == "needs" and isinstance(place[-1], int):
+        return " or ".join(f'"{word}"' for word in get_args(VerifyNeed))
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"
