@@ -136,3 +136,20 @@ def test_a_gate_shows_what_tests_behind_it_may_do(project: Project) -> None:
     [asked] = project.of_type("gate.requested")
     [covered] = asked["data"]["request"]["covers"]
     assert covered["does"] == "tests in checks; its tests may: exec any; needs pty"
+
+
+def test_a_resumed_run_carries_tests_while_their_rights_are_the_same(project: Project) -> None:
+    """Rights that changed run them again; nothing else does."""
+    assert _run(project, "pass", verify='needs = ["pty"]') == 0
+    flow = "steps:\n  - {id: tests, verify: ../checks}\n  - {id: last, call: 'fails:fails'}\n"
+    project.write("wf/fails.py", "def fails():\n    raise AssertionError\n")
+    project.write("wf/flow.workflow.yaml", flow)
+    assert project.pytest("wf", "--workflow-new").status == 1
+
+    same = project.pytest("wf", "--workflow-resume")
+    policy = (project.root / "workflow-exec.toml").read_text()
+    project.write("workflow-exec.toml", policy.replace('"pty"', '"loopback"'))
+    other = project.pytest("wf", "--workflow-resume")
+
+    assert "tests ... CARRIED" in same.text, same.text
+    assert "tests ... PASSED" in other.text, other.text
