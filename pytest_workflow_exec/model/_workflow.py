@@ -64,6 +64,11 @@ class Step:
         return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
 
     @property
+    def has_tests(self) -> bool:
+        """Whether it runs tests in a pytest of their own: to do its work, or to see whether it is done."""
+        return isinstance(self.body, Verify) or isinstance(self.check, Verify)
+
+    @property
     def may_repeat(self) -> bool:
         """Whether its body may run more than once in a session."""
         return self.retry is not None or self.poll is not None
@@ -117,6 +122,11 @@ class Workflow:
     def __post_init__(self) -> None:
         """Index the steps."""
         object.__setattr__(self, "_by_id", MappingProxyType({step.id: step for step in self.steps}))
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether any of its steps runs tests in a pytest of their own."""
+        return any(step.has_tests for step in self.steps)
 
     @property
     def plan(self) -> Mapping[str, Json]:

@@ -611,9 +611,18 @@ class Run:
         return self._settings.input_texts
 
     def run_tests(
-        self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]
+        self,
+        step: StepId,
+        argv: Sequence[str],
+        *,
+        timeout_s: float | None,
+        variables: Mapping[str, str],
+        folder: Path,
     ) -> CommandResult:
         """Run the engine's own child pytest for the step that is under way; it needs no rule.
+
+        Args:
+            folder: Where it leaves its report.
 
         Raises:
             StepOrderError: The step is not under way.
@@ -621,7 +630,7 @@ class Run:
         """
         __tracebackhide__ = True
         return self._commands.run_tests(
-            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, variables=variables
+            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, variables=variables, folder=folder
         )
 
     def check_over(self, step: StepId) -> None:
