@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.model import Template, Workflow
 
 from ._defaults import read_defaults
 from ._inputs import read_inputs
@@ -51,6 +51,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
     known = KnownValues(
         root=root, specs=specs, variables=variables, given=lambda: given(name), problems=problems, looking=looking
     )
+    results: dict[str, Template] = {}
     read = read_steps(
         {key: steps for key in ("steps", "finally") if isinstance(steps := data.get(key), list)},
         problems=problems,
@@ -60,6 +61,8 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         all_variables=frozenset(declared),
         known=known,
         file=path,
+        outputs=_mapping(data.get("outputs")),
+        results=results,
         defaults=read_defaults(data.get("defaults"), problems),
     )
     sources = workflow_sources(files, problems)
@@ -78,6 +81,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         variables=MappingProxyType(variables),
         concurrency=group,
         listed=MappingProxyType(known.inputs),
+        outputs=MappingProxyType(results),
         steps=read,
         sources=MappingProxyType(sources),
     )
