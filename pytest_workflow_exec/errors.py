@@ -26,6 +26,7 @@ __all__ = [
     "OutputError",
     "PausedError",
     "PinError",
+    "PlanRefusedError",
     "PolicyError",
     "PollFailedError",
     "PreflightError",
@@ -349,3 +350,17 @@ class AiError(WorkflowExecError):
     ) -> None:
         super().__init__(message)
         self.kind, self.attempts, self.cost_usd = kind, tuple(attempts), cost_usd
+
+
+class PlanRefusedError(WorkflowExecError):
+    """A plan of commands that a model proposed can't be run; nothing of it was.
+
+    `refused` holds each command that the policy does not allow, with the reason.
+    """
+
+    def __init__(
+        self, *, what: str, reasons: Sequence[str], refused: Sequence[tuple[tuple[str, ...], str]] = ()
+    ) -> None:
+        listed = "".join(f"\n  {reason}" for reason in reasons)
+        super().__init__(f"{what} is refused as a whole, and nothing of it was run:{listed}")
+        self.what, self.reasons, self.refused = what, tuple(reasons), tuple(refused)

@@ -341,3 +341,13 @@ def manual_attested(
             **asked,
         },
     )
+
+
+def ai_request(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what a model is about to be asked: model, texts, type of the answer, bounds, and digests of all that."""
+    return Event(type="ai.request", step=step, attempt=attempt, data=facts)
+
+
+def ai_response(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what came of a request: the accepted value or why there is none, all proposals, source, tokens and cost."""
+    return Event(type="ai.response", step=step, attempt=attempt, data=facts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_workflow_exec.digests import Json, digest_of
 
 from ._field import FormField, allowed
-from ._request import Covered, GateRequest, ShownOutput
+from ._request import Covered, GateRequest, PlanChange, Proposal, ShownOutput
 from ._rules import SignatureRules
 from ._words import escape_line
 
@@ -20,6 +20,12 @@ _NONE_YET = "none yet"
 _LEVELS = {
     "none": "none: commands are not confined",
     "landlock": "landlock: commands are held to their rules by the kernel",
+}
+_SOURCES = {
+    "live": "asked now",
+    "local": "answered ON THIS MACHINE: whoever listens there need be no model",
+    "replay": "REPLAYED from a recording: no model was asked",
+    "scripted": "SCRIPTED by a file of answers: no model was asked",
 }
 
 
@@ -66,7 +72,9 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Plan digest", request.plan_digest),
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
+        *_changes(request.plan_changes),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
+        *_proposals(request.proposals),
         *_asked(request.form),
         Fact(label="Outputs shown", lines=tuple(_outputs(request.shown, request.run)) or (FactLine(text="none"),)),
         Fact(label="Inputs", lines=tuple(_values(request.inputs)) or (FactLine(text="none"),)),
@@ -120,6 +128,31 @@ def _numbered(covered: Sequence[Covered]) -> Iterable[FactLine]:
     # Never cut: a command that is approved is a command that was shown.
     for number, each in enumerate(covered, start=1):
         yield FactLine(mark=f"{number}. ", text=escape_line(f"{each.step} ({each.kind}): {each.does}"))
+
+
+def _changes(changes: Sequence[PlanChange]) -> Iterable[Fact]:
+    lines: list[FactLine] = []
+    for change in changes:
+        earlier = (
+            f"beside the plan approved last, in run {change.before}" if change.before else "no earlier plan is known"
+        )
+        lines.append(FactLine(text=escape_line(f"{change.step}: {earlier}")))
+        lines += [FactLine(mark=f"  {line[:2]}", text=escape_line(line[2:])) for line in change.lines]
+    if lines:
+        yield Fact(label="Plan changes", lines=tuple(lines))
+
+
+def _proposals(proposals: Sequence[Proposal]) -> Iterable[Fact]:
+    if proposals:
+        lines = (
+            f"{each.step}: {each.model}, {_SOURCES.get(each.source, each.source)}{f', {each.at}' if each.at else ''}"
+            for each in proposals
+        )
+        yield Fact(
+            label="Answers",
+            lines=tuple(FactLine(mark="- ", text=escape_line(line)) for line in lines),
+            is_warning=any(each.source != "live" for each in proposals),
+        )
 
 
 def _outputs(shown: Iterable[ShownOutput], run: str) -> Iterable[FactLine]:

@@ -10,7 +10,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._field import FormField
-from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
+from ._request import AuthorWords, Covered, GateRequest, PlanChange, Proposal, ShownFile, ShownOutput
 from ._rules import rules_of
 
 _OPTIONAL = {
@@ -36,6 +36,9 @@ _FREE = frozenset(
         "rules",
         "values",
         "default",
+        "proposals",
+        "plan_changes",
+        "lines",
     }
 )
 _T = TypeVar("_T")
@@ -74,6 +77,8 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "shown": tuple(_shown(each) for each in data["shown"]),
         "author_words": tuple(_made(AuthorWords, each) for each in data["author_words"]),
         "form": tuple(_field(each) for each in data.get("form", ())),
+        "proposals": tuple(_made(Proposal, each) for each in data.get("proposals", ())),
+        "plan_changes": tuple(_change(each) for each in data.get("plan_changes", ())),
         "inputs": dict(data["inputs"]),
         "starter": dict(data["starter"]),
         "rules": None if data.get("rules") is None else rules_of(data["rules"]),
@@ -83,6 +88,10 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
 
 def _field(data: Mapping[str, Any]) -> FormField:
     return _made(FormField, {**data, "values": tuple(_text(each) for each in data["values"])})
+
+
+def _change(data: Mapping[str, Any]) -> PlanChange:
+    return _made(PlanChange, {**data, "lines": tuple(_text(each) for each in data["lines"])})
 
 
 def _shown(data: Mapping[str, Any]) -> ShownOutput:

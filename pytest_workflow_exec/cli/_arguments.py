@@ -293,8 +293,26 @@ def _policy(command: argparse.ArgumentParser) -> None:
         "--input", metavar="NAME=VALUE", type=_input, action="append", default=[], help="what {NAME} stands for"
     )
     check.add_argument("argv", metavar="ARGV", nargs="+", help="the program and its arguments, after --")
+    propose = asked.add_parser("propose", allow_abbrev=False, help=_PROPOSE.lower().rstrip("."), description=_PROPOSE)
+    propose.add_argument("workflow", metavar="WORKFLOW", help="its name, or its file")
+    propose.add_argument(
+        "--input",
+        metavar="NAME=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="an input that gives steps their cases",
+    )
+    learn = asked.add_parser("learn", allow_abbrev=False, help=_LEARN.lower().rstrip("."), description=_LEARN)
+    _run(learn)
 
 
+_PROPOSE = (
+    "Print the narrowest rules for what a workflow's plan runs. Exit codes: 0 all of it, 1 some left out, 2 usage."
+)
+_LEARN = (
+    "Print the narrowest rules for what a run ran or was refused. Exit codes: 0 all of it, 1 some left out, 2 usage."
+)
 _CHECK = "Say whether a command would be allowed, and why. Exit codes: 0 allowed, 4 refused, 2 usage."
 
 
@@ -340,7 +358,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
     "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
-    "policy": ("Ask the project's policy about a command; nothing is run.", _policy),
+    "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

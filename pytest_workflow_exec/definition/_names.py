@@ -19,7 +19,6 @@ VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
-    "ai", "execute",
     "session", "defaults", "concurrency",
     "policy", "waive",
 })  # fmt: skip

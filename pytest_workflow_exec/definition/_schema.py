@@ -356,6 +356,26 @@ class PollModel(Strict):
     fail_on: ExpectModel | None = None
 
 
+class AiContextModel(Strict):
+    """Which of the project's CLAUDE.md files a model is given."""
+
+    task_type: Line | None = None
+    keywords: Annotated[list[Line], BeforeValidator(_show)] = []
+    max_tokens: Whole | None = None
+
+
+class AiModel(Strict):
+    """A question to a model, and the type of its answer."""
+
+    prompt: Text
+    output: object
+    context: AiContextModel | None = None
+    model: Line | None = None
+    attempts: Whole | None = None
+    timeout: Duration | None = None
+    budget: Text | None = None
+
+
 class StepModel(OwnRetry):
     """One step."""
 
@@ -384,6 +404,8 @@ class StepModel(OwnRetry):
     gate: Annotated[GateModel, _short("question")] | None = None
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None
+    ai: AiModel | None = None
+    execute: Text | None = None
 
 
 class BlockModel(Strict):
@@ -421,4 +443,4 @@ class FragmentModel(Strict):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
-KINDS = ("run", "call", "verify", "gate", "manual", "pause")
+KINDS = ("run", "call", "verify", "gate", "manual", "pause", "ai", "execute")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.model import (
+    Ai,
     Body,
     CaseValue,
     Check,
@@ -24,6 +25,7 @@ from pytest_workflow_exec.model import (
     When,
 )
 
+from ._ai_steps import EXECUTE_KEYS, ai_keys, check_executes, read_ai, read_execute
 from ._belongings import check_belongings
 from ._blocks import check_variable, read_block
 from ._calls import read_call
@@ -56,6 +58,7 @@ _NOT_IN_FINALLY = {
     "pause": "a pause can't stand in finally: what cleans up does not wait",
     "manual": "work by hand can't stand in finally: it may have to run without a person",
     "gate": "a gate can't stand in finally: its steps run whatever is decided",
+    "execute": "a plan can't be executed in finally: its steps run whatever is decided",
 }
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
@@ -106,6 +109,7 @@ def read_steps(
         for index, item in enumerate(items):
             _read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
+    check_executes(read.steps, problems)
     return tuple(read.steps)
 
 
@@ -257,6 +261,8 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
+    if kind in ("ai", "execute"):
+        return ai_keys(model.ai) if kind == "ai" else EXECUTE_KEYS
     keys = {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
     form = next((asking.form for asking in (model.gate, model.manual) if asking is not None), None)
     return keys if keys is None or not form else {**keys, **dict.fromkeys(form, frozenset[str]())}
@@ -270,6 +276,10 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.verify is not None:
         expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
         return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
+    if model.ai is not None:
+        return read_ai(model.ai, model.timeout, where, texts, files)
+    if model.execute is not None:
+        return read_execute(model.execute, where, texts)
     return _waiting(model, where, texts, gates)
 
 
@@ -288,8 +298,8 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
     problem = None if model.check is None else check_problem(kind, always=always)
     if problem is not None:
         problems.at_key((*where, "check"), problem)
-    if model.undoes is not None and kind in ("gate", "pause"):
-        problems.at_key((*where, "undoes"), f"a {kind} undoes nothing")
+    if model.undoes is not None and kind in ("gate", "pause", "ai"):
+        problems.at_key((*where, "undoes"), f"{'an' if kind == 'ai' else 'a'} {kind} undoes nothing")
 
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
@@ -370,7 +380,7 @@ def _step(
         location=reader.problems.location(where),
         digest="",
         description=model.description,
-        timeout_s=None if isinstance(body, (Gate, Manual)) else model.timeout,
+        timeout_s=None if isinstance(body, (Gate, Manual, Ai)) else model.timeout,
         when=when,
         always=always,
         block=reader.around.cleans,

@@ -48,6 +48,8 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("gate",): _keys(_schema.GateModel, frozenset()),
     ("manual",): _keys(_schema.ManualModel),
     ("pause",): _keys(_schema.PauseModel),
+    ("ai",): _keys(_schema.AiModel),
+    ("ai", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
+from ._ai import Ai, Execute
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
 from ._condition import When
 from ._identity import BlockId, Location, StepId
@@ -58,7 +59,7 @@ class Step:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause))
+        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
 
     @property
     def may_repeat(self) -> bool:
@@ -79,6 +80,8 @@ _KINDS: dict[type, str] = {
     Gate: "gate",
     Manual: "manual",
     Pause: "pause",
+    Ai: "ai",
+    Execute: "execute",
 }
 
 

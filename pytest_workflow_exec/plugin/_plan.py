@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Workflow
+from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Step, Workflow
 
 from ._planned import planned
 from ._session import WorkflowSession
@@ -50,6 +50,10 @@ def _does(step: Step) -> str:
         does = f"waits for {body.for_s:g} s" if body.until is None else f"waits until {body.until.text!a}"
     elif isinstance(body, Manual):
         does = f"by hand, {body.instruction.text!a}"
+    elif isinstance(body, Ai):
+        does = f"asks {body.model}, {body.prompt.shown!a}"
+    elif isinstance(body, Execute):
+        does = f"the commands of {body.plan.shown}"
     else:
         does = ascii(step.name)
     more = [f"when {step.when.text}"] if step.when is not None else []

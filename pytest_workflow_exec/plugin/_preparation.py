@@ -34,6 +34,7 @@ from pytest_workflow_exec.run import (
     demanded_pin,
     group_of,
     known_values,
+    may_ask,
     preflight,
     repository_facts,
     steps_until,
@@ -316,13 +317,19 @@ class _Preparation:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
         self._programs = pin_programs(self._policy)
+        steps = [
+            step
+            for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
+            if step.id not in carried
+        ]
+        if may_ask(self.workflow):
+            # Only here: a workflow that asks no model loads nothing that could.
+            from ._ai import asking_problems
+
+            self.problems += asking_problems(self._session.config, self.workflow, steps)
         self.problems += preflight(
             self.workflow,
-            steps=[
-                step
-                for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
-                if step.id not in carried
-            ],
+            steps=steps,
             values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=_texts(self._inputs),

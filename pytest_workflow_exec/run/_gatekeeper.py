@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import cast
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart, moment_of, request_of
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, GateSuspendedError
-from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
+from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._answers import answers_of
+from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
 from pytest_workflow_exec.run._form import answers_problem
 from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of, lists_command
 from pytest_workflow_exec.run._history import OpenGate
@@ -21,7 +24,7 @@ from pytest_workflow_exec.run._pin import changed_trust
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._signed_gate import Question, SignedGates
 from pytest_workflow_exec.run._values import StepOutputs, Values
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.sandbox import Gated, Policy
 
 _MARGIN = timedelta(seconds=2)
 
@@ -71,6 +74,7 @@ class Gatekeeper:
         signed: SignedGates | None = None,
         start: SignedStart | None = None,
         redactor: Redactor | None = None,
+        texts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Begin without an approval.
 
@@ -81,7 +85,9 @@ class Gatekeeper:
             signed: Takes in signatures; None if no gate can want any.
             start: Who signed the start of the run; None if nobody did.
             redactor: Masks what is written: what is signed must be what evidence holds.
+            texts: The inputs as a rule's `{name}` compares them.
         """
+        self._texts = texts
         self._signed, self._start = signed, start
         self._redactor = Redactor({}) if redactor is None else redactor
         self._answered = {} if answered is None else answered
@@ -193,19 +199,57 @@ class Gatekeeper:
         )
         self._approval = replace(approval, used=True)
 
-    def covers_command(self, step: StepId, argv: Sequence[str]) -> bool:
-        """Return whether a decision of this run that is in use listed this very command of the step.
+    def covers_command(self, step: StepId, argv: Sequence[str], gated: Gated) -> bool:
+        """Return whether a decision of this run that is in use listed this very command of the step, and is worth enough.
 
         Args:
             argv: What is to be run.
+            gated: What the decision must be worth.
+
+        Raises:
+            CommandRefusedError: The run goes by an answer that no model gave in it.
         """
+        unreal = answers_of(self._workflow, self._journal.path).unreal
+        if unreal is not None:
+            raise CommandRefusedError(
+                argv=argv,
+                reason=f"its rule is gated, and the run goes by an answer of step {unreal.step!r} that no model gave now "
+                f"(it is {unreal.source}). Run the workflow with --workflow-ai=live",
+            )
         approval, gate = self._approval, self._gates.get(step)
         if approval is None or not approval.used or gate is None or approval.request.step != gate:
             return False
+        if approval.assurance < gated.assurance or (gated.approvers and not approval.groups & set(gated.approvers)):
+            return False
         body = self._workflow.step(step)
+        if isinstance(body.body, Execute):
+            return (
+                self._lists_plan(approval, body, body.body) and tuple(argv) in plan_of(body.body, self._values).commands
+            )
         return any(
             lists_command(said, body, argv, self._values, self._files.original) for said in approval.request.covers
         )
+
+    def check_plan(self, step: Step, execute: Execute) -> None:
+        """Return if the plan is the very one that the gate before the step showed and a person approved.
+
+        Raises:
+            ApprovalLapsedError: It is not.
+            PlanRefusedError: The policy does not allow one of its commands.
+        """
+        approval, gate = self._approval, self._gates.get(step.id)
+        if approval is None or not approval.used or gate is None or approval.request.step != gate:
+            raise GateDeniedError(
+                step=gate or step.id, decision="denied", reason="no decision of this run covers the plan"
+            )
+        if not self._lists_plan(approval, step, execute):
+            raise ApprovalLapsedError(gate=gate, changed=[f"the plan {execute.plan.text}"])
+
+    def _lists_plan(self, approval: Approval, step: Step, execute: Execute) -> bool:
+        said = tuple(each for each in approval.request.covers if each.step == step.id)
+        now = covered_plan(step, execute, self._values, self._policy, self._texts)
+        # One line alone says that the plan was not known when it was asked.
+        return len(now) > 1 and said == now
 
     def check_after(self, step: StepId) -> None:
         """Return if the step used what was shown: nothing changed it meanwhile.
@@ -230,6 +274,8 @@ class Gatekeeper:
             carried=self._carried,
             start=self._start,
             entered=self._journal.state.entered,
+            texts=self._texts,
+            answers=answers_of(self._workflow, self._journal.path),
         )
         if request.rules is None:
             return request

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,8 +26,9 @@ from pytest_workflow_exec.evidence import (
     new_run_id,
     runs_directory,
 )
-from pytest_workflow_exec.model import Command, ErrorClass, Gate, Manual, Outcome, Pause, RunId, Step, StepId
+from pytest_workflow_exec.model import Command, ErrorClass, Execute, Gate, Manual, Outcome, Pause, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._answers import Answers, answers_of
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
 from pytest_workflow_exec.run._gatekeeper import Gatekeeper
@@ -126,6 +128,7 @@ class Run:
             signed=signed,
             start=start,
             redactor=settings.redactor,
+            texts=settings.input_texts,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -490,7 +493,7 @@ class Run:
         """Run one command of the step that is under way.
 
         Args:
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
 
         Raises:
             StepOrderError: The step is not under way: its right to run commands ended with it.
@@ -525,6 +528,45 @@ class Run:
             return
         self._journal.record(events.command_refused(step, attempt=attempt, argv=start.argv, reason=what))
         raise ProcessStartError(step=step, call=start.call, argv=start.argv, place=start.place)
+
+    def check_plan(self, step: Step, execute: Execute) -> None:
+        """Return if a plan of commands is the very one that a gate of this run showed and a person approved.
+
+        Raises:
+            GateDeniedError: No decision covers it.
+            ApprovalLapsedError: It is another one.
+            PlanRefusedError: The policy does not allow one of its commands.
+        """
+        self._gatekeeper.check_plan(step, execute)
+
+    @contextmanager
+    def asking(self, step: StepId) -> Iterator[None]:
+        """Let the step that is under way ask a model as long as the context lasts; it can't end meanwhile.
+
+        Raises:
+            StepOrderError: The step is not under way.
+        """
+        with self._commands.one_of(step):
+            yield
+
+    def record_asking(self, event: events.Event) -> None:
+        """Write what a step asks a model, or what came of it; returns when that is durable.
+
+        Raises:
+            EvidenceError: It can't be written.
+        """
+        self._journal.record(event)
+        self._journal.barrier()
+
+    @property
+    def answers(self) -> Answers:
+        """What came of the run's requests to models so far."""
+        return answers_of(self.workflow, self.log_path)
+
+    @property
+    def input_texts(self) -> Mapping[str, str]:
+        """The inputs as a rule's `{name}` compares them."""
+        return self._settings.input_texts
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_workflow_exec.model import (
+    Ai,
     Call,
     Command,
+    Execute,
     Function,
     Gate,
     GivenEveryReference,
@@ -110,11 +112,19 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in(body.until)
     elif isinstance(body, Manual):
         yield from _in((body.instruction, body.checklist))
+    else:
+        yield from _in(_of_a_model(body))
     named = None if step.poll is None else step.poll.fail_on
     if named is not None:
         yield from _in((named.exit, named.stdout, named.stderr, named.json))
     if isinstance(body, (Command, Verify)):
         yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr, body.expect.json))
+
+
+def _of_a_model(body: object) -> Template | None:
+    if isinstance(body, Ai):
+        return body.prompt
+    return body.plan if isinstance(body, Execute) else None
 
 
 def _in(value: object) -> Iterator[Reference]:

@@ -18,6 +18,7 @@ from ._clock import Clock
 from ._commands import Commands
 from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
+from ._models import Models
 from ._plan import Plan, PlannedStep, policy_in, read_plan
 from ._probes import Probes
 from ._retries import Retries
@@ -59,7 +60,7 @@ class Story:
         self._policy: str | None = None
         """That of the last of them: a later session may be under the first one's again."""
         self._clock, self._commands, self._consent, self._probes = Clock(), Commands(), Consent(), Probes()
-        self._retries = Retries()
+        self._retries, self._models = Retries(), Models()
         self._answered: tuple[str, int | None] | None = None
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
@@ -224,12 +225,14 @@ class Story:
             self._turns.try_again(step)
         self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
+        self._models.begin(step, record.attempt)
         self._approvals.demand_cover(step)
 
     def _end_step(self, record: Told) -> None:
         step, outcome = self._plan.step_of(record), _outcome(record)
         if outcome is Outcome.PASSED:
             self._commands.demand_ends(step.id)
+            self._models.end(step, record)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt, record.ts)
             demand_left(step.id, self._approvals.answers.get(step.id, {}), record.data.get("outputs"))
@@ -254,8 +257,9 @@ class Story:
         self._retries.wait(self._plan.step_of(record), record)
 
     def _start_command(self, record: Told) -> None:
-        self._plan.step_of(record)
+        step = self._plan.step_of(record)
         self._commands.start(record, running=self._turns.running, attempt=self._turns.attempt)
+        self._models.start_command(step, record)
         self._probes.start_command(record)
 
     def _finish_command(self, record: Told) -> None:
@@ -267,6 +271,12 @@ class Story:
         step = self._plan.step_of(record)
         if (step.id, record.attempt) != (self._turns.running, self._turns.attempt):
             raise ContradictionError(f"step {step.id!r} is refused a command, but that attempt is not under way")
+
+    def _ask_model(self, record: Told) -> None:
+        self._models.request(self._plan.step_of(record), record)
+
+    def _hear_model(self, record: Told) -> None:
+        self._models.response(self._plan.step_of(record), record)
 
     def _attest(self, record: Told) -> None:
         step = self._plan.step_of(record)
@@ -284,7 +294,9 @@ class Story:
         if record.step is None:
             self._consent.request(record)
             return
-        self._approvals.request(self._gate_under_way(record), record)
+        gate = self._gate_under_way(record)
+        self._approvals.request(gate, record)
+        self._models.ask_at_gate(gate, record)
 
     def _decide(self, record: Told) -> None:
         if record.step is None:
@@ -375,6 +387,8 @@ _TAKES = {
     "gate.decided": Story._decide,  # noqa: SLF001
     "gate.used": Story._use,  # noqa: SLF001
     "retry.waiting": Story._wait,  # noqa: SLF001
+    "ai.request": Story._ask_model,  # noqa: SLF001
+    "ai.response": Story._hear_model,  # noqa: SLF001
 }
 
 
