@@ -177,6 +177,19 @@ class CommandRefusedError(WorkflowExecError):
         self.argv, self.reason, self.step = tuple(argv), reason, step
 
 
+class ProcessStartError(WorkflowExecError):
+    """Python code of a step started a process, or wanted to, other than through the sandbox."""
+
+    def __init__(self, *, step: str, call: str, argv: Sequence[str], place: str) -> None:
+        what = f"{call} {_shown(argv)}" if argv else call
+        super().__init__(
+            f"step {step!r} may not start a process other than through the sandbox: {what} at {place}. Use "
+            f'sandbox.run([...]) and a rule of the policy, or accept such starts with python_processes = "record" in '
+            f"[tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)."
+        )
+        self.step, self.call, self.argv, self.place = step, call, tuple(argv), place
+
+
 class CommandNotFoundError(WorkflowExecError):
     """An allowed program does not exist on the policy's path."""
 

@@ -5,6 +5,7 @@ Every event is one record of the log. The functions below are the only places wh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -217,6 +218,19 @@ def command_finished(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -
 def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: str) -> Event:
     """Return the refusal of one command; no process was started."""
     return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
+
+
+def process_noted(step: StepId, *, attempt: int, argv: Sequence[str], what: str, place: str) -> Event:
+    """Return the engine's remark that Python code of a step starts a process past the sandbox.
+
+    Args:
+        argv: Its command line, as far as it is known; empty for a fork.
+        what: What was called and where, in words.
+        place: The line that did it.
+    """
+    text = f"{what}: {json.dumps(list(argv))}" if argv else what
+    data: dict[str, Json] = {"text": text, "who": ENGINE.id, "argv": list(argv), "place": place}
+    return Event(type="note", step=step, attempt=attempt, data=data)
 
 
 def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:

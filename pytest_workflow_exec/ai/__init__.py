@@ -3,6 +3,7 @@
 from pytest_workflow_exec.ai._answer_kind import AnswerKind, AnswerKindError
 from pytest_workflow_exec.ai._asking import Asker
 from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, AiUsage
+from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
 from pytest_workflow_exec.ai._choice import MODES, AiChoice, backend_of, choice_problems, choose
 from pytest_workflow_exec.ai._claude import ClaudeBackend
 from pytest_workflow_exec.ai._perform import ask_in_python, kind_of, needs_module, perform_ai
@@ -25,6 +26,8 @@ __all__ = [
     "ClaudeBackend",
     "CommandPlan",
     "PlannedCommand",
+    "RecordingBackend",
+    "ReplayingBackend",
     "SchemaRefusedError",
     "ai_problems",
     "ask_in_python",

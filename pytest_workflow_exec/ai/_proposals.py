@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NoReturn, cast
+from typing import cast
 
 from pytest_workflow_exec.digests import Json, canonical_json
 
 from ._backend import AiAttempt
 from ._schema_wrap import WRAPPED
+from ._strict import NotJsonError, parse
 
 ONE_ONLY = "an answer has been accepted already; there is nothing more to do"
-
-
-class NotJsonError(ValueError):
-    """What the model said is no JSON, or JSON that two readers could understand differently."""
 
 
 @dataclass(slots=True)
@@ -62,7 +58,7 @@ class Proposals:
         if self.accepted is not None:
             return (ONE_ONLY,)
         try:
-            value = self._value(call)
+            value = parse("".join(self._texts[call]) or "{}")
         except NotJsonError as error:
             return self._note(call, "".join(self._texts[call]), (f"the answer is not usable: {error}",))
         errors = self._unwrapped_errors(value)
@@ -89,15 +85,6 @@ class Proposals:
         """Return whether what the program gives out at the end is the value that Python accepted."""
         return self.accepted is not None and self._shown[self.accepted] == _spelling(shown)
 
-    def _value(self, call: str) -> Json:
-        text = "".join(self._texts[call])
-        try:
-            return cast("Json", json.loads(text or "{}", object_pairs_hook=_unique, parse_constant=_no_constant))
-        except NotJsonError:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise NotJsonError("it is no JSON, or nested too deeply") from error
-
     def _unwrapped_errors(self, value: Json) -> tuple[str, ...]:
         if self.wrapped and not (isinstance(value, Mapping) and list(value) == [WRAPPED]):
             return (f"the answer stands alone under the key {WRAPPED!r}",)
@@ -114,14 +101,3 @@ def _spelling(value: object) -> str:
         return canonical_json(cast("Json", value))
     except (TypeError, ValueError):
         return repr(value)
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        raise NotJsonError("a key stands in it twice")
-    return mapping
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise NotJsonError(f"it holds {text}")

@@ -68,9 +68,13 @@ _COMMANDS = {
     "challenge": "._signed",
     "approve": "._decide",
     "reject": "._decide",
+    "require": "._require",
     "context": "._context",
     "prune": "._prune",
     "trust": "._trust",
     "policy": "._policy",
+    "init": "._init",
+    "doctor": "._doctor",
+    "schema": "._schema",
 }
 """The module of each command; its function has the command's name."""

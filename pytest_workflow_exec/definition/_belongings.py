@@ -8,7 +8,7 @@ from ._problems import Problems, Where
 from ._retries import retry_problem
 from ._schema import StepModel
 
-_KINDS: Mapping[str, tuple[str, ...]] = {
+KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "outputs": ("run",),
     "cwd": ("run",),
     "env": ("run",),
@@ -38,7 +38,7 @@ def check_belongings(model: StepModel, kind: str, where: Where, problems: Proble
         problems.at_key((*where, "retry"), problem)
     if model.poll is not None and model.retry is not None:
         problems.at_key((*where, "poll"), "a poll looks again by itself; it can't stand beside a retry")
-    for key, kinds in _KINDS.items():
+    for key, kinds in KEYS_OF_KINDS.items():
         if getattr(model, key) is not None and kind not in kinds:
             verb = "belong" if key in _PLURAL else "belongs"
             problems.at_key((*where, key), f"{key} {verb} to {_listed(kinds)} steps; this one is a {kind} step")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -275,13 +276,19 @@ class OutputModel(Strict):
     default: Text | None = None
 
 
-def _short(key: str) -> BeforeValidator:
-    def expand(value: object) -> object:
-        if isinstance(value, str):
-            return {key: value}
-        return value
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The short form of a mapping: a text instead of it, for one of its keys."""
 
-    return BeforeValidator(expand)
+    key: str
+
+    def __call__(self, value: object) -> object:
+        """Return the mapping that is meant."""
+        return {self.key: value} if isinstance(value, str) else value
+
+
+def _short(key: str) -> BeforeValidator:
+    return BeforeValidator(Short(key))
 
 
 class CallModel(Strict):
@@ -410,6 +417,28 @@ class BlockModel(Strict):
     when: Text | None = None
     foreach: dict[str, object] | None = None
     allow_empty: Flag = False
+    steps: Annotated[list[object], Field(min_length=1)]
+    finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+
+
+class IncludeModel(Strict):
+    """The steps of a fragment."""
+
+    include: Line
+    id: Name | None = None
+    description: Text = ""
+    when: Text | None = None
+    with_: Annotated[dict[str, object], Field(alias="with")] = {}
+
+
+class FragmentModel(Strict):
+    """The keys of a fragment, which other files include."""
+
+    description: Text = ""
+    inputs: dict[str, object] = {}
+    vars: dict[str, object] = {}
+    defaults: object = None
+    outputs: dict[str, Text] = {}
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from pathlib import Path
 
 from pytest_workflow_exec.model import (
     Ai,
@@ -12,6 +14,7 @@ from pytest_workflow_exec.model import (
     Check,
     Condition,
     Gate,
+    Location,
     Manual,
     Pause,
     Poll,
@@ -31,17 +34,19 @@ from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, place_of, with_defaults
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
+from ._fragments import Fragments, is_include
 from ._gates import read_show
+from ._includes import read_include
 from ._known import KnownValues
 from ._names import quoted, suggestion, value_name_problem
 from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
-from ._reader import Read, Reader, is_block, own_ids, plain_ids
+from ._reader import Read, Reader, is_block, own_ids
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
-from ._sources import python_digests, templates_in, with_digest
+from ._sources import python_digests, templates_in, with_digest, with_given
 from ._templates import Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
@@ -70,12 +75,21 @@ def read_steps(
     variables: Mapping[str, Template],
     all_variables: frozenset[str],
     known: KnownValues,
+    file: Path,
     defaults: DefaultsModel = NO_DEFAULTS,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
 
     Args:
         data: The lists of steps by their key, in the order in which they run: `steps`, `finally`.
+        problems: Where to complain.
+        files: Finds the files of the workflow.
+        inputs: Its inputs, with their named groups.
+        variables: Its variables.
+        all_variables: The names of those, also where something is wrong with one.
+        known: What can be known of their values.
+        file: The workflow's own file.
+        defaults: What its steps say unless they say it themselves.
     """
     reader = Reader(
         problems=problems,
@@ -85,8 +99,11 @@ def read_steps(
         all_variables=all_variables,
         known=known,
         defaults=defaults,
-        ids=frozenset(step_id for items in data.values() for step_id in plain_ids(items)),
+        ids=frozenset(),
+        fragments=Fragments(root=files.root, problems=problems, contents=files.contents),
+        within=(file,),
     )
+    reader = replace(reader, ids=frozenset(each for items in data.values() for each in reader.ids_of(items)))
     read = Read()
     for key, items in data.items():
         for index, item in enumerate(items):
@@ -98,7 +115,12 @@ def read_steps(
 
 def _read_item(reader: Reader, read: Read, item: object, where: Where, always: bool) -> None:  # noqa: FBT001 - a ReadItem
     _check_unique(reader, read, item, where)
-    if not (isinstance(item, dict) and is_block(item)):
+    if is_include(item):
+        if always:
+            reader.problems.at(where, "an include can't stand in finally: what cleans up is a list of steps")
+        else:
+            read_include(reader, read, item, where, _read_item)
+    elif not (isinstance(item, dict) and is_block(item)):
         _read_step(reader, read, item, where, always=always)
     elif always:
         reader.problems.at(where, "a block can't stand in finally: what cleans up is a list of steps")
@@ -180,7 +202,12 @@ def _read_case(
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
     poll = read_poll(model, where, texts)
     step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll)
-    if step is None or (case is None and not around.prefix):
+    if step is None:
+        return None
+    if len(reader.within) > 1:
+        # After its digest was made: a fragment under another name is still the same.
+        step = replace(with_given(step), fragment=reader.within[-1].relative_to(reader.files.root).as_posix())
+    if case is None and not around.prefix:
         return step
     refers = sorted(set(_named_steps(step))) if around.prefix else ()
     return as_case(step, case or base, {**(around.each or {}), **(each or {})}, refers=refers)
@@ -208,10 +235,16 @@ def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems:
 def _check_unique(reader: Reader, read: Read, item: object, where: Where) -> None:
     for own in own_ids(item):
         place, step_id = (*where, "id"), reader.around.prefix + own
-        if step_id in read.first_lines:
-            first = read.first_lines[step_id]
-            reader.problems.at(place, f"two steps have the id {quoted(own)}, first in line {first}")
-        read.first_lines.setdefault(step_id, reader.problems.location(place).line)
+        here = reader.problems.location(place)
+        first = read.first_places.setdefault(step_id, here)
+        if first is not here:
+            reader.problems.at(place, f"two steps have the id {quoted(own)}, {_where_first(first, here)}")
+
+
+def _where_first(first: Location, here: Location) -> str:
+    if first == here:
+        return "as the fragment is included twice; give each include an id of its own"
+    return f"first in line {first.line}" + ("" if first.path == here.path else f" of {first.path.name}")
 
 
 def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:

@@ -60,6 +60,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         variables=variables,
         all_variables=frozenset(declared),
         known=known,
+        file=path,
         defaults=read_defaults(data.get("defaults"), problems),
     )
     mode = mode_of(model, read, problems)

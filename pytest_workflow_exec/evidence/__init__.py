@@ -37,6 +37,8 @@ from ._recovery import Recovery, read_recovery
 from ._redactions import StoredTexts, digests_in, may_be_redacted
 from ._run_id import new_run_id
 from ._runs import KnownRun, list_runs
+from ._still import digest_of_still
+from ._used_once import UsedBeforeError, use_up
 from ._values import refuse_unkeepable
 
 __all__ = [
@@ -62,9 +64,11 @@ __all__ = [
     "Recovery",
     "Seal",
     "StoredTexts",
+    "UsedBeforeError",
     "blob_path",
     "challenge_path",
     "create_run_directory",
+    "digest_of_still",
     "digest_without_following",
     "digests_in",
     "filesystem_of",
@@ -103,6 +107,7 @@ __all__ = [
     "seal_claims",
     "seems_cut",
     "state_directory",
+    "use_up",
     "whole_record",
     "write_pin",
 ]

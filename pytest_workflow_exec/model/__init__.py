@@ -47,7 +47,16 @@ from ._identity import (
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
 from ._retry import ERROR_CLASSES, POLLED_CLASSES, RETRIED_CLASSES, ErrorClass, RetriedClass, Retry, looks_in
-from ._text import CaseValue, EachReference, EveryReference, Reference, Template, case_text
+from ._text import (
+    CaseValue,
+    EachReference,
+    EveryReference,
+    GivenEveryReference,
+    GivenReference,
+    Reference,
+    Template,
+    case_text,
+)
 from ._variables import VARIABLE_NAME, is_injection, variable_problem
 from ._workflow import Step, Workflow
 
@@ -82,6 +91,8 @@ __all__ = [
     "FormType",
     "Function",
     "Gate",
+    "GivenEveryReference",
+    "GivenReference",
     "InputSpec",
     "InputType",
     "InputValue",

@@ -51,6 +51,8 @@ class Step:
     """How it is tried again if it fails; None: it is not."""
     poll: Poll | None = None
     """How it is repeated until it is as expected; None: it is not."""
+    fragment: str | None = None
+    """The file that it comes from, by its path from the project root, if the workflow includes that; else None."""
 
     @property
     def repeatable(self) -> bool:
@@ -135,6 +137,8 @@ class Workflow:
         }
         if isinstance(step.body, Gate) and step.body.signed is not None:
             planned["signed"] = step.body.signed.to_data()
+        if step.fragment is not None:
+            planned["fragment"] = step.fragment
         if step.block is not None:
             planned["block"] = step.block
         if step.check is not None:

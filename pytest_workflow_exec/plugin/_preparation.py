@@ -40,7 +40,7 @@ from pytest_workflow_exec.run import (
     steps_until,
     trust_of,
 )
-from pytest_workflow_exec.sandbox import Policy, compile_policy
+from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
 from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
@@ -152,6 +152,7 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
+        self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._filesystem: Filesystem = "local"
         self._policy_settings, self._policy = self._read_policy()
@@ -208,6 +209,7 @@ class _Preparation:
             sign_start=self._sign_start,
             listener=self._announcements(),
             group=self.group,
+            programs=self._programs,
         )
 
     @property
@@ -324,6 +326,7 @@ class _Preparation:
             from ._ai import asking_problems
 
             self.problems += asking_problems(self._session.config, self.workflow, steps)
+        self._programs = pin_programs(self._policy)
         self.problems += preflight(
             self.workflow,
             steps=steps,

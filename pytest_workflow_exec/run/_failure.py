@@ -32,6 +32,7 @@ class Failure:
 
 _OWN: dict[type[BaseException], ErrorClass] = {
     errors.CommandRefusedError: "policy",
+    errors.ProcessStartError: "policy",
     errors.PolicyError: "policy",
     errors.PinError: "policy",
     errors.PlanRefusedError: "policy",

@@ -254,7 +254,8 @@ def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values
 
 def _with_condition(step: Step, what: str) -> str:
     what += "" if step.when is None else f", when {step.when.text}"
-    return what + ("" if step.block is None else f", in finally of {step.block}")
+    what += "" if step.block is None else f", in finally of {step.block}"
+    return what + ("" if step.fragment is None else f", of fragment {step.fragment}")
 
 
 def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:

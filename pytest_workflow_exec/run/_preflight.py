@@ -14,9 +14,10 @@ from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
+from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program, write_problems
+from pytest_workflow_exec.sandbox import Policy, Rule, check_digest, identify, resolve_program, write_problems
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -63,6 +64,7 @@ def preflight(
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
             )
+        problems.extend(_given_problems(step, values))
         for command, what in _commands_of(step):
             problems.extend(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
@@ -77,6 +79,17 @@ def preflight(
         ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
+
+
+def _given_problems(step: Step, values: Values) -> Iterator[Problem]:
+    found: dict[str, None] = {}
+    for reference in given_in(step):
+        if values.is_known(reference):
+            try:
+                values.value(reference)
+            except OutputError as error:
+                found[str(error)] = None
+    yield from (_at(step, f"step {step.id!r}: {message}") for message in found)
 
 
 def _surely_left_out(step: Step, values: Values) -> bool:
@@ -133,7 +146,9 @@ def _command_problems(
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
-            resolve_program(program, policy)
+            found = resolve_program(program, policy, rule)
+            if rule is not None:
+                check_digest(rule, identify(found))
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"{what}: {error}")
 

@@ -11,7 +11,13 @@ from pathlib import Path
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import SignedStart
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import GateDeniedError, PausedError, SecretMissingError, StepOrderError
+from pytest_workflow_exec.errors import (
+    GateDeniedError,
+    PausedError,
+    ProcessStartError,
+    SecretMissingError,
+    StepOrderError,
+)
 from pytest_workflow_exec.evidence import (
     STATE_DIRECTORY,
     EvidenceLog,
@@ -47,7 +53,7 @@ from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._undoing import Undoing
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Policy, Surroundings
+from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Policy, ProcessStart, Surroundings
 
 
 class Run:
@@ -136,6 +142,7 @@ class Run:
             closed=workflow.root / STATE_DIRECTORY,
             work=directory / "work",
             decided=self._gatekeeper.covers_command,
+            programs=settings.programs,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
@@ -542,6 +549,24 @@ class Run:
     def input_texts(self) -> Mapping[str, str]:
         """The inputs as a rule's `{name}` compares them."""
         return self._settings.input_texts
+
+    def note_process(self, step: StepId, start: ProcessStart) -> None:
+        """Record that Python code of the step under way starts a process past the sandbox; return if it may.
+
+        Raises:
+            ProcessStartError: The policy does not accept it.
+            EvidenceError: It can't be written.
+        """
+        __tracebackhide__ = True
+        what = f"{start.call} at {start.place}, past the sandbox"
+        attempt = self._attempts.get(step, 1)
+        if self.policy.python_processes == "record":
+            self._journal.record(
+                events.process_noted(step, attempt=attempt, argv=start.argv, what=what, place=start.place)
+            )
+            return
+        self._journal.record(events.command_refused(step, attempt=attempt, argv=start.argv, reason=what))
+        raise ProcessStartError(step=step, call=start.call, argv=start.argv, place=start.place)
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]

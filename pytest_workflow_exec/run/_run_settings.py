@@ -15,7 +15,7 @@ from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_gate import SignedApprover, ask_signed
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.sandbox import Policy, ProgramPins
 from pytest_workflow_exec.settings import Durability
 
 
@@ -53,6 +53,8 @@ class RunSettings:
     """What the evidence survives."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
+    programs: ProgramPins = field(default_factory=ProgramPins)
+    """What the policy's programs were when the run was checked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
     listener: Callable[[Record], None] | None = None

@@ -12,6 +12,8 @@ from pytest_workflow_exec.model import (
     Execute,
     Function,
     Gate,
+    GivenEveryReference,
+    GivenReference,
     JsonMatcher,
     Manual,
     Matcher,
@@ -61,6 +63,14 @@ def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
         if isinstance(each.body, Gate):
             keys |= {key for shown, key in each.body.show if shown in names}
     return frozenset(keys)
+
+
+def given_in(step: Step) -> Iterator[GivenReference]:
+    """Give what a step of a fragment uses of what the fragment was given."""
+    for reference in _references(step):
+        given = reference.listed if isinstance(reference, GivenEveryReference) else reference
+        if isinstance(given, GivenReference):
+            yield given
 
 
 def _with_cases(steps: Iterable[StepId], workflow: Workflow) -> Iterator[StepId]:

@@ -72,7 +72,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
     else:
         tokens, shape, problem = (program_token(written.program),), read_shape(written), None
         text = shape_text(written.program, shape)
-    problem = problem or _off_path_problem(tokens[0].text, path)
+    problem = problem or (_off_path_problem(tokens[0].text, path) if written.sha256 is None else None)
     if problem is not None:
         raise RuleTextError(problem)
     gated = written.gated
@@ -80,6 +80,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         text=text,
         tokens=tokens,
         shape=shape,
+        sha256=written.sha256,
         gated=None if gated is None else Gated(assurance=gated.assurance, approvers=gated.approvers),
         exec=written.exec,
         env=written.env,
@@ -119,8 +120,8 @@ def _off_path_problem(program: str, path: Sequence[Path]) -> str | None:
     if not program.startswith("/") or is_on_path(Path(program), path):
         return None
     return (
-        f"program {program!r} is in no directory of the policy's path; "
-        f"programs off it need sha256, which can't be used yet"
+        f"program {program!r} is in no directory of the policy's path; a program off it is named by its content, too: "
+        f"write the rule as a table with sha256 (sha256sum prints it)"
     )
 
 

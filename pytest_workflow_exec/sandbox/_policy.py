@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.settings import Carry, Pin, PolicySettings, SignersFile, Trusted
+from pytest_workflow_exec.settings import Carry, GitIdentity, Pin, PolicySettings, PythonProcesses, SignersFile, Trusted
 
 from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of
@@ -40,6 +40,10 @@ class Policy:
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    python_processes: PythonProcesses = "refuse"
+    """What becomes of a process that Python code of a step starts past the sandbox."""
+    git_identity: GitIdentity | None = None
+    """Whom git takes the runner of commands for; None for nobody."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
@@ -142,6 +146,8 @@ def compile_policy(
         approvers=settings.approvers,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,
+        python_processes=settings.python_processes,
+        git_identity=settings.git_identity,
         trusted=settings.trusted,
         pin=pin,
     )

@@ -35,6 +35,8 @@ class Rule:
     """What it says, word by word; of a table, the program alone."""
     shape: Shape | None = None
     """What a table says of all that follows the program; None for a short rule."""
+    sha256: str | None = None
+    """The digest that its program must have, in hex; None for whatever lies on the path."""
     gated: Gated | None = None
     """Set if its commands run only after a decision that listed them."""
     exec: tuple[str, ...] = ()
@@ -59,6 +61,8 @@ class Rule:
         if self.shape is not None:
             # Not the text alone: a word in a list may hold what parts the words there.
             said["table"] = repr(self.shape)
+        if self.sha256 is not None:
+            said["sha256"] = self.sha256
         if self.gated is not None:
             said["gated"] = {"assurance": self.gated.assurance, "approvers": list(self.gated.approvers)}
         return digest_of({**said, "home": self.home})

@@ -27,7 +27,8 @@ from ._environment import base_environment, granted, make_folders
 from ._level import Level
 from ._policy import Policy, find_rule, refusal_reason
 from ._process import NOT_STARTED, Ended, RunningCommand
-from ._program import Identity, identify, resolve_program
+from ._program import Identity, check_digest, identify, resolve_program
+from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Rule
 from ._signals import held_signals
@@ -88,6 +89,7 @@ class CommandRunner:
         closed: Path | None = None,
         work: Path | None = None,
         decided: Callable[[StepId, Sequence[str]], bool] | None = None,
+        programs: ProgramPins | None = None,
     ) -> None:
         """Prepare for running commands.
 
@@ -104,6 +106,7 @@ class CommandRunner:
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
             decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None:
                 none did.
+            programs: What the policy's programs were when the run was checked; None: nobody looked.
 
         Raises:
             SandboxSetupError: The commands' folders can't be made in `scratch`.
@@ -111,6 +114,7 @@ class CommandRunner:
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
         self._inputs, self._environment = dict(inputs), environment
+        self._programs = ProgramPins() if programs is None else programs
         self._home, self._tmp = make_folders(scratch)
 
     def run(
@@ -144,7 +148,8 @@ class CommandRunner:
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
             self._check_decided(rule, step, words, planned=planned)
-            program = resolve_program(words[0], self._policy)
+            program = resolve_program(words[0], self._policy, rule)
+            self._programs.check(words[0], program, self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
             job = self._surrounded(job, surroundings, rule)
             if judged != words:
@@ -212,8 +217,15 @@ class CommandRunner:
         self, of: _Attempt, words: tuple[str, ...], program: Path, more: Mapping[str, str], rule: Rule | None
     ) -> _Job:
         identity, shown = identify(program), self._masked(words)
+        if rule is not None:
+            check_digest(rule, identity)
         base = base_environment(
-            path=self._policy.path, root=self._root, home=self._home, tmp=self._tmp, marker=secrets.token_hex(16)
+            path=self._policy.path,
+            root=self._root,
+            home=self._home,
+            tmp=self._tmp,
+            marker=secrets.token_hex(16),
+            git_identity=self._policy.git_identity,
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
@@ -329,7 +341,9 @@ class CommandRunner:
                 os.close(stdin)
 
     def _find(self, program: str) -> Path:
-        return resolve_program(program, self._policy)
+        found = resolve_program(program, self._policy)
+        self._programs.check(program, found, self._policy)
+        return found
 
     def _finished(self, job: _Job, ended: Ended, error: str) -> CommandResult:
         __tracebackhide__ = True

@@ -5,12 +5,16 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 
 from ._pin import Pin, differences, parse_pin, pin_content, spelled
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
+from ._published import settings_schema
+from ._stated import StatedSetting, stated_settings
 from ._values import (
     Carry,
     Durability,
     Filesystem,
     GatedSettings,
+    GitIdentity,
     PolicySettings,
+    PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
@@ -25,12 +29,15 @@ __all__ = [
     "Durability",
     "Filesystem",
     "GatedSettings",
+    "GitIdentity",
     "Pin",
     "PolicySettings",
+    "PythonProcesses",
     "RuleSettings",
     "SandboxMode",
     "Settings",
     "SignersFile",
+    "StatedSetting",
     "Trusted",
     "differences",
     "find_project",
@@ -38,5 +45,7 @@ __all__ = [
     "load_settings",
     "parse_pin",
     "pin_content",
+    "settings_schema",
     "spelled",
+    "stated_settings",
 ]

@@ -33,7 +33,9 @@ from ._values import (
     Durability,
     Filesystem,
     GatedSettings,
+    GitIdentity,
     PolicySettings,
+    PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
@@ -61,6 +63,16 @@ class _Strict(BaseModel):
 class _Gated(_Strict):
     assurance: Annotated[int, Field(ge=1, le=3)]
     approvers: list[_Text] = []
+
+
+_Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# As git spells a person: what ends a name or an address, and what can't be seen, is in neither.
+_Person = Annotated[str, StringConstraints(pattern=r"^[^\s<>,:;.'\"\\](?:[^\x00-\x1f\x7f<>]*[^\s<>,:;.'\"\\])?$")]
+
+
+class _GitIdentity(_Strict):
+    name: _Person
+    email: _Person
 
 
 def _as_list(value: object) -> object:
@@ -97,6 +109,7 @@ class _Rule(_Strict):
     arguments: Annotated[str | tuple[str, ...], PlainValidator(_as_arguments)] = "none"
     allow: list[_Example] = []
     refuse: list[_Example] = []
+    sha256: _Digest | None = None
     gated: _Gated | None = None
     exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
     env: list[_Text] = []
@@ -143,6 +156,8 @@ class _Policy(_WorkflowPolicy):
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    git_identity: _GitIdentity | None = None
+    python_processes: PythonProcesses = "refuse"
 
 
 class _File(_Strict):
@@ -179,7 +194,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
-    stated = canonical_json(table.get("policy", {}))
+    identity, stated = policy.git_identity, canonical_json(table.get("policy", {}))
     return PolicySettings(
         rules=_rules(policy, policy, ("policy",)),
         path=tuple(policy.path),
@@ -191,6 +206,8 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        python_processes=policy.python_processes,
+        git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
@@ -214,6 +231,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         arguments=rule.arguments,
         allow=tuple(rule.allow),
         refuse=tuple(rule.refuse),
+        sha256=rule.sha256,
         gated=None if gated is None else GatedSettings(assurance=gated.assurance, approvers=tuple(gated.approvers)),
         exec=tuple(rule.exec),
         env=tuple(rule.env if "env" in said else defaults.env),
@@ -234,5 +252,6 @@ def _known() -> Mapping[str, Iterable[str]]:
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
+        "git_identity": _GitIdentity,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

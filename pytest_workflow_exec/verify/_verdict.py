@@ -73,6 +73,8 @@ class Verdict:
     """The groups of approvers that signed approvals were asked of, with their principals as the log has them."""
     warnings: tuple[str, ...] = ()
     """What is odd about the log and breaks nothing, such as a clock that was set back."""
+    unknown_types: tuple[str, ...] = ()
+    """The types of its records that this version does not know."""
     blobs: int = 0
     """How many stored texts were compared with the log."""
     redacted: int = 0

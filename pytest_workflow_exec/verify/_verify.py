@@ -213,6 +213,7 @@ class _Audit:
             doubts=story.doubts,
             asked_of=story.asked_of,
             warnings=(*story.warnings, *self._redactions()),
+            unknown_types=tuple(sorted(story.unknown_types)),
             blobs=self._texts.read,
             redacted=len(self._texts.redacted),
             torn_bytes=self._chain.torn_bytes,
@@ -325,14 +326,15 @@ class _Audit:
 
 
 def _beside(signers: Path | Signers | None, log: Path) -> str | None:
-    if isinstance(signers, Path) and _lies_beside(signers, log):
+    if isinstance(signers, Path) and lies_beside(signers, log):
         return f"{signers} lies beside the log: whoever can write the one can write the other"
     return None
 
 
-def _lies_beside(signers: Path, log: Path) -> bool:
+def lies_beside(file: Path, log: Path) -> bool:
+    """Return whether a file lies where the log's writer could have put it."""
     folder = log.resolve().parent
     # Of a run in a project, all that the engine writes for it.
     state = next((parent for parent in folder.parents if parent.name == STATE_DIRECTORY), folder)
     # Both where the name stands and what it leads to: a link beside the log is its writer's, too.
-    return any(place.is_relative_to(state) for place in (signers.resolve(), signers.absolute().parent.resolve()))
+    return any(place.is_relative_to(state) for place in (file.resolve(), file.absolute().parent.resolve()))
