@@ -30,6 +30,9 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "max_age": "How old it may be and still count when a run goes on; older, it runs again.",
         "cwd": "The folder of the project in which the command runs.",
         "env": "Further environment variables of the command.",
+        "inputs": "The values that it is given from outside, by name.",
+        "vars": "Texts made of inputs, by name: `${vars.tag}`.",
+        "defaults": "What all its steps say that do not say it themselves.",
         "wait": "`suspend`: the run ends here, holds no process, and goes on with --workflow-resume.",
         "in": "It is one of these.",
         "not": "It is anything but this.",
@@ -46,9 +49,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "description": "What the workflow is for, in Markdown.",
         "mode": "The most that its steps may do: `python` alone, AI that returns JSON, or a conversation.",
         "inputs": "The values that it is given from outside, by name: `--workflow-input version=1.2.3`.",
-        "vars": "Texts made of inputs, by name: `${vars.tag}`.",
         "concurrency": "A name of which one run at a time goes on, over all workflows of the project: `db-${inputs.target}`.",
-        "defaults": "What all steps say that do not say it themselves.",
         "steps": "The steps, in the order in which they run. Each waits for all before it.",
     },
     "Ai": {
@@ -147,6 +148,17 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
         "ai": "A question to a model, which answers with data of a type. The accepted answer is the step's outputs.",
         "execute": "The commands that an ai step proposed, `${steps.id.commands}`, behind a gate that shows them.",
+    },
+    "Include": {
+        "include": "The fragment, from this file's folder: `_images.workflow.yaml`.",
+        "id": "The id that stands before those of its steps, `final/push`; its outputs are `${steps.final.image}`.",
+        "description": "What its steps are for, in Markdown.",
+        "with": "What its inputs are, by name.",
+    },
+    "Fragment": {
+        "description": "What its steps are for, in Markdown.",
+        "outputs": "What the file that includes it may use, by name: `${steps.push.image}`.",
+        "steps": "The steps, in the order in which they run.",
     },
     "Block": {
         "description": "What its steps are for, in Markdown.",

@@ -316,6 +316,7 @@ class _Preparation:
         if (problem := self._start_problem(self._policy)) is not None:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
+        self._programs = pin_programs(self._policy)
         steps = [
             step
             for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
@@ -326,7 +327,6 @@ class _Preparation:
             from ._ai import asking_problems
 
             self.problems += asking_problems(self._session.config, self.workflow, steps)
-        self._programs = pin_programs(self._policy)
         self.problems += preflight(
             self.workflow,
             steps=steps,

@@ -24,7 +24,7 @@ from pytest_workflow_exec.run._pin import changed_trust
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._signed_gate import Question, SignedGates
 from pytest_workflow_exec.run._values import StepOutputs, Values
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.sandbox import Gated, Policy
 
 _MARGIN = timedelta(seconds=2)
 
@@ -199,11 +199,12 @@ class Gatekeeper:
         )
         self._approval = replace(approval, used=True)
 
-    def covers_command(self, step: StepId, argv: Sequence[str]) -> bool:
-        """Return whether a decision of this run that is in use listed this very command of the step.
+    def covers_command(self, step: StepId, argv: Sequence[str], gated: Gated) -> bool:
+        """Return whether a decision of this run that is in use listed this very command of the step, and is worth enough.
 
         Args:
             argv: What is to be run.
+            gated: What the decision must be worth.
 
         Raises:
             CommandRefusedError: The run goes by an answer that no model gave in it.
@@ -217,6 +218,8 @@ class Gatekeeper:
             )
         approval, gate = self._approval, self._gates.get(step)
         if approval is None or not approval.used or gate is None or approval.request.step != gate:
+            return False
+        if approval.assurance < gated.assurance or (gated.approvers and not approval.groups & set(gated.approvers)):
             return False
         body = self._workflow.step(step)
         if isinstance(body.body, Execute):

@@ -165,7 +165,7 @@ def _gated_problems(
 ) -> Iterator[Problem]:
     try:
         # Nothing can be said of a command with several lists: any rule may be the one.
-        rules = _possible_rules(command, values, policy, texts) or policy.rules
+        rules = _possible_rules(command, values, policy, texts, gating=True) or policy.rules
     except (CommandRefusedError, OutputError):
         # Said already.
         return
@@ -186,8 +186,13 @@ def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapp
     return found[0] if len(found) == 1 else None
 
 
-def _possible_rules(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> tuple[Rule, ...]:
+def _possible_rules(
+    command: Command, values: Values, policy: Policy, texts: Mapping[str, str], *, gating: bool = False
+) -> tuple[Rule, ...]:
     """Return the rules that can allow a command; none if nothing can be said yet.
+
+    Args:
+        gating: Whether to add all gated rules that match it, too: each of them has to be satisfied.
 
     Raises:
         CommandRefusedError: No rule can.
@@ -208,6 +213,7 @@ def _possible_rules(command: Command, values: Values, policy: Policy, texts: Map
         ]
         try:
             found.update(dict.fromkeys(policy.possible(argv, inputs=texts)))
+            found.update(dict.fromkeys(policy.gating(argv, inputs=texts) if gating else ()))
         except CommandRefusedError as refused:
             error = refused
     if not found and error is not None:

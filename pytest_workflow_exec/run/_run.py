@@ -511,6 +511,24 @@ class Run:
             planned=planned,
         )
 
+    def note_process(self, step: StepId, start: ProcessStart) -> None:
+        """Record that Python code of the step under way starts a process past the sandbox; return if it may.
+
+        Raises:
+            ProcessStartError: The policy does not accept it.
+            EvidenceError: It can't be written.
+        """
+        __tracebackhide__ = True
+        what = f"{start.call} at {start.place}, past the sandbox"
+        attempt = self._attempts.get(step, 1)
+        if self.policy.python_processes == "record":
+            self._journal.record(
+                events.process_noted(step, attempt=attempt, argv=start.argv, what=what, place=start.place)
+            )
+            return
+        self._journal.record(events.command_refused(step, attempt=attempt, argv=start.argv, reason=what))
+        raise ProcessStartError(step=step, call=start.call, argv=start.argv, place=start.place)
+
     def check_plan(self, step: Step, execute: Execute) -> None:
         """Return if a plan of commands is the very one that a gate of this run showed and a person approved.
 
@@ -549,24 +567,6 @@ class Run:
     def input_texts(self) -> Mapping[str, str]:
         """The inputs as a rule's `{name}` compares them."""
         return self._settings.input_texts
-
-    def note_process(self, step: StepId, start: ProcessStart) -> None:
-        """Record that Python code of the step under way starts a process past the sandbox; return if it may.
-
-        Raises:
-            ProcessStartError: The policy does not accept it.
-            EvidenceError: It can't be written.
-        """
-        __tracebackhide__ = True
-        what = f"{start.call} at {start.place}, past the sandbox"
-        attempt = self._attempts.get(step, 1)
-        if self.policy.python_processes == "record":
-            self._journal.record(
-                events.process_noted(step, attempt=attempt, argv=start.argv, what=what, place=start.place)
-            )
-            return
-        self._journal.record(events.command_refused(step, attempt=attempt, argv=start.argv, reason=what))
-        raise ProcessStartError(step=step, call=start.call, argv=start.argv, place=start.place)
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]

@@ -166,18 +166,6 @@ class Values:
             return self._input(reference)
         return self._output(reference)
 
-    def readable(self, reference: Reference) -> Json:
-        """Return what a reference stands for to somebody who only reads it.
-
-        What a command printed may then also be without its secrets, and with a sign for bytes that are no text.
-
-        Raises:
-            OutputError: There is no such value, or its file changed since it was made.
-        """
-        if reference.scope == "steps":
-            return self._output(reference, altered=True)
-        return self.value(reference)
-
     def _given(self, reference: GivenReference) -> Json:
         given = reference.given
         raw = self.argument_value(given) if isinstance(given, Template) else given
@@ -194,6 +182,18 @@ class Values:
         return self._known(given) and all(
             self._known(part) for part in (given.nested if isinstance(given, GivenReference) else ())
         )
+
+    def readable(self, reference: Reference) -> Json:
+        """Return what a reference stands for to somebody who only reads it.
+
+        What a command printed may then also be without its secrets, and with a sign for bytes that are no text.
+
+        Raises:
+            OutputError: There is no such value, or its file changed since it was made.
+        """
+        if reference.scope == "steps":
+            return self._output(reference, altered=True)
+        return self.value(reference)
 
     def known(self, template: Template) -> str | None:
         """Return the text if it can be said before any step ran, else None.

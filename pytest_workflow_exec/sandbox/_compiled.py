@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,16 +36,17 @@ class CompiledRules:
     problems: tuple[RuleProblem, ...]
 
 
-def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path]) -> CompiledRules:
+def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path], groups: Collection[str] = ()) -> CompiledRules:
     """Return the rules of one table of the policy.
 
     Args:
         path: The directories that programs are found in.
+        groups: The names of the policy's groups of approvers.
     """
     rules: list[Rule] = []
     problems: list[RuleProblem] = []
     for written in table:
-        found = [*rights_problems(written), *_gated_problems(written.gated)]
+        found = [*rights_problems(written), *_gated_problems(written.gated, groups)]
         try:
             rule = _rule(written, path)
         except RuleTextError as error:
@@ -93,12 +94,14 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
     )
 
 
-def _gated_problems(gated: GatedSettings | None) -> Iterator[str]:
+def _gated_problems(gated: GatedSettings | None, groups: Collection[str]) -> Iterator[str]:
     if gated is None:
         return
-    if gated.assurance > _TERMINAL:
-        yield f"gated with an assurance of {gated.assurance} can't be used yet; this version's gates are worth 1"
-    elif gated.approvers:
+    unknown = [name for name in gated.approvers if name not in groups]
+    if unknown:
+        known = ", ".join(sorted(groups)) or "none"
+        yield f"gated by {', '.join(unknown)}: the policy has no such group of approvers (it has: {known})"
+    if gated.approvers and gated.assurance <= _TERMINAL:
         yield "gated by approvers needs an assurance of 2 or more: at a terminal anybody may type"
 
 

@@ -114,6 +114,15 @@ class Policy:
             raise CommandRefusedError(argv=shown_argv(shown), reason=refusal_reason(self.rules, words, inputs))
         return possible
 
+    def gating(self, argv: Sequence[str | None], *, inputs: Mapping[str, str]) -> tuple[Rule, ...]:
+        """Return the gated rules that may turn out to match a command; each of them has to be satisfied.
+
+        Args:
+            argv: None stands for an argument that is known only later.
+            inputs: The workflow's input values as texts, by name.
+        """
+        return tuple(rule for rule in self.rules if rule.gated is not None and difference(rule, argv, inputs) is None)
+
 
 def compile_policy(
     settings: PolicySettings, *, workflow: str, environment: Mapping[str, str], pin: Pin | None = None
@@ -132,7 +141,7 @@ def compile_policy(
     problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
-    compiled = [compiled_rules(table, path) for table in tables]
+    compiled = [compiled_rules(table, path, settings.approvers) for table in tables]
     found = [Problem(message=f"policy: {problem}") for problem in problems]
     found += [_located(settings, problem) for table in compiled for problem in table.problems]
     if found:
@@ -162,8 +171,8 @@ def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, s
     return min(allowing, key=lambda rule: (_ungated(rule), breadth(rule)), default=None)
 
 
-def _ungated(rule: Rule) -> int:
-    return 0 if rule.gated is None else -rule.gated.assurance
+def _ungated(rule: Rule) -> tuple[int, int]:
+    return (0, 0) if rule.gated is None else (-rule.gated.assurance, -len(rule.gated.approvers))
 
 
 def refusal_reason(

@@ -23,6 +23,13 @@ class Gated:
 
     assurance: int
     approvers: tuple[str, ...] = ()
+    """The groups of the policy of which a person must have agreed; empty: it does not matter who did."""
+
+    @property
+    def words(self) -> str:
+        """What kind of decision that is, for a person."""
+        by = f" by one of {', '.join(self.approvers)}" if self.approvers else ""
+        return f"a decision of assurance {self.assurance}{by}" if self.assurance > 1 or by else "a decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from ._process import NOT_STARTED, Ended, RunningCommand
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
-from ._rules import Rule
+from ._rules import Gated, Rule
 from ._signals import held_signals
 from ._surroundings import (
     PLAIN,
@@ -88,7 +88,7 @@ class CommandRunner:
         judged_as: Callable[[str], str] = str,
         closed: Path | None = None,
         work: Path | None = None,
-        decided: Callable[[StepId, Sequence[str]], bool] | None = None,
+        decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
     ) -> None:
         """Prepare for running commands.
@@ -104,7 +104,7 @@ class CommandRunner:
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
-            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None:
+            decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
             programs: What the policy's programs were when the run was checked; None: nobody looked.
 
@@ -147,7 +147,7 @@ class CommandRunner:
             words = checked_argv(argv)
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
-            self._check_decided(rule, step, words, planned=planned)
+            self._check_decided(judged, step, words, planned=planned)
             program = resolve_program(words[0], self._policy, rule)
             self._programs.check(words[0], program, self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
@@ -198,9 +198,13 @@ class CommandRunner:
             raise CommandRefusedError(argv=words, reason=reason)
         return rule
 
-    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str], *, planned: bool) -> None:
-        if rule.gated is not None and not (planned and self._decided is not None and self._decided(step, words)):
-            raise CommandRefusedError(argv=words, reason=_undecided(rule))
+    def _check_decided(self, judged: Sequence[str], step: StepId, words: Sequence[str], *, planned: bool) -> None:
+        # Each of them: no rule takes the need for a decision away that another one asks for.
+        for rule in self._policy.gating(judged, inputs=self._inputs):
+            if rule.gated is None:
+                continue
+            if not (planned and self._decided is not None and self._decided(step, words, rule.gated)):
+                raise CommandRefusedError(argv=words, reason=_undecided(rule, rule.gated))
 
     def _refused(
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
@@ -374,10 +378,10 @@ class CommandRunner:
         return tuple(self._redactor.text(word) for word in words)
 
 
-def _undecided(rule: Rule) -> str:
+def _undecided(rule: Rule, gated: Gated) -> str:
     return (
-        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after a decision at a gate of this "
-        f"run that listed this very command"
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
+        f"this run that listed this very command"
     )
 
 

@@ -173,6 +173,7 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "sessions": 1,
         "result": "passed",
         "steps": {"passed": 3},
+        "unknown_types": [],
         "gates": [{**gate, "channel": "terminal", "assurance": 1, "groups": {}, "proven": None}],
         "assurance": 1,
         "doubts": [],
