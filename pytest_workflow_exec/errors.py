@@ -214,10 +214,13 @@ class CommandFailedError(WorkflowExecError):
         stdout: str = "",
         truncated: bool = False,
         flooded: bool = False,
+        limit: str = "",
     ) -> None:
         how = f"was killed by signal {signal}" if signal is not None else f"exited with {exit_status}"
         if flooded:
             how = "was killed because it printed more than is read"
+        elif limit:
+            how = f"was killed at the policy's limit {limit!r}"
         elif truncated:
             how += "; it printed more than is kept"
         super().__init__(f"{_shown(argv)} {how}{_last_words(stdout, stderr, truncated=truncated or flooded)}")

@@ -246,6 +246,17 @@ def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:
     return Event(type="recovery", data=data)
 
 
+def segment_sealed(number: int, *, records: int, following: str) -> Event:
+    """Return the last event of one of a log's files.
+
+    Args:
+        number: The file's, from 0.
+        records: How many records it holds, this one included.
+        following: The name of the file in which the log goes on.
+    """
+    return Event(type="segment.sealed", data={"segment": number, "records": records, "next": following})
+
+
 def gate_requested(step: StepId | None, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
     """Return the question of a gate, with every fact it was asked on and their digest.
 

@@ -20,12 +20,13 @@ VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
     "session", "defaults", "concurrency",
-    "policy", "waive",
+    "policy",
 })  # fmt: skip
 BLOCK_LATER = frozenset({
     "retry", "poll", "defaults", "timeout", "env", "cwd", "concurrency", "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
+WAIVE_LATER = frozenset({"approvers", "assurance", "form", "meaning", "refs", "required", "show", "wait"})
 POLL_LATER = frozenset({"wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})

@@ -376,6 +376,13 @@ class AiModel(Strict):
     budget: Text | None = None
 
 
+class WaiveModel(Strict):
+    """What a person is asked if the step fails."""
+
+    question: Text
+    timeout: Duration | None = None
+
+
 class StepModel(OwnRetry):
     """One step."""
 
@@ -401,6 +408,7 @@ class StepModel(OwnRetry):
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     poll: Annotated[PollModel | None, _short("every")] = None
+    waive: Annotated[WaiveModel | None, _short("question")] = None
     gate: Annotated[GateModel, _short("question")] | None = None
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None

@@ -42,6 +42,7 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
     ("retry",): _keys(_schema.RetryModel),
+    ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
     ("poll",): _keys(_schema.PollModel, _names.POLL_LATER),
     ("poll", "fail_on"): _keys(_schema.ExpectModel),
     ("poll", "fail_on", "*"): _keys(_schema.MatchModel),

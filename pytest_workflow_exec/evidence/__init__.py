@@ -52,6 +52,7 @@ from ._recovery import Recovery, read_recovery
 from ._redactions import StoredTexts, digests_in, may_be_redacted
 from ._run_id import new_run_id
 from ._runs import KnownRun, list_runs
+from ._segments import SEGMENT_BYTES, SEGMENT_END, Segments, all_lines, end_problem, segment_path, segments_of
 from ._still import digest_of_still
 from ._used_once import UsedBeforeError, use_up
 from ._values import refuse_unkeepable
@@ -61,6 +62,8 @@ __all__ = [
     "MAX_LINE_BYTES",
     "NO_HASH",
     "PROJECT",
+    "SEGMENT_BYTES",
+    "SEGMENT_END",
     "STATE_DIRECTORY",
     "WORK",
     "BadLineError",
@@ -83,8 +86,10 @@ __all__ = [
     "Record",
     "Recovery",
     "Seal",
+    "Segments",
     "StoredTexts",
     "UsedBeforeError",
+    "all_lines",
     "blob_path",
     "challenge_path",
     "create_run_directory",
@@ -92,6 +97,7 @@ __all__ = [
     "digest_of_still",
     "digest_without_following",
     "digests_in",
+    "end_problem",
     "filesystem_of",
     "find_pin",
     "find_run",
@@ -133,6 +139,8 @@ __all__ = [
     "seal_claims",
     "seems_bundle",
     "seems_cut",
+    "segment_path",
+    "segments_of",
     "state_directory",
     "take_in",
     "unpack_below",

@@ -193,6 +193,19 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waive:
+    """`waive:`: what a person is asked if a checking step fails: may the run go on all the same?"""
+
+    question: Template
+    timeout_s: float = 3600.0
+    """How long the terminal waits for an answer."""
+
+    def as_gate(self) -> Gate:
+        """Return the same as a gate asks."""
+        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manual:
     """`manual:`: work that a person does by hand and then attests."""
 

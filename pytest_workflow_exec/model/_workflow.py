@@ -11,7 +11,7 @@ from typing import Literal
 from pytest_workflow_exec.digests import Json, digest_of
 
 from ._ai import Ai, Execute
-from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
+from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive
 from ._condition import When
 from ._identity import BlockId, Location, StepId
 from ._input import InputSpec, InputValue
@@ -51,6 +51,8 @@ class Step:
     """How it is tried again if it fails; None: it is not."""
     poll: Poll | None = None
     """How it is repeated until it is as expected; None: it is not."""
+    waive: Waive | None = None
+    """What a person is asked if it fails; None: its failure stops the workflow."""
     fragment: str | None = None
     """The file that it comes from, by its path from the project root, if the workflow includes that; else None."""
 
@@ -65,6 +67,11 @@ class Step:
     def may_repeat(self) -> bool:
         """Whether its body may run more than once in a session."""
         return self.retry is not None or self.poll is not None
+
+    @property
+    def times_itself(self) -> bool:
+        """Whether only its attempts count for its timeout, and not what stands between or behind them."""
+        return self.may_repeat or self.waive is not None
 
     @property
     def kind(self) -> str:
@@ -137,6 +144,8 @@ class Workflow:
         }
         if isinstance(step.body, Gate) and step.body.signed is not None:
             planned["signed"] = step.body.signed.to_data()
+        if step.waive is not None:
+            planned["waive"] = step.waive.question.shown
         if step.fragment is not None:
             planned["fragment"] = step.fragment
         if step.block is not None:

@@ -21,6 +21,7 @@ from pytest_workflow_exec.errors import (
     SettingsError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.evidence import SEGMENT_BYTES
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
@@ -155,6 +156,7 @@ class _Preparation:
         self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._filesystem: Filesystem = "local"
+        self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
@@ -201,6 +203,7 @@ class _Preparation:
             until=self._session.until.get(self.workflow.name),
             given=self._given,
             durability=self._durability,
+            segment_bytes=self._segment_bytes,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
             attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
@@ -257,6 +260,7 @@ class _Preparation:
         try:
             loaded = load_settings(self.workflow.root)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
+            self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
                 settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
             )

@@ -22,6 +22,7 @@ from pytest_workflow_exec.model import (
     Function,
     Gate,
     Manual,
+    Outcome,
     Pause,
     Step,
     StepId,
@@ -55,6 +56,7 @@ _SPOKEN = {
     "policy_digest": "the policy",
     "rules": "who has to sign",
     "shown": "an output that was shown",
+    "waived": "which failures were accepted",
     "starter": "who runs it",
     "proposals": "whose answers the run goes by",
 }
@@ -76,6 +78,7 @@ def build_request(
     entered: frozenset[BlockId] = frozenset(),
     texts: Mapping[str, str] = MappingProxyType({}),
     answers: Answers = NO_ANSWERS,
+    failure: str = "",
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -89,6 +92,7 @@ def build_request(
         entered: The blocks in which any step was started.
         texts: The inputs as a rule's `{name}` compares them.
         answers: The answers of models that the run goes by.
+        failure: How the step failed, if that is what is asked about.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -135,6 +139,8 @@ def build_request(
         signers=signers_text(policy),
         level=policy.level,
         carried=carried,
+        waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
+        failure=failure,
         evidence_seq=head.seq,
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
@@ -270,6 +276,8 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
 def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str], str]) -> str:
     if step.retry is not None:
         what = f"{what}, up to {step.retry.attempts} times if it fails ({', '.join(step.retry.classes)})"
+    if step.waive is not None:
+        what = f"{what}; if it fails, a person is asked whether that is accepted"
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):

@@ -60,6 +60,10 @@ def preflight(
             problems += [
                 _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
             ]
+        if step.waive is not None and terminal_problem is not None:
+            problems.append(
+                _at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {terminal_problem}")
+            )
         if isinstance(step.body, Manual) and terminal_problem is not None:
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")

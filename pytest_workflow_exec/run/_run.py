@@ -164,7 +164,13 @@ class Run:
         lock = session_lock(settings, run)
         try:
             directory = create_run_directory(root, run)
-            log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
+            log = EvidenceLog.create(
+                directory,
+                run,
+                redactor=settings.redactor,
+                durability=settings.durability,
+                segment_bytes=settings.segment_bytes,
+            )
             opened = cls(settings, run=run, directory=directory, log=log, lock=lock, start=start)
             opened._journal.record(events.run_started(opened._facts()))
             opened._journal.barrier()
@@ -185,6 +191,7 @@ class Run:
                 run,
                 redactor=settings.redactor,
                 durability=settings.durability,
+                segment_bytes=settings.segment_bytes,
                 last=resumption.head,
             )
             start = earlier_start(settings, resumption)
@@ -253,6 +260,11 @@ class Run:
         return tuple(step for step in state.plan.steps if step not in self._outputs or step in state.undone)
 
     @property
+    def waived(self) -> tuple[StepId, ...]:
+        """The steps whose failure a person accepted, now or in an earlier session."""
+        return tuple(step for step, outcome in self._outcomes.items() if outcome is Outcome.WAIVED)
+
+    @property
     def until(self) -> StepId | None:
         """The step after which the run was to stop; None if it was to go to its end."""
         return self._settings.until
@@ -291,7 +303,9 @@ class Run:
             EvidenceError: It can't be written.
         """
         carried = self._carried[step.id]
-        self.finish(step.id, Outcome.CARRIED, outputs=carried.outputs, message="from an earlier session of this run")
+        said = "waived in" if carried.outcome is Outcome.WAIVED else "from"
+        message = f"{said} an earlier session of this run"
+        self.finish(step.id, Outcome.CARRIED, outputs=carried.outputs, message=message)
         # Conditions see how it really ended.
         self._outcomes[step.id] = carried.outcome
 
@@ -449,6 +463,21 @@ class Run:
             OutputError: An output to be shown is not there, or its file changed.
         """
         return self._gatekeeper.ask(step, gate, attempt=self._attempts[step.id], words=words)
+
+    def waive(self, step: Step, *, failure: str) -> str:
+        """Ask a person whether the failure of the step under way is accepted, and return who accepted it.
+
+        Args:
+            failure: How it failed, without secrets.
+
+        Raises:
+            GateDeniedError: Nobody accepted it.
+            ApprovalLapsedError: What it was accepted for changed meanwhile.
+            EvidenceError: The question or the answer can't be written.
+        """
+        if step.waive is None:
+            raise GateDeniedError(step=step.id, decision="denied", reason="its failure can't be accepted")
+        return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure).approver.id
 
     def attest(self, step: Step, manual: Manual) -> StepOutputs:
         """Tell a person what to do, and return only if they say that it was done.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.evidence import SEGMENT_BYTES, Record
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
@@ -51,6 +51,8 @@ class RunSettings:
     """The inputs that were given on the command line, as they were typed; a resumed run keeps them."""
     durability: Durability = "power"
     """What the evidence survives."""
+    segment_bytes: int = SEGMENT_BYTES
+    """How long a file of its log becomes."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
     programs: ProgramPins = field(default_factory=ProgramPins)

@@ -114,6 +114,8 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in((body.instruction, body.checklist))
     else:
         yield from _in(_of_a_model(body))
+    if step.waive is not None:
+        yield from _in(step.waive.question)
     named = None if step.poll is None else step.poll.fail_on
     if named is not None:
         yield from _in((named.exit, named.stdout, named.stderr, named.json))

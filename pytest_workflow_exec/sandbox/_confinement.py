@@ -50,6 +50,13 @@ _CONFIGURATION = [
     "fonts",
 ]
 _FACTS = ("/proc", "/sys/devices/system/cpu", "/sys/kernel/mm/transparent_hugepage")
+_ALWAYS_READABLE = (
+    *_SYSTEM,
+    *_FACTS,
+    sys.prefix,
+    sys.base_prefix,
+    *(f"/etc/{name}" for name in _CONFIGURATION),
+)
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _NAMES_PORT = 53
 
@@ -152,28 +159,27 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(device, DEVICE)
 
 
-def _readable(grant: Grant) -> Iterator[Path]:
-    yield from map(Path, (*_SYSTEM, *_FACTS, sys.prefix, sys.base_prefix))
-    yield from (Path("/etc") / name for name in _CONFIGURATION)
-    yield grant.root
-    yield from (grant.root / entry for entry in grant.read)
+def _readable(grant: Grant) -> Iterator[str]:
+    yield from _ALWAYS_READABLE
+    yield str(grant.root)
+    yield from (str(grant.root / entry) for entry in grant.read)
     if grant.home is not None:
-        yield grant.home
+        yield str(grant.home)
 
 
 def _allow_running(ruleset: Ruleset, grant: Grant, what: Startable, program: int, find: Callable[[str], Path]) -> None:
     ruleset.allow_opened(program, RUN)
-    for path in what.others:
-        ruleset.allow(path, RUN)
+    for loader in what.others:
+        ruleset.allow(loader, RUN)
     if grant.exec == ("any",):
         # Also what it makes there itself: a virtual environment in the temporary folder has its own interpreter.
-        for path in (*_readable(grant), *grant.private):
+        for path in (*_readable(grant), *map(str, grant.private)):
             ruleset.allow(path, RUN)
         return
     for name in grant.exec:
         other = startable(find(name), find)
-        for path in (other.machine_code, *other.scripts, *other.others):
-            ruleset.allow(path, RUN)
+        for file in (other.machine_code, *other.scripts, *other.others):
+            ruleset.allow(file, RUN)
 
 
 def _ports(network: tuple[str, ...]) -> set[int] | None:

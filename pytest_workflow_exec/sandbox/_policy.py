@@ -15,6 +15,7 @@ from pytest_workflow_exec.settings import Carry, GitIdentity, Pin, PolicySetting
 from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of
 from ._level import Level, level_for
+from ._limits import Limits, limits_of
 from ._rules import Difference, Rule, breadth, difference
 from ._tokens import InputValue, has_control
 
@@ -36,6 +37,8 @@ class Policy:
     """Whether a resumed run may carry steps."""
     level: Level
     """The kernel confinement that commands run under."""
+    limits: Limits = field(default_factory=Limits)
+    """What commands may use up that no rule is for: the engine's own."""
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
@@ -152,6 +155,7 @@ def compile_policy(
         digest=settings.digest,
         carry=settings.carry,
         level=level,
+        limits=limits_of(settings.limits),
         approvers=settings.approvers,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,

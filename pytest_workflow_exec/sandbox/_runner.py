@@ -25,13 +25,15 @@ from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
+from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
-from ._process import NOT_STARTED, Ended, RunningCommand
+from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Gated, Rule
 from ._signals import held_signals
+from ._spawner import Confinement
 from ._surroundings import (
     PLAIN,
     Surroundings,
@@ -69,6 +71,7 @@ class _Job:
     stdin: bytes | None
     facts: Mapping[str, Json]
     level: Level
+    limits: Limits
     grant: Grant
 
 
@@ -233,6 +236,7 @@ class CommandRunner:
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
+        limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
             "argv": list(shown),
             "program": self._redactor.text(str(identity.real_path)),
@@ -243,6 +247,7 @@ class CommandRunner:
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
             "level": level,
+            "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
         return _Job(
@@ -254,6 +259,7 @@ class CommandRunner:
             stdin=None,
             facts=facts,
             level=level,
+            limits=limits,
             grant=self._grant(program, identity, rule),
         )
 
@@ -329,11 +335,9 @@ class CommandRunner:
         try:
             stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
             if job.level == "none":
-                return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+                return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:
-                return RunningCommand(
-                    job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin, confinement=confinement
-                )
+                return self._run_as(job, stdin, confinement)
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
@@ -343,6 +347,16 @@ class CommandRunner:
         finally:
             if stdin is not None:
                 os.close(stdin)
+
+    def _run_as(self, job: _Job, stdin: int | None, confinement: Confinement | None) -> RunningCommand:
+        return RunningCommand(
+            job.argv,
+            cwd=job.cwd,
+            environment=job.environment,
+            limits=job.limits,
+            confinement=confinement,
+            stdin=stdin,
+        )
 
     def _find(self, program: str) -> Path:
         found = resolve_program(program, self._policy)

@@ -26,6 +26,7 @@ from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import SettingsError
 
 from ._approvers import Group, Principals
+from ._limits import Limits
 from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
@@ -43,6 +44,8 @@ from ._values import (
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+_MIB = 1 << 20
+_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
 _MAX_RETENTION_S = parse_duration("36500d")
 
 
@@ -119,6 +122,7 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+    limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
     rule: Annotated[_Text | None, Field(validate_default=True)] = None
@@ -149,6 +153,7 @@ class _Policy(_WorkflowPolicy):
     env: list[_Text] = []
     write: list[_Text] = []
     network: list[_Text] = []
+    limits: Limits = Field(default_factory=Limits)
     workflows: dict[str, _WorkflowPolicy] = {}
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
@@ -165,6 +170,7 @@ class _File(_Strict):
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
+    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -189,6 +195,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
+        segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
@@ -202,6 +209,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         workflow_rules={
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
+        limits=policy.limits.settings(Limits()),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
@@ -241,17 +249,19 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        limits=rule.limits.settings(defaults.limits),
         place=place,
     )
 
 
 def _known() -> Mapping[str, Iterable[str]]:
-    models: dict[str, type[_Strict]] = {
+    models: dict[str, type[BaseModel]] = {
         "top": _File,
         "policy": _Policy,
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
         "git_identity": _GitIdentity,
+        "limits": Limits,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

@@ -35,6 +35,12 @@ _EXPECTED = {
     "refuse": 'a list of commands, such as ["git push"]',
     "sha256": "64 hexadecimal digits, as sha256sum prints them",
     "gated": "a table: {{assurance = 1}}",
+    "limits": 'a table: {{memory = "4GiB"}}',
+    "processes": 'a number from 1 to 4194304, or "none"',
+    "files": "a number from 16 to 1024",
+    "file_size": 'a size such as "512MiB" or "4GiB", or "none"',
+    "memory": 'a size such as "512MiB" or "4GiB", or "none"',
+    "cpu": 'a duration such as "90s" or "2h", or "none"',
     "assurance": "1 (terminal), 2 (signature) or 3 (presence)",
     "exec": 'a list of programs, such as ["python"]',
     "env": 'a list of names of variables, such as ["LANG"]',
@@ -53,6 +59,7 @@ _EXPECTED = {
     "email": 'an address as git takes it, such as "bot@example.org"',
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
+    "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
@@ -69,6 +76,7 @@ _HOMES = {
     "rule": "a table of policy.command",
     "gated": "the table gated of a rule",
     "git_identity": "the table policy.git_identity",
+    "limits": "the table limits of the policy or a rule",
 }
 _SHOWN_CHARACTERS = 60
 
@@ -94,7 +102,7 @@ class Source:
         """Return one of pydantic's errors as a problem that says what to do.
 
         Args:
-            known: The keys that there are, by the kind of table: `top`, `policy`, `workflow`, `rule` and `gated`.
+            known: The keys that there are, by the kind of table: `top`, `policy`, `workflow`, `rule`, `gated` and `limits`.
         """
         place = detail["loc"]
         message = _message(detail, known, self.place)
@@ -182,8 +190,8 @@ def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Ite
 def _kind_of(table: Sequence[str | int]) -> str:
     if table and isinstance(table[-1], int):
         return "rule"
-    if len(table) > 1 and table[-1] == "gated":
-        return "gated"
+    if len(table) > 1 and table[-1] in ("gated", "limits"):
+        return str(table[-1])
     if len(table) > 1 and table[-2] == "workflows":
         return "workflow"
     return "policy" if table else "top"

@@ -38,6 +38,14 @@ class GitIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What commands may use up, as far as the policy says it."""
+
+    stated: tuple[tuple[str, int | None], ...] = ()
+    """Each bound that is stated, by its name with its unit; None for no bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """One rule of the policy, as written; `sandbox/` gives it its meaning."""
 
@@ -62,6 +70,7 @@ class RuleSettings:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     home: bool = False
+    limits: LimitSettings = field(default_factory=LimitSettings)
     place: tuple[str | int, ...] = field(default=(), compare=False)
     """Where it stands in the configuration."""
 
@@ -102,6 +111,8 @@ class PolicySettings:
     """None: not said, which is the platform's default."""
     workflow_rules: Mapping[str, tuple[RuleSettings, ...]] = field(default_factory=dict)
     """Further rules by workflow name; they allow nothing in any other workflow."""
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    """For commands that no rule is for; those of rules are in each."""
     carry: Carry = "any"
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
@@ -130,5 +141,7 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     durability: Durability = "power"
     filesystem: Filesystem = "local"
+    segment_bytes: int | None = None
+    """How long a file of a log becomes before the log goes on in a next one; None: not said."""
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""

@@ -163,6 +163,8 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "line": None,
         "byte": None,
         "seq": None,
+        "file": None,
+        "segments": 1,
         "records": 13,
         "head": {"seq": 12, "hash": head},
         "run": run,

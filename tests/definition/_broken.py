@@ -318,7 +318,6 @@ LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
         "session",
-        "waive",
     ),
 }  # fmt: skip
 

@@ -406,7 +406,7 @@ def test_nothing_is_left_open_at_the_end() -> None:
     script = (
         "import subprocess\n"
         "from pytest_workflow_exec.sandbox import _level, _spawner\n"
-        "print(_level.try_level(None).level, _spawner._servers[0]._process.pid)\n"
+        "print(_level.try_level(None).level, _spawner._free[0].pid)\n"
     )
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", script], capture_output=True, text=True, check=False
