@@ -17,9 +17,9 @@ from ._published import ROOT
 
 DOCS = ROOT / "docs"
 PLAYED = ["tutorial.md", "how-to/ci.md", "how-to/release.md", "how-to/runbook.md"]
-ELSEWHERE = {"approvals.md": "tests/plugin/test_approvals_page.py"}
+ELSEWHERE = {"ai.md": "tests/plugin/test_ai_page.py", "approvals.md": "tests/plugin/test_approvals_page.py"}
 """Pages with a test of their own, and where it is."""
-NOT_YET = {"ai-testing.md": "its snippet is the test of a workflow with AI steps, which workflows can't have yet"}
+NOT_YET = {"ai-testing.md": "its snippet is what tests/test_triage.py does at length"}
 """Pages whose snippets nothing runs, and why."""
 WHO = {
     f"GIT_{role}_{what}": said
