@@ -53,6 +53,21 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "concurrency": "A name of which one run at a time goes on, over all workflows of the project: `db-${inputs.target}`.",
         "steps": "The steps, in the order in which they run. Each waits for all before it.",
     },
+    "Ai": {
+        "prompt": "What is asked. Values in it, `${steps.id.key}`, are given to the model as data, never as instructions.",
+        "output": "The type of the answer: `module:Model` for a pydantic model of a module beside the file, `CommandPlan`, "
+        "or fields as a form has them.",
+        "context": "Which of the project's CLAUDE.md files the model is given, and what the run knows.",
+        "model": "The model's full name.",
+        "attempts": "How many proposals may be tried, from 1 to 10; 3 if nothing is said.",
+        "timeout": f"How long all attempts together may take, {_DURATION}; 5 minutes if nothing is said.",
+        "budget": "What the question may cost at most, in US dollars: `0.50`.",
+    },
+    "AiContext": {
+        "task_type": "The kind of work, as files name it in `task_types`.",
+        "keywords": "What the work is about, as files name it in `keywords`.",
+        "max_tokens": "How much the context may be in all, in estimated tokens.",
+    },
     "Retry": {
         "attempts": "How many attempts there are in all, from 1 to 100.",
         "for": "After which classes of errors it is tried again.",
@@ -139,6 +154,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "ai": "A question to a model, whose answer is data of a type. The model proposes; it runs nothing.",
         "execute": "Runs the commands that an earlier step planned, behind a gate that showed them: `${steps.plan.commands}`.",
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
+        "ai": "A question to a model, which answers with data of a type. The accepted answer is the step's outputs.",
+        "execute": "The commands that an ai step proposed, `${steps.id.commands}`, behind a gate that shows them.",
     },
     "Ai": {
         "prompt": "What the model is asked. What it may see of the run is said here, by references.",
