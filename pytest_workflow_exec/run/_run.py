@@ -132,6 +132,7 @@ class Run:
             judged_as=files.original,
             closed=workflow.root / STATE_DIRECTORY,
             work=directory / "work",
+            outputs=directory / "outputs",
             decided=self._gatekeeper.covers_command,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
