@@ -17,6 +17,7 @@ import pytest_workflow_exec
 from pytest_workflow_exec.cli._arguments import parser
 from pytest_workflow_exec.definition import workflow_schema
 from pytest_workflow_exec.plugin import pytest_addoption
+from pytest_workflow_exec.run import Sandbox, WorkflowHandle
 from pytest_workflow_exec.settings import settings_schema
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _TABLES = {
     "Rule": "policy.command[].",
     "Gated": "policy.command[].gated.",
     "GitIdentity": "policy.git_identity.",
+    "Notify": "notify[].",
 }
 """What stands before the keys of each table."""
-_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
+_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Ai", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
     "Check", "Poll", "Retry", "Defaults", "Input", "Default", "DefaultEnv", "FormField")  # fmt: skip
 _TITLES = {"File": "A workflow", "FormField": "A field of a form", "JsonMatch": "Match of JSON", "DefaultEnv": "Secret"}
 _WORDS = {
@@ -120,10 +122,17 @@ def python_page() -> str:
     parts = ["# The Python API", "All of it is imported from `pytest_workflow_exec`."]
     for name in pytest_workflow_exec.__all__:
         thing = getattr(pytest_workflow_exec, name)
-        parts += [f"## {name}", f"```text\n{name}{_signature(thing)}\n```", *_sections(inspect.getdoc(thing) or "")]
+        parts += [f"## {name}", *_described(name, thing)]
+    for fixture, kind in _FIXTURES.items():
+        parts += [f"## The fixture `{fixture}`", *_sections(inspect.getdoc(kind) or "")]
+        for name, thing in vars(kind).items():
+            if not name.startswith("_") and (inspect.isfunction(thing) or isinstance(thing, property)):
+                parts += [f"### {fixture}.{name}", *_described(f"{fixture}.{name}", thing)]
     return "\n\n".join(parts) + "\n"
 
 
+_FIXTURES = {"workflow": WorkflowHandle, "sandbox": Sandbox}
+"""What the fixtures of a step are, by name."""
 PAGES: Mapping[str, Callable[[], str]] = {
     "workflow": workflow_page,
     "options": options_page,
@@ -175,15 +184,19 @@ def _invocation(action: argparse.Action) -> str:
 def _kind(said: Mapping[str, Any]) -> str:
     if "$ref" in said:
         return f"`{said['$ref'].rsplit('/', 1)[-1]}`"
-    if "enum" in said:
-        return " or ".join(f"`{word}`" for word in said["enum"])
     if "anyOf" in said:
         return " or ".join(dict.fromkeys(_kind(one) for one in said["anyOf"]))
-    kinds = said.get("type", "anything")
-    if isinstance(kinds, list):
-        words = ["a text"] if set(kinds) & _SCALAR else []
-        return " or ".join([*words, *(["a list"] if "array" in kinds else [])])
-    return _WORDS.get(kinds, str(kinds))
+    choices = said.get("enum", [said["const"]] if "const" in said else [])
+    if set(choices) == {"true", "false"}:
+        return _WORDS["boolean"]
+    return " or ".join(f"`{word}`" for word in choices) or _type(said.get("type", "anything"))
+
+
+def _type(kinds: str | list[str]) -> str:
+    if isinstance(kinds, str):
+        return _WORDS.get(kinds, kinds)
+    words = ["a text"] if set(kinds) & _SCALAR else []
+    return " or ".join([*words, *(["a list"] if "array" in kinds else [])])
 
 
 def _default(said: Mapping[str, Any]) -> str:
@@ -201,11 +214,19 @@ def _plain(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def _described(name: str, thing: Any) -> Iterator[str]:  # noqa: ANN401 - anything public
+    shown = _signature(thing.fget).partition(" -> ")[2] if isinstance(thing, property) else _signature(thing)
+    call = f"{name}: {shown}" if isinstance(thing, property) else f"{name}{shown}"
+    yield f"```text\n{call.replace('(self, ', '(').replace('(self)', '()')}\n```"
+    yield from _sections(inspect.getdoc(thing) or "")
+
+
 def _signature(thing: Any) -> str:  # noqa: ANN401 - anything public
     if isinstance(thing, type) and issubclass(thing, Exception):
         return ""
     try:
-        return re.sub(r"'([^']*)'", r"\1", str(inspect.signature(thing)))
+        # Annotations are kept as texts, and shown in quotes.
+        return re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
     except ValueError:
         return ""
 

@@ -138,10 +138,11 @@ class SuspendedError(WorkflowExecError):
 
 
 class PausedError(SuspendedError):
-    """A pause is not over."""
+    """A pause is not over, or what is looked at again is not as expected yet."""
 
-    def __init__(self, *, step: str, until: str) -> None:
-        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.")
+    def __init__(self, *, step: str, until: str, last: str = "") -> None:
+        seen = f" Last seen: {last}" if last else ""
+        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.{seen}")
         self.step, self.until = step, until
 
 
@@ -214,10 +215,13 @@ class CommandFailedError(WorkflowExecError):
         stdout: str = "",
         truncated: bool = False,
         flooded: bool = False,
+        limit: str = "",
     ) -> None:
         how = f"was killed by signal {signal}" if signal is not None else f"exited with {exit_status}"
         if flooded:
             how = "was killed because it printed more than is read"
+        elif limit:
+            how = f"was killed at the policy's limit {limit!r}"
         elif truncated:
             how += "; it printed more than is kept"
         super().__init__(f"{_shown(argv)} {how}{_last_words(stdout, stderr, truncated=truncated or flooded)}")

@@ -87,3 +87,5 @@ def test_page_of_names_has_every_public_name(made: ModuleType) -> None:
     page = made.python_page()
 
     assert all(f"## {name}\n" in page for name in pytest_workflow_exec.__all__)
+    assert "### sandbox.run\n" in page
+    assert "### workflow.context\n" in page

@@ -20,6 +20,7 @@ _NONE_YET = "none yet"
 _LEVELS = {
     "none": "none: commands are not confined",
     "landlock": "landlock: commands are held to their rules by the kernel",
+    "namespaces": "namespaces: commands are held to their rules by the kernel, on a machine of their own",
 }
 _SOURCES = {
     "live": "asked now",
@@ -71,6 +72,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Run", request.run),
         _fact("Plan digest", request.plan_digest),
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
+        *_failed(request),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
         *_changes(request.plan_changes),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
@@ -86,6 +88,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         *_rules(request.rules),
         _fact("Sandbox level", _LEVELS.get(request.level, request.level), is_warning=request.level in {"", "none"}),
         Fact(label="Carried steps", lines=_texts(request.carried)),
+        *_waived(request.waived),
         _fact("Evidence head", f"record {request.evidence_seq}, {escape_line(request.evidence_head) or _NONE_YET}"),
         _fact("Meaning", request.meaning),
         Fact(label="References", lines=_texts(request.refs)),
@@ -94,6 +97,17 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Expires", request.expires),
         _fact("Request digest", request.digest),
     )
+
+
+def _failed(request: GateRequest) -> Iterable[Fact]:
+    if request.failure:
+        yield Fact(label="It failed", lines=(_value_line("failure", request.failure),), is_warning=True)
+        yield _fact("You decide", "whether it counts as waived; if you approve, the steps behind it run all the same")
+
+
+def _waived(steps: Sequence[str]) -> Iterable[Fact]:
+    if steps:
+        yield Fact(label="Waived steps", lines=_texts(steps), is_warning=True)
 
 
 def form_fact(form: Iterable[FormField]) -> Fact:

@@ -122,6 +122,10 @@ class GateRequest:
     author_words: tuple[AuthorWords, ...] = ()
     form: tuple[FormField, ...] = ()
     """What an approver fills in, in order."""
+    waived: tuple[str, ...] = ()
+    """The steps that failed before, and whose failure a person accepted."""
+    failure: str = ""
+    """How the step failed whose failure is to be accepted; empty for any other question."""
     rules: SignatureRules | None = None
     """Who has to sign an answer; None if a code is typed at a terminal."""
     proposals: tuple[Proposal, ...] = ()
@@ -142,6 +146,8 @@ class GateRequest:
             "carried": list(self.carried),
             "author_words": [asdict(each) for each in self.author_words],
             # Without a form, a question has the digest that it had before there were forms.
+            **({"waived": list(self.waived)} if self.waived else {}),
+            **({"failure": self.failure} if self.failure else {}),
             **({"form": [each.to_data() for each in self.form]} if self.form else {}),
             **({} if self.rules is None else {"rules": self.rules.to_data()}),
             **({"proposals": [asdict(each) for each in self.proposals]} if self.proposals else {}),

@@ -28,6 +28,7 @@ _FREE = frozenset(
         "starter",
         "refs",
         "carried",
+        "waived",
         "covers",
         "on_reject",
         "shown",
@@ -72,6 +73,8 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
     lists: dict[str, Any] = {
         "refs": tuple(_text(each) for each in data["refs"]),
         "carried": tuple(_text(each) for each in data["carried"]),
+        "waived": tuple(_text(each) for each in data.get("waived", ())),
+        "failure": data.get("failure", ""),
         "covers": tuple(_made(Covered, each) for each in data["covers"]),
         "on_reject": tuple(_made(Covered, each) for each in data["on_reject"]),
         "shown": tuple(_shown(each) for each in data["shown"]),

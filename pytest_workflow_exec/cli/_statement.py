@@ -53,6 +53,7 @@ def facts_of(verdict: Verdict) -> dict[str, Json]:
             {**dataclasses.asdict(gate), "groups": {name: list(group) for name, group in gate.groups}}
             for gate in verdict.gates
         ],
+        "waived": list(verdict.waived),
         "policies": list(verdict.policies),
         "warnings": list(verdict.warnings),
         "doubts": list(verdict.doubts),

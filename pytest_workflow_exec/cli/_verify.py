@@ -85,6 +85,7 @@ def _lines(verdict: Verdict, log: Path) -> list[str]:
         ("head", _head(verdict)),
         ("sessions", str(verdict.sessions) if verdict.sessions > 1 else None),
         ("steps", ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in verdict.steps.items())),
+        ("waived", ", ".join(verdict.waived)),
         *[("gate", _gate(gate)) for gate in verdict.gates],
         *[("doubt", doubt) for doubt in verdict.doubts],
         *[("warning", warning) for warning in verdict.warnings],

@@ -147,6 +147,7 @@ class FileModel(DeclarationModel):
 
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+    outputs: dict[str, Text] = {}
 
 
 def _attempts(value: object) -> object:
@@ -354,6 +355,7 @@ class PollModel(Strict):
     every: Duration
     timeout: Duration = 86400.0
     fail_on: ExpectModel | None = None
+    wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
 
 
 class AiContextModel(Strict):
@@ -374,6 +376,13 @@ class AiModel(Strict):
     attempts: Whole | None = None
     timeout: Duration | None = None
     budget: Text | None = None
+
+
+class WaiveModel(Strict):
+    """What a person is asked if the step fails."""
+
+    question: Text
+    timeout: Duration | None = None
 
 
 class StepModel(OwnRetry):
@@ -401,6 +410,7 @@ class StepModel(OwnRetry):
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     poll: Annotated[PollModel | None, _short("every")] = None
+    waive: Annotated[WaiveModel | None, _short("question")] = None
     gate: Annotated[GateModel, _short("question")] | None = None
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None

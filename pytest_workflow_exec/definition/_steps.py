@@ -22,6 +22,7 @@ from pytest_workflow_exec.model import (
     StepId,
     Template,
     Verify,
+    Waive,
     When,
 )
 
@@ -43,6 +44,7 @@ from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
 from ._reader import Read, Reader, is_block, own_ids
+from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
@@ -50,6 +52,7 @@ from ._sources import python_digests, templates_in, with_digest, with_given
 from ._templates import Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
+from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
@@ -76,6 +79,8 @@ def read_steps(
     all_variables: frozenset[str],
     known: KnownValues,
     file: Path,
+    outputs: Mapping[str, object],
+    results: dict[str, Template],
     defaults: DefaultsModel = NO_DEFAULTS,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
@@ -89,6 +94,8 @@ def read_steps(
         all_variables: The names of those, also where something is wrong with one.
         known: What can be known of their values.
         file: The workflow's own file.
+        outputs: What the workflow declares as outputs.
+        results: Where to put those that are sound.
         defaults: What its steps say unless they say it themselves.
     """
     reader = Reader(
@@ -110,6 +117,8 @@ def read_steps(
             _read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
     check_executes(read.steps, problems)
+    if outputs:
+        read_results(outputs, reader.texts("", None, read), into=results)
     return tuple(read.steps)
 
 
@@ -151,6 +160,7 @@ def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always
         read.lasting.add(base)
     ids = [base] if model.foreach is None else [step.id for step in steps]
     read.keys.update(dict.fromkeys(ids, _keys_of(model, kind)))
+    read.waivable.update(ids if model.waive is not None else ())
     defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
     for step in steps:
         if step.when is not None:
@@ -201,7 +211,10 @@ def _read_case(
     check = read_check(model.check, (*where, "check"), texts, reader.files)
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
     poll = read_poll(model, where, texts)
-    step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll)
+    waive = read_waive(model, where, texts)
+    step = _step(
+        reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll, waive=waive
+    )
     if step is None:
         return None
     if len(reader.within) > 1:
@@ -298,6 +311,10 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
     problem = None if model.check is None else check_problem(kind, always=always)
     if problem is not None:
         problems.at_key((*where, "check"), problem)
+    undoes, check = model.undoes is not None, model.check is not None
+    problem = None if model.waive is None else waive_problem(always=always, undoes=undoes, check=check)
+    if problem is not None:
+        problems.at_key((*where, "waive"), problem)
     if model.undoes is not None and kind in ("gate", "pause", "ai"):
         problems.at_key((*where, "undoes"), f"{'an' if kind == 'ai' else 'a'} {kind} undoes nothing")
 
@@ -372,6 +389,7 @@ def _step(
     check: Check | None,
     undoes: tuple[StepId, ...],
     poll: Poll | None,
+    waive: Waive | None,
 ) -> Step | None:
     step = Step(
         id=model.id,
@@ -394,6 +412,7 @@ def _step(
         if poll is not None
         else read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
         poll=poll,
+        waive=waive,
     )
     root = reader.files.root
     sources: dict[str, str] = {}

@@ -31,6 +31,7 @@ from ._body import (
     Poll,
     Signed,
     Verify,
+    Waive,
 )
 from ._condition import Comparator, Comparison, Condition, Constant, Junction, Negation, Operand, Truth, When
 from ._identity import (
@@ -121,6 +122,7 @@ __all__ = [
     "Template",
     "Truth",
     "Verify",
+    "Waive",
     "When",
     "Workflow",
     "base_of",

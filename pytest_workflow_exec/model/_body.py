@@ -61,6 +61,8 @@ class Poll:
     """How long all its waits together may last, in seconds; attempts take their own time."""
     fail_on: Expectation | None = None
     """What ends it as failed before that, any of it; None for nothing."""
+    holds_no_process: bool = False
+    """Whether the run ends between two attempts, instead of waiting in its process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,19 @@ class Gate:
     """The `@gate` function whose returned words are shown below the facts; None for YAML."""
     form: tuple[InputSpec, ...] = ()
     """What an approver fills in; its values are outputs of the gate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waive:
+    """`waive:`: what a person is asked if a checking step fails: may the run go on all the same?"""
+
+    question: Template
+    timeout_s: float = 3600.0
+    """How long the terminal waits for an answer."""
+
+    def as_gate(self) -> Gate:
+        """Return the same as a gate asks."""
+        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ def _does(step: Step) -> str:
     if step.check is not None:
         asks = step.check.argv if isinstance(step.check, Command) else ()
         more.append(f"check {ascii([argument.shown for argument in asks]) if asks else 'by tests'}")
+    more += [f"if it fails asks {step.waive.question.text!a}"] if step.waive is not None else []
     more += [f"of fragment {step.fragment}"] if step.fragment is not None else []
     more += [f"undoes {' '.join(step.undoes)}"] if step.undoes else []
     return ", ".join([does, *more])

@@ -22,6 +22,7 @@ from pytest_workflow_exec.model import (
     Function,
     Gate,
     Manual,
+    Outcome,
     Pause,
     Step,
     StepId,
@@ -55,6 +56,7 @@ _SPOKEN = {
     "policy_digest": "the policy",
     "rules": "who has to sign",
     "shown": "an output that was shown",
+    "waived": "which failures were accepted",
     "starter": "who runs it",
     "proposals": "whose answers the run goes by",
 }
@@ -76,6 +78,7 @@ def build_request(
     entered: frozenset[BlockId] = frozenset(),
     texts: Mapping[str, str] = MappingProxyType({}),
     answers: Answers = NO_ANSWERS,
+    failure: str = "",
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -89,6 +92,7 @@ def build_request(
         entered: The blocks in which any step was started.
         texts: The inputs as a rule's `{name}` compares them.
         answers: The answers of models that the run goes by.
+        failure: How the step failed, if that is what is asked about.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -118,13 +122,15 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(
-            said
+            _with_rights(said, each, policy)
             for each in _shown_behind(workflow, step.id)
             if each.id not in carried
             for said in _all_covered(each, values, spell, policy, texts)
         ),
         on_reject=tuple(
-            _covered(each, values, spell) for each in _cleaning_up(workflow, step.id, entered) if each.id not in carried
+            _with_rights(_covered(each, values, spell), each, policy)
+            for each in _cleaning_up(workflow, step.id, entered)
+            if each.id not in carried
         ),
         shown=shown,
         commit=repository.commit,
@@ -135,6 +141,8 @@ def build_request(
         signers=signers_text(policy),
         level=policy.level,
         carried=carried,
+        waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
+        failure=failure,
         evidence_seq=head.seq,
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
@@ -239,6 +247,11 @@ def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
                 yield AuthorWords(source="model", text=f"{step.id}, command {number}: {why}")
 
 
+def _with_rights(said: Covered, step: Step, policy: Policy) -> Covered:
+    rights = policy.tests.rights if step.has_tests else ""
+    return replace(said, does=f"{said.does}; its tests may: {rights}") if rights else said
+
+
 def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values, spell: Callable[[str], str]) -> bool:
     """Return whether what a request says of a step is that it runs exactly this command.
 
@@ -270,6 +283,8 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
 def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str], str]) -> str:
     if step.retry is not None:
         what = f"{what}, up to {step.retry.attempts} times if it fails ({', '.join(step.retry.classes)})"
+    if step.waive is not None:
+        what = f"{what}; if it fails, a person is asked whether that is accepted"
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):

@@ -12,7 +12,7 @@ from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart, moment_of, request_of
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
-from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Workflow
+from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Waive, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import answers_of
 from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
@@ -138,6 +138,36 @@ class Gatekeeper:
         self._approval = Approval(request=request, attempt=attempt, digest=request.digest)
         return StepOutputs(values={"approver": decision.approver.id, **decision.answers}, files={})
 
+    def waive(self, step: Step, waive: Waive, *, attempt: int, failure: str) -> Decision:
+        """Ask a person whether the failure of a step is accepted, and return their approval, used for just that.
+
+        Args:
+            failure: How it failed.
+
+        Raises:
+            GateDeniedError: Anything but an approval.
+            ApprovalLapsedError: What it was given for changed meanwhile.
+            OutputError: A value in the question is not there.
+            EvidenceError: The question or the answer can't be written.
+        """
+        asking = replace(step, body=waive.as_gate())
+        request = self._request(asking, attempt=attempt, words="", failure=failure)
+        self._journal.record(
+            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
+        )
+        self._journal.barrier()
+        decision = self._approver(request, waive.timeout_s)
+        self._journal.record(decided(step.id, request, decision))
+        self._journal.barrier()
+        if decision.decision != "approved":
+            raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+        now = self._request(asking, attempt=attempt, words="", failure=failure)
+        if changed := [*changed_facts(request, now), *changed_trust(self._workflow, self._policy)]:
+            raise ApprovalLapsedError(gate=step.id, changed=changed)
+        self._journal.record(events.gate_used(step.id, attempt=attempt, digest=request.digest, used_by=step.id))
+        self._journal.barrier()
+        return decision
+
     @property
     def approval(self) -> Approval | None:
         """What was approved last in this session; None if nothing was."""
@@ -261,7 +291,7 @@ class Gatekeeper:
         if self._gates[step] is not None:
             self._files.check_copies()
 
-    def _request(self, step: Step, *, attempt: int, words: str) -> GateRequest:
+    def _request(self, step: Step, *, attempt: int, words: str, failure: str = "") -> GateRequest:
         request = build_request(
             self._workflow,
             step,
@@ -277,6 +307,7 @@ class Gatekeeper:
             entered=self._journal.state.entered,
             texts=self._texts,
             answers=answers_of(self._workflow, self._journal.path),
+            failure=failure,
         )
         if request.rules is None:
             return request

@@ -221,5 +221,6 @@ class Sandbox:
                 stdout=result.stdout,
                 truncated=result.truncated,
                 flooded=result.flooded,
+                limit=result.limit,
             )
         return result

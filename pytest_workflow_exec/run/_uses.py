@@ -62,6 +62,12 @@ def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
         }
         if isinstance(each.body, Gate):
             keys |= {key for shown, key in each.body.show if shown in names}
+    left = [reference for output in workflow.outputs.values() for reference in output.references]
+    keys |= {
+        reference.path[1]
+        for reference in _expanded(left, workflow.variables)
+        if reference.scope == "steps" and reference.path[0] in names
+    }
     return frozenset(keys)
 
 
@@ -114,6 +120,8 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in((body.instruction, body.checklist))
     else:
         yield from _in(_of_a_model(body))
+    if step.waive is not None:
+        yield from _in(step.waive.question)
     named = None if step.poll is None else step.poll.fail_on
     if named is not None:
         yield from _in((named.exit, named.stdout, named.stderr, named.json))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.settings import GatedSettings, RuleSettings
 
+from ._limits import limits_of
 from ._loose import loose_problem
 from ._rights import rights_problems
 from ._rules import Gated, Rule, difference, parse_tokens, program_token
@@ -61,6 +62,22 @@ def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path], groups: 
     return CompiledRules(rules=tuple(rules), problems=tuple(problems))
 
 
+def tests_rule(written: RuleSettings) -> Rule:
+    """Return what the tests of `verify:` steps may do, as the rule that they run by."""
+    return Rule(
+        text=written.rule,
+        tokens=parse_tokens(written.rule),
+        exec=written.exec,
+        env=written.env,
+        # The kernel knows ports of any machine, not this machine's alone.
+        network=("*:*",) if "loopback" in written.needs else written.network,
+        read=written.read,
+        write=written.write,
+        home=written.home,
+        needs=written.needs,
+    )
+
+
 def name_of(written: RuleSettings) -> str:
     """Return what a message calls a rule: its text, or the program and sub-commands of its table."""
     return written.rule or " ".join([written.program or "", "|".join(written.subcommand)]).rstrip()
@@ -91,6 +108,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         write=written.write,
         cwd=written.cwd,
         home=written.home,
+        limits=limits_of(written.limits),
     )
 
 

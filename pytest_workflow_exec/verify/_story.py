@@ -27,6 +27,7 @@ from ._signed_gates import Worth
 from ._told import Told
 from ._turns import Turns
 from ._verdict import GateFacts
+from ._waivers import Waivers
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Trust
@@ -64,7 +65,7 @@ class Story:
         self._policy: str | None = None
         """That of the last of them: a later session may be under the first one's again."""
         self._clock, self._commands, self._consent, self._probes = Clock(), Commands(), Consent(), Probes()
-        self._retries, self._models = Retries(), Models()
+        self._retries, self._models, self._waivers = Retries(), Models(), Waivers()
         self._answered: tuple[str, int | None] | None = None
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
@@ -90,8 +91,13 @@ class Story:
         proven = self._approvals.proven
         return tuple(
             replace(facts, proven=proven[facts].assurance) if facts in proven else facts
-            for facts in self._approvals.decisions.values()
+            for facts in (*self._approvals.decisions.values(), *self._waivers.decisions.values())
         )
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The steps whose failure a person accepted, in this session or in one before it."""
+        return tuple(self._waivers.waived)
 
     @property
     def assurance(self) -> int | None:
@@ -105,7 +111,7 @@ class Story:
 
     @property
     def _worths(self) -> Sequence[Worth]:
-        counted = (*self._approvals.counted, *self._consent.counted)
+        counted = (*self._approvals.counted, *self._consent.counted, *self._waivers.counted)
         return [self._approvals.worth(decision) for decision in counted]
 
     @property
@@ -211,8 +217,10 @@ class Story:
         if by is not None:
             self._demand_undoing(step, by)
             self._turns.undo(step)
+            self._waivers.forget(step.id)
             return
         self._turns.invalidate(step)
+        self._waivers.forget(step.id)
         self._approvals.invalidate(step)
 
     def _demand_undoing(self, step: PlannedStep, by: Json) -> None:
@@ -230,11 +238,12 @@ class Story:
         self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
         self._models.begin(step, record.attempt)
+        self._waivers.start(step)
         self._approvals.demand_cover(step)
 
     def _end_step(self, record: Told) -> None:
         step, outcome = self._plan.step_of(record), _outcome(record)
-        if outcome is Outcome.PASSED:
+        if outcome in (Outcome.PASSED, Outcome.WAIVED):
             self._commands.demand_ends(step.id)
             self._models.end(step, record)
         if outcome is Outcome.PASSED and step.is_gate:
@@ -246,11 +255,7 @@ class Story:
             demand_left(step.id, self._filled_in, record.data.get("outputs"))
         if outcome is Outcome.SUSPENDED:
             self._approvals.suspend(step, record.attempt)
-        if outcome is Outcome.WAIVED:
-            # No record of this version could say that a person accepted a failure.
-            raise ContradictionError(
-                f"step {step.id!r} is waived, but no record says that a person accepted its failure"
-            )
+        self._waivers.end(step, outcome)
         if outcome is Outcome.CARRIED and step.id not in self._carried:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._probes.end(step, outcome, record)
@@ -298,9 +303,12 @@ class Story:
         if record.step is None:
             self._consent.request(record)
             return
-        gate = self._gate_under_way(record)
-        self._approvals.request(gate, record)
-        self._models.ask_at_gate(gate, record)
+        step = self._gate_under_way(record)
+        if step.waivable:
+            self._waivers.request(step, record)
+            return
+        self._approvals.request(step, record)
+        self._models.ask_at_gate(step, record)
 
     def _decide(self, record: Told) -> None:
         if record.step is None:
@@ -311,13 +319,20 @@ class Story:
         if self.result is not None or stands:
             self._approvals.decide_open(step, record)
             return
-        self._approvals.decide(self._gate_under_way(record), record)
+        step = self._gate_under_way(record)
+        if step.waivable:
+            self._waivers.decide(step, record)
+            return
+        self._approvals.decide(step, record)
 
     def _use(self, record: Told) -> None:
         if record.step is None:
             self._consent.use(record)
             return
         gate = self._plan.step_of(record)
+        if gate.waivable:
+            self._waivers.use(self._gate_under_way(record), record)
+            return
         if not self._turns.satisfied(gate.id):
             raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")
         self._approvals.use(gate, record)
@@ -331,6 +346,8 @@ class Story:
             self._demand_satisfaction()
         if result == "partial":
             self._demand_no_failure()
+        if "outputs" in record.data and result != "passed":
+            raise ContradictionError(f"the run says what it leaves, but that it is {result}")
         if result == "suspended" and Outcome.SUSPENDED not in self._turns.outcomes.values():
             raise ContradictionError("the run says that it is suspended, but no gate of it waits")
         self._compare_with_end(record)

@@ -69,6 +69,8 @@ class Verdict:
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """How many steps ended in each outcome, and how many planned ones did not end."""
     gates: tuple[GateFacts, ...] = ()
+    waived: tuple[str, ...] = ()
+    """The steps that count though they failed, as a person accepted that."""
     assurance: int | None = None
     """What the decisions that let anything go on are worth at least, in any session; None if there was none."""
     doubts: tuple[str, ...] = ()

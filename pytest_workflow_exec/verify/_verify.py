@@ -214,6 +214,7 @@ class _Audit:
             result=story.result,
             steps=story.outcomes,
             gates=story.gates,
+            waived=story.waived,
             assurance=story.assurance,
             doubts=story.doubts,
             asked_of=story.asked_of,
