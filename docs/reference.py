@@ -36,7 +36,7 @@ _TABLES = {
     "Notify": "notify[].",
 }
 """What stands before the keys of each table."""
-_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
+_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Ai", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
     "Check", "Poll", "Retry", "Defaults", "Input", "Default", "DefaultEnv", "FormField")  # fmt: skip
 _TITLES = {"File": "A workflow", "FormField": "A field of a form", "JsonMatch": "Match of JSON", "DefaultEnv": "Secret"}
 _WORDS = {

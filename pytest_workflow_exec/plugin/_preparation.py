@@ -265,7 +265,11 @@ class _Preparation:
             self._notify = loaded.notify
             self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
-                settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
+                settings,
+                workflow=self.workflow.name,
+                environment=os.environ,
+                pin=self._find_pin(settings),
+                tests=self.workflow.has_tests,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems

@@ -23,6 +23,7 @@ from ._values import (
     Settings,
     SignersFile,
     Trusted,
+    VerifyNeed,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "SignersFile",
     "StatedSetting",
     "Trusted",
+    "VerifyNeed",
     "differences",
     "find_project",
     "load_file",

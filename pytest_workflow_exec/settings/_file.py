@@ -43,6 +43,7 @@ from ._values import (
     SandboxMode,
     Settings,
     Trusted,
+    VerifyNeed,
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
@@ -149,6 +150,16 @@ class _WorkflowPolicy(_Strict):
     command: list[_Rule] = []
 
 
+class _Verify(_Strict):
+    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
+    env: list[_Text] = []
+    network: list[_Text] = []
+    read: list[_Text] = []
+    write: list[_Text] = []
+    home: bool = False
+    needs: list[VerifyNeed] = []
+
+
 class _Policy(_WorkflowPolicy):
     path: list[_Text] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
@@ -157,6 +168,7 @@ class _Policy(_WorkflowPolicy):
     network: list[_Text] = []
     limits: Limits = Field(default_factory=Limits)
     workflows: dict[str, _WorkflowPolicy] = {}
+    verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
     signers: _Text | None = None
@@ -227,6 +239,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
         limits=policy.limits.settings(Limits()),
+        verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
@@ -243,6 +256,20 @@ def _trusted(table: Mapping[str, Json]) -> Json:
     policy, notify = table.get("policy", {}), table.get("notify")
     # No rule allows these commands: that they are as they were is what a pin and a gate hold.
     return {**policy, "notify": notify} if isinstance(policy, Mapping) and notify else policy
+
+
+def _verify(verify: _Verify) -> RuleSettings:
+    return RuleSettings(
+        rule="verify",
+        exec=tuple(verify.exec),
+        env=tuple(verify.env),
+        network=tuple(verify.network),
+        read=tuple(verify.read),
+        write=tuple(verify.write),
+        home=verify.home,
+        needs=tuple(verify.needs),
+        place=("policy", "verify"),
+    )
 
 
 def _rules(own: _WorkflowPolicy, defaults: _Policy, table: Place) -> tuple[RuleSettings, ...]:
@@ -284,6 +311,7 @@ def _known() -> Mapping[str, Iterable[str]]:
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
+        "verify": _Verify,
         "git_identity": _GitIdentity,
         "notify": _Notify,
         "limits": Limits,

@@ -12,11 +12,10 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode
+from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
 
 LATER = {
     "sockets": "sockets",
-    "verify": "rights of verify steps",
 }
 """What a key that is not supported yet would give."""
 
@@ -57,6 +56,8 @@ _EXPECTED = {
     "git_identity": 'a table: {{name = "Release Bot", email = "bot@example.org"}}',
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
+    "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
+    "needs": 'a list of "pty" and "loopback"',
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
@@ -80,6 +81,7 @@ _HOMES = {
     "workflow": "a table of policy.workflows",
     "rule": "a table of policy.command",
     "gated": "the table gated of a rule",
+    "verify": "the table policy.verify",
     "git_identity": "the table policy.git_identity",
     "notify": "a table of notify",
     "limits": "the table limits of the policy or a rule",
@@ -178,6 +180,8 @@ def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def _expected(place: Sequence[str | int], key: str) -> str:
     if key == "approvers" and "gated" in place:
         return 'a list of groups, such as ["release-managers"]'
+    if key == "needs" and isinstance(place[-1], int):
+        return " or ".join(f'"{word}"' for word in get_args(VerifyNeed))
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"

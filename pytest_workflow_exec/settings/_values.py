@@ -9,6 +9,8 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import digest_of, digest_of_bytes
 
+VerifyNeed = Literal["pty", "loopback"]
+"""What tests of a `verify:` step may need beyond the rights of a command."""
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
@@ -83,6 +85,8 @@ class RuleSettings:
     cwd: tuple[str, ...] = ()
     home: bool = False
     limits: LimitSettings = field(default_factory=LimitSettings)
+    needs: tuple[VerifyNeed, ...] = ()
+    """Of the tests of `verify:` steps only."""
     place: tuple[str | int, ...] = field(default=(), compare=False)
     """Where it stands in the configuration."""
 
@@ -125,6 +129,8 @@ class PolicySettings:
     """Further rules by workflow name; they allow nothing in any other workflow."""
     limits: LimitSettings = field(default_factory=LimitSettings)
     """For commands that no rule is for; those of rules are in each."""
+    verify: RuleSettings = field(default_factory=lambda: RuleSettings(rule="verify"))
+    """The rights of the tests that `verify:` steps run."""
     carry: Carry = "any"
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
