@@ -9,15 +9,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final, cast
+from typing import cast
 
 from pytest_workflow_exec.digests import Json
 
 from ._fake_answers import Answer, Cut, Error, Scripted, Silence, Text, ToolCalls, Value, as_answer, blocks_of
-from ._schema_wrap import WRAPPED, is_wrapped
+from ._schema_wrap import STRUCTURED_OUTPUT, WRAPPED, is_wrapped
 
-STRUCTURED_OUTPUT: Final = "StructuredOutput"
-"""The tool whose input is the answer where one of a given shape is wanted."""
 _MESSAGES = "/v1/messages"
 _KINDS = {
     400: "invalid_request_error",

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from pytest_workflow_exec.digests import Json
 
+STRUCTURED_OUTPUT = "StructuredOutput"
+"""The tool whose input is the answer."""
 WRAPPED = "answer"
 """The only property of the object that is put around an answer."""
 _TITLE = "The answer, in an object of its own"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._signers import signing_problems
@@ -60,6 +60,10 @@ def preflight(
             problems += [
                 _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
             ]
+        if step.waive is not None and terminal_problem is not None:
+            problems.append(
+                _at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {terminal_problem}")
+            )
         if isinstance(step.body, Manual) and terminal_problem is not None:
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
@@ -75,7 +79,7 @@ def preflight(
             continue
         if (
             step.timeout_s is not None
-            and not isinstance(step.body, (Gate, Manual, Pause, Verify))
+            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Verify))
             and not python_timeouts
         ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.settings import GatedSettings, RuleSettings
 
+from ._limits import limits_of
 from ._loose import loose_problem
 from ._rights import rights_problems
 from ._rules import Gated, Rule, difference, parse_tokens, program_token
@@ -107,6 +108,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         write=written.write,
         cwd=written.cwd,
         home=written.home,
+        limits=limits_of(written.limits),
     )
 
 

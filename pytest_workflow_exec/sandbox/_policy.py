@@ -24,6 +24,7 @@ from pytest_workflow_exec.settings import (
 from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of, tests_rule
 from ._level import Level, level_for
+from ._limits import Limits, limits_of
 from ._rights import rights_problems
 from ._rules import Difference, Rule, breadth, difference
 from ._tokens import InputValue, has_control
@@ -48,6 +49,8 @@ class Policy:
     """Whether a resumed run may carry steps."""
     level: Level
     """The kernel confinement that commands run under."""
+    limits: Limits = field(default_factory=Limits)
+    """What commands may use up that no rule is for: the engine's own."""
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
@@ -175,6 +178,7 @@ def compile_policy(
         tests=tests_rule(settings.verify),
         carry=settings.carry,
         level=level,
+        limits=limits_of(settings.limits),
         approvers=settings.approvers,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,

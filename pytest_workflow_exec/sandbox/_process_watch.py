@@ -19,9 +19,10 @@ from pytest_workflow_exec.errors import SandboxSetupError
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 # Core code that starts processes of its own, or is between the step and a library that does so for it. The rest of the
-# package calls the author's code.
+# package calls the author's code, as do the other parts of `ai/`.
 _ENGINE = tuple(
-    _PACKAGE + each.replace("/", os.sep) for each in ("sandbox/", "approval/", "evidence/", "ai/", "run/_repository.py")
+    _PACKAGE + each.replace("/", os.sep)
+    for each in ("sandbox/", "approval/", "evidence/", "ai/_conversation.py", "ai/_sdk.py", "run/_repository.py")
 )
 _LISTENERS = _PACKAGE + os.path.join("plugin", "_announcements.py")  # noqa: PTH118  # compared as text
 _STANDARD = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})

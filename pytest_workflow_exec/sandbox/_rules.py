@@ -5,10 +5,11 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_workflow_exec.digests import Json, digest_of
 
+from ._limits import Limits
 from ._shape import Shape, shape_mismatch
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
 
@@ -61,6 +62,8 @@ class Rule:
     """What only the tests of `verify:` steps may have: `pty`, `loopback`."""
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
+    limits: Limits = field(default_factory=Limits)
+    """What its commands may use up."""
 
     @property
     def digest(self) -> str:
@@ -76,6 +79,8 @@ class Rule:
             said["sha256"] = self.sha256
         if self.gated is not None:
             said["gated"] = {"assurance": self.gated.assurance, "approvers": list(self.gated.approvers)}
+        if self.limits != Limits():
+            said["limits"] = self.limits.facts()
         return digest_of({**said, "home": self.home})
 
     @property

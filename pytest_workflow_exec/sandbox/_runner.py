@@ -25,13 +25,15 @@ from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
+from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
-from ._process import NOT_STARTED, Ended, RunningCommand
+from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Gated, Rule
 from ._signals import held_signals
+from ._spawner import Confinement
 from ._surroundings import (
     PLAIN,
     Surroundings,
@@ -69,6 +71,7 @@ class _Job:
     stdin: bytes | None
     facts: Mapping[str, Json]
     level: Level
+    limits: Limits
     grant: Grant
 
 
@@ -88,6 +91,7 @@ class CommandRunner:
         judged_as: Callable[[str], str] = str,
         closed: Path | None = None,
         work: Path | None = None,
+        outputs: Path | None = None,
         decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
     ) -> None:
@@ -103,6 +107,7 @@ class CommandRunner:
             record: Keeps an event. If it raises, nothing is started.
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
+            outputs: The folder below `closed` that commands may read.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
             decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
@@ -113,6 +118,7 @@ class CommandRunner:
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
+        self._outputs = outputs
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
         self._home, self._tmp = make_folders(scratch)
@@ -131,7 +137,7 @@ class CommandRunner:
 
         Args:
             surroundings: What it is given besides its arguments.
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -241,6 +247,7 @@ class CommandRunner:
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
+        limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
             "argv": list(shown),
             "program": self._redactor.text(str(identity.real_path)),
@@ -251,8 +258,11 @@ class CommandRunner:
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
             "level": level,
+            "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
+        if level == "namespaces" and rule is not None:
+            facts["namespaces"] = ["ipc", "mount", *([] if rule.network else ["net"]), "pid", "user"]
         return _Job(
             of=of,
             shown=shown,
@@ -262,6 +272,7 @@ class CommandRunner:
             stdin=None,
             facts=facts,
             level=level,
+            limits=limits,
             grant=self._grant(program, identity, rule),
         )
 
@@ -300,6 +311,9 @@ class CommandRunner:
             exec=rule.exec,
             network=rule.network,
             home=Path(self._environment["HOME"]) if rule.home else None,
+            namespaces=self._policy.level == "namespaces",
+            hidden=self._closed,
+            shown=() if self._outputs is None else (self._outputs,),
         )
 
     def _execute(self, job: _Job) -> CommandResult:
@@ -328,6 +342,8 @@ class CommandRunner:
             ended = command.end()
             if ended.interrupted_by is not None:
                 error = _interruption(ended.interrupted_by)
+            elif ended.trespasses and not error:
+                error = self._redactor.text(_trespass(job, ended.trespasses))
             result = self._finished(job, ended, error)
         return ended, result
 
@@ -337,11 +353,9 @@ class CommandRunner:
         try:
             stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
             if job.level == "none":
-                return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+                return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:
-                return RunningCommand(
-                    job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin, confinement=confinement
-                )
+                return self._run_as(job, stdin, confinement)
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
@@ -351,6 +365,16 @@ class CommandRunner:
         finally:
             if stdin is not None:
                 os.close(stdin)
+
+    def _run_as(self, job: _Job, stdin: int | None, confinement: Confinement | None) -> RunningCommand:
+        return RunningCommand(
+            job.argv,
+            cwd=job.cwd,
+            environment=job.environment,
+            limits=job.limits,
+            confinement=confinement,
+            stdin=stdin,
+        )
 
     def _find(self, program: str) -> Path:
         found = resolve_program(program, self._policy)
@@ -370,6 +394,8 @@ class CommandRunner:
             self._go_on_with(ended.interrupted_by, job)
         if not ended.sweep.clean:
             raise SandboxSetupError(f"some processes that {job.shown[0]} started could not be ended; end them by hand")
+        if ended.trespasses:
+            raise SandboxSetupError(self._redactor.text(_trespass(job, ended.trespasses)))
         if ended.timed_out and job.of.timeout_s is not None:
             raise CommandTimeoutError(argv=job.shown, timeout_s=job.of.timeout_s)
         if ended.exit is None and ended.signal is None:
@@ -388,9 +414,17 @@ class CommandRunner:
 
 def _undecided(rule: Rule, gated: Gated) -> str:
     return (
-        f"rule {rule.text!r} is gated: its commands run only in a step of kind run, after {gated.words} at a gate of "
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
         f"this run that listed this very command"
     )
+
+
+def _trespass(job: _Job, paths: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, paths[:_SHOWN_PATHS])) + (", …" if len(paths) > _SHOWN_PATHS else "")
+    return f"{job.shown[0]} made {listed} where that is protected; look at it and remove it"
+
+
+_SHOWN_PATHS = 5
 
 
 def _interruption(number: signal.Signals) -> str:

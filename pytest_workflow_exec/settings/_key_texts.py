@@ -7,15 +7,21 @@ from collections.abc import Mapping
 KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "File": {
         "policy": "What the project's workflows may run, and who decides.",
+        "notify": "Commands that tell people that a gate waits or how a run ended; no policy rule is asked.",
         "durability": "What evidence survives: a power cut, or (faster) only the end of the process.",
         "filesystem": "Where evidence may lie: `any` also allows file systems that can lose appended records.",
+        "segment_mib": "How long a file of a log becomes, in MiB, before the log goes on in a next one; 64 if it is not said.",
         "retention": "How long ended runs are kept at least: `workflow-exec prune` refuses to remove younger ones.",
+    },
+    "Notify": {
+        "command": "The program, a name on the policy's path or an absolute path, and its arguments.",
+        "on": "When it is run: `gate.requested`, `suspended`, `denied`, or `finished` for every end.",
     },
     "Policy": {
         "commands": "Rules in short form, each a command: `git status --porcelain`.",
         "command": "Rules in table form, with rights of their own.",
         "path": "The folders in which programs are looked for, in this order; `venv` is that of the environment.",
-        "sandbox": "How commands are confined. Not said, it is what the platform can do, and at least what it says.",
+        "sandbox": "How commands are confined. Not said, it is `required:landlock` on Linux, and `available` elsewhere.",
         "env": "The environment variables that all rules grant which do not say `env` themselves.",
         "write": "The paths that all rules let commands write which do not say `write` themselves.",
         "network": "The places that all rules let commands reach which do not say `network` themselves.",
