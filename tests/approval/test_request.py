@@ -22,7 +22,9 @@ def test_request_is_json_data_with_every_field() -> None:
     """Evidence keeps the whole request: each field is in its data, and the data survives JSON."""
     # given
     rules = SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required={"managers": 1})
-    request = sample_request(rules=rules, form=(FormField(name="ticket"),), **_OF_MODELS, waived=("tests",), failure="it is red")
+    request = sample_request(
+        rules=rules, form=(FormField(name="ticket"),), **_OF_MODELS, waived=("tests",), failure="it is red"
+    )
 
     # when
     data = request.to_data()
