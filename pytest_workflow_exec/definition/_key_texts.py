@@ -154,21 +154,6 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "ai": "A question to a model, whose answer is data of a type. The model proposes; it runs nothing.",
         "execute": "Runs the commands that an earlier step planned, behind a gate that showed them: `${steps.plan.commands}`.",
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
-        "ai": "A question to a model, which answers with data of a type. The accepted answer is the step's outputs.",
-        "execute": "The commands that an ai step proposed, `${steps.id.commands}`, behind a gate that shows them.",
-    },
-    "Ai": {
-        "prompt": "What the model is asked. What it may see of the run is said here, by references.",
-        "output": "The type of the answer: `module:Model`, fields as a form declares them, or `CommandPlan`.",
-        "context": "Which of the project's CLAUDE.md files the model is given.",
-        "model": "The model's name.",
-        "attempts": "How often it is asked until an answer is of the type, from 1 to 10.",
-        "budget": "What the step may cost at most, in US dollars: `0.50`.",
-    },
-    "AiContext": {
-        "task_type": "The kind of work, as the files name it in `task_types`.",
-        "keywords": "What the work is about.",
-        "max_tokens": "How much may be loaded, estimated.",
     },
     "Include": {
         "include": "The fragment, from this file's folder: `_images.workflow.yaml`.",

@@ -156,6 +156,7 @@ class Run:
             judged_as=files.original,
             closed=workflow.root / STATE_DIRECTORY,
             work=directory / "work",
+            outputs=directory / "outputs",
             decided=self._gatekeeper.covers_command,
             programs=settings.programs,
         )

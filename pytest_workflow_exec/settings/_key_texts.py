@@ -35,8 +35,6 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
-        "git_identity": "Whom commits of commands are by, as git asks: a name and an address.",
-        "python_processes": "What happens when Python code of a step starts a process by itself.",
     },
     "Verify": {
         "exec": "The programs that the tests may start: names, `none` or `any`.",
@@ -63,7 +61,6 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "arguments": "What its other arguments may be: `none`, `any`, `workspace`, a list or a regular expression.",
         "allow": "Commands that the rule has to allow, else the policy does not load.",
         "refuse": "Commands that the rule has to refuse, else the policy does not load.",
-        "sha256": "The digest of the one file that the program may be.",
         "sha256": "The SHA-256 of the program: needed off `path`, held to everywhere.",
         "gated": "The command runs only after a decision that listed it.",
         "exec": "The programs that the command may start: names, `none` or `any`.",
@@ -74,10 +71,6 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "write": "Paths of the project that the command may write.",
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
         "home": "Whether the command has your home instead of a private one.",
-    },
-    "GitIdentity": {
-        "name": "The name of the author and committer.",
-        "email": "Their address.",
     },
     "Gated": {
         "assurance": "What the decision has to be worth: 1 typed at a terminal, 2 signed, 3 signed with a touched token.",
