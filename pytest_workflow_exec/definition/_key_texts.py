@@ -130,10 +130,12 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "poll": "Repeats the step until its `expect` holds: `5m`, or `{every: 5m, timeout: 2h}`.",
         "gate": "Stops everything until a person decides: a question, or all that it says.",
         "pause": "Waits: `7d`, or `{until: 2030-01-31T12:00:00Z, wait: suspend}`.",
+        "waive": "Lets a person accept the step's failure: a question, or all that it says. The step is then waived.",
         "ai": "A question to a model, whose answer is data of a type. The model proposes; it runs nothing.",
         "execute": "Runs the commands that an earlier step planned, behind a gate that showed them: `${steps.plan.commands}`.",
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
     },
+    "Waive": {"question": "What the person is asked who may accept the failure."},
     "Ai": {
         "prompt": "What the model is asked. What it may see of the run is said here, by references.",
         "output": "The type of the answer: `module:Model`, fields as a form declares them, or `CommandPlan`.",
