@@ -34,6 +34,7 @@ _TABLES = {
     "Gated": "policy.command[].gated.",
     "Limits": "policy.limits.",
     "GitIdentity": "policy.git_identity.",
+    "Notify": "notify[].",
 }
 """What stands before the keys of each table."""
 _ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Ai", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
