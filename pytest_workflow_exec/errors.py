@@ -26,6 +26,7 @@ __all__ = [
     "OutputError",
     "PausedError",
     "PinError",
+    "PlanRefusedError",
     "PolicyError",
     "PollFailedError",
     "PreflightError",
@@ -137,10 +138,11 @@ class SuspendedError(WorkflowExecError):
 
 
 class PausedError(SuspendedError):
-    """A pause is not over."""
+    """A pause is not over, or what is looked at again is not as expected yet."""
 
-    def __init__(self, *, step: str, until: str) -> None:
-        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.")
+    def __init__(self, *, step: str, until: str, last: str = "") -> None:
+        seen = f" Last seen: {last}" if last else ""
+        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.{seen}")
         self.step, self.until = step, until
 
 
@@ -213,10 +215,13 @@ class CommandFailedError(WorkflowExecError):
         stdout: str = "",
         truncated: bool = False,
         flooded: bool = False,
+        limit: str = "",
     ) -> None:
         how = f"was killed by signal {signal}" if signal is not None else f"exited with {exit_status}"
         if flooded:
             how = "was killed because it printed more than is read"
+        elif limit:
+            how = f"was killed at the policy's limit {limit!r}"
         elif truncated:
             how += "; it printed more than is kept"
         super().__init__(f"{_shown(argv)} {how}{_last_words(stdout, stderr, truncated=truncated or flooded)}")
@@ -349,3 +354,17 @@ class AiError(WorkflowExecError):
     ) -> None:
         super().__init__(message)
         self.kind, self.attempts, self.cost_usd = kind, tuple(attempts), cost_usd
+
+
+class PlanRefusedError(WorkflowExecError):
+    """A plan of commands that a model proposed can't be run; nothing of it was.
+
+    `refused` holds each command that the policy does not allow, with the reason.
+    """
+
+    def __init__(
+        self, *, what: str, reasons: Sequence[str], refused: Sequence[tuple[tuple[str, ...], str]] = ()
+    ) -> None:
+        listed = "".join(f"\n  {reason}" for reason in reasons)
+        super().__init__(f"{what} is refused as a whole, and nothing of it was run:{listed}")
+        self.what, self.reasons, self.refused = what, tuple(reasons), tuple(refused)

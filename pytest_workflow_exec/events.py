@@ -120,11 +120,28 @@ def step_undone(step: StepId, *, by: StepId, outcome: Outcome) -> Event:
     return Event(type="step.invalidated", step=step, data=data)
 
 
-def run_finished(*, result: RunResult, counts: Mapping[str, int], not_satisfied: Sequence[StepId]) -> Event:
-    """Return the last event of a run: how it ended and which planned steps are not satisfied."""
+def run_finished(
+    *,
+    result: RunResult,
+    counts: Mapping[str, int],
+    not_satisfied: Sequence[StepId],
+    outputs: Mapping[str, Json] | None = None,
+    problem: str = "",
+) -> Event:
+    """Return the last event of a run: how it ended and which planned steps are not satisfied.
+
+    Args:
+        result: How it ended.
+        counts: How many steps ended in each outcome.
+        not_satisfied: The planned steps that are not satisfied.
+        outputs: What it leaves, if its workflow declares anything and all steps are satisfied.
+        problem: Why it does not leave that.
+    """
+    more: dict[str, Json] = {} if outputs is None else {"outputs": dict(outputs)}
+    more |= {"outputs_problem": problem} if problem else {}
     return Event(
         type="run.finished",
-        data={"result": result, "counts": dict(counts), "not_satisfied": list(not_satisfied)},
+        data={"result": result, "counts": dict(counts), "not_satisfied": list(not_satisfied), **more},
     )
 
 
@@ -220,6 +237,17 @@ def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: 
     return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
 
 
+def notice_given(on: str, facts: Mapping[str, Json], *, said: str) -> Event:
+    """Return the note that a command of the project's configuration is to tell people something, or did.
+
+    Args:
+        on: What it tells of.
+        facts: What is started, or what became of it.
+        said: It in words, for people.
+    """
+    return Event(type="note", data={"text": f"{on}: {said}", "who": "the engine", "notify": {"on": on, **facts}})
+
+
 def process_noted(step: StepId, *, attempt: int, argv: Sequence[str], what: str, place: str) -> Event:
     """Return the engine's remark that Python code of a step starts a process past the sandbox.
 
@@ -244,6 +272,17 @@ def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:
     """
     data: dict[str, Json] = {"offset": offset, "bytes": size_bytes, "sha256": sha256, "cause": cause}
     return Event(type="recovery", data=data)
+
+
+def segment_sealed(number: int, *, records: int, following: str) -> Event:
+    """Return the last event of one of a log's files.
+
+    Args:
+        number: The file's, from 0.
+        records: How many records it holds, this one included.
+        following: The name of the file in which the log goes on.
+    """
+    return Event(type="segment.sealed", data={"segment": number, "records": records, "next": following})
 
 
 def gate_requested(step: StepId | None, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
@@ -341,3 +380,13 @@ def manual_attested(
             **asked,
         },
     )
+
+
+def ai_request(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what a model is about to be asked: model, texts, type of the answer, bounds, and digests of all that."""
+    return Event(type="ai.request", step=step, attempt=attempt, data=facts)
+
+
+def ai_response(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what came of a request: the accepted value or why there is none, all proposals, source, tokens and cost."""
+    return Event(type="ai.response", step=step, attempt=attempt, data=facts)

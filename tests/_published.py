@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = ROOT / "schema" / "workflow.schema.json"
+FRAGMENTS = ROOT / "schema" / "fragment.schema.json"
 CONFIGURATION = ROOT / "schema" / "workflow-exec.schema.json"
 
 

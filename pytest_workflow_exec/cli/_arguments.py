@@ -106,10 +106,6 @@ def _due(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _nothing(_command: argparse.ArgumentParser) -> None:
-    pass
-
-
 def _note(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
@@ -284,7 +280,9 @@ def _init(command: argparse.ArgumentParser) -> None:
 
 
 def _schema(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--policy", action="store_true", help="that of workflow-exec.toml instead")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--fragment", action="store_true", help="that of fragments, which workflows include")
+    what.add_argument("--policy", action="store_true", help="that of workflow-exec.toml")
 
 
 def _policy(command: argparse.ArgumentParser) -> None:
@@ -295,23 +293,57 @@ def _policy(command: argparse.ArgumentParser) -> None:
         "--input", metavar="NAME=VALUE", type=_input, action="append", default=[], help="what {NAME} stands for"
     )
     check.add_argument("argv", metavar="ARGV", nargs="+", help="the program and its arguments, after --")
+    propose = asked.add_parser("propose", allow_abbrev=False, help=_PROPOSE.lower().rstrip("."), description=_PROPOSE)
+    propose.add_argument("workflow", metavar="WORKFLOW", help="its name, or its file")
+    propose.add_argument(
+        "--input",
+        metavar="NAME=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="an input that gives steps their cases",
+    )
+    learn = asked.add_parser("learn", allow_abbrev=False, help=_LEARN.lower().rstrip("."), description=_LEARN)
+    _run(learn)
 
 
+_PROPOSE = (
+    "Print the narrowest rules for what a workflow's plan runs. Exit codes: 0 all of it, 1 some left out, 2 usage."
+)
+_LEARN = (
+    "Print the narrowest rules for what a run ran or was refused. Exit codes: 0 all of it, 1 some left out, 2 usage."
+)
 _CHECK = "Say whether a command would be allowed, and why. Exit codes: 0 allowed, 4 refused, 2 usage."
 
 
 def _export(command: argparse.ArgumentParser) -> None:
     _run(command)
-    command.add_argument("--format", required=True, choices=FORMATS, help="what to write it as")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--format", choices=FORMATS, help="what to write it as")
+    what.add_argument(
+        "--bundle",
+        metavar="FILE",
+        type=Path,
+        help="write log and outputs as one file, for workflow-exec import on another machine",
+    )
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to; a file that is there is kept")
+
+
+def _import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("bundle", metavar="FILE", type=Path, help="what workflow-exec export --bundle wrote")
+    command.add_argument("--expect-head", metavar="HASH", type=_hash, help="the head that the export printed")
+    command.add_argument(
+        "--outputs", action="store_true", help="put the files that its steps left back where they were, over nothing"
+    )
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
-    "list": ("List the workflows of the project, without importing anything of it.", _nothing),
-    "export": ("Write a run for other tools.", _export),
+    "list": ("List the workflows of the project, without importing anything of it.", _runs),
+    "export": ("Write a run for other tools, or for another machine.", _export),
+    "import": ("Take in a run from another machine.", _import),
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
     "pending": ("List the gates at which runs of the project wait for a decision.", _runs),
     "due": ("List the suspended runs that can go on now: answered, expired, or their pause over.", _due),
@@ -326,7 +358,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
     "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
-    "policy": ("Ask the project's policy about a command; nothing is run.", _policy),
+    "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

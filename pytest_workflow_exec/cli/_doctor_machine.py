@@ -15,7 +15,7 @@ from pytest_workflow_exec.sandbox import level_for, mode_of, offered_level
 from pytest_workflow_exec.settings import PolicySettings
 
 from ._finding import Finding, attention, note
-from ._machine import namespaces_words, this_machine, way_to_confine
+from ._machine import Machine, namespaces_words, this_machine, way_to_confine
 
 _SOONEST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _MOMENT_DIGITS = 12
@@ -32,21 +32,38 @@ def machine_findings(root: Path | None, policy: PolicySettings) -> Iterator[Find
 
 
 def _sandbox(policy: PolicySettings) -> Finding:
-    mode, machine, offer = mode_of(policy), this_machine(), offered_level()
     level, problem = level_for(policy)
-    said = "as the policy says" if policy.sandbox is not None else "this platform's default"
+    offer = offered_level()
+    return sandbox_finding(
+        policy, level=level, problem=problem, offered=offer.level, lacking=offer.reason, machine=this_machine()
+    )
+
+
+def sandbox_finding(
+    policy: PolicySettings, *, level: str, problem: str, offered: str, lacking: str, machine: Machine
+) -> Finding:
+    """Return what there is to say of the confinement of commands.
+
+    Args:
+        level: The level that the policy's commands run at.
+        problem: Why the policy can't be kept to; empty if it can.
+        offered: The level that the machine offers.
+        lacking: Why that is no more.
+    """
+    mode = mode_of(policy)
+    says = f"{mode}, {'as the policy says' if policy.sandbox is not None else 'the default of this platform'}"
     if problem:
-        return attention("sandbox", f"{mode}, {said}: {problem}", way_to_confine(machine))
+        return attention("sandbox", f"{says}: {problem}", way_to_confine(machine))
     if mode == "none":
-        highest = "nothing better" if offer.level == "none" else f"level {offer.level}"
-        return note("sandbox", f"none, {said}: commands are not confined; this machine offers {highest}")
-    if offer.level == "none":
-        demanded = mode.startswith("required")
-        says = f"{mode}, {said}, and commands can't be confined here: {offer.reason}"
-        return (attention if demanded else note)("sandbox", says, way_to_confine(machine))
+        here = "could not be confined here" if offered == "none" else f"could run at level {offered} here"
+        return note("sandbox", f"{says}: commands are not confined; they {here}")
+    if level == "none" and offered == "none":
+        say = attention if mode.startswith("required") else note
+        return say("sandbox", f"{says}, and commands can't be confined here: {lacking}", way_to_confine(machine))
+    if level == "none":
+        return Finding(about="sandbox", says=f"{says}: no rule asks for it yet; commands would run at level {offered}")
     higher = namespaces_words(machine)
-    why = "no higher level is offered by this version" + (f". {higher}" if higher else "")
-    return Finding(about="sandbox", says=f"{mode}, {said}: level {level if level != 'none' else offer.level}; {why}")
+    return Finding(about="sandbox", says=f"{says}: level {level}" + (f". {higher}" if higher else ""))
 
 
 def _terminal() -> Finding:

@@ -120,4 +120,4 @@ def _said(folder: Path, files: Mapping[str, tuple[str, str]]) -> Iterator[str]:
         yield f"  cd {shlex.quote(str(folder))}"
     yield f"  pytest {where} --workflow-plan  shows what would be run, and runs nothing"
     yield f"  pytest {where} -s               runs it, and asks you at its gate"
-    yield "  workflow-exec show latest              shows what happened"
+    yield "  workflow-exec show latest               shows what happened"

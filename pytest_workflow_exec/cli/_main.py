@@ -60,6 +60,7 @@ _COMMANDS = {
     "runs": "._runs",
     "list": "._list",
     "export": "._export",
+    "import": "._import",
     "seal": "._seal",
     "note": "._note",
     "redact": "._redact",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pytest_workflow_exec.digests import canonical_json
-from pytest_workflow_exec.evidence import UsedBeforeError, digest_of_still, use_up
+from pytest_workflow_exec.evidence import UsedBeforeError, digest_of_still, open_bundle, read_list, seems_bundle, use_up
 from pytest_workflow_exec.verify import (
     Demand,
     InsufficientError,
@@ -20,6 +22,7 @@ from pytest_workflow_exec.verify import (
 )
 
 from ._find import log_of
+from ._import import unpacked_log
 from ._text import escape
 from ._wanted import WantedError, wanted_approvers, wanted_policy
 
@@ -32,17 +35,29 @@ def require(arguments: argparse.Namespace) -> int:
     Raises:
         WorkflowExecError: Something can't be read, or lies where whoever wrote the log could have put it.
     """
-    log = log_of(arguments.run)
-    _demand_own(arguments, log)
-    demand = _demanded(arguments)
     try:
-        found = demand_approval(log, demand, Signatures(arguments.signers, arguments.revoked))
+        with _log(arguments) as log:
+            demand = _demanded(arguments)
+            found = demand_approval(log, demand, Signatures(arguments.signers, arguments.revoked))
         # Last of all, and before anybody is told: whoever is stopped here may ask again, and gets nothing twice.
         _use(arguments.used, found, demand)
     except (InsufficientError, UsedBeforeError) as error:
         return _refused(str(error), as_json=arguments.json)
     sys.stdout.write(_as_json(found, demand, used=arguments.used is not None) if arguments.json else _told(found))
     return 0
+
+
+@contextlib.contextmanager
+def _log(arguments: argparse.Namespace) -> Iterator[Path]:
+    given = Path(arguments.run)
+    if not given.is_file() or not seems_bundle(given):
+        log = log_of(arguments.run)
+        _demand_own(arguments, log)
+        yield log
+        return
+    _demand_own(arguments, given)
+    with open_bundle(given) as file, tempfile.TemporaryDirectory(prefix="workflow-exec-") as folder:
+        yield unpacked_log(file, read_list(file), Path(folder))
 
 
 def _demand_own(arguments: argparse.Namespace, log: Path) -> None:

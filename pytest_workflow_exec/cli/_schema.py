@@ -14,7 +14,8 @@ from pytest_workflow_exec.settings import settings_schema
 
 def schema(arguments: argparse.Namespace) -> int:
     """Print a schema; return 0."""
-    sys.stdout.write(spelled(settings_schema() if arguments.policy else workflow_schema()))
+    made = settings_schema() if arguments.policy else workflow_schema(fragment=arguments.fragment)
+    sys.stdout.write(spelled(made))
     return 0
 
 

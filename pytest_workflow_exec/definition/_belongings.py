@@ -14,10 +14,12 @@ KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "env": ("run",),
     "stdin": ("run",),
     "skips": ("verify",),
-    "poll": ("run", "verify"),
-    "evidence": ("run", "call", "verify"),
+    "poll": ("run", "call", "verify"),
+    "waive": ("run", "call", "verify"),
+    "evidence": ("run", "call", "verify", "ai"),
     "expect": ("run", "verify"),
 }
+_ONCE = {"gate": "a gate asks once", "execute": "a plan is executed once"}
 _PLURAL = frozenset({"outputs", "skips"})
 
 
@@ -28,8 +30,8 @@ def _listed(kinds: tuple[str, ...]) -> str:
 
 def check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
     """Add a problem for each key of a step that steps of its kind do not have."""
-    if model.foreach is not None and kind == "gate":
-        problems.at_key((*where, "foreach"), "a gate asks once; it can't have a foreach")
+    if model.foreach is not None and kind in _ONCE:
+        problems.at_key((*where, "foreach"), f"{_ONCE[kind]}; it can't have a foreach")
     if model.allow_empty and model.foreach is None:
         problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this step has none")
     problem = None if model.retry is None else retry_problem(kind)

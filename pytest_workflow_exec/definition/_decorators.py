@@ -13,7 +13,7 @@ import pytest_workflow_exec
 from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._capture import kept
-from ._names import WORKFLOW_LATER
+from ._names import PYTHON_LATER
 from ._options import (
     GateOptions,
     Place,
@@ -90,7 +90,7 @@ class Workflow:
             DefinitionError: A keyword does not exist, or can't be used yet.
             WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
         """
-        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, WORKFLOW_LATER, caller())
+        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, PYTHON_LATER, caller())
         if not pytest_workflow_exec.plugin_sessions:
             raise WorkflowExecError(
                 "this file is a workflow; run it with pytest and the workflow_exec plugin "
@@ -122,6 +122,7 @@ def step(
     check: Sequence[str] = (),
     undoes: Sequence[str] = (),
     retry: int | Mapping[str, object] | None = None,
+    waive: str | None = None,
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
@@ -134,7 +135,8 @@ def step(function: object = None, /, **options: object) -> object:
             which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty; `check`,
             a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
             in it; `undoes`, the steps that it reverts;
-            `retry`, how often it is tried again and after which errors.
+            `retry`, how often it is tried again and after which errors; `waive`, the question that a person is asked if
+            it fails: whether the run goes on all the same.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

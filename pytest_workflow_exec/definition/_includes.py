@@ -140,6 +140,7 @@ def _hand_on(
     read.gates.update(found.gates)
     read.lasting.update(found.lasting)
     read.closed.update(found.closed)
+    read.waivable.update(found.waivable)
     if own is None:
         read.keys.update(found.keys)
         read.conditional.update(found.conditional)

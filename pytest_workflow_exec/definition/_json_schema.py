@@ -63,6 +63,8 @@ _TABLES = (
     _schema.FileModel,
     _schema.StepModel,
     _schema.BlockModel,
+    _schema.IncludeModel,
+    _schema.FragmentModel,
     _schema.InputModel,
     _schema.DefaultModel,
     _schema.DefaultEnvModel,
@@ -76,16 +78,35 @@ def _ref(name: str) -> _Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
+def _either(key: str, name: str, otherwise: _Schema) -> _Schema:
+    return {"if": {"required": [key]}, "then": _ref(name), "else": otherwise}
+
+
 def _by_name(schema: _Schema, **more: int) -> _Schema:
     return {"type": "object", "propertyNames": _VALUE_NAMES, "additionalProperties": schema, **more}
 
 
+_WORKFLOW = {
+    "title": "Workflow of pytest-workflow-exec",
+    "description": "A workflow: steps that pytest runs in order.",
+}
+_FRAGMENT = {
+    "title": "Fragment of pytest-workflow-exec",
+    "description": "Steps that workflows include: a file whose name begins with an underscore.",
+}
 _ANY_VALUE: _Schema = {"type": [*_SCALAR, "array"]}
 _STEPS: _Schema = {"type": "array", "minItems": 1, "items": _ref("Entry")}
 _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("File", "inputs"): _by_name(_ref("Input")),
     ("File", "vars"): _by_name(_TEXT),
     ("File", "defaults"): _ref("Defaults"),
+    ("Fragment", "inputs"): _by_name(_ref("Input")),
+    ("Fragment", "vars"): _by_name(_TEXT),
+    ("Fragment", "defaults"): _ref("Defaults"),
+    ("Fragment", "outputs"): _by_name(_TEXT),
+    ("File", "outputs"): _by_name(_TEXT),
+    ("Fragment", "steps"): _STEPS,
+    ("Fragment", "finally"): _STEPS,
     ("File", "steps"): _STEPS,
     ("File", "finally"): _STEPS,
     ("Block", "steps"): _STEPS,
@@ -95,6 +116,7 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("Step", "outputs"): _by_name(_ref("Output")),
     ("Gate", "form"): _by_name(_ref("FormField"), minProperties=1),
     ("Manual", "form"): _by_name(_ref("FormField"), minProperties=1),
+    ("Ai", "output"): {"anyOf": [_LINE, _by_name(_ref("FormField"), minProperties=1)]},
     ("Input", "default"): {"anyOf": [_ANY_VALUE, _ref("Default"), _ref("DefaultEnv")]},
     ("Expect", "json"): {
         "type": "object",
@@ -105,8 +127,8 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
 """What is read piece by piece, and not by the model that it stands in."""
 
 
-def made_of_models() -> Mapping[str, Json]:
-    """Return the JSON Schema (2020-12) of a workflow in YAML."""
+def made_of_models(*, fragment: bool) -> Mapping[str, Json]:
+    """Return the JSON Schema (2020-12) of a workflow in YAML, or of a fragment that workflows include."""
     models = [(model, "validation") for model in _TABLES]
     _, whole = models_json_schema(cast("Any", models), schema_generator=_Generator)
     defs = {name.removesuffix("Model"): table for name, table in _renamed(whole["$defs"]).items()}
@@ -116,9 +138,9 @@ def made_of_models() -> Mapping[str, Json]:
     _say_kinds(defs["Step"])
     defs["FormField"] = _form_field(defs["Input"])
     # Said by a condition, so that an editor complains of what is wrong in a step, not that it is no block.
-    defs["Entry"] = {"if": {"required": ["steps"]}, "then": _ref("Block"), "else": _ref("Step")}
-    root = defs.pop("File")
-    root |= {"title": "Workflow of pytest-workflow-exec", "description": "A workflow: steps that pytest runs in order."}
+    defs["Entry"] = _either("include", "Include", _either("steps", "Block", _ref("Step")))
+    file, part = defs.pop("File"), defs.pop("Fragment")
+    root = {**part, **_FRAGMENT} if fragment else {**file, **_WORKFLOW}
     return {"$schema": DIALECT, **root, "$defs": {name: defs[name] for name in sorted(defs)}}
 
 

@@ -17,17 +17,18 @@ STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
-WORKFLOW_LATER = frozenset({"policy", "outputs"})
+WORKFLOW_LATER = frozenset({"policy"})
+PYTHON_LATER = WORKFLOW_LATER | {"outputs"}
+"""What a `Workflow` in Python can't say yet."""
 STEP_LATER = frozenset({
-    "ai", "execute",
     "session", "defaults", "concurrency",
-    "policy", "waive",
+    "policy",
 })  # fmt: skip
 BLOCK_LATER = frozenset({
     "retry", "poll", "defaults", "timeout", "env", "cwd", "concurrency", "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
-POLL_LATER = frozenset({"wait"})
+WAIVE_LATER = frozenset({"approvers", "assurance", "form", "meaning", "refs", "required", "show", "wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pytest_workflow_exec.digests import Json
 
 
-def workflow_schema() -> Mapping[str, Json]:
-    """Return the JSON Schema (2020-12) of a workflow in YAML."""
+def workflow_schema(*, fragment: bool = False) -> Mapping[str, Json]:
+    """Return the JSON Schema (2020-12) of a workflow in YAML, or of a fragment that workflows include."""
     from ._json_schema import made_of_models
 
-    return made_of_models()
+    return made_of_models(fragment=fragment)

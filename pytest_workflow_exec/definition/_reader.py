@@ -112,6 +112,7 @@ class Reader:
             each=each if around.each is None else {**around.each, **(each or {})},
             block=around.prefix,
             closed=read.closed,
+            waivable=read.waivable,
             included=read.included,
             given=self.given,
             in_fragment=len(self.within) > 1,
@@ -132,6 +133,7 @@ class Read:
     cases: dict[StepId, Sequence[StepId] | None] = field(default_factory=dict)
     closed: set[StepId] = field(default_factory=set)
     """The steps of the `finally` of each block that is over."""
+    waivable: set[StepId] = field(default_factory=set)
     included: dict[StepId, Included] = field(default_factory=dict)
     first_places: dict[StepId, Location] = field(default_factory=dict)
 
@@ -145,6 +147,7 @@ class Read:
             conditional=dict(self.conditional),
             cases=dict(self.cases),
             closed=set(self.closed),
+            waivable=set(self.waivable),
             included=dict(self.included),
             first_places=dict(self.first_places),
         )

@@ -147,6 +147,7 @@ class FileModel(DeclarationModel):
 
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+    outputs: dict[str, Text] = {}
 
 
 def _attempts(value: object) -> object:
@@ -354,6 +355,34 @@ class PollModel(Strict):
     every: Duration
     timeout: Duration = 86400.0
     fail_on: ExpectModel | None = None
+    wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
+
+
+class AiContextModel(Strict):
+    """Which of the project's CLAUDE.md files a model is given."""
+
+    task_type: Line | None = None
+    keywords: Annotated[list[Line], BeforeValidator(_show)] = []
+    max_tokens: Whole | None = None
+
+
+class AiModel(Strict):
+    """A question to a model, and the type of its answer."""
+
+    prompt: Text
+    output: object
+    context: AiContextModel | None = None
+    model: Line | None = None
+    attempts: Whole | None = None
+    timeout: Duration | None = None
+    budget: Text | None = None
+
+
+class WaiveModel(Strict):
+    """What a person is asked if the step fails."""
+
+    question: Text
+    timeout: Duration | None = None
 
 
 class StepModel(OwnRetry):
@@ -381,9 +410,12 @@ class StepModel(OwnRetry):
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     poll: Annotated[PollModel | None, _short("every")] = None
+    waive: Annotated[WaiveModel | None, _short("question")] = None
     gate: Annotated[GateModel, _short("question")] | None = None
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None
+    ai: AiModel | None = None
+    execute: Text | None = None
 
 
 class BlockModel(Strict):
@@ -421,4 +453,4 @@ class FragmentModel(Strict):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
-KINDS = ("run", "call", "verify", "gate", "manual", "pause")
+KINDS = ("run", "call", "verify", "gate", "manual", "pause", "ai", "execute")

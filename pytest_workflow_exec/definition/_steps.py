@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.model import (
+    Ai,
     Body,
     CaseValue,
     Check,
@@ -21,9 +22,11 @@ from pytest_workflow_exec.model import (
     StepId,
     Template,
     Verify,
+    Waive,
     When,
 )
 
+from ._ai_steps import EXECUTE_KEYS, ai_keys, check_executes, read_ai, read_execute
 from ._belongings import check_belongings
 from ._blocks import check_variable, read_block
 from ._calls import read_call
@@ -41,6 +44,7 @@ from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
 from ._reader import Read, Reader, is_block, own_ids
+from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
@@ -48,6 +52,7 @@ from ._sources import python_digests, templates_in, with_digest, with_given
 from ._templates import Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
+from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
@@ -56,6 +61,7 @@ _NOT_IN_FINALLY = {
     "pause": "a pause can't stand in finally: what cleans up does not wait",
     "manual": "work by hand can't stand in finally: it may have to run without a person",
     "gate": "a gate can't stand in finally: its steps run whatever is decided",
+    "execute": "a plan can't be executed in finally: its steps run whatever is decided",
 }
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
@@ -73,6 +79,8 @@ def read_steps(
     all_variables: frozenset[str],
     known: KnownValues,
     file: Path,
+    outputs: Mapping[str, object],
+    results: dict[str, Template],
     defaults: DefaultsModel = NO_DEFAULTS,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
@@ -86,6 +94,8 @@ def read_steps(
         all_variables: The names of those, also where something is wrong with one.
         known: What can be known of their values.
         file: The workflow's own file.
+        outputs: What the workflow declares as outputs.
+        results: Where to put those that are sound.
         defaults: What its steps say unless they say it themselves.
     """
     reader = Reader(
@@ -106,6 +116,9 @@ def read_steps(
         for index, item in enumerate(items):
             _read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
+    check_executes(read.steps, problems)
+    if outputs:
+        read_results(outputs, reader.texts("", None, read), into=results)
     return tuple(read.steps)
 
 
@@ -147,6 +160,7 @@ def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always
         read.lasting.add(base)
     ids = [base] if model.foreach is None else [step.id for step in steps]
     read.keys.update(dict.fromkeys(ids, _keys_of(model, kind)))
+    read.waivable.update(ids if model.waive is not None else ())
     defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
     for step in steps:
         if step.when is not None:
@@ -197,7 +211,10 @@ def _read_case(
     check = read_check(model.check, (*where, "check"), texts, reader.files)
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
     poll = read_poll(model, where, texts)
-    step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll)
+    waive = read_waive(model, where, texts)
+    step = _step(
+        reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll, waive=waive
+    )
     if step is None:
         return None
     if len(reader.within) > 1:
@@ -257,6 +274,8 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
+    if kind in ("ai", "execute"):
+        return ai_keys(model.ai) if kind == "ai" else EXECUTE_KEYS
     keys = {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
     form = next((asking.form for asking in (model.gate, model.manual) if asking is not None), None)
     return keys if keys is None or not form else {**keys, **dict.fromkeys(form, frozenset[str]())}
@@ -270,6 +289,10 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.verify is not None:
         expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
         return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
+    if model.ai is not None:
+        return read_ai(model.ai, model.timeout, where, texts, files)
+    if model.execute is not None:
+        return read_execute(model.execute, where, texts)
     return _waiting(model, where, texts, gates)
 
 
@@ -288,8 +311,12 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
     problem = None if model.check is None else check_problem(kind, always=always)
     if problem is not None:
         problems.at_key((*where, "check"), problem)
-    if model.undoes is not None and kind in ("gate", "pause"):
-        problems.at_key((*where, "undoes"), f"a {kind} undoes nothing")
+    undoes, check = model.undoes is not None, model.check is not None
+    problem = None if model.waive is None else waive_problem(always=always, undoes=undoes, check=check)
+    if problem is not None:
+        problems.at_key((*where, "waive"), problem)
+    if model.undoes is not None and kind in ("gate", "pause", "ai"):
+        problems.at_key((*where, "undoes"), f"{'an' if kind == 'ai' else 'a'} {kind} undoes nothing")
 
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
@@ -362,6 +389,7 @@ def _step(
     check: Check | None,
     undoes: tuple[StepId, ...],
     poll: Poll | None,
+    waive: Waive | None,
 ) -> Step | None:
     step = Step(
         id=model.id,
@@ -370,7 +398,7 @@ def _step(
         location=reader.problems.location(where),
         digest="",
         description=model.description,
-        timeout_s=None if isinstance(body, (Gate, Manual)) else model.timeout,
+        timeout_s=None if isinstance(body, (Gate, Manual, Ai)) else model.timeout,
         when=when,
         always=always,
         block=reader.around.cleans,
@@ -384,6 +412,7 @@ def _step(
         if poll is not None
         else read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
         poll=poll,
+        waive=waive,
     )
     root = reader.files.root
     sources: dict[str, str] = {}

@@ -224,6 +224,8 @@ class Scope:
     """What `each` stands for in the text's own case; None: the step has no cases."""
     block: str = ""
     """The blocks that the text's own step stands in, as its id begins: `update[web1]/`."""
+    waivable: AbstractSet[StepId] = frozenset()
+    """The earlier steps whose failure a person may accept."""
     closed: AbstractSet[StepId] = frozenset()
     """The earlier steps that stand in the `finally` of a block which is over."""
     included: Mapping[StepId, Included] = field(default_factory=dict)
@@ -325,7 +327,10 @@ class Scope:
 
     def missing_problem(self, step: str, key: str | None) -> str | None:
         """Return why the step's value may be missing when this text is needed, or None."""
-        conditional = self.conditional.get(self.meant(step))
+        meant = self.meant(step)
+        if meant in self.waivable and key not in (None, "outcome"):
+            return f"step {quoted(step)} may be waived, and then has no value {quoted(key or '')}; only its outcome can be used"
+        conditional = self.conditional.get(meant)
         if conditional is None or key == "outcome" or key in conditional.defaults:
             return None
         if implies(self.own_when, conditional.condition):

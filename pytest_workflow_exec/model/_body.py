@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.digests import Json
 
+from ._ai import Ai, Execute
 from ._identity import StepId
 from ._input import InputSpec
 from ._text import Template
@@ -60,6 +61,8 @@ class Poll:
     """How long all its waits together may last, in seconds; attempts take their own time."""
     fail_on: Expectation | None = None
     """What ends it as failed before that, any of it; None for nothing."""
+    holds_no_process: bool = False
+    """Whether the run ends between two attempts, instead of waiting in its process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,19 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waive:
+    """`waive:`: what a person is asked if a checking step fails: may the run go on all the same?"""
+
+    question: Template
+    timeout_s: float = 3600.0
+    """How long the terminal waits for an answer."""
+
+    def as_gate(self) -> Gate:
+        """Return the same as a gate asks."""
+        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manual:
     """`manual:`: work that a person does by hand and then attests."""
 
@@ -215,6 +231,6 @@ class Pause:
     """Whether the run ends meanwhile, instead of waiting in its process."""
 
 
-Body = Command | Call | Verify | Function | Gate | Manual | Pause
+Body = Command | Call | Verify | Function | Gate | Manual | Pause | Ai | Execute
 Check = Command | Verify
 """What tells whether a step's effect is there."""

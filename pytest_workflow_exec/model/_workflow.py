@@ -10,7 +10,8 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
+from ._ai import Ai, Execute
+from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive
 from ._condition import When
 from ._identity import BlockId, Location, StepId
 from ._input import InputSpec, InputValue
@@ -50,6 +51,8 @@ class Step:
     """How it is tried again if it fails; None: it is not."""
     poll: Poll | None = None
     """How it is repeated until it is as expected; None: it is not."""
+    waive: Waive | None = None
+    """What a person is asked if it fails; None: its failure stops the workflow."""
     fragment: str | None = None
     """The file that it comes from, by its path from the project root, if the workflow includes that; else None."""
 
@@ -58,12 +61,22 @@ class Step:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause))
+        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether it runs tests in a pytest of their own: to do its work, or to see whether it is done."""
+        return isinstance(self.body, Verify) or isinstance(self.check, Verify)
 
     @property
     def may_repeat(self) -> bool:
         """Whether its body may run more than once in a session."""
         return self.retry is not None or self.poll is not None
+
+    @property
+    def times_itself(self) -> bool:
+        """Whether only its attempts count for its timeout, and not what stands between or behind them."""
+        return self.may_repeat or self.waive is not None
 
     @property
     def kind(self) -> str:
@@ -79,6 +92,8 @@ _KINDS: dict[type, str] = {
     Gate: "gate",
     Manual: "manual",
     Pause: "pause",
+    Ai: "ai",
+    Execute: "execute",
 }
 
 
@@ -99,6 +114,8 @@ class Workflow:
     """The name of the group of which one run at a time may go on in the project; None for no group."""
     listed: Mapping[str, InputValue] = field(default_factory=lambda: MappingProxyType({}))
     """The inputs that gave steps their cases, with the values that they had then."""
+    outputs: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
+    """What a run leaves when it has passed, by name."""
     steps: tuple[Step, ...]
     sources: Mapping[str, str]
     """SHA-256 of each file the run trusts (the workflow, called modules, conftest files), by path from the root."""
@@ -109,14 +126,22 @@ class Workflow:
         object.__setattr__(self, "_by_id", MappingProxyType({step.id: step for step in self.steps}))
 
     @property
+    def has_tests(self) -> bool:
+        """Whether any of its steps runs tests in a pytest of their own."""
+        return any(step.has_tests for step in self.steps)
+
+    @property
     def plan(self) -> Mapping[str, Json]:
         """The plan as data: which steps, in which order, made of what."""
-        return {
+        planned: dict[str, Json] = {
             "workflow": self.name,
             "file": self.file.relative_to(self.root).as_posix(),
             "steps": [self._planned(step) for step in self.steps],
             "sources": dict(sorted(self.sources.items())),
         }
+        if self.outputs:
+            planned["outputs"] = {name: output.text for name, output in self.outputs.items()}
+        return planned
 
     @property
     def digest(self) -> str:
@@ -134,6 +159,8 @@ class Workflow:
         }
         if isinstance(step.body, Gate) and step.body.signed is not None:
             planned["signed"] = step.body.signed.to_data()
+        if step.waive is not None:
+            planned["waive"] = step.waive.question.shown
         if step.fragment is not None:
             planned["fragment"] = step.fragment
         if step.block is not None:
@@ -145,7 +172,8 @@ class Workflow:
         if step.retry is not None:
             planned["retry"] = {"attempts": step.retry.attempts, "for": list(step.retry.classes)}
         if step.poll is not None:
-            planned["poll"] = {"every_s": step.poll.every_s, "timeout_s": step.poll.timeout_s}
+            wait = {"wait": "suspend"} if step.poll.holds_no_process else {}
+            planned["poll"] = {"every_s": step.poll.every_s, "timeout_s": step.poll.timeout_s, **wait}
         return planned
 
     def _checked(self, check: Check) -> Mapping[str, Json]:

@@ -126,6 +126,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--workflow-plan", action="store_true", help="show what would be run, in which order, and run nothing"
     )
+    group.addoption(
+        "--workflow-ai",
+        metavar="live|record|replay|off",
+        help="who answers steps that ask a model: live unless the variable CI is set, there nobody",
+    )
+    group.addoption(
+        "--workflow-ai-answers",
+        metavar="FILE",
+        help="answer them with what a JSON file holds, for tests; gates show it, and no gated command runs then",
+    )
+    group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 
 

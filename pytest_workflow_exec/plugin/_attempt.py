@@ -54,6 +54,12 @@ class Attempt:
     """Whether an attempt has failed and the next one has not begun."""
     shown: bool = False
     """Whether a report says already why it failed."""
+    waived: str | None = None
+    """Who accepted that it failed, and how it did; None if nobody did."""
+    not_waived: str = ""
+    """Why nobody accepted that it failed, if that was asked."""
+    may_waive: bool = False
+    """Whether what asks about its failure is around its body already."""
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
@@ -106,6 +112,8 @@ def conclude(attempt: Attempt) -> Conclusion:
     objection = _objection(attempt)
     if objection is not None:
         return Conclusion(outcome=Outcome.FAILED, message=objection)
+    if attempt.waived is not None:
+        return Conclusion(outcome=Outcome.WAIVED, message=attempt.waived)
     return Conclusion(outcome=attempt.stand_in or Outcome.PASSED)
 
 
@@ -136,7 +144,8 @@ _MAX_CHARACTERS = 2000
 def _said(error: BaseException, attempt: Attempt) -> str:
     text = str(error)
     plain = isinstance(error, (WorkflowExecError, pytest.fail.Exception))
-    return _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "), attempt)
+    said = _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "), attempt)
+    return f"{said}\n{attempt.not_waived}" if attempt.not_waived else said
 
 
 def _short(text: str, attempt: Attempt) -> str:

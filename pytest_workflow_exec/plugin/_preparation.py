@@ -21,6 +21,7 @@ from pytest_workflow_exec.errors import (
     SettingsError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.evidence import SEGMENT_BYTES
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
@@ -34,13 +35,14 @@ from pytest_workflow_exec.run import (
     demanded_pin,
     group_of,
     known_values,
+    may_ask,
     preflight,
     repository_facts,
     steps_until,
     trust_of,
 )
 from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
-from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
+from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
@@ -153,7 +155,9 @@ class _Preparation:
         self.problems: list[Problem] = []
         self._programs = ProgramPins()
         self._durability: Durability = "power"
+        self._notify: Sequence[NotifySettings] = ()
         self._filesystem: Filesystem = "local"
+        self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
@@ -200,6 +204,8 @@ class _Preparation:
             until=self._session.until.get(self.workflow.name),
             given=self._given,
             durability=self._durability,
+            notify=self._notify,
+            segment_bytes=self._segment_bytes,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
             attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
@@ -256,8 +262,14 @@ class _Preparation:
         try:
             loaded = load_settings(self.workflow.root)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
+            self._notify = loaded.notify
+            self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
-                settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
+                settings,
+                workflow=self.workflow.name,
+                environment=os.environ,
+                pin=self._find_pin(settings),
+                tests=self.workflow.has_tests,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
@@ -316,13 +328,19 @@ class _Preparation:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
         self._programs = pin_programs(self._policy)
+        steps = [
+            step
+            for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
+            if step.id not in carried
+        ]
+        if may_ask(self.workflow):
+            # Only here: a workflow that asks no model loads nothing that could.
+            from ._ai import asking_problems
+
+            self.problems += asking_problems(self._session.config, self.workflow, steps)
         self.problems += preflight(
             self.workflow,
-            steps=[
-                step
-                for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
-                if step.id not in carried
-            ],
+            steps=steps,
             values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=_texts(self._inputs),

@@ -295,6 +295,6 @@ def _reason(report: pytest.TestReport) -> str:
 
 def _standing(attempt: Attempt, report: pytest.TestReport) -> Outcome:
     if report.outcome == "passed":
-        return attempt.stand_in or Outcome.PASSED
+        return attempt.stand_in or (Outcome.PASSED if attempt.waived is None else Outcome.WAIVED)
     outcome = conclude(attempt).outcome
     return outcome if outcome is not Outcome.PASSED else Outcome.FAILED

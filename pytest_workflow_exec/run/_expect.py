@@ -74,6 +74,8 @@ def _check_exit(expectation: Expectation, result: CommandResult, values: Values)
     found = f"signal {result.signal}" if result.exit is None else str(result.exit)
     if result.flooded:
         found += " (it printed more than is read, and was killed for that)"
+    if result.limit:
+        found += f" (it was killed at the policy's limit {result.limit!r})"
     wanted = [_wanted(each, values) for each in expectation.exit] or ["0"]
     # A command that a signal ended has no exit status; it is never "not 0" by accident.
     as_wanted = result.exit is not None and (

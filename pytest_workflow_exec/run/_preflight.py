@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._signers import signing_problems
@@ -60,6 +60,10 @@ def preflight(
             problems += [
                 _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
             ]
+        if step.waive is not None and terminal_problem is not None:
+            problems.append(
+                _at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {terminal_problem}")
+            )
         if isinstance(step.body, Manual) and terminal_problem is not None:
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
@@ -70,11 +74,12 @@ def preflight(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
             )
             problems.extend(_gated_problems(workflow, step, command, values, policy=policy, texts=texts))
+        problems += _tests_problems(step, values, policy)
         if isinstance(step.body, Command):
             continue
         if (
             step.timeout_s is not None
-            and not isinstance(step.body, (Gate, Manual, Pause, Verify))
+            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Verify))
             and not python_timeouts
         ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
@@ -153,6 +158,13 @@ def _command_problems(
         yield _at(step, f"{what}: {error}")
 
 
+def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Problem]:
+    if not step.has_tests:
+        return
+    for message in write_problems(policy.tests, root=values.root, level=policy.level):
+        yield _at(step, f"step {step.id!r}: {message}")
+
+
 def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:
     if isinstance(step.body, Command):
         yield step.body, f"step {step.id!r}"
@@ -165,7 +177,7 @@ def _gated_problems(
 ) -> Iterator[Problem]:
     try:
         # Nothing can be said of a command with several lists: any rule may be the one.
-        rules = _possible_rules(command, values, policy, texts) or policy.rules
+        rules = _possible_rules(command, values, policy, texts, gating=True) or policy.rules
     except (CommandRefusedError, OutputError):
         # Said already.
         return
@@ -186,8 +198,13 @@ def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapp
     return found[0] if len(found) == 1 else None
 
 
-def _possible_rules(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> tuple[Rule, ...]:
+def _possible_rules(
+    command: Command, values: Values, policy: Policy, texts: Mapping[str, str], *, gating: bool = False
+) -> tuple[Rule, ...]:
     """Return the rules that can allow a command; none if nothing can be said yet.
+
+    Args:
+        gating: Whether to add all gated rules that match it, too: each of them has to be satisfied.
 
     Raises:
         CommandRefusedError: No rule can.
@@ -208,6 +225,7 @@ def _possible_rules(command: Command, values: Values, policy: Policy, texts: Map
         ]
         try:
             found.update(dict.fromkeys(policy.possible(argv, inputs=texts)))
+            found.update(dict.fromkeys(policy.gating(argv, inputs=texts) if gating else ()))
         except CommandRefusedError as refused:
             error = refused
     if not found and error is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from pytest_workflow_exec.errors import StepOrderError, StillRunningError
 from pytest_workflow_exec.model import StepId
@@ -38,7 +39,7 @@ class StepCommands:
         """Run one command of the step.
 
         Args:
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
 
         Raises:
             StepOrderError: The step is not under way: its right to run commands ended with it.
@@ -47,7 +48,7 @@ class StepCommands:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        with self._one_of(step):
+        with self.one_of(step):
             return self._runner.run(
                 argv, step=step, attempt=attempt, timeout_s=timeout_s, surroundings=surroundings, planned=planned
             )
@@ -60,17 +61,21 @@ class StepCommands:
         attempt: int,
         timeout_s: float | None,
         variables: Mapping[str, str],
+        folder: Path,
     ) -> CommandResult:
-        """Run the engine's own child pytest for the step; it needs no rule.
+        """Run the engine's own child pytest for the step; it needs no rule, and has the rights of tests.
+
+        Args:
+            folder: Where it leaves its report.
 
         Raises:
             StepOrderError: The step is not under way.
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        with self._one_of(step):
+        with self.one_of(step):
             return self._runner.run_trusted(
-                argv, step=step, attempt=attempt, timeout_s=timeout_s, extra_environment=variables
+                argv, step=step, attempt=attempt, timeout_s=timeout_s, extra_environment=variables, folder=folder
             )
 
     def check_quiet(self, step: StepId) -> None:
@@ -89,7 +94,12 @@ class StepCommands:
             yield
 
     @contextmanager
-    def _one_of(self, step: StepId) -> Iterator[None]:
+    def one_of(self, step: StepId) -> Iterator[None]:
+        """Count as something of the step that is under way, as long as the context lasts.
+
+        Raises:
+            StepOrderError: The step is not under way.
+        """
         with self._lock:
             if self._running() != step:
                 raise StepOrderError(step=step, waiting_for=step, because="it is not under way")

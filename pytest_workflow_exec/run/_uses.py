@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_workflow_exec.model import (
+    Ai,
     Call,
     Command,
+    Execute,
     Function,
     Gate,
     GivenEveryReference,
@@ -60,6 +62,12 @@ def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
         }
         if isinstance(each.body, Gate):
             keys |= {key for shown, key in each.body.show if shown in names}
+    left = [reference for output in workflow.outputs.values() for reference in output.references]
+    keys |= {
+        reference.path[1]
+        for reference in _expanded(left, workflow.variables)
+        if reference.scope == "steps" and reference.path[0] in names
+    }
     return frozenset(keys)
 
 
@@ -110,11 +118,21 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in(body.until)
     elif isinstance(body, Manual):
         yield from _in((body.instruction, body.checklist))
+    else:
+        yield from _in(_of_a_model(body))
+    if step.waive is not None:
+        yield from _in(step.waive.question)
     named = None if step.poll is None else step.poll.fail_on
     if named is not None:
         yield from _in((named.exit, named.stdout, named.stderr, named.json))
     if isinstance(body, (Command, Verify)):
         yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr, body.expect.json))
+
+
+def _of_a_model(body: object) -> Template | None:
+    if isinstance(body, Ai):
+        return body.prompt
+    return body.plan if isinstance(body, Execute) else None
 
 
 def _in(value: object) -> Iterator[Reference]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.settings import GatedSettings, RuleSettings
 
+from ._limits import limits_of
 from ._loose import loose_problem
 from ._rights import rights_problems
 from ._rules import Gated, Rule, difference, parse_tokens, program_token
@@ -36,16 +37,17 @@ class CompiledRules:
     problems: tuple[RuleProblem, ...]
 
 
-def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path]) -> CompiledRules:
+def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path], groups: Collection[str] = ()) -> CompiledRules:
     """Return the rules of one table of the policy.
 
     Args:
         path: The directories that programs are found in.
+        groups: The names of the policy's groups of approvers.
     """
     rules: list[Rule] = []
     problems: list[RuleProblem] = []
     for written in table:
-        found = [*rights_problems(written), *_gated_problems(written.gated)]
+        found = [*rights_problems(written), *_gated_problems(written.gated, groups)]
         try:
             rule = _rule(written, path)
         except RuleTextError as error:
@@ -58,6 +60,22 @@ def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path]) -> Compi
         name = name_of(written)
         problems += [RuleProblem(place=written.place, message=f"rule {name!r}: {problem}") for problem in found]
     return CompiledRules(rules=tuple(rules), problems=tuple(problems))
+
+
+def tests_rule(written: RuleSettings) -> Rule:
+    """Return what the tests of `verify:` steps may do, as the rule that they run by."""
+    return Rule(
+        text=written.rule,
+        tokens=parse_tokens(written.rule),
+        exec=written.exec,
+        env=written.env,
+        # The kernel knows ports of any machine, not this machine's alone.
+        network=("*:*",) if "loopback" in written.needs else written.network,
+        read=written.read,
+        write=written.write,
+        home=written.home,
+        needs=written.needs,
+    )
 
 
 def name_of(written: RuleSettings) -> str:
@@ -90,15 +108,18 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         write=written.write,
         cwd=written.cwd,
         home=written.home,
+        limits=limits_of(written.limits),
     )
 
 
-def _gated_problems(gated: GatedSettings | None) -> Iterator[str]:
+def _gated_problems(gated: GatedSettings | None, groups: Collection[str]) -> Iterator[str]:
     if gated is None:
         return
-    if gated.assurance > _TERMINAL:
-        yield f"gated with an assurance of {gated.assurance} can't be used yet; this version's gates are worth 1"
-    elif gated.approvers:
+    unknown = [name for name in gated.approvers if name not in groups]
+    if unknown:
+        known = ", ".join(sorted(groups)) or "none"
+        yield f"gated by {', '.join(unknown)}: the policy has no such group of approvers (it has: {known})"
+    if gated.approvers and gated.assurance <= _TERMINAL:
         yield "gated by approvers needs an assurance of 2 or more: at a terminal anybody may type"
 
 

@@ -15,7 +15,8 @@ from signal import Signals
 from typing import IO
 
 from ._environment import MARKER
-from ._spawner import ConfinedChild, Confinement, spawn_confined
+from ._limits import UNLIMITED, Limits
+from ._spawner import Confinement, SpawnedChild, Use, can_spawn, spawn
 from ._tree import Sweep, end_tree
 
 KEPT_BYTES = 1 << 20
@@ -28,6 +29,8 @@ _GRACE_S = 1.0
 _REAP_S = 5.0
 _SWEEP_S = 10.0
 _LOST = 255
+# Of what the system calls the most memory that was held.
+_RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 _SHORT_PAUSE_S, _LONG_PAUSE_S = 0.001, 0.02
 
 
@@ -56,11 +59,15 @@ class Ended:
     """Whether it was killed because it printed more than is read."""
     interrupted_by: Signals | None
     """The signal to the engine because of which it was ended; None if there was none."""
-    cpu_s: float
+    limit: str = ""
+    """Which bound ended it, as the policy names it; empty if none did."""
+    use: Use
     duration_s: float
     stdout: Stream
     stderr: Stream
     sweep: Sweep
+    trespasses: tuple[str, ...] = ()
+    """What it made that is protected, though it could not be kept from it."""
 
 
 NOT_STARTED = Ended(
@@ -69,7 +76,7 @@ NOT_STARTED = Ended(
     timed_out=False,
     flooded=False,
     interrupted_by=None,
-    cpu_s=0.0,
+    use=Use(),
     duration_s=0.0,
     stdout=Stream(),
     stderr=Stream(),
@@ -86,12 +93,14 @@ class RunningCommand:
         *,
         cwd: Path,
         environment: Mapping[str, str],
+        limits: Limits = UNLIMITED,
         confinement: Confinement | None = None,
         stdin: int | None = None,
     ) -> None:
         """Start the process.
 
         Args:
+            limits: What it may use up; kept to where `can_limit` says so.
             confinement: What it may do; None for whatever this process may.
             stdin: A descriptor that it reads from; None: it has nothing to read.
 
@@ -103,15 +112,16 @@ class RunningCommand:
         self._interrupted_by: Signals | None = None
         self._marker = f"{MARKER}={environment[MARKER]}"
         self._began = time.monotonic()
-        self._status: tuple[int, float] | None = None
+        self._limits, self._confinement = limits, confinement
+        self._status: tuple[int, Use] | None = None
         self._bell: int | None = None
         self._handle: int | None = None
         self._selector = selectors.DefaultSelector()
         try:
-            self._process: subprocess.Popen[bytes] | ConfinedChild = (
-                _spawn(argv, cwd, environment, stdin)
-                if confinement is None
-                else spawn_confined(argv, cwd=cwd, environment=environment, stdin=stdin, confinement=confinement)
+            self._process: subprocess.Popen[bytes] | SpawnedChild = (
+                _opened(argv, cwd, environment, stdin)
+                if confinement is None and not can_limit()
+                else spawn(argv, cwd=cwd, environment=environment, limits=limits, confinement=confinement, stdin=stdin)
             )
         except BaseException:
             # An interrupt may arrive when the process exists but nobody holds it yet.
@@ -151,35 +161,41 @@ class RunningCommand:
         """Kill whatever is left of it, and return how it ended."""
         try:
             self._listen_no_more()
-            confined = self._process if isinstance(self._process, ConfinedChild) else None
-            sweep = self._swept(confined)
+            sweep = self._swept()
             self._read_for(0)
-            exit_status, cpu_s = self._collect()
-            if confined is not None:
-                exit_status, cpu_s = confined.ended or (None, 0.0)
+            exit_status, use = self._collect()
         finally:
             self._close()
+        number = -exit_status if exit_status is not None and exit_status < 0 else None
         return Ended(
             exit=exit_status if exit_status is not None and exit_status >= 0 else None,
-            signal=-exit_status if exit_status is not None and exit_status < 0 else None,
+            signal=number,
             timed_out=self._timed_out,
             # It may have ended by itself just before it was killed.
             flooded=self._cut_off and (exit_status is None or exit_status < 0),
             interrupted_by=self._interrupted_by,
-            cpu_s=cpu_s,
+            limit=self._limit(number, use),
+            use=use,
             duration_s=time.monotonic() - self._began,
             stdout=self._stdout,
             stderr=self._stderr,
             sweep=sweep,
+            trespasses=() if self._confinement is None else self._confinement.trespasses(),
         )
 
-    def _swept(self, confined: ConfinedChild | None) -> Sweep:
+    def _limit(self, number: int | None, use: Use) -> str:
+        if not isinstance(self._process, SpawnedChild) or self._timed_out or self._cut_off or self._interrupted_by:
+            return ""
+        return self._process.limit or self._limits.hit(number, use.user_s + use.system_s)
+
+    def _swept(self) -> Sweep:
         # Before it is collected: until then no other process can get its pid.
-        if confined is None:
-            return end_tree(self._process.pid, self._marker)
-        if confined.end(_SWEEP_S) and confined.others is not None:
-            return Sweep(ended=confined.others, clean=True)
-        return end_tree(confined.pid, self._marker, command=confined.target)
+        child = self._process
+        if not isinstance(child, SpawnedChild):
+            return end_tree(child.pid, self._marker)
+        if child.end(_SWEEP_S) and child.others is not None:
+            return Sweep(ended=child.others, clean=True)
+        return end_tree(child.pid, self._marker, command=child.target)
 
     def _flooded(self) -> bool:
         return self._stdout.seen_bytes + self._stderr.seen_bytes > _FLOOD_BYTES
@@ -191,7 +207,7 @@ class RunningCommand:
 
     def _listen(self) -> None:
         """Let its end wake whoever waits for output; without that it is looked for again and again."""
-        if isinstance(self._process, ConfinedChild):
+        if isinstance(self._process, SpawnedChild):
             self._bell = self._process.fileno()
         elif sys.platform == "linux":
             with contextlib.suppress(OSError):
@@ -236,7 +252,7 @@ class RunningCommand:
     def _has_exited(self) -> bool:
         if self._status is not None:
             return True
-        if isinstance(self._process, ConfinedChild):
+        if isinstance(self._process, SpawnedChild):
             return self._process.has_ended()
         if sys.platform == "linux":
             options = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -244,33 +260,36 @@ class RunningCommand:
                 return os.waitid(os.P_PID, self._process.pid, options) is not None
             except ChildProcessError:
                 return True
-        return self._try_collect()
+        return self._try_collect(self._process)
 
-    def _try_collect(self) -> bool:
+    def _try_collect(self, process: subprocess.Popen[bytes]) -> bool:
         try:
-            pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         except ChildProcessError:
             # Somebody else in this process waited for it; how it ended is lost. Popen must not
             # look for it again: the pid may be another process's by now.
-            self._process.returncode = _LOST
+            process.returncode = _LOST
             return True
         if pid == 0:
             return False
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        self._status = (self._process.returncode, usage.ru_utime + usage.ru_stime)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        used = Use(user_s=usage.ru_utime, system_s=usage.ru_stime, max_rss_bytes=usage.ru_maxrss * _RSS_UNIT_BYTES)
+        self._status = (process.returncode, used)
         return True
 
-    def _collect(self) -> tuple[int | None, float]:
+    def _collect(self) -> tuple[int | None, Use]:
+        if isinstance(self._process, SpawnedChild):
+            return self._process.status, self._process.use
         deadline = time.monotonic() + _REAP_S
-        while self._status is None and not self._try_collect() and time.monotonic() < deadline:
+        while self._status is None and not self._try_collect(self._process) and time.monotonic() < deadline:
             time.sleep(_SHORT_PAUSE_S)
-        return self._status if self._status is not None else (None, 0.0)
+        return self._status if self._status is not None else (None, Use())
 
     def _close(self) -> None:
         self._selector.close()
         if self._handle is not None:
             os.close(self._handle)
-        if isinstance(self._process, ConfinedChild):
+        if isinstance(self._process, SpawnedChild):
             self._process.close()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
@@ -278,7 +297,12 @@ class RunningCommand:
                     pipe.close()
 
 
-def _spawn(
+def can_limit() -> bool:
+    """Return whether bounds can be kept to here: a spawn server sets them before a program starts."""
+    return can_spawn()
+
+
+def _opened(
     argv: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: int | None
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  # the policy judged it

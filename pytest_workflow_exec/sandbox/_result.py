@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from pytest_workflow_exec.digests import Json, digest_of_bytes
 from pytest_workflow_exec.redaction import Redactor
 
 from ._process import KEPT_BYTES, MARGIN_BYTES, Ended, Stream
+from ._spawner import Use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class CommandResult:
     """Whether it wrote more than is kept."""
     duration_s: float
     cpu_s: float
+    """What it took of processors, with all of its processes that the system tells of."""
     stdout_sha256: str
     """SHA-256 of `stdout` as UTF-8, in hex."""
     stderr_sha256: str
@@ -32,6 +34,10 @@ class CommandResult:
     """Whether it was killed because it wrote more than is read."""
     level: str
     """The kernel confinement that it ran under."""
+    rusage: Use = field(default_factory=Use)
+    """What it used, with all of its processes that the system tells of."""
+    limit: str = ""
+    """Which of the policy's limits ended it: `cpu`, `file_size` or `processes`; empty if none did."""
 
 
 def result_of(*, argv: tuple[str, ...], ended: Ended, redactor: Redactor, level: str) -> CommandResult:
@@ -50,10 +56,16 @@ def result_of(*, argv: tuple[str, ...], ended: Ended, redactor: Redactor, level:
         truncated=ended.stdout.seen_bytes > KEPT_BYTES or ended.stderr.seen_bytes > KEPT_BYTES,
         flooded=ended.flooded,
         duration_s=round(ended.duration_s, 6),
-        cpu_s=round(ended.cpu_s, 6),
+        cpu_s=round(ended.use.user_s + ended.use.system_s, 6),
         stdout_sha256=digest_of_bytes(stdout.encode()),
         stderr_sha256=digest_of_bytes(stderr.encode()),
         level=level,
+        rusage=Use(
+            user_s=round(ended.use.user_s, 6),
+            system_s=round(ended.use.system_s, 6),
+            max_rss_bytes=ended.use.max_rss_bytes,
+        ),
+        limit=ended.limit,
     )
 
 
@@ -72,6 +84,8 @@ def finished_facts(result: CommandResult, ended: Ended, *, error: str) -> Mappin
         "flooded": result.flooded,
         "duration_s": result.duration_s,
         "cpu_s": result.cpu_s,
+        "rusage": asdict(result.rusage),
+        "limit": result.limit,
         "stdout": result.stdout,
         "stderr": result.stderr,
         "stdout_sha256": result.stdout_sha256,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_workflow_exec.digests import Json, digest_of
 
+from ._limits import Limits
 from ._shape import Shape, shape_mismatch
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
 
@@ -23,6 +24,13 @@ class Gated:
 
     assurance: int
     approvers: tuple[str, ...] = ()
+    """The groups of the policy of which a person must have agreed; empty: it does not matter who did."""
+
+    @property
+    def words(self) -> str:
+        """What kind of decision that is, for a person."""
+        by = f" by one of {', '.join(self.approvers)}" if self.approvers else ""
+        return f"a decision of assurance {self.assurance}{by}" if self.assurance > 1 or by else "a decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +58,12 @@ class Rule:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     """Folders of the project that it may run in though it runs the files that its arguments name."""
+    needs: tuple[str, ...] = ()
+    """What only the tests of `verify:` steps may have: `pty`, `loopback`."""
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
+    limits: Limits = field(default_factory=Limits)
+    """What its commands may use up."""
 
     @property
     def digest(self) -> str:
@@ -61,11 +73,21 @@ class Rule:
         if self.shape is not None:
             # Not the text alone: a word in a list may hold what parts the words there.
             said["table"] = repr(self.shape)
+        if self.needs:
+            said["needs"] = list(self.needs)
         if self.sha256 is not None:
             said["sha256"] = self.sha256
         if self.gated is not None:
             said["gated"] = {"assurance": self.gated.assurance, "approvers": list(self.gated.approvers)}
+        if self.limits != Limits():
+            said["limits"] = self.limits.facts()
         return digest_of({**said, "home": self.home})
+
+    @property
+    def rights(self) -> str:
+        """Its rights in words, for a person; empty if it has none."""
+        given = [f"{name} {', '.join(right)}" for name in (*_RIGHTS, "needs") if (right := getattr(self, name))]
+        return "; ".join([*given, *(["home"] if self.home else [])])
 
     @property
     def program(self) -> str:

@@ -22,16 +22,18 @@ from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
-from ._confinement import Grant, NotConfinableError, confined
+from ._confinement import Grant, NotConfinableError, confined, engine_folders
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
+from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
-from ._process import NOT_STARTED, Ended, RunningCommand
+from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
-from ._rules import Rule
+from ._rules import Gated, Rule
 from ._signals import held_signals
+from ._spawner import Confinement
 from ._surroundings import (
     PLAIN,
     Surroundings,
@@ -69,6 +71,7 @@ class _Job:
     stdin: bytes | None
     facts: Mapping[str, Json]
     level: Level
+    limits: Limits
     grant: Grant
 
 
@@ -88,7 +91,8 @@ class CommandRunner:
         judged_as: Callable[[str], str] = str,
         closed: Path | None = None,
         work: Path | None = None,
-        decided: Callable[[StepId, Sequence[str]], bool] | None = None,
+        outputs: Path | None = None,
+        decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
     ) -> None:
         """Prepare for running commands.
@@ -103,8 +107,9 @@ class CommandRunner:
             record: Keeps an event. If it raises, nothing is started.
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
+            outputs: The folder below `closed` that commands may read.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
-            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None:
+            decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
             programs: What the policy's programs were when the run was checked; None: nobody looked.
 
@@ -113,6 +118,7 @@ class CommandRunner:
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
+        self._outputs = outputs
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
         self._home, self._tmp = make_folders(scratch)
@@ -131,7 +137,7 @@ class CommandRunner:
 
         Args:
             surroundings: What it is given besides its arguments.
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -147,7 +153,7 @@ class CommandRunner:
             words = checked_argv(argv)
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
-            self._check_decided(rule, step, words, planned=planned)
+            self._check_decided(judged, step, words, planned=planned)
             program = resolve_program(words[0], self._policy, rule)
             self._programs.check(words[0], program, self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
@@ -168,11 +174,13 @@ class CommandRunner:
         attempt: int,
         timeout_s: float | None,
         extra_environment: Mapping[str, str],
+        folder: Path | None = None,
     ) -> CommandResult:
-        """Run a command of the engine's own, which no rule has to allow.
+        """Run a command of the engine's own, which no rule has to allow, with the rights of tests.
 
         Args:
             argv: Starts with an absolute path.
+            folder: A folder of the engine's own that it may write in, too.
             timeout_s: It and everything it started are killed after this; None for no bound.
             extra_environment: What it receives besides what every command receives.
 
@@ -186,7 +194,13 @@ class CommandRunner:
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = _with_absolute_program(checked_argv(argv))
-            job = self._job(of, words, Path(words[0]), extra_environment, None)
+            rule = self._policy.tests
+            more = {**granted(rule, self._environment), **extra_environment}
+            job = self._job(of, words, Path(words[0]), more, rule)
+            own = (*job.grant.private, *([folder] if folder is not None else []))
+            read = (*job.grant.read, *(str(each) for each in engine_folders()))
+            grant = replace(job.grant, private=own, read=read, terminals="pty" in rule.needs)
+            job = replace(job, grant=grant)
         except CommandRefusedError as error:
             raise self._refused(of, argv, error) from None
         return self._execute(job)
@@ -198,9 +212,13 @@ class CommandRunner:
             raise CommandRefusedError(argv=words, reason=reason)
         return rule
 
-    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str], *, planned: bool) -> None:
-        if rule.gated is not None and not (planned and self._decided is not None and self._decided(step, words)):
-            raise CommandRefusedError(argv=words, reason=_undecided(rule))
+    def _check_decided(self, judged: Sequence[str], step: StepId, words: Sequence[str], *, planned: bool) -> None:
+        # Each of them: no rule takes the need for a decision away that another one asks for.
+        for rule in self._policy.gating(judged, inputs=self._inputs):
+            if rule.gated is None:
+                continue
+            if not (planned and self._decided is not None and self._decided(step, words, rule.gated)):
+                raise CommandRefusedError(argv=words, reason=_undecided(rule, rule.gated))
 
     def _refused(
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
@@ -229,6 +247,7 @@ class CommandRunner:
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
+        limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
             "argv": list(shown),
             "program": self._redactor.text(str(identity.real_path)),
@@ -239,8 +258,11 @@ class CommandRunner:
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
             "level": level,
+            "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
+        if level == "namespaces" and rule is not None:
+            facts["namespaces"] = ["ipc", "mount", *([] if rule.network else ["net"]), "pid", "user"]
         return _Job(
             of=of,
             shown=shown,
@@ -250,6 +272,7 @@ class CommandRunner:
             stdin=None,
             facts=facts,
             level=level,
+            limits=limits,
             grant=self._grant(program, identity, rule),
         )
 
@@ -288,6 +311,9 @@ class CommandRunner:
             exec=rule.exec,
             network=rule.network,
             home=Path(self._environment["HOME"]) if rule.home else None,
+            namespaces=self._policy.level == "namespaces",
+            hidden=self._closed,
+            shown=() if self._outputs is None else (self._outputs,),
         )
 
     def _execute(self, job: _Job) -> CommandResult:
@@ -316,6 +342,8 @@ class CommandRunner:
             ended = command.end()
             if ended.interrupted_by is not None:
                 error = _interruption(ended.interrupted_by)
+            elif ended.trespasses and not error:
+                error = self._redactor.text(_trespass(job, ended.trespasses))
             result = self._finished(job, ended, error)
         return ended, result
 
@@ -325,11 +353,9 @@ class CommandRunner:
         try:
             stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
             if job.level == "none":
-                return RunningCommand(job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin)
+                return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:
-                return RunningCommand(
-                    job.argv, cwd=job.cwd, environment=job.environment, stdin=stdin, confinement=confinement
-                )
+                return self._run_as(job, stdin, confinement)
         except BaseException as error:
             words = self._redactor.text(f"could not be started: {str(error) or type(error).__name__}")
             self._finished(job, NOT_STARTED, words)
@@ -339,6 +365,16 @@ class CommandRunner:
         finally:
             if stdin is not None:
                 os.close(stdin)
+
+    def _run_as(self, job: _Job, stdin: int | None, confinement: Confinement | None) -> RunningCommand:
+        return RunningCommand(
+            job.argv,
+            cwd=job.cwd,
+            environment=job.environment,
+            limits=job.limits,
+            confinement=confinement,
+            stdin=stdin,
+        )
 
     def _find(self, program: str) -> Path:
         found = resolve_program(program, self._policy)
@@ -358,6 +394,8 @@ class CommandRunner:
             self._go_on_with(ended.interrupted_by, job)
         if not ended.sweep.clean:
             raise SandboxSetupError(f"some processes that {job.shown[0]} started could not be ended; end them by hand")
+        if ended.trespasses:
+            raise SandboxSetupError(self._redactor.text(_trespass(job, ended.trespasses)))
         if ended.timed_out and job.of.timeout_s is not None:
             raise CommandTimeoutError(argv=job.shown, timeout_s=job.of.timeout_s)
         if ended.exit is None and ended.signal is None:
@@ -374,11 +412,19 @@ class CommandRunner:
         return tuple(self._redactor.text(word) for word in words)
 
 
-def _undecided(rule: Rule) -> str:
+def _undecided(rule: Rule, gated: Gated) -> str:
     return (
-        f"rule {rule.text!r} is gated: its commands run only in a step of kind run, after a decision at a gate of this "
-        f"run that listed this very command"
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
+        f"this run that listed this very command"
     )
+
+
+def _trespass(job: _Job, paths: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, paths[:_SHOWN_PATHS])) + (", …" if len(paths) > _SHOWN_PATHS else "")
+    return f"{job.shown[0]} made {listed} where that is protected; look at it and remove it"
+
+
+_SHOWN_PATHS = 5
 
 
 def _interruption(number: signal.Signals) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import struct
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ def is_known_machine() -> bool:
     return platform.machine() in _MACHINES
 
 
+@functools.cache
 def call_filter(calls: Calls) -> bytes:
     """Return the filter for this machine, as the kernel reads it."""
     column, architecture = _MACHINES[platform.machine()]

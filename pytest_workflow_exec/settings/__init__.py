@@ -13,6 +13,9 @@ from ._values import (
     Filesystem,
     GatedSettings,
     GitIdentity,
+    LimitSettings,
+    NotifyOn,
+    NotifySettings,
     PolicySettings,
     PythonProcesses,
     RuleSettings,
@@ -20,6 +23,7 @@ from ._values import (
     Settings,
     SignersFile,
     Trusted,
+    VerifyNeed,
 )
 
 __all__ = [
@@ -30,6 +34,9 @@ __all__ = [
     "Filesystem",
     "GatedSettings",
     "GitIdentity",
+    "LimitSettings",
+    "NotifyOn",
+    "NotifySettings",
     "Pin",
     "PolicySettings",
     "PythonProcesses",
@@ -39,6 +46,7 @@ __all__ = [
     "SignersFile",
     "StatedSetting",
     "Trusted",
+    "VerifyNeed",
     "differences",
     "find_project",
     "load_file",

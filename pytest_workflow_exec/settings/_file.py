@@ -26,6 +26,7 @@ from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import SettingsError
 
 from ._approvers import Group, Principals
+from ._limits import Limits
 from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
@@ -34,15 +35,20 @@ from ._values import (
     Filesystem,
     GatedSettings,
     GitIdentity,
+    NotifyOn,
+    NotifySettings,
     PolicySettings,
     PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
     Trusted,
+    VerifyNeed,
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+_MIB = 1 << 20
+_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
 _MAX_RETENTION_S = parse_duration("36500d")
 
 
@@ -119,6 +125,7 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+    limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
     rule: Annotated[_Text | None, Field(validate_default=True)] = None
@@ -143,13 +150,25 @@ class _WorkflowPolicy(_Strict):
     command: list[_Rule] = []
 
 
+class _Verify(_Strict):
+    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
+    env: list[_Text] = []
+    network: list[_Text] = []
+    read: list[_Text] = []
+    write: list[_Text] = []
+    home: bool = False
+    needs: list[VerifyNeed] = []
+
+
 class _Policy(_WorkflowPolicy):
     path: list[_Text] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
     env: list[_Text] = []
     write: list[_Text] = []
     network: list[_Text] = []
+    limits: Limits = Field(default_factory=Limits)
     workflows: dict[str, _WorkflowPolicy] = {}
+    verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
     signers: _Text | None = None
@@ -160,11 +179,26 @@ class _Policy(_WorkflowPolicy):
     python_processes: PythonProcesses = "refuse"
 
 
+class _Notify(_Strict):
+    command: Annotated[list[_Text], Field(min_length=1)]
+    on: Annotated[list[NotifyOn], Field(min_length=1)]
+
+    @field_validator("command")
+    @classmethod
+    def _known_program(cls, command: list[str]) -> list[str]:
+        # What a path in the project names, a step could have written.
+        if "/" in command[0] and not command[0].startswith("/"):
+            raise PydanticCustomError("form", ": the program must be a name on the policy's path, or an absolute path")
+        return command
+
+
 class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
+    notify: list[_Notify] = []
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
+    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -189,12 +223,14 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
+        notify=tuple(NotifySettings(command=tuple(each.command), on=tuple(each.on)) for each in file.notify),
+        segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
-    identity, stated = policy.git_identity, canonical_json(table.get("policy", {}))
+    identity, stated = policy.git_identity, canonical_json(_trusted(table))
     return PolicySettings(
         rules=_rules(policy, policy, ("policy",)),
         path=tuple(policy.path),
@@ -202,6 +238,8 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         workflow_rules={
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
+        limits=policy.limits.settings(Limits()),
+        verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
@@ -211,6 +249,26 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
+    )
+
+
+def _trusted(table: Mapping[str, Json]) -> Json:
+    policy, notify = table.get("policy", {}), table.get("notify")
+    # No rule allows these commands: that they are as they were is what a pin and a gate hold.
+    return {**policy, "notify": notify} if isinstance(policy, Mapping) and notify else policy
+
+
+def _verify(verify: _Verify) -> RuleSettings:
+    return RuleSettings(
+        rule="verify",
+        exec=tuple(verify.exec),
+        env=tuple(verify.env),
+        network=tuple(verify.network),
+        read=tuple(verify.read),
+        write=tuple(verify.write),
+        home=verify.home,
+        needs=tuple(verify.needs),
+        place=("policy", "verify"),
     )
 
 
@@ -241,17 +299,21 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        limits=rule.limits.settings(defaults.limits),
         place=place,
     )
 
 
 def _known() -> Mapping[str, Iterable[str]]:
-    models: dict[str, type[_Strict]] = {
+    models: dict[str, type[BaseModel]] = {
         "top": _File,
         "policy": _Policy,
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
+        "verify": _Verify,
         "git_identity": _GitIdentity,
+        "notify": _Notify,
+        "limits": Limits,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

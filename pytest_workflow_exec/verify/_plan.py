@@ -48,6 +48,8 @@ class PlannedPoll:
 
     every_s: float
     timeout_s: float
+    suspends: bool = False
+    """Whether the run ends between two attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class PlannedStep:
     """The earlier steps that it reverts when it passes."""
     retry: PlannedRetry | None = None
     poll: PlannedPoll | None = None
+    waivable: bool = False
+    """Whether a person may accept that it fails."""
 
     @property
     def is_gate(self) -> bool:
@@ -166,6 +170,7 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         undoes=tuple(map(str, _list(entry.get("undoes", [])))),
         retry=_retry(entry.get("retry")),
         poll=_poll(entry.get("poll")),
+        waivable=isinstance(entry.get("waive"), str),
     )
 
 
@@ -185,7 +190,8 @@ def _poll(entry: Json) -> PlannedPoll | None:
     numbers = [float(time) for time in times if isinstance(time, (int, float)) and time > 0]
     if len(numbers) != 2:  # noqa: PLR2004  # both
         raise ContradictionError("its plan does not say how often a step is repeated")
-    return PlannedPoll(every_s=numbers[0], timeout_s=numbers[1])
+    suspends = isinstance(entry, Mapping) and entry.get("wait") == "suspend"
+    return PlannedPoll(every_s=numbers[0], timeout_s=numbers[1], suspends=suspends)
 
 
 def _block(entry: Mapping[str, Json], *, always: bool) -> BlockId | None:

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.cli._doctor import doctor
+from pytest_workflow_exec.cli._doctor_machine import sandbox_finding
 from pytest_workflow_exec.cli._machine import Machine, namespaces_words, way_to_confine
 from pytest_workflow_exec.evidence import find_pin, write_pin
-from pytest_workflow_exec.settings import load_settings, settings_schema
+from pytest_workflow_exec.settings import PolicySettings, SandboxMode, load_settings, settings_schema
 
 from ._tool import ROOT, workflow_exec
 from ._trusts import places_in
@@ -112,10 +113,6 @@ def _bad_signers(root: Path) -> None:
     (root / "workflow-signers").write_text("nonsense\n")
 
 
-def _demanding(root: Path) -> None:
-    (root / "workflow-exec.toml").write_text('[policy]\ncommands = ["git"]\nsandbox = "required:namespaces"\n')
-
-
 def _of_the_future(root: Path) -> None:
     (root / ".workflow-exec" / "runs" / FAR).mkdir(parents=True)
 
@@ -136,7 +133,6 @@ def _anchored(root: Path) -> None:
         (_anchored, "pin", "none", "workflow-exec trust"),
         (_bad_signers, "signers", "workflow-signers", "put the line"),
         (_of_the_future, "clock", "before the newest run", "set the clock"),
-        (_demanding, "sandbox", "required:namespaces", "sandbox = "),
     ],
 )
 def test_what_is_wrong_is_said_with_its_fix(
@@ -262,6 +258,35 @@ def test_way_to_confinement_is_that_of_the_machine(machine: Machine, said: str) 
 
     assert said in words
     assert 'sandbox = "available"' in words
+
+
+OLD = Machine(system="linux", kernel="5.15.0")
+
+
+@pytest.mark.parametrize(
+    ("mode", "level", "problem", "offered", "state", "said"),
+    [
+        (None, "landlock", "", "landlock", "ok", "the default of this platform: level landlock"),
+        ("required:landlock", "none", "there is none", "none", "attention", "there is none"),
+        ("required:landlock", "none", "", "none", "attention", "can't be confined here: too old"),
+        ("required:landlock", "none", "", "landlock", "ok", "would run at level landlock"),
+        ("available", "none", "", "none", "note", "can't be confined here: too old"),
+        ("available", "landlock", "", "landlock", "ok", "as the policy says: level landlock"),
+        ("none", "none", "", "landlock", "note", "could run at level landlock here"),
+        ("none", "none", "", "none", "note", "could not be confined here"),
+    ],
+)
+def test_confinement_is_judged_by_what_the_policy_wants(
+    *, mode: SandboxMode | None, level: str, problem: str, offered: str, state: str, said: str
+) -> None:
+    """It needs attention where the policy demands what there is not, and then the way is that of the machine."""
+    policy = PolicySettings(sandbox=mode)
+
+    found = sandbox_finding(policy, level=level, problem=problem, offered=offered, lacking="too old", machine=OLD)
+
+    assert found.state == state
+    assert said in found.says
+    assert ("use Linux 6.2 or newer" in found.fix) == (offered == "none" and mode != "none")
 
 
 def test_namespaces_are_explained_where_they_are_restricted() -> None:

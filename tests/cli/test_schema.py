@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests._published import CONFIGURATION, WORKFLOWS
+from tests._published import CONFIGURATION, FRAGMENTS, WORKFLOWS
 
 from ._tool import workflow_exec
 
 
 def test_schemas_are_printed_anywhere(tmp_path: Path) -> None:
-    """Both schemas go to standard output, without a project, byte for byte as they are checked in."""
-    for arguments, file in ((["schema"], WORKFLOWS), (["schema", "--policy"], CONFIGURATION)):
+    """Each schema goes to standard output, without a project, byte for byte as it is checked in."""
+    for arguments, file in (
+        (["schema"], WORKFLOWS),
+        (["schema", "--policy"], CONFIGURATION),
+        (["schema", "--fragment"], FRAGMENTS),
+    ):
         done = workflow_exec(*arguments, cwd=tmp_path)
 
         assert (done.returncode, done.stderr) == (0, "")

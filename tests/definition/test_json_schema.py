@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from pytest_workflow_exec.definition import read_yaml_workflow, workflow_schema
 from pytest_workflow_exec.errors import DefinitionError
-from tests._published import ROOT, WORKFLOWS, complaints, fenced, texts_in_tests
+from tests._published import FRAGMENTS, ROOT, WORKFLOWS, complaints, fenced, texts_in_tests
 
 from ._broken import BROKEN as BROKEN_FILES
 from ._broken import step
@@ -65,6 +65,9 @@ def test_published_schema_is_that_of_the_models() -> None:
     assert json.loads(WORKFLOWS.read_text(encoding="utf-8")) == workflow_schema(), (
         "run: workflow-exec schema > schema/workflow.schema.json"
     )
+    assert json.loads(FRAGMENTS.read_text(encoding="utf-8")) == workflow_schema(fragment=True), (
+        "run: workflow-exec schema --fragment > schema/fragment.schema.json"
+    )
 
 
 def test_it_is_a_schema() -> None:
@@ -78,8 +81,7 @@ def test_it_is_a_schema() -> None:
 
 def test_every_key_is_explained() -> None:
     """An editor has something to show for each key, and no text is left of a key that is gone."""
-    schema: Any = workflow_schema()
-    tables = {"File": schema, **schema["$defs"]}
+    tables = _tables()
 
     silent = [
         f"{name}.{key}"
@@ -95,18 +97,21 @@ def test_every_text_is_of_a_key() -> None:
     """No explanation outlives its key."""
     from pytest_workflow_exec.definition._key_texts import ANY, KEY_TEXTS
 
-    schema: Any = workflow_schema()
-    tables = {"File": schema, **schema["$defs"]}
+    tables = _tables()
     keys = {name: set(table.get("properties", {})) for name, table in tables.items()}
 
     assert set().union(*keys.values()) >= set(KEY_TEXTS[ANY])
     assert all(keys[name] >= set(texts) for name, texts in KEY_TEXTS.items() if name != ANY)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("workflows/**/*.workflow.yaml")), ids=lambda path: path.name)
+def _of_the_project() -> list[Path]:
+    return sorted(path for folder in ("workflows", "examples") for path in ROOT.glob(f"{folder}/**/*.workflow.y*ml"))
+
+
+@pytest.mark.parametrize("path", _of_the_project(), ids=lambda path: path.name)
 def test_workflows_of_the_project_fit(path: Path) -> None:
     """The project's own workflows are valid for a validator that is not ours."""
-    assert complaints(path.read_bytes()) == []
+    assert complaints(path.read_bytes(), FRAGMENTS if path.name.startswith("_") else WORKFLOWS) == []
 
 
 @pytest.mark.parametrize(
@@ -116,12 +121,17 @@ def test_snippets_of_the_documentation_fit(page: Path) -> None:
     """Each YAML in the README and the documentation is a workflow, or keys of a step, that the schema allows."""
     for block in fenced(page, "yaml"):
         lines = [line for line in block.splitlines() if line and not line.startswith("#")]
-        if not lines or lines[0] == "---":
-            continue  # front matter of a context file
+        if not lines or lines[0] == "---" or _is_of_another_tool(block):
+            continue  # front matter of a context file, or a job of a CI
         whole = any(line.startswith("steps:") for line in lines)
         text = block if whole else step("run: [git]\n" + "\n".join(lines))
 
         assert complaints(text) == [], block
+
+
+def _is_of_another_tool(block: str) -> bool:
+    first = block.partition("\n")[0]
+    return first.startswith("# .github/")
 
 
 def test_what_is_read_is_allowed(project: Path) -> None:
@@ -163,6 +173,34 @@ def test_scalars_are_allowed_wherever_they_are_read(project: Path, word: str, pl
     assert complaints(text) == []
 
 
+FRAGMENT = """\
+inputs: {version: {}}
+vars: {tag: "v${inputs.version}"}
+outputs: {made: "${steps.build.made}"}
+steps: [{id: build, run: [make], outputs: {made: {stdout: "(.*)"}}}]
+finally: [{id: clean, run: [make, clean]}]
+"""
+INCLUDING = """\
+steps:
+  - {include: _part.workflow.yaml, id: part, with: {version: "1"}}
+  - {id: use, run: [echo, "${steps.part.made}"]}
+"""
+
+
+def test_fragments_and_what_includes_them_are_allowed(project: Path) -> None:
+    """A fragment has a schema of its own, and an include is one of the things that a step can be."""
+    write_workflow(project, FRAGMENT, "_part.workflow.yaml")
+    read_yaml_workflow(write_workflow(project, INCLUDING), root=project)
+
+    assert complaints(INCLUDING) == []
+    assert complaints(FRAGMENT, FRAGMENTS) == []
+    # Both have steps and outputs; only a workflow has a mode.
+    assert complaints("mode: python\n" + FRAGMENT) == []
+    assert complaints("mode: python\n" + FRAGMENT, FRAGMENTS) != []
+    assert complaints(INCLUDING.replace("with:", "width:")) != []
+    assert complaints("workflow: a\n" + FRAGMENT, FRAGMENTS) != []
+
+
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_mistakes_of_shape_are_refused(project: Path, text: str) -> None:
     """What is wrong without looking at anything else is wrong in an editor already, and in what reads it."""
@@ -193,6 +231,11 @@ OF_SHAPE = (
 def test_mistakes_that_a_reader_calls_those_of_shape_are_refused(text: str | bytes) -> None:
     """Of the broken files that the tests know, the schema sees each unknown or missing key, and each wrong kind."""
     assert complaints(text) != []
+
+
+def _tables() -> dict[str, Any]:
+    schema: Any = workflow_schema()
+    return {"File": schema, "Fragment": workflow_schema(fragment=True), **schema["$defs"]}
 
 
 def _references(value: object) -> Iterator[str]:

@@ -7,11 +7,13 @@ import pytest
 from pytest_workflow_exec.errors import CommandFailedError, CommandRefusedError
 
 
-def message(*, signal: int | None = None, stdout: str = "", stderr: str = "", **bounds: bool) -> str:
+def message(*, signal: int | None = None, stdout: str = "", stderr: str = "", limit: str = "", **bounds: bool) -> str:
     """Return the message of a command that failed."""
     status = None if signal is not None else 3
     return str(
-        CommandFailedError(argv=["tool"], exit_status=status, signal=signal, stdout=stdout, stderr=stderr, **bounds)
+        CommandFailedError(
+            argv=["tool"], exit_status=status, signal=signal, stdout=stdout, stderr=stderr, limit=limit, **bounds
+        )
     )
 
 
@@ -64,3 +66,8 @@ def test_refusal_without_a_step_names_none() -> None:
     assert str(CommandRefusedError(argv=["rm", "x"], reason="no", step="two")) == (
         "the policy refuses ['rm', 'x'] in step 'two': no"
     )
+
+
+def test_limit_of_the_policy_is_named() -> None:
+    """Who reads the error knows which key of the policy to look at."""
+    assert message(signal=24, limit="cpu") == "['tool'] was killed at the policy's limit 'cpu'"

@@ -96,6 +96,15 @@ def test_announcement_holds_every_fact(project: Project) -> None:
         "environment": sorted(json.loads(result.stdout).keys() - {"LC_CTYPE"}),
         "secrets": ["TOKEN_X"],
         "level": "none",
+        "limits": {
+            "processes": 4096,
+            "files": 1024,
+            "file_size_bytes": 4 << 30,
+            "memory_bytes": 4 << 30,
+            "cpu_s": 43200,
+        }
+        if sys.platform == "linux"
+        else {},
         "timeout_s": 50,
     }
 
@@ -120,6 +129,12 @@ def test_end_is_recorded_as_returned(project: Project) -> None:
         "stderr_sha256": result.stderr_sha256,
         "swept": 0,
         "error": "",
+        "rusage": {
+            "user_s": result.rusage.user_s,
+            "system_s": result.rusage.system_s,
+            "max_rss_bytes": result.rusage.max_rss_bytes,
+        },
+        "limit": "",
     }
 
 

@@ -187,7 +187,7 @@ def test_handler_that_raises_nothing_makes_no_success(
 def test_ignored_signal_stays_ignored(project: Project) -> None:
     """A signal that was set aside, as nohup does, does not end a command."""
     with handlers(SIGHUP=signal.SIG_IGN):
-        result = project.run("os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.1); print('done')")
+        result = project.run(f"os.kill({os.getpid()}, signal.SIGHUP); time.sleep(0.1); print('done')")
 
     assert (result.exit, result.stdout) == (0, "done\n")
 

@@ -113,13 +113,16 @@ def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> N
     assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
 
 
-@pytest.mark.parametrize("key", ["verify"])
-def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
-    """The same for keys of the policy itself, as a value and as a table."""
-    for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
-        [problem] = _problems(tmp_path, text)
-        assert problem.startswith(f"2: policy.{key}: ")
-        assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
+def test_tests_have_the_rights_that_the_policy_says(tmp_path: Path) -> None:
+    """None, if it says nothing; a key or a need that there is not is refused."""
+    none = RuleSettings(rule="verify")
+    said = _policy(tmp_path, '[policy.verify]\nexec = "any"\nwrite = ["out"]\nneeds = ["pty", "loopback"]\n').verify
+
+    assert PolicySettings().verify == _policy(tmp_path, "").verify == none
+    assert said == dataclasses.replace(none, exec=("any",), write=("out",), needs=("pty", "loopback"))
+    assert _problems(tmp_path, "[policy.verify]\nsecret = []\n") == ["2: policy.verify.secret: there is no such key"]
+    [problem] = _problems(tmp_path, '[policy.verify]\nneeds = ["namespaces"]\n')
+    assert problem == '2: policy.verify.needs[1] must be "pty" or "loopback", not a text (\'namespaces\')'
 
 
 _PRINCIPAL = (
@@ -230,6 +233,24 @@ _RULES = 'must be a list of rules, such as ["git status"], not '
         ('[policy]\nsandbox = "off"\n',
          [('2: policy.sandbox must be one of "none", "available", "required:landlock", "required:namespaces", '
           "not a text ('off')")]),
+        ("[policy]\nlimits = 4\n", ['2: policy.limits must be a table: {memory = "4GiB"}, not a number']),
+        ('[policy]\nlimits = {memory = "4GB"}\n',
+         ['2: policy.limits.memory must be a size such as "512MiB" or "4GiB", or "none", not a text (\'4GB\')']),
+        ("[policy]\nlimits = {memory = 4}\n",
+         ['2: policy.limits.memory must be a size such as "512MiB" or "4GiB", or "none", not a number']),
+        ('[policy]\nlimits = {file_size = "0MiB"}\n',
+         ['2: policy.limits.file_size must be a size such as "512MiB" or "4GiB", or "none", not a text (\'0MiB\')']),
+        ("[policy]\nlimits = {processes = 0}\n",
+         ['2: policy.limits.processes must be a number from 1 to 4194304, or "none", not 0']),
+        ("[policy]\nlimits = {processes = true}\n",
+         ['2: policy.limits.processes must be a number from 1 to 4194304, or "none", not a truth value']),
+        ('[policy]\nlimits = {files = "none"}\n',
+         ["2: policy.limits.files must be a number from 16 to 1024, not a text ('none')"]),
+        ("[policy]\nlimits = {files = 2000}\n", ["2: policy.limits.files must be a number from 16 to 1024, not 2000"]),
+        ('[[policy.command]]\nrule = "a"\nlimits = {cpu = "soon"}\n',
+         ['3: policy.command[1].limits.cpu must be a duration such as "90s" or "2h", or "none", not a text (\'soon\')']),
+        ('[[policy.command]]\nrule = "a"\nlimits = {memry = "1GiB"}\n',
+         ["3: policy.command[1].limits.memry: there is no such key; did you mean 'memory'?"]),
         ('policy = "x"\n', ["1: policy must be a table: [policy], not a text ('x')"]),
         ("[policy]\nworkflows = []\n",
          ["2: policy.workflows must be tables by workflow: [policy.workflows.release], not a list"]),
@@ -303,3 +324,20 @@ def test_git_has_an_identity_that_git_can_write_down(tmp_path: Path) -> None:
         assert "policy.git_identity." in problem
     with pytest.raises(SettingsError, match="nam"):
         _policy(tmp_path, '[policy]\ngit_identity = {nam = "a", email = "a@b"}\n')
+
+
+def test_limits_are_those_of_the_rule_then_those_of_the_policy(tmp_path: Path) -> None:
+    """What a rule does not say of what its commands use up is as the policy says it; the rest is left to the engine."""
+    text = (
+        '[policy]\nlimits = {memory = "2GiB", cpu = "90s", processes = "none"}\ncommands = ["a"]\n'
+        '[[policy.command]]\nrule = "b"\nlimits = {memory = "512MiB", file_size = "none", files = 64, cpu = "1.4s"}\n'
+    )
+
+    policy = _policy(tmp_path, text)
+
+    top = {"memory_bytes": 2 << 30, "cpu_s": 90, "processes": None}
+    assert dict(policy.limits.stated) == top
+    assert [dict(rule.limits.stated) for rule in policy.rules] == [
+        top,
+        {**top, "memory_bytes": 512 << 20, "file_size_bytes": None, "files": 64, "cpu_s": 1},
+    ]

@@ -1,0 +1,82 @@
+"""What the spawn server asks of the kernel that Python has no call for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+SET_DEATH_SIGNAL, SET_FILTER, SET_SUBREAPER, SET_NO_NEW_PRIVILEGES = 1, 22, 36, 38
+_IS_IN_BOUNDS, _DROP_FROM_BOUNDS = 23, 24
+_RESTRICT_SELF = 446
+_CAPABILITY_VERSION = 0x20080522
+# Of files only: chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid.
+_KEPT_CAPABILITIES = frozenset({0, 1, 2, 3, 4, 6, 7})
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class _Filter(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+def error(what: str) -> OSError:
+    """Return the error of the call that just failed."""
+    code = ctypes.get_errno()
+    return OSError(code, f"{what}: {os.strerror(code)}")
+
+
+def prctl(option: int, *arguments: object) -> None:
+    """Set something of this process.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    words = [ctypes.c_ulong(word) if isinstance(word, int) else word for word in arguments]
+    words += [ctypes.c_ulong(0)] * (4 - len(words))
+    if LIBC.prctl(ctypes.c_int(option), *words) != 0:
+        raise error(f"prctl {option}")
+
+
+def bound_capabilities() -> None:
+    """Keep root's programs from all capabilities but those over files, in this process and all that it starts."""
+    if os.geteuid() != 0:
+        return
+    for capability in range(64):
+        if capability not in _KEPT_CAPABILITIES and LIBC.prctl(_IS_IN_BOUNDS, capability, 0, 0, 0) == 1:
+            prctl(_DROP_FROM_BOUNDS, capability)
+
+
+def drop_inherited_capabilities() -> None:
+    """Give up what a program would inherit.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    header, held = struct.pack("=Ii", _CAPABILITY_VERSION, 0), ctypes.create_string_buffer(24)
+    if LIBC.capget(header, held) != 0:
+        raise OSError(ctypes.get_errno(), "capabilities can't be read")
+    words = list(struct.unpack("=6I", held.raw))
+    words[2] = words[5] = 0
+    if LIBC.capset(header, struct.pack("=6I", *words)) != 0:
+        raise OSError(ctypes.get_errno(), "capabilities can't be given up")
+
+
+def restrict_files(ruleset: int) -> None:
+    """Restrict this process to what a Landlock ruleset allows.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    if LIBC.syscall(ctypes.c_long(_RESTRICT_SELF), ctypes.c_int(ruleset), ctypes.c_uint32(0)) != 0:
+        raise OSError(ctypes.get_errno(), "Landlock refused")
+
+
+def restrict_calls(steps: bytes) -> None:
+    """Restrict the system calls of this process by a filter.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    filter_ = _Filter(len(steps) // 8, steps)
+    prctl(SET_FILTER, 2, ctypes.byref(filter_))

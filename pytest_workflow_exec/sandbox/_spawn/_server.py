@@ -1,0 +1,296 @@
+"""Starts commands for the engine, one after another, and ends all that is left of each before the next.
+
+The server makes the process of the next command before it is asked for, so that nobody waits for that. Whatever detaches
+itself from a command becomes the server's child. It waits for the command and tells how it ended. If nothing else of it
+is left, the kernel says so by having no child to wait for. Else the rest is ended when the engine asks for it; if the
+engine is gone first, the server does so by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+from typing import Any, NamedTuple, NoReturn
+
+from . import _kernel as kernel
+from . import _namespaces as namespaces
+from ._target import TAKEN, become_next, take
+
+# Else children made with another signal than the usual one are not waited for.
+_WAIT_ALL = 0x40000000
+_PAUSE_MS = 100
+_FIRST_FREE = 6
+
+
+class _Start(NamedTuple):
+    """What the process told that was to become a command."""
+
+    is_taken: bool
+    """Whether it took a request."""
+    processes: int = 0
+    """How many the command may have; 0 for no bound."""
+    masked: tuple[str, ...] = ()
+    """The folders that stand for protected paths as long as it runs."""
+    problem: str = ""
+    """Why it did not become the command; empty if it did."""
+
+
+def main(kind: str, control: int, engine: int) -> NoReturn:
+    """Serve requests on the socket `control` until the process of the descriptor `engine` is gone.
+
+    Args:
+        kind: `plain` for commands that may do whatever the engine may, else the level that they are confined at.
+    """
+    _prepare(kind, control, engine)
+    requests = socket.socket(fileno=control)
+    while True:
+        _serve(requests, engine, kind)
+
+
+def _prepare(kind: str, control: int, engine: int) -> None:
+    """Do once what every command's process inherits, and what binds only programs that are started from here on."""
+    for descriptor in (control, engine):
+        os.set_inheritable(descriptor, False)
+    # Numbers below it are for the command's own.
+    while os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC) < _FIRST_FREE:
+        pass
+    gc.disable()
+    gc.freeze()
+    for resettable in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
+        signal.signal(resettable, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    kernel.prctl(kernel.SET_SUBREAPER, 1)
+    if kind != "plain":
+        kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
+        kernel.bound_capabilities()
+
+
+def _serve(requests: socket.socket, engine: int, kind: str) -> None:
+    errors, report = os.pipe()
+    status: int | None = None
+    try:
+        if kind.startswith("namespaces"):
+            pid, status = _make_first(requests, report, kind)
+        else:
+            pid = os.fork()
+            if pid == 0:
+                become_next(requests, report, kind)
+        os.close(report)
+    except OSError as error:
+        os.close(report)
+        _refuse_next(requests, f"no process can be made: {error}")
+        return
+    else:
+        start = _told(errors, engine, pid)
+        _go_on(requests, engine, start, _Watch(pid, status, start.processes))
+    finally:
+        os.close(errors)
+        if status is not None:
+            os.close(status)
+
+
+def _make_first(requests: socket.socket, report: int, kind: str) -> tuple[int, int]:
+    """Return the first process of a namespace, and where it tells how its command ended."""
+    mapped, mapping = os.pipe()
+    status, ending = os.pipe()
+    try:
+        pid = namespaces.make_first_process(network=kind.endswith("+network"))
+        if pid == 0:
+            try:
+                os.close(mapping)
+                if os.read(mapped, 1):
+                    become_next(requests, report, kind, ending)
+            finally:
+                os._exit(126)
+        try:
+            namespaces.map_users(pid)
+            os.write(mapping, b"1")
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+    except BaseException:
+        os.close(status)
+        raise
+    finally:
+        for descriptor in (mapped, mapping, ending):
+            os.close(descriptor)
+    return pid, status
+
+
+def _go_on(requests: socket.socket, engine: int, start: _Start, watch: _Watch) -> None:
+    if start.problem:
+        os.waitpid(watch.target, 0)
+        namespaces.remove_masks(start.masked)
+        if start.is_taken:
+            _tell(requests, {"error": start.problem})
+        else:
+            _refuse_next(requests, start.problem)
+        return
+    _tell(requests, {"target": watch.target, "error": ""})
+    is_over = watch.until_gone(requests, engine)
+    namespaces.remove_masks(start.masked)
+    # The last word: nothing of it is there any more.
+    _tell(requests, watch.facts)
+    if is_over:
+        os._exit(0)
+
+
+def _refuse_next(requests: socket.socket, problem: str) -> None:
+    for descriptor in take(requests)[1]:
+        os.close(descriptor)
+    _tell(requests, {"error": problem})
+
+
+def _told(errors: int, engine: int, pid: int) -> _Start:
+    """Wait until the process took a request and became the command, or failed to."""
+    poll = select.poll()
+    poll.register(errors, select.POLLIN)
+    poll.register(engine, select.POLLIN)
+    if errors not in dict(poll.poll()):
+        os.kill(pid, signal.SIGKILL)
+        os._exit(0)
+    told = b""
+    while chunk := os.read(errors, 4096):
+        told += chunk
+    if not told:
+        # It ended without a request: nobody can ask any more.
+        os._exit(0)
+    if not told.startswith(TAKEN):
+        return _Start(is_taken=False, problem=told.decode(errors="replace"))
+    line, _, problem = told[len(TAKEN) :].partition(b"\n")
+    header = json.loads(line)
+    return _Start(
+        is_taken=True,
+        processes=header["processes"],
+        masked=tuple(header["masked"]),
+        problem=problem.decode(errors="replace"),
+    )
+
+
+class _Watch:
+    """One command that runs, and what became of all its processes."""
+
+    def __init__(self, target: int, status: int | None, processes: int) -> None:
+        """Hold a command.
+
+        Args:
+            target: Its process, or the first one of its namespace.
+            status: Where that one tells how the command ended; None where the command is a child of this process.
+            processes: How many it may have; 0 for no bound.
+        """
+        self.target, self._status, self._processes = target, status, processes
+        self.facts: dict[str, Any] = {"user_s": 0.0, "system_s": 0.0, "max_rss_kib": 0}
+
+    def until_gone(self, requests: socket.socket, engine: int) -> bool:
+        """Return when there is none any more; whether there is nobody any more who could ask for another."""
+        handle, poll = os.pidfd_open(self.target), select.poll()
+        ends = {handle} if self._status is None else {handle, self._status}
+        for descriptor in (*ends, requests.fileno(), engine):
+            poll.register(descriptor, select.POLLIN)
+        try:
+            while True:
+                ready = dict(poll.poll(_PAUSE_MS))
+                for descriptor in ends & ready.keys():
+                    poll.unregister(descriptor)
+                asked = requests.fileno() in ready
+                if asked or engine in ready or (not ready and self._is_too_many()):
+                    is_over = engine in ready or (asked and not requests.recv(1))
+                    self.facts["ended"] = self._end_all()
+                    return is_over
+                was_known = "exit" in self.facts
+                if self._status in ready:
+                    self._hear()
+                if self._collect():
+                    self.facts["ended"] = 0
+                    return False
+                if "exit" in self.facts and not was_known:
+                    _tell(requests, self.facts)
+        finally:
+            os.close(handle)
+
+    def _hear(self) -> None:
+        if self._status is not None and "exit" not in self.facts and (told := os.read(self._status, 100)):
+            self.facts["exit"] = int(told)
+
+    def _is_too_many(self) -> bool:
+        # The kernel's own bound counts all of a user's, and none of root's.
+        if not self._processes or len(_descendants(os.getpid())) - self._first() <= self._processes:
+            return False
+        self.facts["limit"] = "processes"
+        return True
+
+    def _first(self) -> int:
+        """Return how many processes are there that are not the command's."""
+        return 0 if self._status is None else 1
+
+    def _collect(self) -> bool:
+        """Collect what ended; return whether there is no child any more."""
+        try:
+            while True:
+                pid, status, usage = os.wait4(-1, os.WNOHANG | _WAIT_ALL)
+                if pid == 0:
+                    return False
+                if pid == self.target:
+                    self._note_end(os.waitstatus_to_exitcode(status))
+                self.facts["user_s"] += usage.ru_utime
+                self.facts["system_s"] += usage.ru_stime
+                self.facts["max_rss_kib"] = max(self.facts["max_rss_kib"], usage.ru_maxrss)
+        except ChildProcessError:
+            return True
+
+    def _note_end(self, code: int) -> None:
+        self._hear()
+        # How the first process of a namespace ended by itself says nothing of the command; its being killed does.
+        if self._status is None or code < 0:
+            self.facts.setdefault("exit", code)
+
+    def _end_all(self) -> int:
+        """Kill every descendant: freeze all, kill all, until there is none; return how many besides the command's own."""
+        ended: set[int] = set()
+        own: int | None = None
+        while not self._collect():
+            if own is None:
+                # In a namespace the command's own process is not known by its number.
+                own = self._first() if "exit" not in self.facts else 0
+            found: set[int] = set()
+            while new := [pid for pid in _descendants(os.getpid()) if pid not in found]:
+                for pid in new:
+                    _signal(pid, signal.SIGSTOP)
+                found.update(new)
+            for pid in found:
+                _signal(pid, signal.SIGKILL)
+            ended.update(found)
+            # Without collecting it: which of them the command's own is, is told by the next look.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _WAIT_ALL)
+        return max(0, len(ended - {self.target}) - (own or 0))
+
+
+def _tell(requests: socket.socket, facts: dict[str, Any]) -> None:
+    # Nobody may hear it; the next look then ends everything.
+    with contextlib.suppress(OSError):
+        requests.send(json.dumps(facts).encode())
+
+
+def _descendants(pid: int) -> list[int]:
+    found, waiting = [], [pid]
+    while waiting:
+        current = waiting.pop()
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"/proc/{current}/task"):  # noqa: PTH208  # path objects take ten times as long
+                with open(f"/proc/{current}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                    new = [int(word) for word in file.read().split()]
+                found += new
+                waiting += new
+    return found
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(OSError):
+        os.kill(pid, number)

@@ -1,0 +1,180 @@
+"""The process that becomes the command: made before it is needed, it waits for what it is to become."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import _kernel as kernel
+from . import _namespaces as namespaces
+
+TAKEN = b"+"
+"""The first byte that is reported: the request was taken. A line of JSON with what the server must know follows, then
+any error."""
+_REPORT = 3
+_FIRST_CLOSED, _FREE = 4, 64
+_RULESET = 5
+_MOST_DESCRIPTORS = 8
+_LARGEST_REQUEST = 1 << 16
+_CLOSE_ON_EXEC = 0x40000000
+_LIMITS = {
+    "memory_bytes": resource.RLIMIT_DATA,
+    "file_size_bytes": resource.RLIMIT_FSIZE,
+    "files": resource.RLIMIT_NOFILE,
+}
+
+
+def become_next(requests: socket.socket, report: int, kind: str, status: int | None = None) -> NoReturn:
+    """Wait for a request and become its command; whatever fails is written to `report`, and nothing runs then.
+
+    Args:
+        kind: `plain`, or the level of the commands.
+        status: Where the first process of a namespace tells how its command ended; None for any other process.
+    """
+    try:
+        os.dup2(report, _REPORT, inheritable=False)
+        os.close(report)
+        _prepare(kind)
+        request, descriptors = take(requests)
+        requests.close()
+        header: dict[str, Any] = {"processes": request["limits"]["processes"] or 0, "masked": []}
+        if status is not None:
+            header["masked"] = request["confinement"]["mounts"]["masked"]
+        os.write(_REPORT, TAKEN + json.dumps(header).encode() + b"\n")
+        if status is not None:
+            _lead(request, descriptors, status)
+        _become(request, descriptors)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it must be told, and nothing may go on
+        os.write(_REPORT, f"{type(error).__name__}: {error}".encode()[:1000])
+    finally:
+        os._exit(126)
+
+
+def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
+    """Be the first process of a namespace: return only in the command's own process, and collect all others."""
+    namespaces.arrange_mounts(request["confinement"]["mounts"], descriptors[_RULESET])
+    target = os.fork()
+    if target == 0:
+        os.setsid()
+        return
+    os.dup2(status, _REPORT, inheritable=False)
+    os.closerange(_FIRST_CLOSED, _FREE)
+    while True:
+        try:
+            pid, code = os.waitpid(-1, 0)
+        except ChildProcessError:
+            os._exit(0)
+        if pid == target:
+            os.write(_REPORT, b"%d\n" % os.waitstatus_to_exitcode(code))
+
+
+def take(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Return the next request and the descriptors that come with it; without any more, end this process."""
+    space = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+    while True:
+        content, ancillary, _, _ = requests.recvmsg(_LARGEST_REQUEST, space, _CLOSE_ON_EXEC)
+        if not content:
+            os._exit(0)
+        # Else it is the word to end a command that had ended by itself.
+        if ancillary:
+            numbers = array.array("i")
+            numbers.frombytes(ancillary[0][2])
+            descriptors = list(numbers)
+            return _request(content, descriptors), descriptors
+
+
+def _request(content: bytes, descriptors: list[int]) -> dict[str, Any]:
+    if content == b"M":
+        with os.fdopen(descriptors.pop(), "rb") as file:
+            file.seek(0)
+            content = file.read()
+    request: dict[str, Any] = json.loads(content)
+    return request
+
+
+def _prepare(kind: str) -> None:
+    """Do what no request changes; whoever started this may be gone already."""
+    kernel.prctl(kernel.SET_DEATH_SIGNAL, signal.SIGKILL)
+    os.setsid()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if kind != "plain":
+        kernel.drop_inherited_capabilities()
+    if kind.startswith("namespaces"):
+        # A new namespace of users begins with all of them.
+        kernel.bound_capabilities()
+        namespaces.prepare_mounts()
+
+
+def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """Turn this process into the command's; the order matters: each step forbids what only earlier ones need."""
+    given, out, err, directory, *confining = descriptors
+    for descriptor, number in ((given, 0), (out, 1), (err, 2)):
+        os.dup2(descriptor, number)
+    confinement = request["confinement"]
+    if confinement is None or confinement["mounts"] is None:
+        os.fchdir(directory)
+    else:
+        namespaces.enter(*confinement["mounts"]["folder"])
+    if confinement is None:
+        os.closerange(_FIRST_CLOSED, _FREE)
+        _set_limits(request["limits"])
+        os.execve(request["argv"][0], request["argv"], request["environment"])  # noqa: S606  # judged before
+    _check_script(confinement)
+    program, ruleset = confining
+    once = int(confinement["exec_descriptor"])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.dup2(program, once, inheritable=False)
+    _set_limits(request["limits"])
+    kernel.restrict_files(ruleset)
+    os.closerange(_FIRST_CLOSED, once)
+    os.closerange(once + 1, once + _FREE)
+    kernel.restrict_calls(bytes.fromhex(confinement["filter"]))
+    os.execve(once, request["argv"], request["environment"])  # noqa: S606  # judged before
+
+
+def _check_script(confinement: dict[str, Any]) -> None:
+    # A script is opened by its interpreter: at least it is the file that was identified until now.
+    for path, stamp in confinement["unchanged"]:
+        found = Path(path).stat()
+        if [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns] != stamp:
+            raise OSError(f"{path} changed since it was identified")
+
+
+def _set_limits(limits: dict[str, int | None]) -> None:
+    _set_limit(resource.RLIMIT_CORE, 0, 0)
+    for name, kind in _LIMITS.items():
+        value = limits[name]
+        if value is not None:
+            _set_limit(kind, value, value)
+    seconds, processes = limits["cpu_s"], limits["processes"]
+    if seconds is not None:
+        # The first ends it by a signal that says why; the second is for one that goes on nevertheless.
+        _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    if processes is not None:
+        # Counted are all threads of the user: those that run already are not the command's.
+        others = _threads()
+        _set_limit(resource.RLIMIT_NPROC, others + processes, others + processes)
+
+
+def _set_limit(kind: int, soft: int, hard: int) -> None:
+    highest = resource.getrlimit(kind)[1]
+    if highest != resource.RLIM_INFINITY:
+        soft, hard = min(soft, highest), min(hard, highest)
+    resource.setrlimit(kind, (min(soft, sys.maxsize), min(hard, sys.maxsize)))
+
+
+def _threads() -> int:
+    """Return how many threads there are on this machine."""
+    descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return int(os.read(descriptor, 200).split()[3].partition(b"/")[2])
+    finally:
+        os.close(descriptor)
