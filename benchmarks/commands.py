@@ -5,6 +5,7 @@ Each round starts one of each kind, so that a busy machine slows all alike; with
 
 from __future__ import annotations
 
+import functools
 import secrets
 import statistics
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.sandbox._confinement import Grant, confined
 from pytest_workflow_exec.sandbox._environment import MARKER
-from pytest_workflow_exec.sandbox._level import offered_level
+from pytest_workflow_exec.sandbox._level import Level, offer_of
 from pytest_workflow_exec.sandbox._process import RunningCommand
 
 _ROUNDS = 60
@@ -30,15 +31,16 @@ def main(held_mib: int) -> None:
         folder = Path(name)
         kinds: dict[str, Callable[[], object]] = {
             "bare": lambda: subprocess.run([_TRUE], capture_output=True, check=True),
-            "none": lambda: _run(folder, is_confined=False),
         }
-        if offered_level().level == "landlock":
-            kinds["landlock"] = lambda: _run(folder, is_confined=True)
+        levels: tuple[Level, ...] = ("none", "landlock", "namespaces")
+        for level in levels:
+            if level == "none" or offer_of(level).level == level:
+                kinds[level] = functools.partial(_run, folder, level)
         taken = _taken(kinds)
     bare = statistics.median(taken["bare"])
     for kind, times in taken.items():
         median = statistics.median(times)
-        print(f"{kind:<9}{median * 1000:8.2f} ms  {median / bare:5.1f} times bare, {len(held) >> 20} MiB held")
+        print(f"{kind:<11}{median * 1000:8.2f} ms  {median / bare:5.1f} times bare, {len(held) >> 20} MiB held")
 
 
 def _taken(kinds: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
@@ -53,10 +55,11 @@ def _taken(kinds: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
     return taken
 
 
-def _run(folder: Path, *, is_confined: bool) -> None:
+def _run(folder: Path, level: Level) -> None:
     environment = {"PATH": "/usr/bin:/bin", MARKER: secrets.token_hex(16)}
-    if is_confined:
-        with confined(Grant(program=Path(_TRUE), root=folder, private=(folder,)), find=Path) as confinement:
+    if level != "none":
+        grant = Grant(program=Path(_TRUE), root=folder, private=(folder,), namespaces=level == "namespaces")
+        with confined(grant, find=Path) as confinement:
             command = RunningCommand([_TRUE], cwd=folder, environment=environment, confinement=confinement)
     else:
         command = RunningCommand([_TRUE], cwd=folder, environment=environment)

@@ -104,6 +104,7 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("Fragment", "vars"): _by_name(_TEXT),
     ("Fragment", "defaults"): _ref("Defaults"),
     ("Fragment", "outputs"): _by_name(_TEXT),
+    ("File", "outputs"): _by_name(_TEXT),
     ("Fragment", "steps"): _STEPS,
     ("Fragment", "finally"): _STEPS,
     ("File", "steps"): _STEPS,

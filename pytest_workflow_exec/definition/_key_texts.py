@@ -49,6 +49,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "description": "What the workflow is for, in Markdown.",
         "mode": "The most that its steps may do: `python` alone, AI that returns JSON, or a conversation.",
         "inputs": "The values that it is given from outside, by name: `--workflow-input version=1.2.3`.",
+        "outputs": "What the run leaves, by name, recorded when it has passed: `${steps.build.wheel}`.",
         "concurrency": "A name of which one run at a time goes on, over all workflows of the project: `db-${inputs.target}`.",
         "steps": "The steps, in the order in which they run. Each waits for all before it.",
     },
@@ -129,6 +130,10 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "for": f"How long, {_DURATION}.",
         "until": "Until when: a moment with its time zone, `2030-01-31T12:00:00Z`.",
     },
+    "Waive": {
+        "question": "The question: may the run go on although the step failed?",
+        "timeout": f"How long the terminal waits for an answer, {_DURATION}.",
+    },
     "Poll": {
         "every": f"How long to wait between two looks, {_DURATION}.",
         "timeout": "When to give up.",
@@ -143,11 +148,12 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "outputs": "What the command leaves, by name, as values of later steps: `${steps.id.name}`.",
         "call": "A Python function beside the workflow: `module:function`, or with its values.",
         "poll": "Repeats the step until its `expect` holds: `5m`, or `{every: 5m, timeout: 2h}`.",
+        "waive": "What a person is asked if it fails: approved, the step is waived, and the run goes on.",
         "gate": "Stops everything until a person decides: a question, or all that it says.",
         "pause": "Waits: `7d`, or `{until: 2030-01-31T12:00:00Z, wait: suspend}`.",
+        "ai": "A question to a model, whose answer is data of a type. The model proposes; it runs nothing.",
+        "execute": "Runs the commands that an earlier step planned, behind a gate that showed them: `${steps.plan.commands}`.",
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
-        "ai": "A question to a model, which answers with data of a type. The accepted answer is the step's outputs.",
-        "execute": "The commands that an ai step proposed, `${steps.id.commands}`, behind a gate that shows them.",
     },
     "Include": {
         "include": "The fragment, from this file's folder: `_images.workflow.yaml`.",

@@ -1,19 +1,20 @@
-"""What one command may do at level `landlock`, made into what the kernel takes."""
+"""What one command may do, made into what the kernel takes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
+from ._mounts import mounts_of
 from ._programs import NotStartableError, Startable, startable
 from ._seccomp import Calls, call_filter
-from ._spawner import Confinement
-from ._writable import NotWritableError, open_writable
+from ._spawner import Confinement, Mounts
+from ._writable import NotWritableError, Writable, open_writable, trespasses
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
 _CONFIGURATION = [
@@ -58,6 +59,8 @@ _ALWAYS_READABLE = (
     *(f"/etc/{name}" for name in _CONFIGURATION),
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# Making one opens the terminal of the number that the kernel gives, which nobody knows before.
+_TERMINALS = ("/dev/ptmx", "/dev/pts", "/dev/tty")
 _NAMES_PORT = 53
 
 Stamp = tuple[int, ...]
@@ -84,11 +87,26 @@ class Grant:
     network: tuple[str, ...] = ()
     home: Path | None = None
     """The user's own home folder, if it may read there."""
+    terminals: bool = False
+    """Whether it may make pseudo-terminals of its own."""
+    namespaces: bool = False
+    """Whether it sees a machine of its own."""
+    hidden: Path | None = None
+    """The folder with the evidence, which it then does not see."""
+    shown: tuple[Path, ...] = ()
+    """What it may read of that folder."""
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
     """Return which file was found, and in what state."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def engine_folders() -> tuple[Path, ...]:
+    """Return where this package lies, if that is not with the interpreter's other packages: as in its own checkout."""
+    folder = Path(__file__).resolve().parents[2]
+    held = any(folder.is_relative_to(os.path.realpath(prefix)) for prefix in (sys.prefix, sys.base_prefix))
+    return () if held else (folder,)
 
 
 @contextlib.contextmanager
@@ -127,10 +145,12 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
     _allow_running(ruleset, grant, what, program, find)
     for folder in grant.private:
         ruleset.allow(folder, WRITE)
+    writable: list[Writable] = []
     for entry in grant.write:
-        descriptor = open_writable(grant.root, entry)
-        stack.callback(os.close, descriptor)
-        ruleset.allow_opened(descriptor, WRITE)
+        granted = open_writable(grant.root, entry, level="namespaces" if grant.namespaces else "landlock")
+        stack.callback(os.close, granted.descriptor)
+        ruleset.allow_opened(granted.descriptor, WRITE)
+        writable.append(granted)
     if ports:
         ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
     calls = Calls(network=bool(grant.network), exec_more=bool(grant.exec), signals_scoped=ruleset.scopes_signals)
@@ -140,7 +160,16 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         unchanged=unchanged,
         ruleset=ruleset.descriptor,
         filter=call_filter(calls),
+        mounts=_mounts(grant, writable),
+        network=bool(grant.network),
+        trespasses=lambda: tuple(path for each in writable for path in trespasses(grant.root, each)),
     )
+
+
+def _mounts(grant: Grant, writable: Sequence[Writable]) -> Mounts | None:
+    if not grant.namespaces:
+        return None
+    return mounts_of(grant.root, private=grant.private, writable=writable, hidden=grant.hidden, shown=grant.shown)
 
 
 def _unchanged(grant: Grant, what: Startable, program: int) -> tuple[tuple[str, Stamp], ...]:
@@ -155,7 +184,7 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(path, READ)
     for script in what.scripts:
         ruleset.allow(script, READ)
-    for device in _DEVICES:
+    for device in (*_DEVICES, *(_TERMINALS if grant.terminals else ())):
         ruleset.allow(device, DEVICE)
 
 

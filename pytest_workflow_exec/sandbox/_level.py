@@ -17,56 +17,18 @@ from typing import Literal
 
 from pytest_workflow_exec.settings import PolicySettings, SandboxMode
 
+from ._canary import CANARY, IN_NAMESPACES, VERDICT
 from ._confinement import Grant, NotConfinableError, confined
 from ._environment import MARKER
 from ._landlock import LEAST_ABI, landlock_abi
 from ._process import RunningCommand
 from ._seccomp import is_known_machine
 
-Level = Literal["none", "landlock"]
+Level = Literal["none", "landlock", "namespaces"]
 """The kernel confinement that commands run under."""
 
 _PATIENCE_S = 20.0
 _HELD = "held"
-
-# Prints what it managed. Each attempt is one that the level promises to stop.
-_CANARY = """
-import os, signal, socket, sys
-outside, inside, engine, port, name = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
-def read(path):
-    with open(path, "rb") as file:
-        # Some kernels let it be opened and then show nothing of it.
-        if not file.read(1):
-            raise PermissionError(path)
-def connect(family, address):
-    made = socket.socket(family)
-    made.settimeout(2)
-    made.connect(address)
-attempts = {
-    "create a file": lambda: open(outside + "/new", "x"),
-    "empty a file": lambda: os.close(os.open(outside + "/kept", os.O_RDONLY | os.O_TRUNC)),
-    "change a file": lambda: open(outside + "/kept", "a"),
-    "rename a file": lambda: os.rename(outside + "/kept", outside + "/moved"),
-    "take a file": lambda: os.rename(outside + "/kept", inside + "/moved"),
-    "delete a file": lambda: os.unlink(outside + "/kept"),
-    "read a file": lambda: open(outside + "/kept"),
-    "signal the engine": lambda: os.kill(engine, 0),
-    "read the engine's variables": lambda: read(f"/proc/{engine}/environ"),
-    "read the engine's memory": lambda: open(f"/proc/{engine}/mem", "rb"),
-    "connect to a port": lambda: connect(socket.AF_INET, ("127.0.0.1", port)),
-    "connect to a socket": lambda: connect(socket.AF_UNIX, "\\0" + name),
-    "start a program": lambda: os.posix_spawn("/bin/true", ["true"], {}),
-}
-managed = []
-for what, attempt in attempts.items():
-    try:
-        attempt()
-    except OSError:
-        continue
-    managed.append(what)
-open(inside + "/mine", "w").close()
-print(", ".join(managed) or "held")
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,35 +40,46 @@ class Offer:
     """Why it is no more, and what to do; empty at the highest level."""
 
 
-def level_for(settings: PolicySettings, offered: Callable[[], Offer] | None = None) -> tuple[Level, str]:
+def level_for(
+    settings: PolicySettings, offered: Callable[[Level], Offer] | None = None, *, tests: bool = False
+) -> tuple[Level, str]:
     """Return the level that commands of this policy run at, and why it can't be used; empty if it can.
 
     Nothing is tried where no rule could start a command, or where the project wants no confinement.
+
+    Args:
+        tests: Whether tests of `verify:` steps are to run, which need no rule.
     """
-    mode = mode_of(settings)
-    if mode == "required:namespaces":
-        return "none", (
-            'sandbox is "required:namespaces", which this version does not offer; "required:landlock" is its highest'
-        )
+    mode, offered = mode_of(settings), offered or offer_of
     has_rules = bool(settings.rules) or any(settings.workflow_rules.values())
-    if mode == "none" or not has_rules:
+    if mode == "none" or not (has_rules or tests):
         return "none", ""
-    offer = (offered or offered_level)()
-    if mode == "required:landlock" and offer.level == "none":
+    if mode == "available":
+        higher = offered("namespaces")
+        return (higher if higher.level != "none" else offered("landlock")).level, ""
+    wanted: Level = "namespaces" if mode == "required:namespaces" else "landlock"
+    offer = offered(wanted)
+    if offer.level == "none":
         said = "not set, which requires landlock" if settings.sandbox is None else f"{mode!r}"
         return "none", f"sandbox is {said}, but commands can't be confined here: {offer.reason}"
     return offer.level, ""
 
 
-def level_words(settings: PolicySettings) -> str:
-    """Return the level of a policy's commands in a few words, for a person."""
-    level, problem = level_for(settings)
+def level_words(settings: PolicySettings, *, tests: bool = False) -> str:
+    """Return the level of a policy's commands in a few words, for a person.
+
+    Args:
+        tests: As for `level_for`.
+    """
+    level, problem = level_for(settings, tests=tests)
     mode = mode_of(settings)
     if problem:
         return f"{mode} not met"
-    if mode == "available" and level == "none" and offered_level().level == "none":
+    if level != "none":
+        return level
+    if mode == "available" and "none" == offer_of("namespaces").level == offer_of("landlock").level:
         return "NONE (available: commands are not confined here)"
-    return level if level != "none" else mode
+    return mode
 
 
 def mode_of(settings: PolicySettings) -> SandboxMode:
@@ -115,28 +88,39 @@ def mode_of(settings: PolicySettings) -> SandboxMode:
 
 
 @functools.cache
+def offer_of(level: Level) -> Offer:
+    """Return whether this machine gives a level; tried once in each process."""
+    return try_level(None, level)
+
+
 def offered_level() -> Offer:
-    """Return what this machine gives; tried once in each process."""
-    return try_level(None)
+    """Return whether this machine gives level `landlock`."""
+    return offer_of("landlock")
 
 
-def try_level(abi: int | None) -> Offer:
-    """Return what this machine gives with no newer Landlock than `abi`: let a canary try to break out."""
+def try_level(abi: int | None, level: Level = "landlock") -> Offer:
+    """Return whether this machine gives a level with no newer Landlock than `abi`: let a canary try to break out."""
     problem = _missing(abi)
     if problem:
         return Offer(level="none", reason=problem)
+    advice = _ADVICE if level == "landlock" else _ADVICE_ON_NAMESPACES
     try:
-        managed = _managed(abi)
+        managed = _managed(abi, level)
     except (OSError, NotConfinableError) as error:
-        return Offer(level="none", reason=f"a command could not be confined ({error}). {_ADVICE}")
+        return Offer(level="none", reason=f"a command could not be confined ({error}). {advice}")
     if managed != _HELD:
-        return Offer(level="none", reason=f"a confined command still managed to: {managed}. {_ADVICE}")
-    return Offer(level="landlock")
+        return Offer(level="none", reason=f"a confined command still managed to: {managed}. {advice}")
+    return Offer(level=level)
 
 
 _ADVICE = (
     'In a container, allow the landlock_* and seccomp calls in its seccomp profile; or set sandbox = "available" in '
     "the policy to run commands without confinement where there is none."
+)
+_ADVICE_ON_NAMESPACES = (
+    "It needs namespaces for users without privilege: on Ubuntu an AppArmor profile that allows them (or sysctl "
+    "kernel.apparmor_restrict_unprivileged_userns=0), in a container a seccomp profile that allows clone and mount, and "
+    'no masks over /proc; or set sandbox = "required:landlock" in the policy.'
 )
 
 
@@ -157,19 +141,28 @@ def _missing(abi: int | None) -> str:
     return ""
 
 
-def _managed(abi: int | None) -> str:
+def _managed(abi: int | None, level: Level) -> str:
     with tempfile.TemporaryDirectory() as name, _listening() as (port, abstract):
         folder = Path(os.path.realpath(name))
-        outside, inside = folder / "outside", folder / "inside"
-        outside.mkdir()
-        inside.mkdir()
-        (outside / "kept").write_text("kept")
+        outside, inside, project = folder / "outside", folder / "inside", folder / "project"
+        for each in (outside, inside, project / "open", project / "closed"):
+            each.mkdir(parents=True)
+        for each in (outside / "kept", project / "closed/kept", project / "open/conftest.py"):
+            each.write_text("kept")
         program = Path(sys.executable)
-        argv = [str(program), "-I", "-S", "-c", _CANARY, str(outside), str(inside), str(os.getpid())]
-        grant = Grant(program=program, root=inside, private=(inside,))
+        attempts = CANARY + (IN_NAMESPACES if level == "namespaces" else "") + VERDICT
+        argv = [str(program), "-I", "-S", "-c", attempts, str(outside), str(inside), str(os.getpid()), str(port)]
+        grant = Grant(
+            program=program,
+            root=project if level == "namespaces" else inside,
+            private=(inside,),
+            write=("open",) if level == "namespaces" else (),
+            namespaces=level == "namespaces",
+            hidden=project / "closed",
+        )
         with confined(grant, find=Path, abi=abi) as confinement:
             command = RunningCommand(
-                [*argv, str(port), abstract],
+                [*argv, abstract, str(project)],
                 cwd=inside,
                 environment={"LANG": "C.UTF-8", MARKER: secrets.token_hex(16)},
                 confinement=confinement,

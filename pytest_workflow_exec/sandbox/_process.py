@@ -66,6 +66,8 @@ class Ended:
     stdout: Stream
     stderr: Stream
     sweep: Sweep
+    trespasses: tuple[str, ...] = ()
+    """What it made that is protected, though it could not be kept from it."""
 
 
 NOT_STARTED = Ended(
@@ -110,7 +112,7 @@ class RunningCommand:
         self._interrupted_by: Signals | None = None
         self._marker = f"{MARKER}={environment[MARKER]}"
         self._began = time.monotonic()
-        self._limits = limits
+        self._limits, self._confinement = limits, confinement
         self._status: tuple[int, Use] | None = None
         self._bell: int | None = None
         self._handle: int | None = None
@@ -178,6 +180,7 @@ class RunningCommand:
             stdout=self._stdout,
             stderr=self._stderr,
             sweep=sweep,
+            trespasses=() if self._confinement is None else self._confinement.trespasses(),
         )
 
     def _limit(self, number: int | None, use: Use) -> str:

@@ -22,7 +22,7 @@ from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
-from ._confinement import Grant, NotConfinableError, confined
+from ._confinement import Grant, NotConfinableError, confined, engine_folders
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
 from ._limits import Limits
@@ -91,6 +91,7 @@ class CommandRunner:
         judged_as: Callable[[str], str] = str,
         closed: Path | None = None,
         work: Path | None = None,
+        outputs: Path | None = None,
         decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
     ) -> None:
@@ -106,6 +107,7 @@ class CommandRunner:
             record: Keeps an event. If it raises, nothing is started.
             closed: The engine's own folder in the project, in which no command runs; None if there is none.
             work: The folder below `closed` that is the commands' own.
+            outputs: The folder below `closed` that commands may read.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
             decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
@@ -116,6 +118,7 @@ class CommandRunner:
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
+        self._outputs = outputs
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
         self._home, self._tmp = make_folders(scratch)
@@ -171,11 +174,13 @@ class CommandRunner:
         attempt: int,
         timeout_s: float | None,
         extra_environment: Mapping[str, str],
+        folder: Path | None = None,
     ) -> CommandResult:
-        """Run a command of the engine's own, which no rule has to allow.
+        """Run a command of the engine's own, which no rule has to allow, with the rights of tests.
 
         Args:
             argv: Starts with an absolute path.
+            folder: A folder of the engine's own that it may write in, too.
             timeout_s: It and everything it started are killed after this; None for no bound.
             extra_environment: What it receives besides what every command receives.
 
@@ -189,7 +194,13 @@ class CommandRunner:
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = _with_absolute_program(checked_argv(argv))
-            job = self._job(of, words, Path(words[0]), extra_environment, None)
+            rule = self._policy.tests
+            more = {**granted(rule, self._environment), **extra_environment}
+            job = self._job(of, words, Path(words[0]), more, rule)
+            own = (*job.grant.private, *([folder] if folder is not None else []))
+            read = (*job.grant.read, *(str(each) for each in engine_folders()))
+            grant = replace(job.grant, private=own, read=read, terminals="pty" in rule.needs)
+            job = replace(job, grant=grant)
         except CommandRefusedError as error:
             raise self._refused(of, argv, error) from None
         return self._execute(job)
@@ -250,6 +261,8 @@ class CommandRunner:
             "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
+        if level == "namespaces" and rule is not None:
+            facts["namespaces"] = ["ipc", "mount", *([] if rule.network else ["net"]), "pid", "user"]
         return _Job(
             of=of,
             shown=shown,
@@ -298,6 +311,9 @@ class CommandRunner:
             exec=rule.exec,
             network=rule.network,
             home=Path(self._environment["HOME"]) if rule.home else None,
+            namespaces=self._policy.level == "namespaces",
+            hidden=self._closed,
+            shown=() if self._outputs is None else (self._outputs,),
         )
 
     def _execute(self, job: _Job) -> CommandResult:
@@ -326,6 +342,8 @@ class CommandRunner:
             ended = command.end()
             if ended.interrupted_by is not None:
                 error = _interruption(ended.interrupted_by)
+            elif ended.trespasses and not error:
+                error = self._redactor.text(_trespass(job, ended.trespasses))
             result = self._finished(job, ended, error)
         return ended, result
 
@@ -376,6 +394,8 @@ class CommandRunner:
             self._go_on_with(ended.interrupted_by, job)
         if not ended.sweep.clean:
             raise SandboxSetupError(f"some processes that {job.shown[0]} started could not be ended; end them by hand")
+        if ended.trespasses:
+            raise SandboxSetupError(self._redactor.text(_trespass(job, ended.trespasses)))
         if ended.timed_out and job.of.timeout_s is not None:
             raise CommandTimeoutError(argv=job.shown, timeout_s=job.of.timeout_s)
         if ended.exit is None and ended.signal is None:
@@ -397,6 +417,14 @@ def _undecided(rule: Rule, gated: Gated) -> str:
         f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
         f"this run that listed this very command"
     )
+
+
+def _trespass(job: _Job, paths: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, paths[:_SHOWN_PATHS])) + (", …" if len(paths) > _SHOWN_PATHS else "")
+    return f"{job.shown[0]} made {listed} where that is protected; look at it and remove it"
+
+
+_SHOWN_PATHS = 5
 
 
 def _interruption(number: signal.Signals) -> str:

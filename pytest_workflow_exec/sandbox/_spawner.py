@@ -13,10 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
+
+from pytest_workflow_exec.digests import Json
 
 from ._limits import Limits
 from ._seccomp import EXEC_DESCRIPTOR
@@ -29,7 +31,56 @@ _CODE = (
     "main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))"
 )
 
-_Kind = Literal["plain", "landlock"]
+_Kind = Literal["plain", "landlock", "namespaces", "namespaces+network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder, and which one it was when it was looked at."""
+
+    path: str
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounts:
+    """What a command sees of the file system where it has namespaces of its own; all else is read-only."""
+
+    writable: tuple[Folder, ...]
+    protected: tuple[str, ...] = ()
+    """What stays read-only within `writable`."""
+    masked: tuple[str, ...] = ()
+    """What is missing there, and stays so: an empty folder that can't be written in stands for it meanwhile."""
+    hidden: str | None = None
+    """A folder that is empty but for what is shown of it."""
+    shown: tuple[tuple[Folder, bool], ...] = ()
+    """Folders in the hidden one, and whether each is writable."""
+
+    def facts(self, folder: Folder) -> Mapping[str, Json]:
+        """Return them as the spawn server reads them, with the folder that the command runs in."""
+        return {
+            "writable": [_row(each) for each in self.writable],
+            "protected": list(self.protected),
+            "masked": list(self.masked),
+            "hidden": self.hidden,
+            "shown": [[*_row(each), is_writable] for each, is_writable in self.shown],
+            "folder": [folder.path, [folder.device, folder.inode]],
+        }
+
+
+def folder_at(path: str | Path) -> Folder:
+    """Return the folder at a path.
+
+    Raises:
+        OSError: It can't be looked at.
+    """
+    found = os.stat(path)  # noqa: PTH116  # either kind
+    return Folder(path=str(path), device=found.st_dev, inode=found.st_ino)
+
+
+def _row(folder: Folder) -> list[Json]:
+    return [folder.path, folder.device, folder.inode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +94,12 @@ class Confinement:
     """Files that must still be what they were when they were identified."""
     ruleset: int
     filter: bytes
+    mounts: Mounts | None = None
+    """What it sees of the file system and the machine; None: all of it."""
+    network: bool = False
+    """Whether it has the machine's network; only asked of one that has mounts of its own."""
+    trespasses: Callable[[], tuple[str, ...]] = tuple
+    """Tells, when it has ended, what was made where something is protected that no mount could keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +276,7 @@ def spawn(
     """
     if not can_spawn():
         raise OSError("this system does not tell which processes a command started, so that none can be confined")
-    content = _request(argv, environment, limits, confinement)
+    content = _request(argv, cwd, environment, limits, confinement)
     with contextlib.ExitStack() as lent, contextlib.ExitStack() as kept:
         if stdin is None:
             stdin = _lent(lent, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
@@ -232,7 +289,7 @@ def spawn(
         if len(content) > _INLINE_BYTES:
             given.append(_in_memory(content, lent))
             content = b"M"
-        server = _take("plain" if confinement is None else "landlock")
+        server = _take(_kind(confinement))
         try:
             started = server.start(content, given)
         except BaseException:
@@ -246,8 +303,20 @@ def spawn(
     return SpawnedChild(server, stdout, stderr, started)
 
 
+def _kind(confinement: Confinement | None) -> _Kind:
+    if confinement is None:
+        return "plain"
+    if confinement.mounts is None:
+        return "landlock"
+    return "namespaces+network" if confinement.network else "namespaces"
+
+
 def _request(
-    argv: Sequence[str], environment: Mapping[str, str], limits: Limits, confinement: Confinement | None
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    limits: Limits,
+    confinement: Confinement | None,
 ) -> bytes:
     words, how = list(argv), None
     if confinement is not None:
@@ -256,6 +325,7 @@ def _request(
             "unchanged": confinement.unchanged,
             "filter": confinement.filter.hex(),
             "exec_descriptor": EXEC_DESCRIPTOR,
+            "mounts": None if confinement.mounts is None else confinement.mounts.facts(folder_at(cwd)),
         }
     request = {"argv": words, "environment": dict(environment), "limits": limits.facts(), "confinement": how}
     return json.dumps(request).encode()

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from ._guard import GIT, OF_GIT, PROTECTED, Guard, GuardError, Place, guard_of
 from ._rules import Rule
 
-_PROTECTED = re.compile(
-    r"\.git|\.gitmodules|\.github|\.gitlab-ci\.yml|\.workflow-exec|workflow-exec\.toml|pyproject\.toml|conftest\.py|"
-    r"pytest\.(?:ini|toml)|\.pytest\.(?:ini|toml)|tox\.ini|setup\.cfg|workflow_.*\.py|.*\.workflow\.ya?ml|"
-    r"test_.*\.py|.*_test\.py"
-)
 _MOST_FILES = 100_000
+_GUARDING = "namespaces"
 
 
 class NotWritableError(Exception):
     """A folder can't be granted; says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writable:
+    """A folder that commands may write in."""
+
+    entry: str
+    descriptor: int
+    guard: Guard | None
+    """What stays protected in it; None where nothing in it may be."""
 
 
 def write_problems(rule: Rule, *, root: Path, level: str) -> Iterator[str]:
@@ -32,46 +39,70 @@ def write_problems(rule: Rule, *, root: Path, level: str) -> Iterator[str]:
     """
     for entry in rule.write if level != "none" else ():
         try:
-            descriptor = _opened(root, _names(entry), entry, make=False)
+            descriptor = _opened(root, _names(entry, level), entry, make=False)
             if descriptor is not None:
-                _check_and_close(descriptor, entry)
+                _check_and_close(descriptor, entry, level)
         except NotWritableError as error:
             yield f"rule {rule.text!r}: {error}"
 
 
-def open_writable(root: Path, entry: str) -> int:
-    """Return a descriptor of a folder of the project that commands may write in, made if it is not there.
+def open_writable(root: Path, entry: str, *, level: str = "landlock") -> Writable:
+    """Return a folder of the project that commands may write in, made if it is not there; the caller closes it.
 
     Args:
         entry: A canonical path relative to `root`.
 
     Raises:
-        NotWritableError: It holds or could hold a protected path or a file with a second name, or is no folder.
+        NotWritableError: It holds or could hold a protected path that the level can't guard, or a file with a second
+            name, or is no folder.
     """
-    descriptor = _opened(root, _names(entry), entry, make=True)
+    descriptor = _opened(root, _names(entry, level), entry, make=True)
     if descriptor is None:
         raise NotWritableError(f"write {entry!r} vanished while it was made")
     try:
-        _check(descriptor, entry)
+        guard = _check(descriptor, entry, level)
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    return Writable(entry=entry, descriptor=descriptor, guard=guard)
 
 
-def _check_and_close(descriptor: int, entry: str) -> None:
+def trespasses(root: Path, before: Writable) -> tuple[str, ...]:
+    """Return what was made in a guarded folder that is protected, as paths of the project."""
+    if before.guard is None:
+        return ()
     try:
-        _check(descriptor, entry)
+        descriptor = _opened(root, _names(before.entry, _GUARDING), before.entry, make=False)
+        if descriptor is None:
+            return (before.entry,)
+        try:
+            now = guard_of(descriptor, place=_place(before.entry), is_before=False)
+        finally:
+            os.close(descriptor)
+    except (NotWritableError, GuardError) as error:
+        return (f"{before.entry} ({error})",)
+    return tuple(os.path.normpath(f"{before.entry}/{path}") for path in before.guard.trespasses(now))
+
+
+def _check_and_close(descriptor: int, entry: str, level: str) -> None:
+    try:
+        _check(descriptor, entry, level)
     finally:
         os.close(descriptor)
 
 
-def _names(entry: str) -> list[str]:
+def _names(entry: str, level: str) -> list[str]:
     names = [name for name in entry.split("/") if name not in {"", "."}]
-    held = next((name for name in names if _PROTECTED.fullmatch(name)), None)
+    within = names
+    if level == _GUARDING and GIT in names:
+        # A repository's data may be written; what chooses programs may not.
+        within, after = names[: names.index(GIT)], names[names.index(GIT) + 1 :]
+        if after and after[0] in OF_GIT:
+            raise NotWritableError(f"write {entry!r} lies in '{GIT}/{after[0]}', which is protected")
+    held = next((name for name in within if PROTECTED.fullmatch(name)), None)
     if held is not None:
         raise NotWritableError(f"write {entry!r} lies in {held!r}, which is protected")
-    if not names:
+    if not names and level != _GUARDING:
         raise NotWritableError(f"write {entry!r} is the whole project, which holds the policy and the evidence")
     return names
 
@@ -99,14 +130,27 @@ def _opened(root: Path, names: list[str], entry: str, *, make: bool) -> int | No
     return current
 
 
-def _check(descriptor: int, entry: str) -> None:
+def _place(entry: str) -> Place:
+    names = os.path.normpath(entry).split("/")
+    if GIT not in names:
+        return "project"
+    return "repository" if names[-1] == GIT else "repository's data"
+
+
+def _check(descriptor: int, entry: str, level: str) -> Guard | None:
+    if level == _GUARDING:
+        try:
+            return guard_of(descriptor, place=_place(entry))
+        except GuardError as error:
+            raise NotWritableError(f"write {entry!r} holds {error}") from error
     for count, (path, name, found) in enumerate(_below(descriptor, entry)):
-        if _PROTECTED.fullmatch(name):
+        if PROTECTED.fullmatch(name):
             raise NotWritableError(f"write {entry!r} holds {path!r}, which is protected")
         if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
             raise NotWritableError(f"write {entry!r} holds {path!r}, a file that has a second name elsewhere")
         if count >= _MOST_FILES:
             raise NotWritableError(f"write {entry!r} holds more than {_MOST_FILES} files; grant a smaller folder")
+    return None
 
 
 def _below(descriptor: int, entry: str) -> Iterator[tuple[str, str, os.stat_result]]:

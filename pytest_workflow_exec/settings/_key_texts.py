@@ -7,9 +7,15 @@ from collections.abc import Mapping
 KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "File": {
         "policy": "What the project's workflows may run, and who decides.",
+        "notify": "Commands that tell people that a gate waits or how a run ended; no policy rule is asked.",
         "durability": "What evidence survives: a power cut, or (faster) only the end of the process.",
         "filesystem": "Where evidence may lie: `any` also allows file systems that can lose appended records.",
+        "segment_mib": "How long a file of a log becomes, in MiB, before the log goes on in a next one; 64 if it is not said.",
         "retention": "How long ended runs are kept at least: `workflow-exec prune` refuses to remove younger ones.",
+    },
+    "Notify": {
+        "command": "The program, a name on the policy's path or an absolute path, and its arguments.",
+        "on": "When it is run: `gate.requested`, `suspended`, `denied`, or `finished` for every end.",
     },
     "Policy": {
         "commands": "Rules in short form, each a command: `git status --porcelain`.",
@@ -20,14 +26,28 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "write": "The paths that all rules let commands write which do not say `write` themselves.",
         "network": "The places that all rules let commands reach which do not say `network` themselves.",
         "workflows": "Further rules by the name of the workflow that alone has them.",
+        "verify": "The rights of the tests that `verify:` steps run.",
+        "python_processes": "What becomes of a process that a step's Python code starts past the sandbox.",
+        "git_identity": "Who git says commits and tags: it reads no configuration but the repository's.",
         "carry": "What a resumed run may carry: all that passed, only what a seal covers, or nothing.",
         "approvers": "Groups of principals by name, for gates that want signatures.",
         "signers": "The file that says whose signatures count: an allowed signers file of OpenSSH.",
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
-        "git_identity": "Whom commits of commands are by, as git asks: a name and an address.",
-        "python_processes": "What happens when Python code of a step starts a process by itself.",
+    },
+    "Verify": {
+        "exec": "The programs that the tests may start: names, `none` or `any`.",
+        "env": "The environment variables that the tests get.",
+        "network": "The places that the tests may reach: `*:443`.",
+        "read": "Paths that the tests may read beside the project.",
+        "write": "Paths of the project that the tests may write.",
+        "home": "Whether the tests read your home instead of a private one.",
+        "needs": "What the tests need beyond that: pseudo-terminals of their own, or servers on this machine.",
+    },
+    "GitIdentity": {
+        "name": "The name that git writes down.",
+        "email": "The address that git writes down.",
     },
     "WorkflowPolicy": {
         "commands": "Rules in short form, for this workflow alone.",
@@ -41,7 +61,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "arguments": "What its other arguments may be: `none`, `any`, `workspace`, a list or a regular expression.",
         "allow": "Commands that the rule has to allow, else the policy does not load.",
         "refuse": "Commands that the rule has to refuse, else the policy does not load.",
-        "sha256": "The digest of the one file that the program may be.",
+        "sha256": "The SHA-256 of the program: needed off `path`, held to everywhere.",
         "gated": "The command runs only after a decision that listed it.",
         "exec": "The programs that the command may start: names, `none` or `any`.",
         "env": "The environment variables that the command gets.",
@@ -51,10 +71,6 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "write": "Paths of the project that the command may write.",
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
         "home": "Whether the command has your home instead of a private one.",
-    },
-    "GitIdentity": {
-        "name": "The name of the author and committer.",
-        "email": "Their address.",
     },
     "Gated": {
         "assurance": "What the decision has to be worth: 1 typed at a terminal, 2 signed, 3 signed with a touched token.",

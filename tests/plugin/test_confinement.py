@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from pytest_workflow_exec.sandbox._level import offered_level
+from pytest_workflow_exec.sandbox._level import offer_of, offered_level
 
 from .conftest import Project
 
@@ -70,3 +72,33 @@ def test_step_that_verifies_is_carried_where_commands_are_confined(project: Proj
 
     assert "one ... CARRIED" in session.text, session.text
     assert not (project.root / "made").exists()
+
+
+@pytest.mark.skipif(offer_of("namespaces").level == "none", reason=offer_of("namespaces").reason or "offered")
+def test_evidence_is_out_of_sight_at_level_namespaces(project: Project) -> None:
+    """A command sees the outputs of its run and writes in its folder; of the rest of the evidence it sees nothing."""
+    code = (
+        "import os, sys\n[run] = os.listdir('.workflow-exec/runs')\n"
+        "seen = [os.listdir('.workflow-exec'), sorted(os.listdir('.workflow-exec/runs/' + run)), os.getpid()]\n"
+        "open(sys.argv[1] + '/made', 'w').write(repr(seen))\nopen('out/made', 'w')\nopen('out/conftest.py', 'a')"
+    )
+    project.write("see.py", f"#!{sys.executable} -IS\n{code}\n")
+    (project.root / "see.py").chmod(0o755)
+    project.write("out/conftest.py", "")
+    project.write(
+        "wf/flow.workflow.yaml", 'workflow: flow\nsteps:\n  - {id: one, run: [python, -IS, see.py, "${run.dir}"]}\n'
+    )
+    project.write(
+        "workflow-exec.toml",
+        '[policy]\nsandbox = "required:namespaces"\n[[policy.command]]\nrule = "python -IS see.py *"\nwrite = ["out"]\n',
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert "sandbox namespaces" in session.text
+    assert "Read-only file system: 'out/conftest.py'" in session.text
+    assert (project.root / "out/made").exists()
+    assert sorted(path.name for path in (project.root / "out").iterdir()) == ["conftest.py", "made"]
+    [seen] = project.root.glob(".workflow-exec/runs/*/work/made")
+    assert seen.read_text() == "[['runs'], ['outputs', 'scratch', 'work'], 2]"

@@ -20,6 +20,12 @@ class _Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
 
 
+def error(what: str) -> OSError:
+    """Return the error of the call that just failed."""
+    code = ctypes.get_errno()
+    return OSError(code, f"{what}: {os.strerror(code)}")
+
+
 def prctl(option: int, *arguments: object) -> None:
     """Set something of this process.
 
@@ -29,8 +35,7 @@ def prctl(option: int, *arguments: object) -> None:
     words = [ctypes.c_ulong(word) if isinstance(word, int) else word for word in arguments]
     words += [ctypes.c_ulong(0)] * (4 - len(words))
     if LIBC.prctl(ctypes.c_int(option), *words) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"prctl {option}: {os.strerror(code)}")
+        raise error(f"prctl {option}")
 
 
 def bound_capabilities() -> None:

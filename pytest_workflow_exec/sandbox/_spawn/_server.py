@@ -18,6 +18,7 @@ import socket
 from typing import Any, NamedTuple, NoReturn
 
 from . import _kernel as kernel
+from . import _namespaces as namespaces
 from ._target import TAKEN, become_next, take
 
 # Else children made with another signal than the usual one are not waited for.
@@ -31,9 +32,11 @@ class _Start(NamedTuple):
 
     is_taken: bool
     """Whether it took a request."""
-    processes: int
+    processes: int = 0
     """How many the command may have; 0 for no bound."""
-    problem: str
+    masked: tuple[str, ...] = ()
+    """The folders that stand for protected paths as long as it runs."""
+    problem: str = ""
     """Why it did not become the command; empty if it did."""
 
 
@@ -69,29 +72,73 @@ def _prepare(kind: str, control: int, engine: int) -> None:
 
 def _serve(requests: socket.socket, engine: int, kind: str) -> None:
     errors, report = os.pipe()
+    status: int | None = None
     try:
-        pid = os.fork()
-    except OSError as error:
-        os.close(errors)
+        if kind.startswith("namespaces"):
+            pid, status = _make_first(requests, report, kind)
+        else:
+            pid = os.fork()
+            if pid == 0:
+                become_next(requests, report, kind)
         os.close(report)
-        _refuse_next(requests, f"no process can be made: {error.strerror}")
+    except OSError as error:
+        os.close(report)
+        _refuse_next(requests, f"no process can be made: {error}")
         return
-    if pid == 0:
-        become_next(requests, report, kind)
-    os.close(report)
-    try:
+    else:
         start = _told(errors, engine, pid)
+        _go_on(requests, engine, start, _Watch(pid, status, start.processes))
     finally:
         os.close(errors)
+        if status is not None:
+            os.close(status)
+
+
+def _make_first(requests: socket.socket, report: int, kind: str) -> tuple[int, int]:
+    """Return the first process of a namespace, and where it tells how its command ended."""
+    mapped, mapping = os.pipe()
+    status, ending = os.pipe()
+    try:
+        pid = namespaces.make_first_process(network=kind.endswith("+network"))
+        if pid == 0:
+            try:
+                os.close(mapping)
+                if os.read(mapped, 1):
+                    become_next(requests, report, kind, ending)
+            finally:
+                os._exit(126)
+        try:
+            namespaces.map_users(pid)
+            os.write(mapping, b"1")
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+    except BaseException:
+        os.close(status)
+        raise
+    finally:
+        for descriptor in (mapped, mapping, ending):
+            os.close(descriptor)
+    return pid, status
+
+
+def _go_on(requests: socket.socket, engine: int, start: _Start, watch: _Watch) -> None:
     if start.problem:
-        os.waitpid(pid, 0)
+        os.waitpid(watch.target, 0)
+        namespaces.remove_masks(start.masked)
         if start.is_taken:
             _tell(requests, {"error": start.problem})
         else:
             _refuse_next(requests, start.problem)
         return
-    _tell(requests, {"target": pid, "error": ""})
-    _Watch(pid, start.processes).until_gone(requests, engine)
+    _tell(requests, {"target": watch.target, "error": ""})
+    is_over = watch.until_gone(requests, engine)
+    namespaces.remove_masks(start.masked)
+    # The last word: nothing of it is there any more.
+    _tell(requests, watch.facts)
+    if is_over:
+        os._exit(0)
 
 
 def _refuse_next(requests: socket.socket, problem: str) -> None:
@@ -115,51 +162,72 @@ def _told(errors: int, engine: int, pid: int) -> _Start:
         # It ended without a request: nobody can ask any more.
         os._exit(0)
     if not told.startswith(TAKEN):
-        return _Start(is_taken=False, processes=0, problem=told.decode(errors="replace"))
-    bound, _, problem = told[len(TAKEN) :].partition(b"\n")
-    return _Start(is_taken=True, processes=int(bound), problem=problem.decode(errors="replace"))
+        return _Start(is_taken=False, problem=told.decode(errors="replace"))
+    line, _, problem = told[len(TAKEN) :].partition(b"\n")
+    header = json.loads(line)
+    return _Start(
+        is_taken=True,
+        processes=header["processes"],
+        masked=tuple(header["masked"]),
+        problem=problem.decode(errors="replace"),
+    )
 
 
 class _Watch:
     """One command that runs, and what became of all its processes."""
 
-    def __init__(self, target: int, processes: int) -> None:
-        self._target, self._processes = target, processes
-        self._facts: dict[str, Any] = {"user_s": 0.0, "system_s": 0.0, "max_rss_kib": 0}
+    def __init__(self, target: int, status: int | None, processes: int) -> None:
+        """Hold a command.
 
-    def until_gone(self, requests: socket.socket, engine: int) -> None:
-        """Return when there is none any more; without the engine, end with it."""
-        handle, poll = os.pidfd_open(self._target), select.poll()
-        for descriptor in (handle, requests.fileno(), engine):
+        Args:
+            target: Its process, or the first one of its namespace.
+            status: Where that one tells how the command ended; None where the command is a child of this process.
+            processes: How many it may have; 0 for no bound.
+        """
+        self.target, self._status, self._processes = target, status, processes
+        self.facts: dict[str, Any] = {"user_s": 0.0, "system_s": 0.0, "max_rss_kib": 0}
+
+    def until_gone(self, requests: socket.socket, engine: int) -> bool:
+        """Return when there is none any more; whether there is nobody any more who could ask for another."""
+        handle, poll = os.pidfd_open(self.target), select.poll()
+        ends = {handle} if self._status is None else {handle, self._status}
+        for descriptor in (*ends, requests.fileno(), engine):
             poll.register(descriptor, select.POLLIN)
         try:
             while True:
                 ready = dict(poll.poll(_PAUSE_MS))
-                if handle in ready:
-                    poll.unregister(handle)
+                for descriptor in ends & ready.keys():
+                    poll.unregister(descriptor)
                 asked = requests.fileno() in ready
-                if asked or engine in ready or self._is_too_many(ready):
-                    gone = engine in ready or (asked and not requests.recv(1))
-                    self._facts["ended"] = self._end_all()
-                    _tell(requests, self._facts)
-                    if gone:
-                        os._exit(0)
-                    return
-                was_known, alone = "exit" in self._facts, self._collect()
-                if alone:
-                    _tell(requests, {**self._facts, "ended": 0})
-                    return
-                if "exit" in self._facts and not was_known:
-                    _tell(requests, self._facts)
+                if asked or engine in ready or (not ready and self._is_too_many()):
+                    is_over = engine in ready or (asked and not requests.recv(1))
+                    self.facts["ended"] = self._end_all()
+                    return is_over
+                was_known = "exit" in self.facts
+                if self._status in ready:
+                    self._hear()
+                if self._collect():
+                    self.facts["ended"] = 0
+                    return False
+                if "exit" in self.facts and not was_known:
+                    _tell(requests, self.facts)
         finally:
             os.close(handle)
 
-    def _is_too_many(self, ready: dict[int, int]) -> bool:
+    def _hear(self) -> None:
+        if self._status is not None and "exit" not in self.facts and (told := os.read(self._status, 100)):
+            self.facts["exit"] = int(told)
+
+    def _is_too_many(self) -> bool:
         # The kernel's own bound counts all of a user's, and none of root's.
-        if ready or not self._processes or len(_descendants(os.getpid())) <= self._processes:
+        if not self._processes or len(_descendants(os.getpid())) - self._first() <= self._processes:
             return False
-        self._facts["limit"] = "processes"
+        self.facts["limit"] = "processes"
         return True
+
+    def _first(self) -> int:
+        """Return how many processes are there that are not the command's."""
+        return 0 if self._status is None else 1
 
     def _collect(self) -> bool:
         """Collect what ended; return whether there is no child any more."""
@@ -168,18 +236,28 @@ class _Watch:
                 pid, status, usage = os.wait4(-1, os.WNOHANG | _WAIT_ALL)
                 if pid == 0:
                     return False
-                if pid == self._target:
-                    self._facts["exit"] = os.waitstatus_to_exitcode(status)
-                self._facts["user_s"] += usage.ru_utime
-                self._facts["system_s"] += usage.ru_stime
-                self._facts["max_rss_kib"] = max(self._facts["max_rss_kib"], usage.ru_maxrss)
+                if pid == self.target:
+                    self._note_end(os.waitstatus_to_exitcode(status))
+                self.facts["user_s"] += usage.ru_utime
+                self.facts["system_s"] += usage.ru_stime
+                self.facts["max_rss_kib"] = max(self.facts["max_rss_kib"], usage.ru_maxrss)
         except ChildProcessError:
             return True
 
+    def _note_end(self, code: int) -> None:
+        self._hear()
+        # How the first process of a namespace ended by itself says nothing of the command; its being killed does.
+        if self._status is None or code < 0:
+            self.facts.setdefault("exit", code)
+
     def _end_all(self) -> int:
-        """Kill every descendant: freeze all, kill all, until there is none; return how many besides the target."""
+        """Kill every descendant: freeze all, kill all, until there is none; return how many besides the command's own."""
         ended: set[int] = set()
+        own: int | None = None
         while not self._collect():
+            if own is None:
+                # In a namespace the command's own process is not known by its number.
+                own = self._first() if "exit" not in self.facts else 0
             found: set[int] = set()
             while new := [pid for pid in _descendants(os.getpid()) if pid not in found]:
                 for pid in new:
@@ -191,7 +269,7 @@ class _Watch:
             # Without collecting it: which of them the command's own is, is told by the next look.
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _WAIT_ALL)
-        return len(ended - {self._target})
+        return max(0, len(ended - {self.target}) - (own or 0))
 
 
 def _tell(requests: socket.socket, facts: dict[str, Any]) -> None:

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import _kernel as kernel
+from . import _namespaces as namespaces
 
 TAKEN = b"+"
-"""The first byte that is reported: the request was taken. The bound on processes, a line, and any error follow."""
+"""The first byte that is reported: the request was taken. A line of JSON with what the server must know follows, then
+any error."""
 _REPORT = 3
 _FIRST_CLOSED, _FREE = 4, 64
+_RULESET = 5
 _MOST_DESCRIPTORS = 8
 _LARGEST_REQUEST = 1 << 16
 _CLOSE_ON_EXEC = 0x40000000
@@ -28,18 +31,48 @@ _LIMITS = {
 }
 
 
-def become_next(requests: socket.socket, report: int, kind: str) -> NoReturn:
-    """Wait for a request and become its command; whatever fails is written to `report`, and nothing runs then."""
+def become_next(requests: socket.socket, report: int, kind: str, status: int | None = None) -> NoReturn:
+    """Wait for a request and become its command; whatever fails is written to `report`, and nothing runs then.
+
+    Args:
+        kind: `plain`, or the level of the commands.
+        status: Where the first process of a namespace tells how its command ended; None for any other process.
+    """
     try:
         os.dup2(report, _REPORT, inheritable=False)
+        os.close(report)
         _prepare(kind)
         request, descriptors = take(requests)
-        os.write(_REPORT, TAKEN + f"{request['limits']['processes'] or 0}\n".encode())
+        requests.close()
+        header: dict[str, Any] = {"processes": request["limits"]["processes"] or 0, "masked": []}
+        if status is not None:
+            header["masked"] = request["confinement"]["mounts"]["masked"]
+        os.write(_REPORT, TAKEN + json.dumps(header).encode() + b"\n")
+        if status is not None:
+            _lead(request, descriptors, status)
         _become(request, descriptors)
     except BaseException as error:  # noqa: BLE001  # whatever it is, it must be told, and nothing may go on
         os.write(_REPORT, f"{type(error).__name__}: {error}".encode()[:1000])
     finally:
         os._exit(126)
+
+
+def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
+    """Be the first process of a namespace: return only in the command's own process, and collect all others."""
+    namespaces.arrange_mounts(request["confinement"]["mounts"], descriptors[_RULESET])
+    target = os.fork()
+    if target == 0:
+        os.setsid()
+        return
+    os.dup2(status, _REPORT, inheritable=False)
+    os.closerange(_FIRST_CLOSED, _FREE)
+    while True:
+        try:
+            pid, code = os.waitpid(-1, 0)
+        except ChildProcessError:
+            os._exit(0)
+        if pid == target:
+            os.write(_REPORT, b"%d\n" % os.waitstatus_to_exitcode(code))
 
 
 def take(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -73,6 +106,10 @@ def _prepare(kind: str) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if kind != "plain":
         kernel.drop_inherited_capabilities()
+    if kind.startswith("namespaces"):
+        # A new namespace of users begins with all of them.
+        kernel.bound_capabilities()
+        namespaces.prepare_mounts()
 
 
 def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
@@ -80,8 +117,11 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     given, out, err, directory, *confining = descriptors
     for descriptor, number in ((given, 0), (out, 1), (err, 2)):
         os.dup2(descriptor, number)
-    os.fchdir(directory)
     confinement = request["confinement"]
+    if confinement is None or confinement["mounts"] is None:
+        os.fchdir(directory)
+    else:
+        namespaces.enter(*confinement["mounts"]["folder"])
     if confinement is None:
         os.closerange(_FIRST_CLOSED, _FREE)
         _set_limits(request["limits"])

@@ -1,0 +1,160 @@
+"""A command's own view of the machine: processes, mounts, users, network and shared memory of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import stat
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from . import _kernel as kernel
+
+_NEW_MOUNTS, _NEW_IPC, _NEW_USERS, _NEW_PIDS, _NEW_NETWORK = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+_CLONE = {"x86_64": 56, "aarch64": 220}
+_MOUNT_SETATTR, _ADD_RULE = 442, 445
+_NO_SUID, _NO_DEVICES, _NO_EXEC, _BIND, _ALL_BELOW, _PRIVATE = 2, 4, 8, 0x1000, 0x4000, 1 << 18
+_HERE, _RECURSIVE, _READ_ONLY = -100, 0x8000, 1
+_READ = (1 << 2) | (1 << 3)
+_PATH_RULE = 1
+_SMALL = "size=64k,mode=755"
+
+
+def make_first_process(*, network: bool) -> int:
+    """Return as `os.fork` does; the new process is the first in namespaces of its own, and nobody in them yet.
+
+    Args:
+        network: Whether it keeps this process's network.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    flags = _NEW_USERS | _NEW_PIDS | _NEW_MOUNTS | _NEW_IPC | (0 if network else _NEW_NETWORK) | signal.SIGCHLD
+    words = (ctypes.c_long(_CLONE[os.uname().machine]), ctypes.c_long(flags), *(ctypes.c_long(0) for _ in range(4)))
+    pid: int = kernel.LIBC.syscall(*words)
+    if pid < 0:
+        raise kernel.error("namespaces")
+    return pid
+
+
+def map_users(pid: int) -> None:
+    """Make every user that this process can be the same one in the namespace of the process `pid`.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    if os.geteuid() == 0:
+        users, groups = _identity("/proc/self/uid_map"), _identity("/proc/self/gid_map")
+    else:
+        users, groups = f"{os.geteuid()} {os.geteuid()} 1", f"{os.getegid()} {os.getegid()} 1"
+        _write(f"/proc/{pid}/setgroups", "deny")
+    _write(f"/proc/{pid}/uid_map", users)
+    _write(f"/proc/{pid}/gid_map", groups)
+
+
+def prepare_mounts() -> None:
+    """Let this process see only the processes of its namespace, and write nowhere.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    _mount(None, "/", None, _ALL_BELOW | _PRIVATE)
+    _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_EXEC)
+    _set_read_only("/", is_so=True, flags=_RECURSIVE)
+
+
+def arrange_mounts(mounts: dict[str, Any], ruleset: int) -> None:
+    """Open what a command may write in, and close what lies in there and is not for it.
+
+    Args:
+        mounts: `writable` folders, `protected` paths and `masked` ones that are missing in them, the `hidden` folder
+            and what is `shown` of it; a folder with its device and inode, and, if shown, whether it is writable.
+        ruleset: What the command may do with files; the processes that it sees become a part.
+
+    Raises:
+        OSError: Something is not what it was when it was looked at, or the kernel refuses it.
+    """
+    shown = [(path, _opened(path, identity), is_writable) for path, *identity, is_writable in mounts["shown"]]
+    for path, *identity in mounts["writable"]:
+        _bind(_opened(path, identity), path, is_writable=True)
+    for path in mounts["masked"]:
+        os.mkdir(path, 0o755)  # noqa: PTH102  # path objects take ten times as long
+    for path in (*mounts["protected"], *mounts["masked"]):
+        _bind(os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC), path, is_writable=False)
+    if mounts["hidden"] is not None:
+        _mount("none", mounts["hidden"], "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXEC, _SMALL)
+        for path, descriptor, is_writable in shown:
+            Path(path).mkdir(parents=True)
+            _bind(descriptor, path, is_writable=is_writable)
+        _set_read_only(mounts["hidden"], is_so=True)
+    processes = os.open("/proc", os.O_PATH | os.O_CLOEXEC)
+    rule = struct.pack("=Qi", _READ, processes)
+    words = (ctypes.c_int(ruleset), ctypes.c_int(_PATH_RULE), ctypes.c_char_p(rule), ctypes.c_uint32(0))
+    if kernel.LIBC.syscall(ctypes.c_long(_ADD_RULE), *words) != 0:
+        raise kernel.error("Landlock")
+    os.close(processes)
+
+
+def enter(path: str, identity: list[int]) -> None:
+    """Make a folder the current one.
+
+    Never by a descriptor from outside: that would lead to mounts where everything is writable.
+
+    Raises:
+        OSError: It is not what it was when it was looked at.
+    """
+    descriptor = _opened(path, identity)
+    os.fchdir(descriptor)
+    os.close(descriptor)
+
+
+def remove_masks(paths: Iterable[str]) -> None:
+    """Remove the empty folders that stood for protected paths that are missing."""
+    for path in paths:
+        try:
+            os.rmdir(path)  # noqa: PTH106
+        except OSError:
+            continue
+
+
+def _opened(path: str, identity: list[int]) -> int:
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(descriptor)
+    if [found.st_dev, found.st_ino] != identity or not stat.S_ISDIR(found.st_mode):
+        raise OSError(f"{path} changed since it was looked at")
+    return descriptor
+
+
+def _bind(descriptor: int, path: str, *, is_writable: bool) -> None:
+    _mount(f"/proc/self/fd/{descriptor}", path, None, _BIND | _ALL_BELOW)
+    os.close(descriptor)
+    _set_read_only(path, is_so=not is_writable)
+
+
+def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
+    if kernel.LIBC.mount(*texts[:3], ctypes.c_ulong(flags), texts[3]) != 0:
+        raise kernel.error(f"mount {target}")
+
+
+def _set_read_only(path: str, *, is_so: bool, flags: int = 0) -> None:
+    changes = struct.pack("=QQQQ", _READ_ONLY if is_so else 0, 0 if is_so else _READ_ONLY, 0, 0)
+    words = (ctypes.c_int(_HERE), ctypes.c_char_p(os.fsencode(path)), ctypes.c_uint(flags), ctypes.c_char_p(changes))
+    if kernel.LIBC.syscall(ctypes.c_long(_MOUNT_SETATTR), *words, ctypes.c_size_t(len(changes))) != 0:
+        raise kernel.error(f"mount_setattr {path}")
+
+
+def _identity(path: str) -> str:
+    rows = [line.split() for line in Path(path).read_text().splitlines()]
+    return "\n".join(f"{first} {first} {count}" for first, _, count in rows) + "\n"
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
