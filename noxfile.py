@@ -64,6 +64,13 @@ def neighbours(session: nox.Session, pytest: str) -> None:
     session.run("pytest", *_quietly(), "tests/plugin/test_neighbours.py", *without, *session.posargs, env=every)
 
 
+@nox.session(python=PYTHONS[-1])
+def docs(session: nox.Session) -> None:
+    """Build the documentation; whatever mkdocs would warn of is an error."""
+    session.install("--editable", ".[docs]")
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
 def _install(session: nox.Session, pytest: str, *plugins: str) -> None:
     wanted = "pytest" if pytest == "newest" else f"pytest=={pytest}.*"
     session.install("--upgrade", "--editable", ".[dev]", wanted, *plugins)

@@ -24,7 +24,7 @@ from pathlib import Path
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.events import Event
-from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id, open_log
+from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id, open_log, segments_of
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.verify import verify_log
@@ -53,7 +53,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         log = _written(Path(folder), arguments.records)
-        print(f"{arguments.records} records, {log.stat().st_size / arguments.records:.0f} bytes each")
+        size_bytes = sum(path.stat().st_size for path in segments_of(log))
+        print(f"{arguments.records} records, {size_bytes / arguments.records:.0f} bytes each")
         print(f"{'way':<12}{'records/s':>12}{'ratio':>8}{'peak MiB':>10}")
         plain = 0.0
         for way in _WAYS:
@@ -64,10 +65,11 @@ def main() -> None:
 
 
 def _plain(log: Path) -> None:
-    with open_log(log) as file:
-        for line in file:
-            json.loads(line)
-            hashlib.sha256(line).hexdigest()
+    for path in segments_of(log):
+        with open_log(path) as file:
+            for line in file:
+                json.loads(line)
+                hashlib.sha256(line).hexdigest()
 
 
 def _chain_only(log: Path) -> None:
@@ -132,8 +134,9 @@ def _finished(number: int) -> Mapping[str, Json]:
 
 
 def _head(log: Path) -> str:
-    with open_log(log) as file:
-        file.seek(max(log.stat().st_size - 128, 0))
+    last = segments_of(log)[-1]
+    with open_log(last) as file:
+        file.seek(max(last.stat().st_size - 128, 0))
         return file.read().split(b'"hash":"')[-1][:64].decode("ascii")
 
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_workflow_exec.ai import CommandPlan, PlannedCommand
     from pytest_workflow_exec.definition import Workflow, each, gate, step
     from pytest_workflow_exec.errors import (
+        AiError,
         CommandFailedError,
         CommandNotFoundError,
         CommandRefusedError,
         CommandTimeoutError,
         GateDeniedError,
+        PlanRefusedError,
         StepOrderError,
         WorkflowExecError,
     )
     from pytest_workflow_exec.sandbox import CommandResult
 
 __all__ = [
+    "AiError",
     "CommandFailedError",
     "CommandNotFoundError",
+    "CommandPlan",
     "CommandRefusedError",
     "CommandResult",
     "CommandTimeoutError",
     "GateDeniedError",
+    "PlanRefusedError",
+    "PlannedCommand",
     "StepOrderError",
     "Workflow",
     "WorkflowExecError",
@@ -41,6 +48,8 @@ _HOMES = {
     "gate": "definition",
     "step": "definition",
     "CommandResult": "sandbox",
+    "CommandPlan": "ai",
+    "PlannedCommand": "ai",
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-_DURATION = re.compile(
+DURATION = re.compile(
     r"(?:(?P<days>[0-9]{1,6})d)?(?:(?P<hours>[0-9]{1,6})h)?(?:(?P<minutes>[0-9]{1,6})m)?"
     r"(?:(?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,6})?)s)?"
 )
+"""What a duration looks like; one that fits may still be empty, or no time at all."""
 _UNITS_S = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
 
 
@@ -17,7 +18,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: The text is no duration, or none that lasts.
     """
-    match = _DURATION.fullmatch(text)
+    match = DURATION.fullmatch(text)
     if not text or match is None:
         raise ValueError(f"{text[:40]!r} is no duration: write it like 90s, 5m, 1h30m or 7d")
     seconds = sum(float(match[unit] or 0) * unit_s for unit, unit_s in _UNITS_S.items())

@@ -26,6 +26,7 @@ __all__ = [
     "OutputError",
     "PausedError",
     "PinError",
+    "PlanRefusedError",
     "PolicyError",
     "PollFailedError",
     "PreflightError",
@@ -174,6 +175,19 @@ class CommandRefusedError(WorkflowExecError):
         where = f" in step {step!r}" if step is not None else ""
         super().__init__(f"the policy refuses {_shown(argv)}{where}: {reason}")
         self.argv, self.reason, self.step = tuple(argv), reason, step
+
+
+class ProcessStartError(WorkflowExecError):
+    """Python code of a step started a process, or wanted to, other than through the sandbox."""
+
+    def __init__(self, *, step: str, call: str, argv: Sequence[str], place: str) -> None:
+        what = f"{call} {_shown(argv)}" if argv else call
+        super().__init__(
+            f"step {step!r} may not start a process other than through the sandbox: {what} at {place}. Use "
+            f'sandbox.run([...]) and a rule of the policy, or accept such starts with python_processes = "record" in '
+            f"[tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)."
+        )
+        self.step, self.call, self.argv, self.place = step, call, tuple(argv), place
 
 
 class CommandNotFoundError(WorkflowExecError):
@@ -339,3 +353,17 @@ class AiError(WorkflowExecError):
     ) -> None:
         super().__init__(message)
         self.kind, self.attempts, self.cost_usd = kind, tuple(attempts), cost_usd
+
+
+class PlanRefusedError(WorkflowExecError):
+    """A plan of commands that a model proposed can't be run; nothing of it was.
+
+    `refused` holds each command that the policy does not allow, with the reason.
+    """
+
+    def __init__(
+        self, *, what: str, reasons: Sequence[str], refused: Sequence[tuple[tuple[str, ...], str]] = ()
+    ) -> None:
+        listed = "".join(f"\n  {reason}" for reason in reasons)
+        super().__init__(f"{what} is refused as a whole, and nothing of it was run:{listed}")
+        self.what, self.reasons, self.refused = what, tuple(reasons), tuple(refused)

@@ -5,6 +5,7 @@ Every event is one record of the log. The functions below are the only places wh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -219,6 +220,19 @@ def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: 
     return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
 
 
+def process_noted(step: StepId, *, attempt: int, argv: Sequence[str], what: str, place: str) -> Event:
+    """Return the engine's remark that Python code of a step starts a process past the sandbox.
+
+    Args:
+        argv: Its command line, as far as it is known; empty for a fork.
+        what: What was called and where, in words.
+        place: The line that did it.
+    """
+    text = f"{what}: {json.dumps(list(argv))}" if argv else what
+    data: dict[str, Json] = {"text": text, "who": ENGINE.id, "argv": list(argv), "place": place}
+    return Event(type="note", step=step, attempt=attempt, data=data)
+
+
 def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:
     """Return that the bytes there are no record: a writer died in the middle of one, and another goes on behind it.
 
@@ -230,6 +244,17 @@ def recovery(*, offset: int, size_bytes: int, sha256: str, cause: str) -> Event:
     """
     data: dict[str, Json] = {"offset": offset, "bytes": size_bytes, "sha256": sha256, "cause": cause}
     return Event(type="recovery", data=data)
+
+
+def segment_sealed(number: int, *, records: int, following: str) -> Event:
+    """Return the last event of one of a log's files.
+
+    Args:
+        number: The file's, from 0.
+        records: How many records it holds, this one included.
+        following: The name of the file in which the log goes on.
+    """
+    return Event(type="segment.sealed", data={"segment": number, "records": records, "next": following})
 
 
 def gate_requested(step: StepId | None, *, attempt: int, request: Mapping[str, Json], digest: str) -> Event:
@@ -327,3 +352,13 @@ def manual_attested(
             **asked,
         },
     )
+
+
+def ai_request(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what a model is about to be asked: model, texts, type of the answer, bounds, and digests of all that."""
+    return Event(type="ai.request", step=step, attempt=attempt, data=facts)
+
+
+def ai_response(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what came of a request: the accepted value or why there is none, all proposals, source, tokens and cost."""
+    return Event(type="ai.response", step=step, attempt=attempt, data=facts)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import re
-import shlex
-import socket
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from pytest_workflow_exec.sandbox import compile_policy
 from pytest_workflow_exec.settings import load_settings
 
+from ._pages import Block, blocks_of, masked, run
+
 README = Path(__file__).parent.parent / "README.md"
-PATIENCE_S = 60
-# With one of these pytest cuts no line of its summary to the window.
-CI = ("CI", "BUILD_NUMBER")
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
 BROKEN = """
 workflow: broken
@@ -32,30 +23,9 @@ steps:
 """
 
 
-@dataclass(frozen=True)
-class Block:
-    """One fenced block of the README."""
-
-    language: str
-    text: str
-
-    @property
-    def file(self) -> str | None:
-        """The file that it is, by its first line; None for anything else."""
-        first = self.text.splitlines()[0]
-        return first.removeprefix("# ") if self.language in ("toml", "yaml", "python") else None
-
-    @property
-    def commands(self) -> list[tuple[str, str]]:
-        """The commands in it, each with its output."""
-        parts = re.split(r"^\$ (.*)\n", self.text, flags=re.MULTILINE)[1:]
-        return list(zip(parts[::2], parts[1::2], strict=True))
-
-
 def blocks() -> list[Block]:
     """Return the README's fenced blocks."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return [Block(language, text) for language, text in found]
+    return blocks_of(README)
 
 
 CONSOLE = [command for block in blocks() if block.language == "console" for command in block.commands]
@@ -98,11 +68,14 @@ def test_every_shown_output_is_what_the_command_prints(
 
 
 def test_every_block_is_exercised() -> None:
-    """A block of the README is a file, a set-up command that CI runs, or commands with their output."""
+    """A block of the README is a file, a set-up command that CI runs, commands with their output, or keys of a step.
+
+    Those are held against the schema, with every other YAML of the documentation.
+    """
     setups = [block for block in blocks() if block.language == ""]
 
     assert [block.text.strip().split(" && ")[-1] for block in setups] == ["pytest workflows/release -s", "pytest"]
-    assert all(block.file is not None or block.language in ("", "console") for block in blocks())
+    assert all(block.file is not None or block.language in ("", "console", "yaml") for block in blocks())
 
 
 def test_policy_with_rights_can_be_used(tmp_path: Path) -> None:
@@ -113,65 +86,3 @@ def test_policy_with_rights_can_be_used(tmp_path: Path) -> None:
     compiled = compile_policy(load_settings(tmp_path).policy, workflow="site", environment={})
 
     assert [rule.secrets for rule in compiled.rules] == [(), ("TWINE_PASSWORD",), ()]
-
-
-def run(command: str, root: Path) -> str:
-    """Return what a command prints; one that asks for a code is given it, on a terminal."""
-    scripts = Path(sys.executable).parent
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_") and name not in CI},
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "COLUMNS": "80",
-        "NO_COLOR": "1",
-        "TERM": "xterm",
-    }
-    if command.endswith(" -s") and "|" not in command:
-        return on_terminal(command, root, environment)
-    done = subprocess.run(
-        command, shell=True, cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
-    return done.stdout + done.stderr
-
-
-def on_terminal(command: str, root: Path, environment: dict[str, str]) -> str:
-    """Return what a command prints on a terminal whose user approves."""
-    program, *arguments = shlex.split(command)
-    child = pexpect.spawn(
-        program,
-        arguments,
-        cwd=str(root),
-        env=environment,
-        encoding="utf-8",
-        dimensions=(60, 80),
-        timeout=PATIENCE_S,
-    )
-    child.expect(r"Type ([A-Z0-9-]+) to approve, or reject to stop: ")
-    before = f"{child.before}{child.after}"
-    child.sendline(child.match.group(1))  # type: ignore[union-attr]  # a pattern matched, no EOF
-    child.expect(pexpect.EOF)
-    return f"{before}{child.before}"
-
-
-MASKS = [
-    (r"\x1b\[[0-9;?!]*[A-Za-z]|\x1b[78\\]|\x1b\(B|[\x18\x0f\r]", ""),
-    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "RUN"),
-    (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{6,}\b", "HEX"),
-    (r"\b[0-9]+\.[0-9]+s\b", "0.0s"),
-    (r"\d{4}-\d\d-\d\d[T ]", "DATE "),
-    (r"\d\d:\d\d:\d\d", "TIME"),
-    (r"[A-Z0-9]{4}-[A-Z0-9]{4}", "XXXX-XXXX"),
-    (r"\d+ bytes", "N bytes"),
-    (r"uid = \d+", "uid = 0"),
-    (r"(?m)[ =]+$", ""),
-    (r"(?m)^=+ ", "== "),
-]
-
-
-def masked(text: str, root: Path) -> list[str]:
-    """Return the lines of a text without what differs from run to run, and without empty lines."""
-    text = text.replace(str(root), "/srv/site")
-    for known, name in ((socket.gethostname(), "vm"), (getpass.getuser(), "root")):
-        text = re.sub(rf"\b{re.escape(known)}\b", name, text)
-    for pattern, mask in MASKS:
-        text = re.sub(pattern, mask, text)
-    return [line for line in text.splitlines() if line]

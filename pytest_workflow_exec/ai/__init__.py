@@ -1,5 +1,41 @@
 """Models propose and Python decides: what answers a prompt, and what must be true of an answer before it counts."""
 
+from pytest_workflow_exec.ai._answer_kind import AnswerKind, AnswerKindError
+from pytest_workflow_exec.ai._asking import Asker
 from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, AiUsage
+from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
+from pytest_workflow_exec.ai._choice import MODES, AiChoice, backend_of, choice_problems, choose
+from pytest_workflow_exec.ai._claude import ClaudeBackend
+from pytest_workflow_exec.ai._perform import ask_in_python, kind_of, needs_module, perform_ai
+from pytest_workflow_exec.ai._plans import CommandPlan, PlannedCommand
+from pytest_workflow_exec.ai._program import ai_problems
+from pytest_workflow_exec.ai._schema import SchemaRefusedError, fit_schema
 
-__all__ = ["AiAnswer", "AiAttempt", "AiBackend", "AiNews", "AiRequest", "AiUsage"]
+__all__ = [
+    "MODES",
+    "AiAnswer",
+    "AiAttempt",
+    "AiBackend",
+    "AiChoice",
+    "AiNews",
+    "AiRequest",
+    "AiUsage",
+    "AnswerKind",
+    "AnswerKindError",
+    "Asker",
+    "ClaudeBackend",
+    "CommandPlan",
+    "PlannedCommand",
+    "RecordingBackend",
+    "ReplayingBackend",
+    "SchemaRefusedError",
+    "ai_problems",
+    "ask_in_python",
+    "backend_of",
+    "choice_problems",
+    "choose",
+    "fit_schema",
+    "kind_of",
+    "needs_module",
+    "perform_ai",
+]

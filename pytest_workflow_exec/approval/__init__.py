@@ -28,7 +28,16 @@ from ._quorum import (
     shortage,
 )
 from ._reason import ask_reason
-from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, WordsSource
+from ._request import (
+    AuthorWords,
+    Covered,
+    GateRequest,
+    PlanChange,
+    Proposal,
+    ShownFile,
+    ShownOutput,
+    WordsSource,
+)
 from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
 from ._start import SignedStart, StartRefusedError, checked_start, sign_start, start_problem
@@ -58,7 +67,9 @@ __all__ = [
     "ManualTask",
     "Missing",
     "Open",
+    "PlanChange",
     "Proof",
+    "Proposal",
     "Quorum",
     "QuorumRules",
     "ReadAnswer",

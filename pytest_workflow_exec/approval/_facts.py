@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_workflow_exec.digests import Json, digest_of
 
 from ._field import FormField, allowed
-from ._request import Covered, GateRequest, ShownOutput
+from ._request import Covered, GateRequest, PlanChange, Proposal, ShownOutput
 from ._rules import SignatureRules
 from ._words import escape_line
 
@@ -21,6 +21,12 @@ _LEVELS = {
     "none": "none: commands are not confined",
     "landlock": "landlock: commands are held to their rules by the kernel",
     "namespaces": "namespaces: commands are held to their rules by the kernel, on a machine of their own",
+}
+_SOURCES = {
+    "live": "asked now",
+    "local": "answered ON THIS MACHINE: whoever listens there need be no model",
+    "replay": "REPLAYED from a recording: no model was asked",
+    "scripted": "SCRIPTED by a file of answers: no model was asked",
 }
 
 
@@ -66,8 +72,11 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Run", request.run),
         _fact("Plan digest", request.plan_digest),
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
+        *_failed(request),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
+        *_changes(request.plan_changes),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
+        *_proposals(request.proposals),
         *_asked(request.form),
         Fact(label="Outputs shown", lines=tuple(_outputs(request.shown, request.run)) or (FactLine(text="none"),)),
         Fact(label="Inputs", lines=tuple(_values(request.inputs)) or (FactLine(text="none"),)),
@@ -79,6 +88,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         *_rules(request.rules),
         _fact("Sandbox level", _LEVELS.get(request.level, request.level), is_warning=request.level in {"", "none"}),
         Fact(label="Carried steps", lines=_texts(request.carried)),
+        *_waived(request.waived),
         _fact("Evidence head", f"record {request.evidence_seq}, {escape_line(request.evidence_head) or _NONE_YET}"),
         _fact("Meaning", request.meaning),
         Fact(label="References", lines=_texts(request.refs)),
@@ -87,6 +97,17 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Expires", request.expires),
         _fact("Request digest", request.digest),
     )
+
+
+def _failed(request: GateRequest) -> Iterable[Fact]:
+    if request.failure:
+        yield Fact(label="It failed", lines=(_value_line("failure", request.failure),), is_warning=True)
+        yield _fact("You decide", "whether it counts as waived; if you approve, the steps behind it run all the same")
+
+
+def _waived(steps: Sequence[str]) -> Iterable[Fact]:
+    if steps:
+        yield Fact(label="Waived steps", lines=_texts(steps), is_warning=True)
 
 
 def form_fact(form: Iterable[FormField]) -> Fact:
@@ -121,6 +142,31 @@ def _numbered(covered: Sequence[Covered]) -> Iterable[FactLine]:
     # Never cut: a command that is approved is a command that was shown.
     for number, each in enumerate(covered, start=1):
         yield FactLine(mark=f"{number}. ", text=escape_line(f"{each.step} ({each.kind}): {each.does}"))
+
+
+def _changes(changes: Sequence[PlanChange]) -> Iterable[Fact]:
+    lines: list[FactLine] = []
+    for change in changes:
+        earlier = (
+            f"beside the plan approved last, in run {change.before}" if change.before else "no earlier plan is known"
+        )
+        lines.append(FactLine(text=escape_line(f"{change.step}: {earlier}")))
+        lines += [FactLine(mark=f"  {line[:2]}", text=escape_line(line[2:])) for line in change.lines]
+    if lines:
+        yield Fact(label="Plan changes", lines=tuple(lines))
+
+
+def _proposals(proposals: Sequence[Proposal]) -> Iterable[Fact]:
+    if proposals:
+        lines = (
+            f"{each.step}: {each.model}, {_SOURCES.get(each.source, each.source)}{f', {each.at}' if each.at else ''}"
+            for each in proposals
+        )
+        yield Fact(
+            label="Answers",
+            lines=tuple(FactLine(mark="- ", text=escape_line(line)) for line in lines),
+            is_warning=any(each.source != "live" for each in proposals),
+        )
 
 
 def _outputs(shown: Iterable[ShownOutput], run: str) -> Iterable[FactLine]:

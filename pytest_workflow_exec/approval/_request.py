@@ -57,6 +57,29 @@ class AuthorWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An answer of a model that the run goes by."""
+
+    step: str
+    model: str
+    source: str
+    """`live`, or where the answer came from without a model being asked now: `replay`, `scripted`, `local`."""
+    at: str = ""
+    """The address that was asked; empty if none was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChange:
+    """How a plan of commands differs from the one that was approved last."""
+
+    step: str
+    before: str
+    """The run in which that was; empty if no plan of this step was ever approved."""
+    lines: tuple[str, ...] = ()
+    """Its commands beside the earlier ones: each after `+ ` if it is new, `- ` if it is gone, else two blanks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateRequest:
     """One question of one gate, asked once."""
 
@@ -99,8 +122,16 @@ class GateRequest:
     author_words: tuple[AuthorWords, ...] = ()
     form: tuple[FormField, ...] = ()
     """What an approver fills in, in order."""
+    waived: tuple[str, ...] = ()
+    """The steps that failed before, and whose failure a person accepted."""
+    failure: str = ""
+    """How the step failed whose failure is to be accepted; empty for any other question."""
     rules: SignatureRules | None = None
     """Who has to sign an answer; None if a code is typed at a terminal."""
+    proposals: tuple[Proposal, ...] = ()
+    """The answers of models that the run goes by, in order."""
+    plan_changes: tuple[PlanChange, ...] = ()
+    """What is new in the plans that an approval lets run."""
 
     def to_data(self) -> Mapping[str, Json]:
         """Return the whole request as JSON data, as evidence keeps it."""
@@ -115,8 +146,12 @@ class GateRequest:
             "carried": list(self.carried),
             "author_words": [asdict(each) for each in self.author_words],
             # Without a form, a question has the digest that it had before there were forms.
+            **({"waived": list(self.waived)} if self.waived else {}),
+            **({"failure": self.failure} if self.failure else {}),
             **({"form": [each.to_data() for each in self.form]} if self.form else {}),
             **({} if self.rules is None else {"rules": self.rules.to_data()}),
+            **({"proposals": [asdict(each) for each in self.proposals]} if self.proposals else {}),
+            **({"plan_changes": [_change_data(each) for each in self.plan_changes]} if self.plan_changes else {}),
         }
 
     @property
@@ -164,11 +199,17 @@ _PLAIN = (
     "expires",
 )
 
-# These differ each time the same question is asked; words are no facts.
-_OF_THE_ASKING = frozenset({"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words"})
+# These differ each time the same question is asked; words are no facts, and what other runs did is none of this one.
+_OF_THE_ASKING = frozenset(
+    {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes"}
+)
 
 
 def _output_data(output: ShownOutput) -> Mapping[str, Json]:
     # Not asdict: it copies values deeply and knows no mappings that can't be copied.
     file = None if output.file is None else asdict(output.file)
     return {"step": output.step, "key": output.key, "value": output.value, "file": file}
+
+
+def _change_data(change: PlanChange) -> Mapping[str, Json]:
+    return {"step": change.step, "before": change.before, "lines": list(change.lines)}

@@ -10,7 +10,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._field import FormField
-from ._request import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput
+from ._request import AuthorWords, Covered, GateRequest, PlanChange, Proposal, ShownFile, ShownOutput
 from ._rules import rules_of
 
 _OPTIONAL = {
@@ -28,6 +28,7 @@ _FREE = frozenset(
         "starter",
         "refs",
         "carried",
+        "waived",
         "covers",
         "on_reject",
         "shown",
@@ -36,6 +37,9 @@ _FREE = frozenset(
         "rules",
         "values",
         "default",
+        "proposals",
+        "plan_changes",
+        "lines",
     }
 )
 _T = TypeVar("_T")
@@ -69,11 +73,15 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
     lists: dict[str, Any] = {
         "refs": tuple(_text(each) for each in data["refs"]),
         "carried": tuple(_text(each) for each in data["carried"]),
+        "waived": tuple(_text(each) for each in data.get("waived", ())),
+        "failure": data.get("failure", ""),
         "covers": tuple(_made(Covered, each) for each in data["covers"]),
         "on_reject": tuple(_made(Covered, each) for each in data["on_reject"]),
         "shown": tuple(_shown(each) for each in data["shown"]),
         "author_words": tuple(_made(AuthorWords, each) for each in data["author_words"]),
         "form": tuple(_field(each) for each in data.get("form", ())),
+        "proposals": tuple(_made(Proposal, each) for each in data.get("proposals", ())),
+        "plan_changes": tuple(_change(each) for each in data.get("plan_changes", ())),
         "inputs": dict(data["inputs"]),
         "starter": dict(data["starter"]),
         "rules": None if data.get("rules") is None else rules_of(data["rules"]),
@@ -83,6 +91,10 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
 
 def _field(data: Mapping[str, Any]) -> FormField:
     return _made(FormField, {**data, "values": tuple(_text(each) for each in data["values"])})
+
+
+def _change(data: Mapping[str, Any]) -> PlanChange:
+    return _made(PlanChange, {**data, "lines": tuple(_text(each) for each in data["lines"])})
 
 
 def _shown(data: Mapping[str, Any]) -> ShownOutput:

@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (summary, add) in _COMMANDS.items():
         add(commands.add_parser(name, allow_abbrev=False, help=summary.lower().rstrip("."), description=summary))
     commands.choices["verify"].description = _VERIFY
+    commands.choices["doctor"].description = _DOCTOR
     return tool
 
 
@@ -40,6 +41,10 @@ def as_digest(text: str) -> str | None:
     return text.lower() if _DIGEST.fullmatch(text.lower()) and text.isascii() else None
 
 
+_DOCTOR = (
+    "Say whether workflows can run here: every setting with where it comes from, what was found out about the project, "
+    "the machine and what is installed, and what to do. Nothing is changed. Exit codes: 0 fine, 1 something needs attention."
+)
 _VERIFY = (
     "Say whether a run's evidence can be believed. Exit codes: 0 verified, 1 broken, 2 unreadable or usage, 3 bounded "
     "(intact, but unfinished or not anchored), 4 not passed or not what was asked for, 5 ends in a torn tail."
@@ -101,10 +106,6 @@ def _due(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _nothing(_command: argparse.ArgumentParser) -> None:
-    pass
-
-
 def _note(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
@@ -141,6 +142,63 @@ def _signature(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--principal", metavar="NAME", default="", help="who signed, if the list of signers has the key for several"
     )
+
+
+def _require(command: argparse.ArgumentParser) -> None:
+    _gate(command)
+    command.add_argument(
+        "--artifact",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        required=True,
+        help="what is about to be used: a file that the gate showed; may be given several times",
+    )
+    command.add_argument(
+        "--signers", metavar="FILE", type=_file, required=True, help="whose signatures count, kept away from the log"
+    )
+    command.add_argument("--revoked", metavar="FILE", type=_file, help="keys of them that count no more")
+    command.add_argument(
+        "--used", metavar="FILE", type=Path, help="a file of your own in which each decision that was used is noted"
+    )
+    command.add_argument("--workflow", metavar="NAME", help="the workflow that must have asked")
+    command.add_argument("--output", metavar="STEP.KEY", help="the output that it must have been shown as")
+    command.add_argument(
+        "--policy",
+        metavar="FILE|DIGEST",
+        type=_given,
+        help="the policy that it must have asked under, and who is in which group",
+    )
+    command.add_argument(
+        "--required",
+        metavar="N|GROUP=N",
+        type=_required,
+        action="append",
+        default=[],
+        help="how many must have signed at least, whatever the question says; 1 by default",
+    )
+    command.add_argument(
+        "--min-assurance",
+        metavar="N",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="what each signature must be worth: 2 signature, 3 presence",
+    )
+    command.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+_REQUIRE = (
+    "Say whether a signed decision covers a file, for whoever is about to use it. Exit codes: 0 it does, 1 refused, "
+    "2 unreadable or usage."
+)
+
+
+def _required(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:([^\s=]{1,100})=)?([1-9][0-9]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError("it must be a number from 1 to 99, or GROUP=NUMBER")
+    return found.group(1) or "", int(found.group(2))
 
 
 def _challenge(command: argparse.ArgumentParser) -> None:
@@ -217,6 +275,16 @@ def _context(command: argparse.ArgumentParser) -> None:
     how.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+def _init(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dir", metavar="DIR", nargs="?", type=Path, help="the project's folder; this one by default")
+
+
+def _schema(command: argparse.ArgumentParser) -> None:
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--fragment", action="store_true", help="that of fragments, which workflows include")
+    what.add_argument("--policy", action="store_true", help="that of workflow-exec.toml")
+
+
 def _policy(command: argparse.ArgumentParser) -> None:
     asked = command.add_subparsers(dest="asked", metavar="WHAT", required=True)
     check = asked.add_parser("check", allow_abbrev=False, help=_CHECK.lower().rstrip("."), description=_CHECK)
@@ -225,34 +293,72 @@ def _policy(command: argparse.ArgumentParser) -> None:
         "--input", metavar="NAME=VALUE", type=_input, action="append", default=[], help="what {NAME} stands for"
     )
     check.add_argument("argv", metavar="ARGV", nargs="+", help="the program and its arguments, after --")
+    propose = asked.add_parser("propose", allow_abbrev=False, help=_PROPOSE.lower().rstrip("."), description=_PROPOSE)
+    propose.add_argument("workflow", metavar="WORKFLOW", help="its name, or its file")
+    propose.add_argument(
+        "--input",
+        metavar="NAME=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="an input that gives steps their cases",
+    )
+    learn = asked.add_parser("learn", allow_abbrev=False, help=_LEARN.lower().rstrip("."), description=_LEARN)
+    _run(learn)
 
 
+_PROPOSE = (
+    "Print the narrowest rules for what a workflow's plan runs. Exit codes: 0 all of it, 1 some left out, 2 usage."
+)
+_LEARN = (
+    "Print the narrowest rules for what a run ran or was refused. Exit codes: 0 all of it, 1 some left out, 2 usage."
+)
 _CHECK = "Say whether a command would be allowed, and why. Exit codes: 0 allowed, 4 refused, 2 usage."
 
 
 def _export(command: argparse.ArgumentParser) -> None:
     _run(command)
-    command.add_argument("--format", required=True, choices=FORMATS, help="what to write it as")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--format", choices=FORMATS, help="what to write it as")
+    what.add_argument(
+        "--bundle",
+        metavar="FILE",
+        type=Path,
+        help="write log and outputs as one file, for workflow-exec import on another machine",
+    )
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="where to; a file that is there is kept")
+
+
+def _import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("bundle", metavar="FILE", type=Path, help="what workflow-exec export --bundle wrote")
+    command.add_argument("--expect-head", metavar="HASH", type=_hash, help="the head that the export printed")
+    command.add_argument(
+        "--outputs", action="store_true", help="put the files that its steps left back where they were, over nothing"
+    )
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
-    "list": ("List the workflows of the project, without importing anything of it.", _nothing),
-    "export": ("Write a run for other tools.", _export),
+    "list": ("List the workflows of the project, without importing anything of it.", _runs),
+    "export": ("Write a run for other tools, or for another machine.", _export),
+    "import": ("Take in a run from another machine.", _import),
     "seal": ("Sign the end of a run, for whoever lists the signer.", _seal),
     "pending": ("List the gates at which runs of the project wait for a decision.", _runs),
     "due": ("List the suspended runs that can go on now: answered, expired, or their pause over.", _due),
     "challenge": ("Print what has to be signed to answer a suspended run's gate.", _challenge),
     "approve": ("Show what a suspended run asks, and take the answer at this terminal, or a signed one.", _approve),
     "reject": ("Reject what a suspended run asks.", _reject),
+    "require": (_REQUIRE, _require),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
-    "policy": ("Ask the project's policy about a command; nothing is run.", _policy),
+    "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
+    "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
+    "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
+    "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

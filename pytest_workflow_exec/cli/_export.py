@@ -24,12 +24,19 @@ class ExportError(WorkflowExecError):
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Write a run in another format; return 0.
+    """Write a run in another format, or as a bundle; return 0.
 
     Raises:
         ExportError: Its log is broken or empty, or the file can't be written.
+        BundleError: It can't be made a bundle.
         LogUnreadableError: There is no such run.
     """
+    if arguments.bundle is not None:
+        if arguments.output is not None:
+            raise ExportError("--bundle names the file itself: leave --output out")
+        from ._bundle import bundle
+
+        return bundle(log_of(arguments.run), arguments.bundle)
     log, view = log_of(arguments.run), RunView()
     verdict = verify_log(log)
     if verdict.word in _BROKEN:

@@ -60,6 +60,7 @@ _COMMANDS = {
     "runs": "._runs",
     "list": "._list",
     "export": "._export",
+    "import": "._import",
     "seal": "._seal",
     "note": "._note",
     "redact": "._redact",
@@ -68,9 +69,13 @@ _COMMANDS = {
     "challenge": "._signed",
     "approve": "._decide",
     "reject": "._decide",
+    "require": "._require",
     "context": "._context",
     "prune": "._prune",
     "trust": "._trust",
     "policy": "._policy",
+    "init": "._init",
+    "doctor": "._doctor",
+    "schema": "._schema",
 }
 """The module of each command; its function has the command's name."""

@@ -18,6 +18,23 @@ _RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
 
 
 def policy(arguments: argparse.Namespace) -> int:
+    """Answer what is asked of the policy; nothing is run, and nothing written.
+
+    Raises:
+        WorkflowExecError: It can't be answered.
+    """
+    if arguments.asked == "propose":
+        from ._policy_propose import propose
+
+        return propose(arguments)
+    if arguments.asked == "learn":
+        from ._policy_learn import learn
+
+        return learn(arguments)
+    return _check(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
     """Print what the policy says of a command; return 0 if it is allowed, else 4. Nothing is run.
 
     Raises:
@@ -42,5 +59,5 @@ def _said(rule: Rule) -> str:
     rights = [f"{name} {', '.join(given)}" for name in _RIGHTS if (given := getattr(rule, name))]
     rights += ["home"] if rule.home else []
     granted = f"\nit grants: {'; '.join(rights)}" if rights else ""
-    waits = "\nit is gated: it runs only after a decision of its run that listed it" if rule.gated else ""
+    waits = f"\nit is gated: it runs only after {rule.gated.words} of its run that listed it" if rule.gated else ""
     return f"allowed by rule {rule.text!r}{granted}{waits}"

@@ -149,7 +149,7 @@ def _record(evidence: EvidenceLog, found: _Found, reason: str, signer: Redaction
     who = somebody()
     data: dict[str, Json] = {
         "digests": list(found.digests), "seq": found.seq, "step": found.step, "reason": reason, "who": who.id,
-        **signer.signature(evidence.head, seq=found.seq, step=found.step, digests=found.digests, reason=reason),
+        **signer.signature(evidence.make_room(), seq=found.seq, step=found.step, digests=found.digests, reason=reason),
     }  # fmt: skip
     evidence.append(Event(type="redaction", actor=who, data=data))
 

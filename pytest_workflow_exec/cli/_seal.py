@@ -54,14 +54,15 @@ def _sealed(evidence: EvidenceLog, verdict: Verdict, principal: str, key: Path) 
     # Now that nobody else can write to it: what is signed must be what is there.
     if verdict.head != evidence.head:
         raise SealError("the log changed while it was read; nothing was sealed. Try again.")
+    head = evidence.make_room()
     text = signed_text(
         run=verdict.run or "",
         workflow=verdict.workflow or "",
         plan_digest=verdict.plan_digest or "",
-        head=evidence.head,
+        head=head,
     )
     armor = signature_of(text, key)
-    about: Mapping[str, Json] = {"seq": evidence.head.seq, "hash": evidence.head.hash}
+    about: Mapping[str, Json] = {"seq": head.seq, "hash": head.hash}
     record = evidence.append(
         Event(type="run.sealed", actor=somebody(), data={"principal": principal, "head": about, "armor": armor})
     )

@@ -13,10 +13,12 @@ from ._decorators import (
 )
 from ._each import each
 from ._json_paths import JsonPathError, parse_json_path
+from ._judged import given_value
 from ._known import Given
 from ._listing import Listed, list_workflows
 from ._names import is_fragment, is_workflow_file
 from ._options import EachOptions, GateOptions, StepOptions, each_of
+from ._published import workflow_schema
 from ._python_cases import EachLists
 from ._python_steps import DeclaredFunction
 from ._python_workflow import python_workflow
@@ -47,6 +49,7 @@ __all__ = [
     "each",
     "each_of",
     "gate",
+    "given_value",
     "is_fragment",
     "is_workflow_file",
     "list_workflows",
@@ -61,4 +64,5 @@ __all__ = [
     "step",
     "track",
     "value_of_type",
+    "workflow_schema",
 ]

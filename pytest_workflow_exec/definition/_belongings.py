@@ -8,16 +8,17 @@ from ._problems import Problems, Where
 from ._retries import retry_problem
 from ._schema import StepModel
 
-_KINDS: Mapping[str, tuple[str, ...]] = {
+KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "outputs": ("run",),
     "cwd": ("run",),
     "env": ("run",),
     "stdin": ("run",),
     "skips": ("verify",),
     "poll": ("run", "verify"),
-    "evidence": ("run", "call", "verify"),
+    "evidence": ("run", "call", "verify", "ai"),
     "expect": ("run", "verify"),
 }
+_ONCE = {"gate": "a gate asks once", "execute": "a plan is executed once"}
 _PLURAL = frozenset({"outputs", "skips"})
 
 
@@ -28,8 +29,8 @@ def _listed(kinds: tuple[str, ...]) -> str:
 
 def check_belongings(model: StepModel, kind: str, where: Where, problems: Problems) -> None:
     """Add a problem for each key of a step that steps of its kind do not have."""
-    if model.foreach is not None and kind == "gate":
-        problems.at_key((*where, "foreach"), "a gate asks once; it can't have a foreach")
+    if model.foreach is not None and kind in _ONCE:
+        problems.at_key((*where, "foreach"), f"{_ONCE[kind]}; it can't have a foreach")
     if model.allow_empty and model.foreach is None:
         problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this step has none")
     problem = None if model.retry is None else retry_problem(kind)
@@ -37,7 +38,7 @@ def check_belongings(model: StepModel, kind: str, where: Where, problems: Proble
         problems.at_key((*where, "retry"), problem)
     if model.poll is not None and model.retry is not None:
         problems.at_key((*where, "poll"), "a poll looks again by itself; it can't stand beside a retry")
-    for key, kinds in _KINDS.items():
+    for key, kinds in KEYS_OF_KINDS.items():
         if getattr(model, key) is not None and kind not in kinds:
             verb = "belong" if key in _PLURAL else "belongs"
             problems.at_key((*where, key), f"{key} {verb} to {_listed(kinds)} steps; this one is a {kind} step")

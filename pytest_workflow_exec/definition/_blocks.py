@@ -10,7 +10,7 @@ from pytest_workflow_exec.model import CaseValue, plain_id
 from ._cases import Case
 from ._names import quoted
 from ._problems import Where
-from ._reader import Read, Reader, Surrounding, own_ids, plain_ids
+from ._reader import Read, Reader, Surrounding, own_ids
 from ._schema import BlockModel
 from ._validation import validated
 from ._whens import both, read_when
@@ -39,7 +39,7 @@ def read_block(reader: Reader, read: Read, item: Mapping[str, object], where: Wh
         problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this block has none")
     block = f"{around.prefix}{model.id}"
     if model.foreach is None:
-        _read_case(reader, read, model, where, read_item, inside=replace(around, prefix=f"{block}/"))
+        read_inside(reader, read, model, where, read_item, inside=replace(around, prefix=f"{block}/"))
         return
     check_variable(reader, model.foreach, where)
     cases = reader.cases().read(model.foreach, (*where, "foreach"), allow_empty=model.allow_empty)
@@ -47,7 +47,7 @@ def read_block(reader: Reader, read: Read, item: Mapping[str, object], where: Wh
         # Of a list that is empty or wrong, too, everything else about the block is checked.
         each = {**(around.each or {}), **dict.fromkeys(model.foreach, _DRY)}
         inside = replace(around, prefix=f"{block}[{_DRY}]/", each=each)
-        _read_case(reader, read.copy(), model, where, read_item, inside=inside)
+        read_inside(reader, read.copy(), model, where, read_item, inside=inside)
         _mark(reader, read, item, None if cases is None else ())
         return
     first = len(read.steps)
@@ -56,7 +56,7 @@ def read_block(reader: Reader, read: Read, item: Mapping[str, object], where: Wh
             problems.at(where, f"the blocks make more than {MAX_STEPS} steps of the workflow")
             return
         inside = replace(around, prefix=f"{case.of(block)}/", each=_each(around, case))
-        _read_case(reader, read, model, where, read_item, inside=inside)
+        read_inside(reader, read, model, where, read_item, inside=inside)
     if any(case.is_open for case in cases):
         _mark(reader, read, item, None)
     else:
@@ -67,9 +67,10 @@ def _each(around: Surrounding, case: Case) -> Mapping[str, CaseValue]:
     return {**(around.each or {}), case.variable: case.value}
 
 
-def _read_case(
+def read_inside(
     reader: Reader, read: Read, model: BlockModel, where: Where, read_item: ReadItem, *, inside: Surrounding
 ) -> None:
+    """Read the steps of a block, or of one case of it, and what cleans up after them."""
     entry = replace(reader, around=replace(inside, when=None))
     own = inside.prefix.removesuffix("/")
     # Its condition is that of its steps, so it may name what they may name that stands before it.
@@ -96,7 +97,7 @@ def check_variable(reader: Reader, foreach: Mapping[str, object], where: Where) 
 def _mark(reader: Reader, read: Read, item: Mapping[str, object], cases: Sequence[str] | None) -> None:
     """Take note that the steps of a block have no case, or none that is known: why, is said once, at the block."""
     [block] = own_ids(item) or [""]
-    for plain in plain_ids([item], reader.around.prefix) if block else ():
+    for plain in reader.ids_of([item], reader.around.prefix) if block else ():
         read.cases[plain] = cases
         read.cases[plain_id(plain)] = cases
 

@@ -167,7 +167,8 @@ class CaseReader:
         found = [problem for each in template.references if (problem := self._reference_problem(each)) is not None]
         for problem in found:
             self.problems.at(where, problem)
-        return None if found else template
+        parts = (part if isinstance(part, str) else self.scope.placed(part) for part in template.parts)
+        return None if found else Template(text=template.text, parts=tuple(parts))
 
     def _reference_problem(self, reference: Reference) -> str | None:
         early = _TOO_EARLY.get(reference.scope)

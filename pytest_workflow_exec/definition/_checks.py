@@ -55,7 +55,7 @@ def check_problem(kind: str, *, always: bool) -> str | None:
     """Return why a step of this kind can't have a check; None if it can."""
     if kind == "manual":
         return "a check of work by hand can't be used yet"
-    if kind in ("verify", "gate", "pause"):
+    if kind in ("verify", "gate", "pause", "ai"):
         return f"a check is for a step that has an effect; a {kind} has none, and runs again unasked"
     if always:
         return "a step of finally runs at the end of every session; it can't have a check"
@@ -72,8 +72,9 @@ def read_undoes(entries: Sequence[str], where: Where, texts: Texts, *, unfit: Se
     for index, entry in enumerate(entries):
         step, *rest = split_step(dotted_parts(entry), texts.scope.all_steps)
         meant = texts.scope.meant(step)
-        cases = texts.scope.cases_of(meant)
-        found = (texts.scope.step_problem(each if each != meant else step) for each in cases or ())
+        cases = texts.scope.included[meant].steps if meant in texts.scope.included else texts.scope.cases_of(meant)
+        known = meant in texts.scope.included
+        found = (None if known else texts.scope.step_problem(each if each != meant else step) for each in cases or ())
         problem = next((each for each in found if each is not None), None)
         if rest:
             problem = f"{quoted(entry)} is no step; name the step alone"

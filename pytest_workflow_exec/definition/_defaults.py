@@ -37,7 +37,7 @@ def with_defaults(model: StepModel, kind: str, defaults: DefaultsModel) -> StepM
     """Return a step with what it does not say itself; one that waits for a person or for a time takes nothing."""
     if kind in _WAITING:
         return model
-    keys = _KEYS if kind != "run" else (*_KEYS, "cwd")
+    keys = _keys_for(model, kind)
     update: dict[str, object] = {
         key: value
         for key in keys
@@ -46,6 +46,15 @@ def with_defaults(model: StepModel, kind: str, defaults: DefaultsModel) -> StepM
     if kind == "run" and defaults.env is not None:
         update["env"] = {**defaults.env, **(model.env or {})}
     return model.model_copy(update=update) if update else model
+
+
+def _keys_for(model: StepModel, kind: str) -> tuple[str, ...]:
+    if kind == "execute":
+        # Commands of a plan are neither tried again nor repeated unasked, whatever the author's own steps are.
+        return ("timeout",)
+    if model.ai is not None and model.ai.timeout is not None:
+        return tuple(key for key in _KEYS if key != "timeout")
+    return _KEYS if kind != "run" else (*_KEYS, "cwd")
 
 
 def place_of(where: Where, problems: Problems) -> Where:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from pytest_workflow_exec.model import StepId, plain_id
@@ -21,6 +21,9 @@ def read_show(
     for index, entry in enumerate(entries):
         step, *keys = split_step(dotted_parts(entry), texts.scope.all_steps)
         meant = texts.scope.meant(step)
+        if meant in texts.scope.included:
+            shown += _declared(texts, (*where, index), entry, step, keys)
+            continue
         cases = texts.scope.cases_of(meant)
         found = (_problem(each if each != meant else step, keys, texts.scope) for each in cases or ())
         problem = next((each for each in found if each is not None), None)
@@ -35,6 +38,22 @@ def read_show(
         named = (cases if plain_id(meant) == meant and "/" in meant else [meant]) if cases else []
         shown += [(each, keys[0] if keys else None) for each in named]
     return tuple(shown)
+
+
+def _declared(
+    texts: Texts, where: Where, entry: str, step: str, keys: Sequence[str]
+) -> Iterator[tuple[StepId, str | None]]:
+    """Give what a fragment declares as outputs, all of it or one, as the outputs of its steps."""
+    outputs = texts.scope.included[texts.scope.meant(step)].outputs
+    problem = _problem(step, keys, texts.scope)
+    if not keys and not outputs:
+        problem = f"the fragment {quoted(entry)} declares no outputs; there is nothing to show"
+    if problem is not None:
+        texts.problems.at(where, problem)
+        return
+    for name in keys or outputs:
+        source, *path = outputs[name]
+        yield source, path[0]
 
 
 def _problem(step: StepId, keys: Sequence[str], scope: Scope) -> str | None:

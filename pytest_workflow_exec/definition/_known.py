@@ -6,8 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_workflow_exec.errors import PreflightError
-from pytest_workflow_exec.model import CaseValue, InputSpec, InputValue, Reference, Template, case_text
+from pytest_workflow_exec.model import (
+    CaseValue,
+    EachReference,
+    GivenReference,
+    InputSpec,
+    InputValue,
+    Reference,
+    Template,
+    case_text,
+)
 
+from ._judged import given_value
 from ._problems import Problems, Where
 from ._resolve import input_value, no_value
 from ._values import ValueProblemError, groups_of, read_list
@@ -69,6 +79,8 @@ class KnownValues:
         Raises:
             UnknownError: It is none, or its value can't be known.
         """
+        if isinstance(reference, GivenReference):
+            return self._listed_given(reference)
         if reference.scope == "vars":
             try:
                 return read_list(self._variable(reference))
@@ -78,6 +90,36 @@ class KnownValues:
         if isinstance(value, tuple):
             return value
         raise UnknownError(f"{reference} is no list; declare the input with type: list")
+
+    def _listed_given(self, reference: GivenReference) -> tuple[str, ...]:
+        value = self._given_value(reference)
+        if isinstance(value, str) and reference.spec is None:
+            try:
+                return read_list(value)
+            except ValueProblemError as error:
+                raise UnknownError(f"{reference} {error}") from error
+        if isinstance(value, tuple):
+            return value
+        raise UnknownError(f"{reference} is no list; declare the fragment's input with type: list")
+
+    def _given_value(self, reference: GivenReference) -> InputValue:
+        early = next((each for each in reference.nested if each.scope in ("steps", "run")), None)
+        if early is not None:
+            raise UnknownError(f"{reference} stands for {early}; a list must be known before any step runs")
+        given = reference.given
+        raw = self._raw(given) if isinstance(given, Template) else given
+        try:
+            return given_value(reference, raw, root=self._root)
+        except ValueProblemError as error:
+            raise UnknownError(f"{reference} {error}") from error
+
+    def _raw(self, template: Template) -> InputValue:
+        [only] = template.parts if len(template.parts) == 1 else [None]
+        if isinstance(only, GivenReference):
+            return self._given_value(only)
+        if isinstance(only, Reference) and only.scope == "inputs":
+            return self._input(only)
+        return self.value(template)
 
     def value(self, template: Template) -> CaseValue:
         """Return what a text stands for; one that is a single reference keeps the value's own type.
@@ -93,9 +135,11 @@ class KnownValues:
         return "".join(part if isinstance(part, str) else case_text(self._scalar(part)) for part in template.parts)
 
     def _scalar(self, reference: Reference) -> CaseValue:
+        if isinstance(reference, EachReference):
+            return reference.value
         if reference.scope == "vars":
             return self._variable(reference)
-        value = self._input(reference)
+        value = self._given_value(reference) if isinstance(reference, GivenReference) else self._input(reference)
         if isinstance(value, tuple):
             raise UnknownError(f"{reference} is a list; it can't stand inside a text or another list")
         return value

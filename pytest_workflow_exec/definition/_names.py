@@ -13,20 +13,20 @@ _PYTHON_PREFIX, _PYTHON_SUFFIX = "workflow_", ".py"
 MAX_NAME_LENGTH = 64
 _MAX_KNOWN = 30
 
-_STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
+STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy", "outputs"})
 STEP_LATER = frozenset({
-    "include", "with", "ai", "execute",
     "session", "defaults", "concurrency",
-    "policy", "waive",
+    "policy",
 })  # fmt: skip
 BLOCK_LATER = frozenset({
     "retry", "poll", "defaults", "timeout", "env", "cwd", "concurrency", "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
+WAIVE_LATER = frozenset({"approvers", "assurance", "form", "meaning", "refs", "required", "show", "wait"})
 POLL_LATER = frozenset({"wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
@@ -57,7 +57,7 @@ def name_from_file(path: Path) -> str:
 
 def step_id_problem(text: str) -> str | None:
     """Return what is wrong with the id of a step or the name of a workflow, or None."""
-    return _name_problem(text, _STEP_ID, "[a-z][a-z0-9_-]*")
+    return _name_problem(text, STEP_ID, "[a-z][a-z0-9_-]*")
 
 
 def function_id_problem(text: str) -> str | None:
@@ -76,7 +76,7 @@ def function_id_problem(text: str) -> str | None:
 
 def value_name_problem(text: str) -> str | None:
     """Return what is wrong with the name of an input, a variable or an output, or None."""
-    return _name_problem(text, _VALUE_NAME, "[A-Za-z_][A-Za-z0-9_-]*")
+    return _name_problem(text, VALUE_NAME, "[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def _name_problem(text: str, pattern: re.Pattern[str], shown: str) -> str | None:

@@ -61,6 +61,7 @@ _STEP_KEYWORDS = (
     "check",
     "undoes",
     "retry",
+    "waive",
 )
 _EACH_KEYWORDS = ("foreach", "allow_empty")
 _GATE_KEYWORDS = (
@@ -99,6 +100,7 @@ class StepOptions:
     undoes: tuple[str, ...] = ()
     retry: object = None
     """As it was written: it is read with the file."""
+    waive: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,7 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         check=_lines("@step", options, "check", place),
         undoes=_lines("@step", options, "undoes", place),
         retry=options.get("retry"),
+        waive=_line("@step", options, "waive", place),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Problems:
         keys: Mapping[Where, Mark] | None = None,
         fallback: Mark = Mark(1, 1),  # noqa: B008 - a tuple is not shared state
         found: list[Problem] | None = None,
+        note: str = "",
     ) -> None:
         """Collect the problems of the file at `path`.
 
@@ -39,14 +41,31 @@ class Problems:
             values: Where each value stands. Without it (Python) the place is `fallback`, and messages name the way.
             keys: Where each key of a mapping stands.
             fallback: The place of what has no mark of its own.
-            found: Where to collect; a list that another collector of the same file also fills.
+            found: Where to collect; a list that other collectors also fill.
+            note: What stands behind every message: who includes the file.
         """
         self._path, self._values, self._keys, self._fallback = path, values, keys or {}, fallback
         self._found: list[Problem] = [] if found is None else found
+        self._note = note
 
     def standing_at(self, mark: Mark) -> Problems:
         """Return a collector for one function of a Python file: the same list, another place."""
-        return Problems(self._path, fallback=mark, found=self._found)
+        return Problems(self._path, fallback=mark, found=self._found, note=self._note)
+
+    def of_included(self, other: Problems, *, note: str) -> Problems:
+        """Return a collector for a file that this one includes: the same list, the other's places and what it found."""
+        included = Problems(other._path, values=other._values, keys=other._keys, found=self._found, note=note)
+        for problem in other._found:
+            included.take(problem)
+        return included
+
+    def take(self, problem: Problem) -> None:
+        """Add a problem that was found elsewhere."""
+        self._found.append(replace(problem, message=problem.message + self._note))
+
+    def at_location(self, location: Location, message: str) -> None:
+        """Add what is wrong there, in this file or in one that it includes."""
+        self._found.append(Problem(path=location.path, line=location.line, column=location.column, message=message))
 
     def knows(self, where: Where) -> bool:
         """Return whether a value stands there in the file."""
@@ -78,10 +97,14 @@ class Problems:
         """
         if self._found:
             unique = dict.fromkeys(self._found)
-            raise DefinitionError(sorted(unique, key=lambda problem: (problem.line or 0, problem.column or 0)))
+            raise DefinitionError(sorted(unique, key=self._order))
+
+    def _order(self, problem: Problem) -> tuple[bool, str, int, int]:
+        # This file's own first, then those of the files that it includes.
+        return problem.path != self._path, str(problem.path), problem.line or 0, problem.column or 0
 
     def _add(self, mark: Mark, message: str) -> None:
-        self._found.append(Problem(path=self._path, line=mark.line, column=mark.column, message=message))
+        self._found.append(Problem(path=self._path, line=mark.line, column=mark.column, message=message + self._note))
 
     def _mark(self, where: Where) -> Mark:
         # The short forms have no mapping of their own (`gate: Publish?` has no `question`): their place

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
-from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Retry, Step, StepId, Template, When
+from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Retry, Step, StepId, Template, Waive, When
 
 from ._cases import as_case
 from ._checks import check_problem, read_check_command, read_undoes
@@ -30,6 +30,7 @@ from ._sources import with_digest
 from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
 from ._templates import Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
+from ._waives import waive_problem
 from ._whens import check_covered, filled_when, read_when
 
 
@@ -89,6 +90,7 @@ class _Seen:
     """The steps that nothing can undo: gates, and those that run last in every session."""
     conditional: dict[str, Conditional] = field(default_factory=dict)
     cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
+    waivable: set[str] = field(default_factory=set)
 
     def note(self, function: DeclaredFunction, steps: Sequence[Step]) -> None:
         keys = _keys_of(function.marks)
@@ -100,6 +102,8 @@ class _Seen:
         if isinstance(function.marks, GateOptions) or (function.marks is not None and function.marks.always):
             self.lasting.add(function.name)
         for step in steps:
+            if step.waive is not None:
+                self.waivable.add(step.id)
             if step.when is not None:
                 self.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
 
@@ -137,7 +141,8 @@ def _case(step: Step, case: StepId, function: DeclaredFunction) -> Step:
     check = step.check
     if isinstance(check, Command):
         check = replace(check, argv=tuple(filled_template(argument, each) for argument in check.argv))
-    return as_case(replace(step, when=when, check=check), case, each)
+    waive = step.waive and replace(step.waive, question=filled_template(step.waive.question, each))
+    return as_case(replace(step, when=when, check=check, waive=waive), case, each)
 
 
 def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:
@@ -177,6 +182,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         if isinstance(marks, StepOptions)
         else (),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
+        waive=_waive(said, texts),
     )
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
@@ -185,6 +191,15 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
 
 def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
+
+
+def _waive(said: StepOptions, texts: Texts) -> Waive | None:
+    if said.waive is None:
+        return None
+    problem = waive_problem("step", always=said.always, undoes=bool(said.undoes), check=bool(said.check))
+    if problem is not None:
+        texts.problems.at((), problem)
+    return Waive(question=texts.template(said.waive, ()))
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
@@ -232,6 +247,7 @@ def _texts(
         own_step=function.name,
         own_when=None if when is None else when.condition,
         conditional=seen.conditional,
+        waivable=seen.waivable,
         cases=seen.cases,
         # Of a list that is empty, too, the condition is checked.
         each=None if function.variable is None else {function.variable: "x"},

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.model import BlockId, CaseValue, Condition, Step, StepId, Template, When
+from pytest_workflow_exec.model import (
+    BlockId,
+    CaseValue,
+    Condition,
+    Location,
+    Reference,
+    Step,
+    StepId,
+    Template,
+    When,
+)
 
 from ._cases import CaseReader
+from ._fragments import Fragments, is_include
 from ._known import KnownValues
 from ._names import step_id_problem
 from ._problems import Problems
 from ._schema import KINDS, DefaultsModel
-from ._templates import Conditional, Keys, Scope
+from ._templates import Conditional, Included, Keys, Scope
 from ._texts import Files, Texts
 
 
@@ -47,10 +59,33 @@ class Reader:
     """The plain ids of all steps: those in blocks without the names of cases."""
     defaults: DefaultsModel
     around: Surrounding = field(default_factory=Surrounding)
+    fragments: Fragments
+    within: tuple[Path, ...]
+    """The file that the steps stand in, behind those that include it."""
+    given: Mapping[tuple[str, str], Reference] = field(default_factory=dict)
+    """In a fragment, what its inputs and variables stand for."""
+
+    def ids_of(self, items: object, prefix: str = "") -> Iterator[str]:
+        """Give the ids of all steps in a list of the file, those in blocks as `update/drain`."""
+        return plain_ids(items, prefix, self.expand)
+
+    def expand(self, item: Mapping[str, object], prefix: str) -> Iterator[str]:
+        """Give the ids that an include stands for: its own, or those of the fragment's steps."""
+        own = own_ids(item)
+        if own:
+            yield f"{prefix}{own[0]}"
+            return
+        fragment = self.fragments.glance(item.get("include"), self.files.folder, within=self.within)
+        if fragment is not None:
+            files = replace(self.files, folder=fragment.path.parent)
+            inner = replace(self, files=files, within=(*self.within, fragment.path))
+            yield from inner.ids_of(fragment.data.get("steps"), prefix)
 
     def cases(self) -> CaseReader:
         """Return what reads lists of cases."""
-        scope = Scope(inputs=self.inputs, variables=self.variables.keys(), all_variables=self.all_variables)
+        scope = Scope(
+            inputs=self.inputs, variables=self.variables.keys(), all_variables=self.all_variables, given=self.given
+        )
         return CaseReader(problems=self.problems, scope=scope, known=self.known)
 
     def texts(
@@ -77,6 +112,10 @@ class Reader:
             each=each if around.each is None else {**around.each, **(each or {})},
             block=around.prefix,
             closed=read.closed,
+            waivable=read.waivable,
+            included=read.included,
+            given=self.given,
+            in_fragment=len(self.within) > 1,
         )
         return Texts(problems=self.problems, scope=scope)
 
@@ -94,7 +133,9 @@ class Read:
     cases: dict[StepId, Sequence[StepId] | None] = field(default_factory=dict)
     closed: set[StepId] = field(default_factory=set)
     """The steps of the `finally` of each block that is over."""
-    first_lines: dict[StepId, int] = field(default_factory=dict)
+    waivable: set[StepId] = field(default_factory=set)
+    included: dict[StepId, Included] = field(default_factory=dict)
+    first_places: dict[StepId, Location] = field(default_factory=dict)
 
     def copy(self) -> Read:
         """Return the same, to read on without consequences."""
@@ -106,7 +147,9 @@ class Read:
             conditional=dict(self.conditional),
             cases=dict(self.cases),
             closed=set(self.closed),
-            first_lines=dict(self.first_lines),
+            waivable=set(self.waivable),
+            included=dict(self.included),
+            first_places=dict(self.first_places),
         )
 
 
@@ -124,12 +167,19 @@ def own_ids(item: object) -> list[str]:
     return [step_id] if isinstance(step_id, str) and step_id_problem(step_id) is None else []
 
 
-def plain_ids(items: object, prefix: str = "") -> Iterator[str]:
+Expand = Callable[[Mapping[str, object], str], Iterator[str]]
+"""Gives the ids that an include stands for, each with a prefix."""
+
+
+def plain_ids(items: object, prefix: str, expand: Expand) -> Iterator[str]:
     """Give the ids of all steps in a list, those in blocks as `update/drain`."""
     for item in items if isinstance(items, list) else ():
+        if is_include(item):
+            yield from expand(item, prefix)
+            continue
         for step_id in own_ids(item):
             if is_block(item):
-                yield from plain_ids(item.get("steps"), f"{prefix}{step_id}/")
-                yield from plain_ids(item.get("finally"), f"{prefix}{step_id}/")
+                yield from plain_ids(item.get("steps"), f"{prefix}{step_id}/", expand)
+                yield from plain_ids(item.get("finally"), f"{prefix}{step_id}/", expand)
             else:
                 yield f"{prefix}{step_id}"

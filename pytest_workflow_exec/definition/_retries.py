@@ -8,7 +8,7 @@ from ._problems import Problems, Where
 from ._schema import OwnRetry, RetryModel
 from ._validation import validated
 
-_KINDS = ("run", "call", "verify")
+_KINDS = ("run", "call", "verify", "ai")
 _MAX_ATTEMPTS = 100
 
 
@@ -16,7 +16,8 @@ def retry_problem(kind: str) -> str | None:
     """Return why a step of this kind can't be tried again; None if it can."""
     if kind in _KINDS:
         return None
-    return f"a {kind} step is not tried again: retry belongs to {', '.join(_KINDS[:-1])} and {_KINDS[-1]} steps"
+    article = "an" if kind == "execute" else "a"
+    return f"{article} {kind} step is not tried again: retry belongs to {', '.join(_KINDS[:-1])} and {_KINDS[-1]} steps"
 
 
 def read_retry(model: RetryModel | None, where: Where, problems: Problems) -> Retry | None:

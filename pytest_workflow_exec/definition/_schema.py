@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -275,13 +276,19 @@ class OutputModel(Strict):
     default: Text | None = None
 
 
-def _short(key: str) -> BeforeValidator:
-    def expand(value: object) -> object:
-        if isinstance(value, str):
-            return {key: value}
-        return value
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The short form of a mapping: a text instead of it, for one of its keys."""
 
-    return BeforeValidator(expand)
+    key: str
+
+    def __call__(self, value: object) -> object:
+        """Return the mapping that is meant."""
+        return {self.key: value} if isinstance(value, str) else value
+
+
+def _short(key: str) -> BeforeValidator:
+    return BeforeValidator(Short(key))
 
 
 class CallModel(Strict):
@@ -349,6 +356,33 @@ class PollModel(Strict):
     fail_on: ExpectModel | None = None
 
 
+class AiContextModel(Strict):
+    """Which of the project's CLAUDE.md files a model is given."""
+
+    task_type: Line | None = None
+    keywords: Annotated[list[Line], BeforeValidator(_show)] = []
+    max_tokens: Whole | None = None
+
+
+class AiModel(Strict):
+    """A question to a model, and the type of its answer."""
+
+    prompt: Text
+    output: object
+    context: AiContextModel | None = None
+    model: Line | None = None
+    attempts: Whole | None = None
+    timeout: Duration | None = None
+    budget: Text | None = None
+
+
+class WaiveModel(Strict):
+    """What a person is asked if the step fails."""
+
+    question: Text
+    timeout: Duration | None = None
+
+
 class StepModel(OwnRetry):
     """One step."""
 
@@ -374,9 +408,12 @@ class StepModel(OwnRetry):
     verify: Annotated[VerifyModel, _short("path")] | None = None
     skips: Annotated[Literal["allow"], BeforeValidator(_choice)] | None = None
     poll: Annotated[PollModel | None, _short("every")] = None
+    waive: Annotated[WaiveModel | None, _short("question")] = None
     gate: Annotated[GateModel, _short("question")] | None = None
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None
+    ai: AiModel | None = None
+    execute: Text | None = None
 
 
 class BlockModel(Strict):
@@ -392,4 +429,26 @@ class BlockModel(Strict):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
-KINDS = ("run", "call", "verify", "gate", "manual", "pause")
+class IncludeModel(Strict):
+    """The steps of a fragment."""
+
+    include: Line
+    id: Name | None = None
+    description: Text = ""
+    when: Text | None = None
+    with_: Annotated[dict[str, object], Field(alias="with")] = {}
+
+
+class FragmentModel(Strict):
+    """The keys of a fragment, which other files include."""
+
+    description: Text = ""
+    inputs: dict[str, object] = {}
+    vars: dict[str, object] = {}
+    defaults: object = None
+    outputs: dict[str, Text] = {}
+    steps: Annotated[list[object], Field(min_length=1)]
+    finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+
+
+KINDS = ("run", "call", "verify", "gate", "manual", "pause", "ai", "execute")

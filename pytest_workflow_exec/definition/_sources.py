@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
-from pytest_workflow_exec.model import Location, Step, Template
+from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, Template
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_WHEN_SAID = frozenset({"block", "check", "form", "poll", "retry", "signed", "undoes"})
+_WHEN_SAID = frozenset({"block", "check", "form", "fragment", "poll", "retry", "signed", "undoes", "waive"})
 """Fields that came later: of a step without them the digest is what it was, so that its runs can go on."""
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
 
@@ -96,6 +96,39 @@ def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
         waiting += [variables[name] for name in names - used if name in variables]
         used |= names & variables.keys()
     return used
+
+
+def with_given(step: Step) -> Step:
+    """Return a step of a fragment with a digest that covers what the fragment was given; any other as it is."""
+    references = [reference for template in templates_in(step) for reference in template.references]
+    references += () if step.when is None else step.when.references
+    given: dict[str, Json] = {}
+    for reference in references:
+        if _given(reference) is not None:
+            said: Json = [str(reference), _given_data(reference)]
+            given[digest_of({"given": said})] = said
+    if not given:
+        return step
+    data: dict[str, Json] = {"given": [given[key] for key in sorted(given)], "of": step.digest}
+    return dataclasses.replace(step, digest=digest_of(data))
+
+
+def _given(reference: Reference) -> GivenReference | None:
+    given = reference.listed if isinstance(reference, GivenEveryReference) else reference
+    return given if isinstance(given, GivenReference) else None
+
+
+def _given_data(reference: Reference) -> Json:
+    given = _given(reference)
+    if given is None:
+        return str(reference)
+    said = given.given
+    stands_for: Json = list(said) if isinstance(said, tuple) else said if not isinstance(said, Template) else None
+    if isinstance(said, Template):
+        stands_for = [part if isinstance(part, str) else {"reference": _given_data(part)} for part in said.parts]
+    spec = given.spec
+    allowed: Json = None if spec is None else [spec.type, spec.pattern, list(spec.values)]
+    return {"allowed": allowed, "stands_for": stands_for}
 
 
 def templates_in(value: object) -> Iterator[Template]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from pathlib import Path
 
 from pytest_workflow_exec.model import (
+    Ai,
     Body,
     CaseValue,
     Check,
     Condition,
     Gate,
+    Location,
     Manual,
     Pause,
     Poll,
@@ -18,9 +22,11 @@ from pytest_workflow_exec.model import (
     StepId,
     Template,
     Verify,
+    Waive,
     When,
 )
 
+from ._ai_steps import EXECUTE_KEYS, ai_keys, check_executes, read_ai, read_execute
 from ._belongings import check_belongings
 from ._blocks import check_variable, read_block
 from ._calls import read_call
@@ -29,20 +35,23 @@ from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, place_of, with_defaults
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
+from ._fragments import Fragments, is_include
 from ._gates import read_show
+from ._includes import read_include
 from ._known import KnownValues
 from ._names import quoted, suggestion, value_name_problem
 from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
-from ._reader import Read, Reader, is_block, own_ids, plain_ids
+from ._reader import Read, Reader, is_block, own_ids
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
-from ._sources import python_digests, templates_in, with_digest
+from ._sources import python_digests, templates_in, with_digest, with_given
 from ._templates import Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
+from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
 
 DEFAULT_GATE_TIMEOUT_S = 3600.0
@@ -51,6 +60,7 @@ _NOT_IN_FINALLY = {
     "pause": "a pause can't stand in finally: what cleans up does not wait",
     "manual": "work by hand can't stand in finally: it may have to run without a person",
     "gate": "a gate can't stand in finally: its steps run whatever is decided",
+    "execute": "a plan can't be executed in finally: its steps run whatever is decided",
 }
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
@@ -67,12 +77,21 @@ def read_steps(
     variables: Mapping[str, Template],
     all_variables: frozenset[str],
     known: KnownValues,
+    file: Path,
     defaults: DefaultsModel = NO_DEFAULTS,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
 
     Args:
         data: The lists of steps by their key, in the order in which they run: `steps`, `finally`.
+        problems: Where to complain.
+        files: Finds the files of the workflow.
+        inputs: Its inputs, with their named groups.
+        variables: Its variables.
+        all_variables: The names of those, also where something is wrong with one.
+        known: What can be known of their values.
+        file: The workflow's own file.
+        defaults: What its steps say unless they say it themselves.
     """
     reader = Reader(
         problems=problems,
@@ -82,19 +101,28 @@ def read_steps(
         all_variables=all_variables,
         known=known,
         defaults=defaults,
-        ids=frozenset(step_id for items in data.values() for step_id in plain_ids(items)),
+        ids=frozenset(),
+        fragments=Fragments(root=files.root, problems=problems, contents=files.contents),
+        within=(file,),
     )
+    reader = replace(reader, ids=frozenset(each for items in data.values() for each in reader.ids_of(items)))
     read = Read()
     for key, items in data.items():
         for index, item in enumerate(items):
             _read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
+    check_executes(read.steps, problems)
     return tuple(read.steps)
 
 
 def _read_item(reader: Reader, read: Read, item: object, where: Where, always: bool) -> None:  # noqa: FBT001 - a ReadItem
     _check_unique(reader, read, item, where)
-    if not (isinstance(item, dict) and is_block(item)):
+    if is_include(item):
+        if always:
+            reader.problems.at(where, "an include can't stand in finally: what cleans up is a list of steps")
+        else:
+            read_include(reader, read, item, where, _read_item)
+    elif not (isinstance(item, dict) and is_block(item)):
         _read_step(reader, read, item, where, always=always)
     elif always:
         reader.problems.at(where, "a block can't stand in finally: what cleans up is a list of steps")
@@ -125,6 +153,7 @@ def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always
         read.lasting.add(base)
     ids = [base] if model.foreach is None else [step.id for step in steps]
     read.keys.update(dict.fromkeys(ids, _keys_of(model, kind)))
+    read.waivable.update(ids if model.waive is not None else ())
     defaults = frozenset(name for name, output in (model.outputs or {}).items() if output.default is not None)
     for step in steps:
         if step.when is not None:
@@ -175,8 +204,16 @@ def _read_case(
     check = read_check(model.check, (*where, "check"), texts, reader.files)
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))
     poll = read_poll(model, where, texts)
-    step = _step(reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll)
-    if step is None or (case is None and not around.prefix):
+    waive = read_waive(model, where, texts)
+    step = _step(
+        reader, model, body, where, when=when, always=always, check=check, undoes=undoes, poll=poll, waive=waive
+    )
+    if step is None:
+        return None
+    if len(reader.within) > 1:
+        # After its digest was made: a fragment under another name is still the same.
+        step = replace(with_given(step), fragment=reader.within[-1].relative_to(reader.files.root).as_posix())
+    if case is None and not around.prefix:
         return step
     refers = sorted(set(_named_steps(step))) if around.prefix else ()
     return as_case(step, case or base, {**(around.each or {}), **(each or {})}, refers=refers)
@@ -204,10 +241,16 @@ def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems:
 def _check_unique(reader: Reader, read: Read, item: object, where: Where) -> None:
     for own in own_ids(item):
         place, step_id = (*where, "id"), reader.around.prefix + own
-        if step_id in read.first_lines:
-            first = read.first_lines[step_id]
-            reader.problems.at(place, f"two steps have the id {quoted(own)}, first in line {first}")
-        read.first_lines.setdefault(step_id, reader.problems.location(place).line)
+        here = reader.problems.location(place)
+        first = read.first_places.setdefault(step_id, here)
+        if first is not here:
+            reader.problems.at(place, f"two steps have the id {quoted(own)}, {_where_first(first, here)}")
+
+
+def _where_first(first: Location, here: Location) -> str:
+    if first == here:
+        return "as the fragment is included twice; give each include an id of its own"
+    return f"first in line {first.line}" + ("" if first.path == here.path else f" of {first.path.name}")
 
 
 def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
@@ -224,6 +267,8 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
+    if kind in ("ai", "execute"):
+        return ai_keys(model.ai) if kind == "ai" else EXECUTE_KEYS
     keys = {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
     form = next((asking.form for asking in (model.gate, model.manual) if asking is not None), None)
     return keys if keys is None or not form else {**keys, **dict.fromkeys(form, frozenset[str]())}
@@ -237,6 +282,10 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.verify is not None:
         expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
         return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
+    if model.ai is not None:
+        return read_ai(model.ai, model.timeout, where, texts, files)
+    if model.execute is not None:
+        return read_execute(model.execute, where, texts)
     return _waiting(model, where, texts, gates)
 
 
@@ -255,8 +304,12 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
     problem = None if model.check is None else check_problem(kind, always=always)
     if problem is not None:
         problems.at_key((*where, "check"), problem)
-    if model.undoes is not None and kind in ("gate", "pause"):
-        problems.at_key((*where, "undoes"), f"a {kind} undoes nothing")
+    undoes, check = model.undoes is not None, model.check is not None
+    problem = None if model.waive is None else waive_problem(kind, always=always, undoes=undoes, check=check)
+    if problem is not None:
+        problems.at_key((*where, "waive"), problem)
+    if model.undoes is not None and kind in ("gate", "pause", "ai"):
+        problems.at_key((*where, "undoes"), f"{'an' if kind == 'ai' else 'a'} {kind} undoes nothing")
 
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
@@ -329,6 +382,7 @@ def _step(
     check: Check | None,
     undoes: tuple[StepId, ...],
     poll: Poll | None,
+    waive: Waive | None,
 ) -> Step | None:
     step = Step(
         id=model.id,
@@ -337,7 +391,7 @@ def _step(
         location=reader.problems.location(where),
         digest="",
         description=model.description,
-        timeout_s=None if isinstance(body, (Gate, Manual)) else model.timeout,
+        timeout_s=None if isinstance(body, (Gate, Manual, Ai)) else model.timeout,
         when=when,
         always=always,
         block=reader.around.cleans,
@@ -351,6 +405,7 @@ def _step(
         if poll is not None
         else read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
         poll=poll,
+        waive=waive,
     )
     root = reader.files.root
     sources: dict[str, str] = {}

@@ -13,6 +13,8 @@ from pytest_workflow_exec.model import (
     Condition,
     EachReference,
     EveryReference,
+    GivenEveryReference,
+    GivenReference,
     Junction,
     Reference,
     StepId,
@@ -166,6 +168,15 @@ def _cases_of(cases: Sequence[StepId]) -> str:
     return f"has cases; name one of them: {', '.join(cases[:_MAX_SHOWN_CASES])}{more}"
 
 
+def _as_given(reference: Reference, given: Reference) -> Reference:
+    whole = (reference.scope, *reference.path)
+    if isinstance(reference, EveryReference):
+        if isinstance(given, GivenReference):
+            return GivenEveryReference(scope="given", path=whole, listed=given)
+        return EveryReference(scope=given.scope, path=given.path)
+    return replace(given, path=whole) if isinstance(given, GivenReference) else given
+
+
 def _shown(content: str) -> str:
     return quoted("${" + content + "}")
 
@@ -177,6 +188,16 @@ class Conditional:
     condition: Condition
     defaults: frozenset[str]
     """Its outputs that have a value also then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Included:
+    """A fragment that was included under an id: what the including file sees of it."""
+
+    outputs: Mapping[str, tuple[StepId, ...]]
+    """The values that it declares, each with the step and key that it comes from."""
+    steps: tuple[StepId, ...]
+    """Its steps that can be undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +224,15 @@ class Scope:
     """What `each` stands for in the text's own case; None: the step has no cases."""
     block: str = ""
     """The blocks that the text's own step stands in, as its id begins: `update[web1]/`."""
+    waivable: AbstractSet[StepId] = frozenset()
+    """The earlier steps whose failure a person may accept."""
     closed: AbstractSet[StepId] = frozenset()
     """The earlier steps that stand in the `finally` of a block which is over."""
+    included: Mapping[StepId, Included] = field(default_factory=dict)
+    """The earlier fragments that have an id."""
+    given: Mapping[tuple[str, str], Reference] = field(default_factory=dict)
+    """What inputs and variables stand for, by scope and name, where the text stands in a fragment."""
+    in_fragment: bool = False
 
     def problem(self, reference: Reference) -> str | None:
         """Return why the reference can't be used, or None."""
@@ -228,9 +256,17 @@ class Scope:
 
     def placed(self, reference: Reference) -> Reference:
         """Return a reference as it is meant in the text's own case."""
-        if reference.scope == "steps" and self.block:
-            return replace(reference, path=(self.meant(reference.path[0]), *reference.path[1:]))
-        return filled(reference, self.each or {})
+        if reference.scope == "steps":
+            return self._placed_step(reference)
+        given = self.given.get((reference.scope, reference.path[0]))
+        return filled(reference, self.each or {}) if given is None else _as_given(reference, given)
+
+    def _placed_step(self, reference: Reference) -> Reference:
+        step, *keys = reference.path
+        meant = self.meant(step)
+        if meant in self.included and keys and keys[0] in self.included[meant].outputs:
+            return replace(reference, path=(*self.included[meant].outputs[keys[0]], *keys[1:]))
+        return replace(reference, path=(meant, *keys)) if meant != step else reference
 
     def cases_of(self, step: StepId) -> Sequence[StepId] | None:
         """Return the cases of a step, by its id; None: not known, as something is wrong with it."""
@@ -254,6 +290,13 @@ class Scope:
 
     def _unknown_step(self, step: str, meant: StepId) -> str:
         base, plain = base_of(meant), plain_id(meant)
+        fragment = next((each for each in self.included if meant.startswith(f"{each}/")), None)
+        if fragment is not None:
+            outputs = ", ".join(self.included[fragment].outputs) or "none"
+            return (
+                f"step {quoted(step)} stands in the fragment {quoted(fragment)}; only what that declares as outputs "
+                f"can be used (declared: {outputs})"
+            )
         if meant in self.cases:
             return f"step {quoted(step)} {_cases_of(self.cases[meant] or ())}"
         for name in (base, plain):
@@ -263,7 +306,8 @@ class Scope:
             return f"step {quoted(step)} comes later"
         if any(each.startswith(f"{plain}/") for each in self.all_steps):
             return f"{quoted(step)} is a block; name a step of it: {step}/..."
-        return f"unknown step {quoted(step)}{suggestion(step, self._nameable())}"
+        outside = "; a fragment sees its own steps only: hand the value in by with" if self.in_fragment else ""
+        return f"unknown step {quoted(step)}{suggestion(step, self._nameable())}{outside}"
 
     def _nameable(self) -> Iterator[str]:
         # Not the steps of other cases: the same mistake is to be said once for all cases.
@@ -283,7 +327,10 @@ class Scope:
 
     def missing_problem(self, step: str, key: str | None) -> str | None:
         """Return why the step's value may be missing when this text is needed, or None."""
-        conditional = self.conditional.get(self.meant(step))
+        meant = self.meant(step)
+        if meant in self.waivable and key not in (None, "outcome"):
+            return f"step {quoted(step)} may be waived, and then has no value {quoted(key or '')}; only its outcome can be used"
+        conditional = self.conditional.get(meant)
         if conditional is None or key == "outcome" or key in conditional.defaults:
             return None
         if implies(self.own_when, conditional.condition):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_workflow_exec.model import Template
+from pytest_workflow_exec.model import GivenReference, Template
 
 from ._names import value_name_problem
 from ._problems import Problems, Where
@@ -14,6 +14,9 @@ from ._python_source import ModuleNames
 from ._schema import DeclarationModel
 from ._templates import Scope, TemplateError, literal_template, parse_template
 from ._yaml_tree import Plain
+
+MAX_REFERENCES = 1000
+"""How many references one text may stand for, all together: each may stand for others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,21 @@ class Texts:
             if problem is not None:
                 self.problems.at(where, problem)
         parts = tuple(part if isinstance(part, str) else self.scope.placed(part) for part in template.parts)
-        return Template(text=template.text, parts=parts)
+        placed = Template(text=template.text, parts=parts)
+        if weight_of(placed) > MAX_REFERENCES:
+            self.problems.at(where, _TOO_MANY)
+            return literal_template(text)
+        return placed
+
+
+_TOO_MANY = f"stands for more than {MAX_REFERENCES} references, with those that they stand for"
+
+
+def weight_of(template: Template) -> int:
+    """Return how many references a text stands for, those behind what a fragment is given among them."""
+    return sum(
+        part.weight if isinstance(part, GivenReference) else 1 for part in template.parts if not isinstance(part, str)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +110,7 @@ def read_variables(
 ) -> dict[str, Template]:
     """Return the derived texts of a workflow; each may name inputs, the run and the variables above it."""
     variables: dict[str, Template] = {}
+    weights: dict[str, int] = {}
     for name, text in declared.items():
         where: Where = ("vars", name)
         problem = value_name_problem(name)
@@ -105,4 +123,10 @@ def read_variables(
         else:
             scope = Scope(inputs=inputs, variables=frozenset(variables), all_variables=frozenset(declared))
             variables[name] = Texts(problems=problems, scope=scope).template(text, where)
+            weights[name] = sum(
+                weights.get(each.path[0], 1) if each.scope == "vars" else 1 for each in variables[name].references
+            )
+            if weights[name] > MAX_REFERENCES:
+                problems.at(where, _TOO_MANY)
+                variables[name] = literal_template(text)
     return variables

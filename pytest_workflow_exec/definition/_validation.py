@@ -42,12 +42,15 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
     ("retry",): _keys(_schema.RetryModel),
+    ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
     ("poll",): _keys(_schema.PollModel, _names.POLL_LATER),
     ("poll", "fail_on"): _keys(_schema.ExpectModel),
     ("poll", "fail_on", "*"): _keys(_schema.MatchModel),
     ("gate",): _keys(_schema.GateModel, frozenset()),
     ("manual",): _keys(_schema.ManualModel),
     ("pause",): _keys(_schema.PauseModel),
+    ("ai",): _keys(_schema.AiModel),
+    ("ai", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
@@ -60,6 +63,26 @@ _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DefaultEnvModel: {(): _keys(_schema.DefaultEnvModel)},
     _schema.StepModel: _STEP,
     _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
+    _schema.IncludeModel: {(): _keys(_schema.IncludeModel)},
+    _schema.FragmentModel: {(): _keys(_schema.FragmentModel)},
+}
+
+
+_MISPLACED: Mapping[type[BaseModel], Mapping[str, str]] = {
+    _schema.BlockModel: {
+        kind: f"a block does nothing itself; put {quoted(kind)} into a step of it" for kind in _schema.KINDS
+    },
+    _schema.IncludeModel: {
+        **{kind: f"an include does nothing itself; put {quoted(kind)} into a step" for kind in _schema.KINDS},
+        **{
+            key: f"an include is read once; put it into a block, and {quoted(key)} there"
+            for key in ("foreach", "allow_empty")
+        },
+    },
+    _schema.FragmentModel: {
+        key: f"{quoted(key)} belongs to a workflow, and this is a fragment"
+        for key in ("workflow", "mode", "concurrency", "policy")
+    },
 }
 
 
@@ -106,8 +129,9 @@ def _unknown_key(model: type[BaseModel], way: Where, value: object) -> str:
     keys, key = _keys_at(model, way[:-1]), str(way[-1])
     if key in keys.later:
         return f"{key!r} can't be used yet"
-    if model is _schema.BlockModel and key in _schema.KINDS:
-        return f"a block does nothing itself; put {quoted(key)} into a step of it"
+    misplaced = _MISPLACED.get(model, {}).get(key)
+    if misplaced is not None:
+        return misplaced
     if model is _schema.StepModel and key == "finally" and len(way) == 1:
         return "'finally' belongs to a block, which has steps: [...], or to the workflow"
     message = f"unknown key {quoted(key)}{suggestion(key, keys.known)}"

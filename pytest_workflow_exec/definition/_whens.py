@@ -21,7 +21,7 @@ from pytest_workflow_exec.model import (
 
 from ._conditions import ConditionError, parse_when
 from ._names import quoted
-from ._problems import Mark, Problems, Where
+from ._problems import Problems, Where
 from ._templates import filled, implies
 from ._texts import Texts
 
@@ -77,10 +77,9 @@ def check_covered(steps: Iterable[Step], problems: Problems) -> None:
         if isinstance(step.body, Gate):
             gate = step
         elif gate is not None and gate.when is not None and not step.always and not _same(gate, step):
-            place = Mark(step.location.line, step.location.column)
             step_id = quoted(base_of(step.id))
             message = f"step {step_id} stands behind gate {quoted(gate.id)}, which may not apply: give it the same when"
-            problems.standing_at(place).at((), message)
+            problems.at_location(step.location, message)
 
 
 def _same(gate: Step, step: Step) -> bool:

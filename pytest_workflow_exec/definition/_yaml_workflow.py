@@ -10,6 +10,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import Workflow
 
+from ._ai_steps import mode_of
 from ._defaults import read_defaults
 from ._inputs import read_inputs
 from ._known import Given, KnownValues, nothing_given
@@ -59,8 +60,10 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         variables=variables,
         all_variables=frozenset(declared),
         known=known,
+        file=path,
         defaults=read_defaults(data.get("defaults"), problems),
     )
+    mode = mode_of(model, read, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
     if not read:
@@ -70,7 +73,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
     return Workflow(
         name=name,
         description=checked.description,
-        mode=checked.mode,
+        mode=mode,
         file=path,
         root=root,
         inputs=specs,

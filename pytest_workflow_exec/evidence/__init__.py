@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from ._blobs import BlobError, blob_path, is_reference, may_hold_blobs, references_in, resolve_blobs
+from ._bundle import (
+    PROJECT,
+    WORK,
+    BundledFile,
+    BundleError,
+    BundleList,
+    described,
+    is_bundled,
+    may_be_left,
+    open_bundle,
+    read_list,
+    seems_bundle,
+    write_bundle,
+)
 from ._directories import (
     STATE_DIRECTORY,
     create_run_directory,
@@ -13,6 +27,7 @@ from ._directories import (
 )
 from ._filesystem import filesystem_of, is_remote
 from ._gate_files import HandedIn, challenge_path, hand_in, handed_in, keep_challenge, read_small
+from ._incoming import is_known, take_in, unpack_below
 from ._kept import NotSameError, digest_without_following, keep_copy
 from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
 from ._ledger_lines import LedgerEntry, LedgerEvent
@@ -37,15 +52,25 @@ from ._recovery import Recovery, read_recovery
 from ._redactions import StoredTexts, digests_in, may_be_redacted
 from ._run_id import new_run_id
 from ._runs import KnownRun, list_runs
+from ._segments import SEGMENT_BYTES, SEGMENT_END, Segments, all_lines, end_problem, segment_path, segments_of
+from ._still import digest_of_still
+from ._used_once import UsedBeforeError, use_up
 from ._values import refuse_unkeepable
 
 __all__ = [
     "LOG_NAME",
     "MAX_LINE_BYTES",
     "NO_HASH",
+    "PROJECT",
+    "SEGMENT_BYTES",
+    "SEGMENT_END",
     "STATE_DIRECTORY",
+    "WORK",
     "BadLineError",
     "BlobError",
+    "BundleError",
+    "BundleList",
+    "BundledFile",
     "EvidenceLog",
     "HandedIn",
     "Head",
@@ -61,17 +86,25 @@ __all__ = [
     "Record",
     "Recovery",
     "Seal",
+    "Segments",
     "StoredTexts",
+    "UsedBeforeError",
+    "all_lines",
     "blob_path",
     "challenge_path",
     "create_run_directory",
+    "described",
+    "digest_of_still",
     "digest_without_following",
     "digests_in",
+    "end_problem",
     "filesystem_of",
     "find_pin",
     "find_run",
     "hand_in",
     "handed_in",
+    "is_bundled",
+    "is_known",
     "is_reference",
     "is_remote",
     "is_sealed",
@@ -81,13 +114,16 @@ __all__ = [
     "ledger_copy_problem",
     "lines_of",
     "list_runs",
+    "may_be_left",
     "may_be_redacted",
     "may_hold_blobs",
     "new_run_id",
     "note_in_ledgers",
+    "open_bundle",
     "open_log",
     "pin_places",
     "read_ledgers",
+    "read_list",
     "read_log",
     "read_pin",
     "read_recovery",
@@ -101,8 +137,15 @@ __all__ = [
     "run_ids",
     "runs_directory",
     "seal_claims",
+    "seems_bundle",
     "seems_cut",
+    "segment_path",
+    "segments_of",
     "state_directory",
+    "take_in",
+    "unpack_below",
+    "use_up",
     "whole_record",
+    "write_bundle",
     "write_pin",
 ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple
 
 from ._lines import BadLineError, Line, Seal, lines_of, read_seal, seems_cut
 from ._record import NO_HASH, Head
 from ._recovery import TYPE, Recovery, read_recovery
+from ._segments import SEGMENT_END, Files, end_problem
 
+_BEHIND_THE_END = "it stands behind the record that ends its file"
 _NO_HASH = NO_HASH.encode("ascii")
 
 
@@ -45,8 +48,19 @@ class Chain:
         self._gap: _Gap | None = None
         self.tail: Tail | None = None
         """How the log ends, once it was read; None if with a whole record, or if it is empty."""
+        self.segment = 0
+        """Which file of the log was read last."""
         self.size_bytes = 0
-        """How much of the file was read."""
+        """How much of it was read."""
+        self.ended = False
+        """Whether its last record says that the log goes on in the next file."""
+        self._records = self._lines = 0
+        """How many records, and how many lines, it holds so far."""
+
+    @property
+    def first(self) -> int:
+        """The place of the first record of the file that was read last, if it has one."""
+        return self.head.seq + 1 - self._records
 
     @property
     def head(self) -> Head:
@@ -55,30 +69,52 @@ class Chain:
             return Head(seq=-1, hash=NO_HASH)
         return Head(seq=self._seal.seq, hash=self._seal.hash.decode("ascii"))
 
-    def links(self, file: BinaryIO) -> Iterator[Link]:
+    def links(self, files: Files) -> Iterator[Link]:
         """Give the log's records in order.
 
         Raises:
             BrokenChainError: A line is not the next record; the records before it were given.
-            OSError: The file can't be read.
+            LogUnreadableError: A file can't be opened.
+            OSError: A file can't be read.
         """
-        for line in lines_of(file):
-            self.size_bytes = line.offset + len(line.raw)
-            if line.torn:
-                yield from self._last(line)
-            elif (seal := self._taken(line)) is not None:
-                yield Link(line, seal)
+        number = 0
+        while (file := files.opened(number)) is not None:
+            self.segment, self.size_bytes, self.ended, self._records, self._lines = number, 0, False, 0, 0
+            with file:
+                yield from self._links_in(file)
+            number += 1
+            if not self.ended or self.tail is not None:
+                break
+        self._demand_last(files.beyond(self.segment))
         if self._gap is not None and self.tail is None:
             self._gap.demand_cut()
             self.tail = Tail(newline=False, torn=self._gap.recovery())
 
+    def _links_in(self, file: BinaryIO) -> Iterator[Link]:
+        for line in lines_of(file, segment=self.segment):
+            self.size_bytes, self._lines = line.offset + len(line.raw), line.number
+            if line.torn:
+                yield from self._last(line)
+            elif (seal := self._taken(line)) is not None:
+                yield Link(line, seal)
+
+    def _demand_last(self, beyond: str | None) -> None:
+        if beyond is None:
+            return
+        if self._gap is not None and self._gap.error.reason:
+            raise self._gap.error
+        end = Line(number=self._lines + 1, offset=self.size_bytes, raw=b"", segment=self.segment)
+        raise BrokenChainError(f"{beyond} is there, but no record leads to it", line=end, seq=self.head.seq + 1)
+
     def _last(self, line: Line) -> Iterator[Link]:
-        whole = Line(number=line.number, offset=line.offset, raw=line.raw + b"\n")
+        whole = replace(line, raw=line.raw + b"\n")
         seal = self._taken(whole, last=True)
         if seal is not None:
             self.tail = Tail(newline=True, torn=None)
             yield Link(whole, seal)
             return
+        if self.ended:
+            raise BrokenChainError(_BEHIND_THE_END, line=line, seq=self.head.seq + 1)
         if self._gap is None:
             self._gap = _Gap(line, "", self.head.seq + 1)
         else:
@@ -99,12 +135,24 @@ class Chain:
         problem = self._misplaced(seal) or (
             "it tells of a recovery where nothing was torn" if self._gap is None and seal.type == TYPE else None
         )
+        self._records += 1
+        ends = seal.type == SEGMENT_END
+        if problem is None and ends:
+            problem = self._no_end(line)
         if problem is not None:
             raise BrokenChainError(problem, line=line, seq=seal.seq)
-        self._gap, self._seal = None, seal
+        self._gap, self._seal, self.ended = None, seal, ends
         return seal
 
+    def _no_end(self, line: Line) -> str | None:
+        try:
+            return end_problem(line.raw, self.segment, records=self._records)
+        except BadLineError as error:
+            return error.reason
+
     def _keep(self, line: Line, reason: str) -> None:
+        if self.ended:
+            raise BrokenChainError(reason, line=line, seq=self.head.seq + 1)
         if self._gap is None:
             self._gap = _Gap(line, reason, self.head.seq + 1)
         else:
@@ -116,6 +164,8 @@ class Chain:
             return "it does not follow the record before it"
         if before is not None and seal.run != before.run:
             return "it belongs to another run"
+        if self.ended:
+            return _BEHIND_THE_END
         return None
 
 

@@ -14,6 +14,7 @@ from ._files import opened_directory, private_directory, reason_of
 from ._git import excluded, ignore_everything, keep_from_cleaning
 from ._names import LOG_NAME, RUN_SUBDIRECTORIES, RUNS, STATE_DIRECTORY
 from ._run_id import RUN_ID
+from ._segments import first_of
 
 __all__ = [
     "STATE_DIRECTORY",
@@ -119,6 +120,9 @@ def opened_state(root: Path) -> Iterator[int]:
 
 def _log_at(path: Path) -> Path:
     log = path / LOG_NAME if path.is_dir() else path
+    first = first_of(log)
+    if first is not None and first.exists():
+        raise LogUnreadableError(f"{log} is a later file of the log that begins in {first}. Give the path of that.")
     if not log.exists():
         raise LogUnreadableError(f"there is no {log}. Give the path of a run's folder or of its {LOG_NAME}.")
     return log

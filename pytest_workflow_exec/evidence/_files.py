@@ -116,6 +116,19 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(file, "rb")
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is anything of that name, a link that leads nowhere included.
+
+    Raises:
+        OSError: It can't be found out.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def reason_of(error: Exception) -> str:
     """Return an operating system's error in words, without its number."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -16,7 +16,7 @@ from ._lines import Line, lines_of
 from ._record import NO_HASH, Head
 from ._strict import StrictJsonError, encode, parse
 
-LedgerEvent = Literal["started", "resumed", "finished", "pruned"]
+LedgerEvent = Literal["started", "resumed", "finished", "pruned", "imported"]
 
 _DOMAIN = hashlib.sha256(b"workflow-exec-ledger/1\n")
 _BEFORE_HASH = b',"hash":"'

@@ -53,6 +53,8 @@ class Line:
     offset: int
     """Where it begins in the file, in bytes."""
     raw: bytes
+    segment: int = 0
+    """Which file of the log it stands in."""
 
     @property
     def torn(self) -> bool:
@@ -80,12 +82,16 @@ def sealed(body: bytes) -> tuple[bytes, str]:
     return b"".join((body, _BEFORE_HASH, digest.encode("ascii"), b'"}\n')), digest
 
 
-def lines_of(file: BinaryIO) -> Iterator[Line]:
-    """Give a file's lines one by one; only a newline byte ends one, and none is held beyond its maximum."""
+def lines_of(file: BinaryIO, *, segment: int = 0) -> Iterator[Line]:
+    """Give a file's lines one by one; only a newline byte ends one, and none is held beyond its maximum.
+
+    Args:
+        segment: Which file of its log it is.
+    """
     offset = number = 0
     while raw := file.readline(MAX_LINE_BYTES + 1):
         number += 1
-        yield Line(number=number, offset=offset, raw=raw)
+        yield Line(number=number, offset=offset, raw=raw, segment=segment)
         offset += len(raw)
 
 

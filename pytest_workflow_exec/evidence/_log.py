@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,13 +25,16 @@ from ._boot import boot_id
 from ._chain import BrokenChainError, Chain, Tail
 from ._files import reason_of
 from ._lines import MAX_LINE_BYTES, BadLineError, record_of, sealed
-from ._log_file import LogFile
+from ._log_files import LogFiles
 from ._read import records_of
 from ._record import NO_HASH, VERSION, Head, Record
 from ._rescue import saved
 from ._run_id import RUN_ID
+from ._segments import SEGMENT_BYTES, segment_end
 from ._values import Cleaner
 
+_END_BYTES = 1 << 10
+"""Room that is left in a file for the record that ends it."""
 _TYPE = re.compile(r"[a-z]+(?:[._][a-z]+)*", re.ASCII)
 
 
@@ -40,14 +44,23 @@ class _State(NamedTuple):
     seq: int
     hash: str
     size_bytes: int
+    """How long the last file is."""
+    events: int = 0
+    """How many of the records are events that somebody appended here."""
+    file: int = 0
+    """The number of the last file."""
+    first: int = 0
+    """The place of its first record."""
+    ended: bool = False
+    """Whether it takes no more records: they go into the next one."""
 
 
 class EvidenceLog:
     """A run's log, open for appending by one process."""
 
-    def __init__(self, file: LogFile, run: RunId, redactor: Redactor, *, synced: bool) -> None:
+    def __init__(self, files: LogFiles, run: RunId, redactor: Redactor, *, synced: bool, segment_bytes: int) -> None:
         """Take over the file of a new, empty log; use `create` or `reopen`."""
-        self._file, self._run, self._synced = file, run, synced
+        self._files, self._run, self._synced, self._segment_bytes = files, run, synced, segment_bytes
         self._cleaner = Cleaner(redactor)
         self._owner = os.getpid()
         self._lock = threading.Lock()
@@ -58,21 +71,31 @@ class EvidenceLog:
         self._pending: _State | None = None
         self.recovery: Record | None = None
         """The record that tells of a torn end which was found when the log was reopened."""
+        self.ends: deque[Record] = deque()
+        """The records that ended files of the log, until somebody takes them out."""
 
     @classmethod
     def create(
-        cls, run_directory: Path, run: RunId, *, redactor: Redactor, durability: Durability = "power"
+        cls,
+        run_directory: Path,
+        run: RunId,
+        *,
+        redactor: Redactor,
+        durability: Durability = "power",
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> EvidenceLog:
         """Return the new log of a run, durable in its folder and readable only to its owner.
 
         Args:
             durability: What a record survives once a barrier returned: a power cut, or the end of the process.
+            segment_bytes: How long a file becomes before the log goes on in a next one; longer only if one record is.
 
         Raises:
             EvidenceError: Something of that name is there already, or it can't be made.
         """
         _demand_run_id(run)
-        return cls(LogFile.create(run_directory), run, redactor, synced=durability == "power")
+        files = LogFiles.create(run_directory)
+        return cls(files, run, redactor, synced=durability == "power", segment_bytes=segment_bytes)
 
     @classmethod
     def reopen(
@@ -82,6 +105,7 @@ class EvidenceLog:
         *,
         redactor: Redactor,
         durability: Durability = "power",
+        segment_bytes: int = SEGMENT_BYTES,
         last: Head | None = None,
     ) -> EvidenceLog:
         """Return a log that is there, read and checked from its first record on, ready for the next one.
@@ -97,7 +121,8 @@ class EvidenceLog:
                 is not the run's, or it does not end with `last`; nothing was written.
         """
         _demand_run_id(run)
-        log = cls(LogFile.open(run_directory), run, redactor, synced=durability == "power")
+        files = LogFiles.open(run_directory)
+        log = cls(files, run, redactor, synced=durability == "power", segment_bytes=segment_bytes)
         try:
             tail = log._read(last)
             if tail is not None:
@@ -109,25 +134,41 @@ class EvidenceLog:
 
     @property
     def path(self) -> Path:
-        """The log's file."""
-        return self._file.path
+        """The log's first file."""
+        return self._files.path
 
     @property
     def head(self) -> Head:
         """The newest record's place and hash."""
         return Head(seq=self._state.seq, hash=self._state.hash)
 
-    def settle(self) -> Head:
-        """Return the newest record's place, also after an interrupt that struck between a write and the note of it.
+    @property
+    def events(self) -> int:
+        """How many events were appended."""
+        return self._state.events
+
+    def settle(self) -> int:
+        """Return how many events were appended, also after an interrupt that struck between a write and the note of it.
 
         Raises:
             EvidenceError: The log is over.
         """
         with self._writing():
+            return self.events
+
+    def make_room(self) -> Head:
+        """Return the head that will stand right before the next event, whatever that is.
+
+        Raises:
+            EvidenceError: A file that is full could not be ended; the log is over.
+        """
+        with self._writing():
+            if self._is_full(MAX_LINE_BYTES):
+                self._go_on_in_next_file()
             return self.head
 
     def records(self, *, blobs: bool = True) -> Iterator[Record]:
-        """Give the records of the open file in order, whatever its path names now.
+        """Give the records of the open files in order, whatever their paths name now.
 
         Args:
             blobs: Whether long texts are put back; see `whole_record`.
@@ -135,10 +176,12 @@ class EvidenceLog:
         Raises:
             LogUnreadableError: It can't be read, or was broken meanwhile; the records before were given.
         """
-        return records_of(self._file.reader(), self.path, blobs=blobs)
+        return records_of(self._files, self.path, blobs=blobs)
 
     def append(self, event: Event) -> Record:
         """Write one event as the log's next record and return it, as it will be read back.
+
+        If the file is full, a record that ends it comes first, and the event goes into a new one.
 
         Raises:
             ValueRefusedError: The event can't be kept as JSON; nothing was written, and the log goes on.
@@ -148,7 +191,7 @@ class EvidenceLog:
             return self._append(event)
 
     def barrier(self) -> None:
-        """Return once everything written so far survives a power cut, in the file that the path names.
+        """Return once everything written so far survives a power cut, in the files that the log's names lead to.
 
         Raises:
             EvidenceError: It can't be made sure; the log is over.
@@ -156,16 +199,16 @@ class EvidenceLog:
         with self._writing():
             try:
                 if self._synced:
-                    self._file.sync()
-                problem = self._file.problem(self._state.size_bytes)
+                    self._files.sync(self._state.file)
+                problem = self._files.problem(self._state.file, self._state.size_bytes)
             except OSError as error:
                 self._die(f"could not be made durable: {reason_of(error)}", error)
             if problem:
-                self._die(problem)
+                self._die(problem.reason, file=problem.path)
 
     def close(self) -> None:
-        """Let go of the file; nothing can be written any more. Closing twice does nothing."""
-        self._file.close()
+        """Let go of the files; nothing can be written any more. Closing twice does nothing."""
+        self._files.close()
 
     def _read(self, last: Head | None) -> Tail | None:
         chain = Chain()
@@ -173,13 +216,17 @@ class EvidenceLog:
         if last is not None and chain.head != last:
             raise EvidenceError(f"{self.path} is not what it was when it was looked at; run again")
         # As it was read, not as it is now: what somebody adds meanwhile is then found by the next barrier.
-        self._state = _State(chain.head.seq, chain.head.hash, chain.size_bytes)
+        self._state = _State(
+            chain.head.seq, chain.head.hash, chain.size_bytes, file=chain.segment, first=chain.first, ended=chain.ended
+        )
         return chain.tail
 
     def _check(self, chain: Chain, *, strictly: bool) -> None:
         run = self._run.encode("ascii")
         try:
-            for link in chain.links(self._file.reader()):
+            for link in chain.links(self._files):
+                if chain.ended:
+                    self._files.end(chain.segment, chain.size_bytes)
                 if link.seal.run != run:
                     other = link.seal.run.decode("utf-8", "replace")
                     raise EvidenceError(f"{self.path} is the log of run {other}, not of {self._run}")
@@ -187,11 +234,14 @@ class EvidenceLog:
                     record_of(link.line.raw)
         except BrokenChainError as error:
             place = f"line {error.line.number}, byte {error.line.offset}, seq {error.seq}"
-            raise EvidenceError(f"{self.path} is broken ({place}): {error}. {self._advice}") from error
+            raise EvidenceError(
+                f"{self._files.path_of(error.line.segment)} is broken ({place}): {error}. {self._advice}"
+            ) from error
         except BadLineError as error:
-            raise EvidenceError(f"{self.path} is broken (seq {chain.head.seq}): {error}. {self._advice}") from error
+            path = self._files.path_of(chain.segment)
+            raise EvidenceError(f"{path} is broken (seq {chain.head.seq}): {error}. {self._advice}") from error
         except OSError as error:
-            raise EvidenceError(f"{self.path} can't be read: {reason_of(error)}") from error
+            raise EvidenceError(f"{self._files.path_of(chain.segment)} can't be read: {reason_of(error)}") from error
 
     def _mend(self, tail: Tail) -> None:
         with self._writing():
@@ -224,7 +274,7 @@ class EvidenceLog:
     def _refuse_if_over(self) -> None:
         if self._dead is not None:
             raise EvidenceError(f"{self.path} takes no more records: it {self._dead}")
-        if self._file.closed:
+        if self._files.closed:
             raise EvidenceError(f"{self.path} takes no more records: it is closed")
 
     def _settle(self) -> None:
@@ -233,7 +283,7 @@ class EvidenceLog:
         if self._pending is None:
             return
         try:
-            size_bytes = self._file.size_bytes
+            size_bytes = self._files.size_bytes(self._state.file)
         except OSError as error:
             self._die(f"was interrupted, and can't be looked at: {reason_of(error)}", error)
         if size_bytes == self._pending.size_bytes:
@@ -244,14 +294,43 @@ class EvidenceLog:
 
     def _append(self, event: Event, *, after: bytes = b"") -> Record:
         record, line, blobs = self._prepared(event)
+        # A recovery stands in the file of what it tells of.
+        if not after and self._is_full(len(line)):
+            self._go_on_in_next_file()
+            record, line, blobs = self._prepared(event)
         try:
             for blob in blobs:
                 write_blob(self.path.parent, blob, synced=self._synced)
         except EvidenceError as error:
             self._die(str(error), error)
         content = after + line
-        self._put(content, _State(record.seq, record.hash, self._state.size_bytes + len(content)))
+        self._put(content, self._after(record, len(content))._replace(events=self._state.events + 1))
         return record
+
+    def _is_full(self, size_bytes: int) -> bool:
+        room = self._segment_bytes - _END_BYTES - self._state.size_bytes
+        return self._state.ended or (self._state.size_bytes > 0 and size_bytes > room)
+
+    def _go_on_in_next_file(self) -> None:
+        """End the last file and begin the next; interrupted anywhere, it is gone on with where it was."""
+        if not self._state.ended:
+            count = self._state.seq + 1 - self._state.first
+            record, line, _ = self._prepared(segment_end(self._state.file, records=count + 1), own=True)
+            self._put(line, self._after(record, len(line))._replace(ended=True))
+            self.ends.append(record)
+        try:
+            # Also where power cuts don't count: a next file that nothing leads to would be a broken log.
+            self._files.sync(self._state.file)
+            self._files.begin(self._state.file + 1, before_bytes=self._state.size_bytes)
+        except (EvidenceError, OSError) as error:
+            self._die(f"could not be gone on with in a next file: {reason_of(error)}", error)
+        self._state = self._state._replace(
+            size_bytes=0, file=self._state.file + 1, first=self._state.seq + 1, ended=False
+        )
+
+    def _after(self, record: Record, size_bytes: int) -> _State:
+        state = self._state
+        return state._replace(seq=record.seq, hash=record.hash, size_bytes=state.size_bytes + size_bytes)
 
     def _put(self, content: bytes, state: _State) -> None:
         self._pending = state
@@ -261,22 +340,24 @@ class EvidenceLog:
 
     def _write(self, content: bytes) -> None:
         try:
-            written = self._file.write(content)
+            written = self._files.write(self._state.file, content)
         except OSError as error:
             self._die(f"could not be written: {reason_of(error)}", error)
         if written != len(content):
             self._die(f"took only {written} of {len(content)} bytes of a record; is the disk full?")
 
-    def _die(self, reason: str, cause: Exception | None = None) -> NoReturn:
-        self._dead = reason
-        message = f"{self.path} {reason}"
-        where = saved(self._file)
+    def _die(self, reason: str, cause: Exception | None = None, *, file: Path | None = None) -> NoReturn:
+        path = file or self._files.path_of(self._state.file)
+        self._dead = reason if path == self.path else f"ended when {path} {reason}"
+        message = f"{path} {reason}"
+        where = saved(self._files)
         if where is not None:
             message += f". {where}"
         raise EvidenceError(message) from cause
 
-    def _prepared(self, event: Event) -> tuple[Record, bytes, list[Blob]]:
-        data = self._cleaner.data(event.data)
+    def _prepared(self, event: Event, *, own: bool = False) -> tuple[Record, bytes, list[Blob]]:
+        # The log's own words stay as they are: a secret may be a word of them, and they hold no other.
+        data = event.data if own else self._cleaner.data(event.data)
         fields = self._fields(event)
         blobs: list[Blob] = []
         line, digest = sealed(body_of(fields, data, blobs))

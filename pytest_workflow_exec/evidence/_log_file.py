@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
@@ -28,55 +29,75 @@ class LogFile:
     def __init__(self, descriptor: int, path: Path) -> None:
         """Take over the descriptor; use `create` or `open`."""
         self._descriptor, self.path = descriptor, path
+        facts = os.fstat(descriptor)
+        self._identity, self._let_go = (facts.st_dev, facts.st_ino), False
+        self.final_bytes = 0
+        """How long it is for good, once another file follows it."""
         _open_files.add(self)
 
     @classmethod
-    def create(cls, run_directory: Path) -> LogFile:
+    def create(cls, run_directory: Path, name: str = LOG_NAME, *, locked: bool = True, again: bool = False) -> LogFile:
         """Return the new file of a log, durable in its folder and readable only to its owner.
+
+        Args:
+            locked: Whether it is locked at once.
+            again: Whether it may be there already, if it is empty: it was made by this process just now.
 
         Raises:
             EvidenceError: Something of that name is there already, or it can't be made.
         """
-        path = run_directory / LOG_NAME
+        path = run_directory / name
         with _run_directory(run_directory) as folder:
             try:
-                descriptor = os.open(LOG_NAME, _NEW, 0o600, dir_fd=folder)
+                descriptor = os.open(name, _OPEN | os.O_CREAT if again else _NEW, 0o600, dir_fd=folder)
             except OSError as error:
                 raise EvidenceError(f"{path} can't be created: {reason_of(error)}") from error
             with _closed_on_error(descriptor, path):
                 os.fchmod(descriptor, 0o600)
                 _own(descriptor, path)
-                _lock(descriptor, path)
+                if os.fstat(descriptor).st_size:
+                    raise EvidenceError(f"{path} was made by somebody else")
+                if locked:
+                    _lock(descriptor, path)
                 os.fsync(folder)
-        return cls(descriptor, path)
+                return cls(descriptor, path)
 
     @classmethod
-    def open(cls, run_directory: Path) -> LogFile:
+    def open(cls, run_directory: Path, name: str = LOG_NAME) -> LogFile:
         """Return the file of a log that is there.
 
         Raises:
             EvidenceError: There is none, it is not its owner's own, or another process holds it.
         """
-        path = run_directory / LOG_NAME
+        path = run_directory / name
         with _run_directory(run_directory) as folder:
             try:
-                descriptor = os.open(LOG_NAME, _OPEN, dir_fd=folder)
+                descriptor = os.open(name, _OPEN, dir_fd=folder)
             except OSError as error:
-                raise EvidenceError(f"{path} can't be opened: {_why(error, folder)}") from error
+                raise EvidenceError(f"{path} can't be opened: {_why(error, folder, name)}") from error
             with _closed_on_error(descriptor, path):
                 _own(descriptor, path)
                 _lock(descriptor, path)
-        return cls(descriptor, path)
+                return cls(descriptor, path)
 
     @property
     def closed(self) -> bool:
         """Whether it was given back."""
-        return self._descriptor < 0
+        return self._descriptor < 0 and not self._let_go
 
     @property
     def size_bytes(self) -> int:
         """How many bytes are in it now."""
         return os.fstat(self._descriptor).st_size
+
+    def lock(self) -> None:
+        """Keep other processes from opening it; a second time does nothing.
+
+        Raises:
+            EvidenceError: One has it open.
+            OSError: It can't be locked.
+        """
+        _lock(self._descriptor, self.path)
 
     def write(self, content: bytes) -> int:
         """Write at the end, once, and return how many of the bytes were taken.
@@ -95,7 +116,13 @@ class LogFile:
         _sync(self._descriptor)
 
     def reader(self) -> BinaryIO:
-        """Return a reader of the open file, whatever the path names now; it needs not be closed."""
+        """Return a reader of the file, whatever the path names now.
+
+        Raises:
+            OSError: It was let go, and the path does not name it any more.
+        """
+        if self._let_go:
+            return self._again()
         return cast("BinaryIO", io.BufferedReader(_FromDescriptor(self._descriptor), 1 << 16))
 
     def displaced(self) -> str | None:
@@ -104,10 +131,11 @@ class LogFile:
         Raises:
             OSError: It can't be found out.
         """
-        held, named = os.fstat(self._descriptor), _facts(self.path)
+        named = _facts(self.path)
         if named is None:
             return "was deleted or moved away"
-        if held.st_nlink == 0 or (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino):
+        gone = not self._let_go and os.fstat(self._descriptor).st_nlink == 0
+        if gone or self._identity != (named.st_dev, named.st_ino):
             return "was replaced by another file"
         return None
 
@@ -120,9 +148,9 @@ class LogFile:
         Raises:
             OSError: It can't be found out.
         """
-        held = os.fstat(self._descriptor)
         if displaced := self.displaced():
             return displaced
+        held = self.path.lstat() if self._let_go else os.fstat(self._descriptor)
         if held.st_nlink != 1:
             return "has a second name: somebody linked it"
         if held.st_size > size_bytes:
@@ -131,8 +159,26 @@ class LogFile:
             return f"was cut, or its records are not being stored: it has {held.st_size} bytes, not {size_bytes}"
         return None
 
+    def let_go(self) -> None:
+        """Close it, and go on knowing which file it was."""
+        self._let_go = True
+        self._close()
+
     def close(self) -> None:
         """Give the file and its lock back; a second time does nothing."""
+        self._let_go = False
+        self._close()
+
+    def _again(self) -> BinaryIO:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = os.fdopen(descriptor, "rb")
+        facts = os.fstat(descriptor)
+        if (facts.st_dev, facts.st_ino) != self._identity:
+            file.close()
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+        return file
+
+    def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -215,12 +261,12 @@ def _facts(path: Path) -> os.stat_result | None:
         return None
 
 
-def _why(error: OSError, folder: int) -> str:
+def _why(error: OSError, folder: int, name: str) -> str:
     reason = reason_of(error)
     if not isinstance(error, PermissionError):
         return reason
     try:
-        facts = os.stat(LOG_NAME, dir_fd=folder, follow_symlinks=False)
+        facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return reason
     mode = stat.S_IMODE(facts.st_mode)

@@ -12,10 +12,11 @@ from pytest_workflow_exec.model import RunId
 from ._directories import run_ids, runs_directory
 from ._ledger import Ledgers, place_of, read_ledgers
 from ._ledger_lines import LedgerEntry
-from ._lines import lines_of, record_of, seal_claims
+from ._lines import record_of, seal_claims
 from ._names import LOG_NAME
-from ._read import open_log, whole_record
+from ._read import whole_record
 from ._record import Head, Record
+from ._segments import all_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +103,16 @@ class _Facts:
 
 def _facts_of(path: Path, noted: AbstractSet[Head]) -> _Facts:
     facts, end = _Facts(wanted={head for head in noted if head.seq >= 0}), b""
-    with open_log(path) as file:
-        for line in lines_of(file):
-            claims = seal_claims(line.raw)
-            if claims is None:
-                continue
-            facts.wanted.discard(Head(seq=claims.seq, hash=claims.hash.decode("ascii")))
-            if claims.type == b"run.started":
-                first = _record(line.raw, path)
-                facts.started, facts.workflow = first.ts, _text(first, "workflow")
-            elif claims.type in (b"run.finished", b"run.resumed"):
-                end = line.raw if claims.type == b"run.finished" else b""
+    for line in all_lines(path):
+        claims = seal_claims(line.raw)
+        if claims is None:
+            continue
+        facts.wanted.discard(Head(seq=claims.seq, hash=claims.hash.decode("ascii")))
+        if claims.type == b"run.started":
+            first = _record(line.raw, path)
+            facts.started, facts.workflow = first.ts, _text(first, "workflow")
+        elif claims.type in (b"run.finished", b"run.resumed"):
+            end = line.raw if claims.type == b"run.finished" else b""
     if end:
         last = _record(end, path)
         facts.ended, facts.result = last.ts, _text(last, "result")

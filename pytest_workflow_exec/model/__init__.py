@@ -1,5 +1,17 @@
 """The product's nouns as frozen values: workflows, their steps, texts with references, outcomes."""
 
+from ._ai import (
+    DEFAULT_AI_ATTEMPTS,
+    DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_MODEL,
+    Ai,
+    AiContext,
+    AnswerType,
+    Execute,
+    FormType,
+    ModelType,
+    PlanType,
+)
 from ._body import (
     ArgumentValue,
     Body,
@@ -19,6 +31,7 @@ from ._body import (
     Poll,
     Signed,
     Verify,
+    Waive,
 )
 from ._condition import Comparator, Comparison, Condition, Constant, Junction, Negation, Operand, Truth, When
 from ._identity import (
@@ -35,15 +48,30 @@ from ._identity import (
 from ._input import DefaultFrom, InputSpec, InputType, InputValue
 from ._outcome import Outcome
 from ._retry import ERROR_CLASSES, POLLED_CLASSES, RETRIED_CLASSES, ErrorClass, RetriedClass, Retry, looks_in
-from ._text import CaseValue, EachReference, EveryReference, Reference, Template, case_text
+from ._text import (
+    CaseValue,
+    EachReference,
+    EveryReference,
+    GivenEveryReference,
+    GivenReference,
+    Reference,
+    Template,
+    case_text,
+)
 from ._variables import VARIABLE_NAME, is_injection, variable_problem
 from ._workflow import Step, Workflow
 
 __all__ = [
+    "DEFAULT_AI_ATTEMPTS",
+    "DEFAULT_AI_TIMEOUT_S",
+    "DEFAULT_MODEL",
     "ERROR_CLASSES",
     "POLLED_CLASSES",
     "RETRIED_CLASSES",
     "VARIABLE_NAME",
+    "Ai",
+    "AiContext",
+    "AnswerType",
     "ArgumentValue",
     "BlockId",
     "Body",
@@ -59,9 +87,13 @@ __all__ = [
     "EachReference",
     "ErrorClass",
     "EveryReference",
+    "Execute",
     "Expectation",
+    "FormType",
     "Function",
     "Gate",
+    "GivenEveryReference",
+    "GivenReference",
     "InputSpec",
     "InputType",
     "InputValue",
@@ -71,12 +103,14 @@ __all__ = [
     "Manual",
     "MatchOperator",
     "Matcher",
+    "ModelType",
     "Negation",
     "Operand",
     "Outcome",
     "OutputRule",
     "OutputType",
     "Pause",
+    "PlanType",
     "Poll",
     "Reference",
     "RetriedClass",
@@ -88,6 +122,7 @@ __all__ = [
     "Template",
     "Truth",
     "Verify",
+    "Waive",
     "When",
     "Workflow",
     "base_of",

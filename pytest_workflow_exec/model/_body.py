@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.digests import Json
 
+from ._ai import Ai, Execute
 from ._identity import StepId
 from ._input import InputSpec
 from ._text import Template
@@ -192,6 +193,19 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waive:
+    """`waive:`: what a person is asked if a checking step fails: may the run go on all the same?"""
+
+    question: Template
+    timeout_s: float = 3600.0
+    """How long the terminal waits for an answer."""
+
+    def as_gate(self) -> Gate:
+        """Return the same as a gate asks."""
+        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manual:
     """`manual:`: work that a person does by hand and then attests."""
 
@@ -215,6 +229,6 @@ class Pause:
     """Whether the run ends meanwhile, instead of waiting in its process."""
 
 
-Body = Command | Call | Verify | Function | Gate | Manual | Pause
+Body = Command | Call | Verify | Function | Gate | Manual | Pause | Ai | Execute
 Check = Command | Verify
 """What tells whether a step's effect is there."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ._text import Reference
+from ._text import Reference, with_nested
 
 Constant = str | int | float | bool
 Operand: TypeAlias = "Constant | Reference | tuple[Constant, ...]"
@@ -57,7 +57,7 @@ class When:
     @property
     def references(self) -> tuple[Reference, ...]:
         """Every value that it asks for."""
-        return tuple(_references(self.condition))
+        return tuple(each for reference in _references(self.condition) for each in with_nested(reference))
 
 
 def _references(condition: Condition) -> Iterator[Reference]:

@@ -10,7 +10,8 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify
+from ._ai import Ai, Execute
+from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive
 from ._condition import When
 from ._identity import BlockId, Location, StepId
 from ._input import InputSpec, InputValue
@@ -50,18 +51,27 @@ class Step:
     """How it is tried again if it fails; None: it is not."""
     poll: Poll | None = None
     """How it is repeated until it is as expected; None: it is not."""
+    waive: Waive | None = None
+    """What a person is asked if it fails; None: its failure stops the workflow."""
+    fragment: str | None = None
+    """The file that it comes from, by its path from the project root, if the workflow includes that; else None."""
 
     @property
     def repeatable(self) -> bool:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause))
+        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
 
     @property
     def may_repeat(self) -> bool:
         """Whether its body may run more than once in a session."""
         return self.retry is not None or self.poll is not None
+
+    @property
+    def times_itself(self) -> bool:
+        """Whether only its attempts count for its timeout, and not what stands between or behind them."""
+        return self.may_repeat or self.waive is not None
 
     @property
     def kind(self) -> str:
@@ -77,6 +87,8 @@ _KINDS: dict[type, str] = {
     Gate: "gate",
     Manual: "manual",
     Pause: "pause",
+    Ai: "ai",
+    Execute: "execute",
 }
 
 
@@ -132,6 +144,10 @@ class Workflow:
         }
         if isinstance(step.body, Gate) and step.body.signed is not None:
             planned["signed"] = step.body.signed.to_data()
+        if step.waive is not None:
+            planned["waive"] = step.waive.question.shown
+        if step.fragment is not None:
+            planned["fragment"] = step.fragment
         if step.block is not None:
             planned["block"] = step.block
         if step.check is not None:

@@ -12,9 +12,10 @@ import pytest
 import pytest_workflow_exec
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_workflow_exec.ai.testing import FakeClaude
     from pytest_workflow_exec.run import Sandbox, WorkflowHandle
 
 
@@ -125,6 +126,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--workflow-plan", action="store_true", help="show what would be run, in which order, and run nothing"
     )
+    group.addoption(
+        "--workflow-ai",
+        metavar="live|record|replay|off",
+        help="who answers steps that ask a model: live unless the variable CI is set, there nobody",
+    )
+    group.addoption(
+        "--workflow-ai-answers",
+        metavar="FILE",
+        help="answer them with what a JSON file holds, for tests; gates show it, and no gated command runs then",
+    )
+    group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 
 
@@ -206,6 +218,15 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     from ._fixtures import step_sandbox
 
     return step_sandbox(request)
+
+
+@pytest.fixture
+def fake_claude(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClaude]:
+    """A model that says what the test scripts, for tests of AI steps: real SDK and CLI, no network, no costs."""
+    from ._fake_claude import faked_claude
+
+    with faked_claude(monkeypatch) as fake:
+        yield fake
 
 
 def _has_workflows(config: pytest.Config) -> bool:

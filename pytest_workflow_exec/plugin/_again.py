@@ -54,6 +54,9 @@ def _following(
     if isinstance(failed, pytest.xfail.Exception) or any(report.failed for report in attempt.reports):
         # What a subtest reported stands in the reports for good.
         return None
+    if attempt.processes:
+        # Whatever it raised in the end: another attempt would not take that back.
+        return None
     if not attempt.errors:
         attempt.errors.append(failed)
     run, step = run_of(item), item.stash[PLANNED].step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +13,7 @@ from pytest_workflow_exec.errors import (
     CheckInDoubtError,
     EvidenceError,
     GateDeniedError,
+    ProcessStartError,
     StepOrderError,
     SuspendedError,
     WorkflowExecError,
@@ -34,6 +35,10 @@ class Attempt:
     body_ran: bool = False
     errors: list[BaseException] = field(default_factory=list)
     """What its phases raised, whatever another plugin made of it."""
+    processes: list[ProcessStartError] = field(default_factory=list)
+    """The processes that its code was kept from starting, whatever that code made of it."""
+    watching: ExitStack = field(default_factory=ExitStack)
+    """Open as long as such processes are looked for."""
     reports: list[pytest.TestReport] = field(default_factory=list)
     """Every report that was logged for it, those of subtests too."""
     outputs: StepOutputs = NO_OUTPUTS
@@ -49,8 +54,19 @@ class Attempt:
     """Whether an attempt has failed and the next one has not begun."""
     shown: bool = False
     """Whether a report says already why it failed."""
+    waived: str | None = None
+    """Who accepted that it failed, and how it did; None if nobody did."""
+    not_waived: str = ""
+    """Why nobody accepted that it failed, if that was asked."""
+    may_waive: bool = False
+    """Whether what asks about its failure is around its body already."""
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def error(self) -> BaseException | None:
+        """The first error that speaks against it; None if there is none."""
+        return next(iter((*self.errors, *self.processes)), None)
 
     @property
     def duration_s(self) -> float:
@@ -91,11 +107,13 @@ def conclude(attempt: Attempt) -> Conclusion:
     """Return how the step ended: passed only if nothing at all speaks against it."""
     if attempt.order_error is not None and not attempt.admitted:
         return Conclusion(outcome=Outcome.BLOCKED, message=str(attempt.order_error))
-    if attempt.errors:
-        return _failed_by(attempt.errors[0], attempt)
+    if attempt.error is not None:
+        return _failed_by(attempt.error, attempt)
     objection = _objection(attempt)
     if objection is not None:
         return Conclusion(outcome=Outcome.FAILED, message=objection)
+    if attempt.waived is not None:
+        return Conclusion(outcome=Outcome.WAIVED, message=attempt.waived)
     return Conclusion(outcome=attempt.stand_in or Outcome.PASSED)
 
 
@@ -126,7 +144,8 @@ _MAX_CHARACTERS = 2000
 def _said(error: BaseException, attempt: Attempt) -> str:
     text = str(error)
     plain = isinstance(error, (WorkflowExecError, pytest.fail.Exception))
-    return _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "), attempt)
+    said = _short(text if plain else f"{type(error).__name__}: {text}".removesuffix(": "), attempt)
+    return f"{said}\n{attempt.not_waived}" if attempt.not_waived else said
 
 
 def _short(text: str, attempt: Attempt) -> str:

@@ -8,19 +8,20 @@ import pytest
 
 from pytest_workflow_exec.definition import return_annotation
 from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.model import Call, Command, Gate, Manual, Pause, Step, Verify
+from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Step, Verify
 from pytest_workflow_exec.run import (
     Run,
     StepOutputs,
     keepable,
     outputs_of_return,
     perform_command,
+    perform_execute,
     perform_verify,
 )
 
 from ._attempt import failing_plainly
 from ._gates import ask_at, attest_at
-from ._keys import ATTEMPT
+from ._keys import ATTEMPT, SESSION
 from ._load import load_function
 from ._session import run_of
 
@@ -54,6 +55,17 @@ def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
         return run.pause(step, body)
     if isinstance(body, Manual):
         return attest_at(item, run, step, body)
+    return _of_a_model(item, run, step)
+
+
+def _of_a_model(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
+    if isinstance(step.body, Execute):
+        return perform_execute(run, step, step.body)
+    if isinstance(step.body, Ai):
+        # Only here: a workflow that asks no model loads nothing that could.
+        from ._ai import perform_ai_step
+
+        return perform_ai_step(item.config.stash[SESSION], run, step, step.body)
     message = f"step {step.id!r} has no body that a YAML step can have"
     raise WorkflowExecError(message)
 

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Step, Verify
+from pytest_workflow_exec.model import Command, Execute, Step, Verify
 
 
 class _Settings(Protocol):
@@ -48,7 +48,7 @@ def _settings(item: pytest.Item, step: Step) -> _Settings | None:
     marked = next((seconds for mark in item.iter_markers("timeout") if (seconds := _seconds(mark))), None)
     if marked is not None:
         settings = settings._replace(timeout=marked)
-    if step.timeout_s is not None and not isinstance(step.body, (Command, Verify)):
+    if step.timeout_s is not None and not isinstance(step.body, (Command, Execute, Verify)):
         # The method "thread" ends the whole process, and the evidence with it.
         settings = settings._replace(timeout=step.timeout_s, method="signal")
     return settings if settings.timeout else None

@@ -32,18 +32,11 @@ def collect_yaml(path: Path, parent: pytest.Collector) -> pytest.Collector | Non
     except SettingsError as error:
         session_of(parent.config).problems.extend(error.problems)
         return None
-    if is_fragment(path):
-        _refuse_fragment(path, parent)
+    if is_fragment(path) and not parent.session.isinitpath(path):
         return None
     file: WorkflowFile = WorkflowFile.from_parent(parent, path=path)
     session_of(parent.config).files.add(file.nodeid)
     return file
-
-
-def _refuse_fragment(path: Path, parent: pytest.Collector) -> None:
-    if parent.session.isinitpath(path):
-        message = "is a fragment: other workflows include it; it can't run alone"
-        session_of(parent.config).problems.append(Problem(path=path, message=message))
 
 
 class WorkflowFile(pytest.Module):
@@ -54,6 +47,10 @@ class WorkflowFile(pytest.Module):
     def collect(self) -> list[pytest.Item]:
         """Return the steps, or nothing if the file is not a workflow: the session then refuses to run."""
         session = session_of(self.config)
+        if is_fragment(self.path):
+            message = "is a fragment: other workflows include it; it can't run alone"
+            session.problems.append(Problem(path=self.path, message=message))
+            return []
         try:
             root = project_of(self.path)
             given = given_at_collection(self.config, root)

@@ -49,10 +49,10 @@ def show_failure(session: WorkflowSession, item: pytest.Item, attempt: Attempt, 
 
 
 def _judged(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> Failure:
-    if not attempt.errors:
+    if attempt.error is None:
         # Nothing was raised: its report, or what is missing of it, speaks against it.
         return Failure(type="", message=conclude(attempt).message, exit=None, error_class="business")
-    failure = failure_of(attempt.errors[0])
+    failure = failure_of(attempt.error)
     planned = item.stash[PLANNED]
     heard = session.announcements.get(planned.workflow)
     run = session.run_under_way(item)

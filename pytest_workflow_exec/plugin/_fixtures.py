@@ -17,7 +17,16 @@ from ._session import run_of
 def workflow_handle(request: pytest.FixtureRequest) -> WorkflowHandle:
     """Return the workflow as the requesting step sees it."""
     item = _step_item(request)
-    return WorkflowHandle(run_of(item), outputs=partial(_typed_outputs, item, run_of(item)))
+    run = run_of(item)
+    return WorkflowHandle(run, outputs=partial(_typed_outputs, item, run), ask=partial(_ask, item, run))
+
+
+def _ask(item: pytest.Item, run: Run, *arguments: object, **options: object) -> object:
+    __tracebackhide__ = True
+    # Only here: a workflow that asks no model loads nothing that could.
+    from ._ai import ask_for_code
+
+    return ask_for_code(item, run, item.stash[PLANNED].step)(*arguments, **options)
 
 
 def step_sandbox(request: pytest.FixtureRequest) -> Sandbox:

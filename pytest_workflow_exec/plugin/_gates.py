@@ -37,6 +37,11 @@ def attest_at(item: pytest.Item, run: Run, step: Step, manual: Manual) -> StepOu
     return run.attest(step, manual)
 
 
+def hold_still(item: pytest.Item) -> None:
+    """Let nothing count or draw from here on: a person is about to be asked."""
+    _hold_still(item, shows=True)
+
+
 def _hold_still(item: pytest.Item, *, shows: bool) -> None:
     # Armed by pytest's own faulthandler_timeout for a hung test; a person who thinks is none.
     faulthandler.cancel_dump_traceback_later()

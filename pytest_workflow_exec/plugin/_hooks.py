@@ -7,7 +7,6 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from ._again import repeated_body
 from ._asynchronous import await_body
 from ._carried import report_carried
 from ._each import parametrize_each
@@ -16,8 +15,9 @@ from ._failures import show_failure
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
 from ._planned import planned
-from ._runtest import admit_item, attempted, guarded_body, has_stand_in, judge_report, mask_warning, settle_report
+from ._runtest import admit_item, attempted, has_stand_in, judge_report, mask_warning, settle_report
 from ._session import WorkflowSession
+from ._waive import ruled_body
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
 
@@ -110,9 +110,7 @@ class SessionHooks(PlanHooks):
         """Stop a body that was reached on another way."""
         if PLANNED not in pyfuncitem.stash:
             return (yield)
-        if pyfuncitem.stash[PLANNED].step.may_repeat:
-            return (yield from repeated_body(self._session, pyfuncitem))
-        return (yield from guarded_body(pyfuncitem))
+        return (yield from ruled_body(self._session, pyfuncitem))
 
     @pytest.hookimpl(specname="pytest_pyfunc_call")
     def pytest_await_body(self, pyfuncitem: pytest.Function) -> bool | None:

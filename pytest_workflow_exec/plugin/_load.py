@@ -13,7 +13,7 @@ import pytest
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.model import Call
+from pytest_workflow_exec.model import Call, ModelType
 
 _PREFIX = "_workflow_exec_call_"
 _NAME_CHARACTERS = 16
@@ -25,7 +25,7 @@ def load_function(call: Call) -> Callable[..., object]:
     Raises:
         WorkflowExecError: The module does not define it when it runs.
     """
-    module = _module_of(call)
+    module = _module_of(call.path, call.source)
     function = getattr(module, call.function, None)
     if not callable(function):
         message = f"{call.path} does not define the function {call.function!r}"
@@ -34,9 +34,23 @@ def load_function(call: Call) -> Callable[..., object]:
     return loaded
 
 
-def _module_of(call: Call) -> ModuleType:
+def load_model(model: ModelType) -> object:
+    """Return the type that an `ai:` step asks for.
+
+    Raises:
+        WorkflowExecError: The module does not define it when it runs.
+    """
+    module = _module_of(model.path, model.source)
+    if not hasattr(module, model.name):
+        message = f"{model.path.name} does not define {model.name!r} when it runs"
+        raise WorkflowExecError(message)
+    loaded: object = getattr(module, model.name)
+    return loaded
+
+
+def _module_of(path: Path, source: bytes) -> ModuleType:
     # The name holds the digest: the same bytes are loaded once, and other bytes never meet them.
-    identity = digest_of_bytes(str(call.path).encode() + b"\0" + call.source)
+    identity = digest_of_bytes(str(path).encode() + b"\0" + source)
     name = f"{_PREFIX}{identity[:_NAME_CHARACTERS]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -44,8 +58,8 @@ def _module_of(call: Call) -> ModuleType:
     # changed since the plan was made, or have a stale cache. So its digested bytes get one of their own.
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         copy = Path(folder) / f"{name}.py"
-        copy.write_bytes(call.source)
-        return _import_copy(name, copy, original=call.path)
+        copy.write_bytes(source)
+        return _import_copy(name, copy, original=path)
 
 
 def _import_copy(name: str, copy: Path, *, original: Path) -> ModuleType:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Workflow
+from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Step, Workflow
 
 from ._planned import planned
 from ._session import WorkflowSession
@@ -50,6 +50,10 @@ def _does(step: Step) -> str:
         does = f"waits for {body.for_s:g} s" if body.until is None else f"waits until {body.until.text!a}"
     elif isinstance(body, Manual):
         does = f"by hand, {body.instruction.text!a}"
+    elif isinstance(body, Ai):
+        does = f"asks {body.model}, {body.prompt.shown!a}"
+    elif isinstance(body, Execute):
+        does = f"the commands of {body.plan.shown}"
     else:
         does = ascii(step.name)
     more = [f"when {step.when.text}"] if step.when is not None else []
@@ -57,5 +61,7 @@ def _does(step: Step) -> str:
     if step.check is not None:
         asks = step.check.argv if isinstance(step.check, Command) else ()
         more.append(f"check {ascii([argument.shown for argument in asks]) if asks else 'by tests'}")
+    more += [f"if it fails asks {step.waive.question.text!a}"] if step.waive is not None else []
+    more += [f"of fragment {step.fragment}"] if step.fragment is not None else []
     more += [f"undoes {' '.join(step.undoes)}"] if step.undoes else []
     return ", ".join([does, *more])

@@ -21,6 +21,7 @@ from pytest_workflow_exec.errors import (
     SettingsError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.evidence import SEGMENT_BYTES
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
@@ -34,12 +35,13 @@ from pytest_workflow_exec.run import (
     demanded_pin,
     group_of,
     known_values,
+    may_ask,
     preflight,
     repository_facts,
     steps_until,
     trust_of,
 )
-from pytest_workflow_exec.sandbox import Policy, compile_policy
+from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
 from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
@@ -151,8 +153,10 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
+        self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._filesystem: Filesystem = "local"
+        self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
@@ -199,6 +203,7 @@ class _Preparation:
             until=self._session.until.get(self.workflow.name),
             given=self._given,
             durability=self._durability,
+            segment_bytes=self._segment_bytes,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
             attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
@@ -207,6 +212,7 @@ class _Preparation:
             sign_start=self._sign_start,
             listener=self._announcements(),
             group=self.group,
+            programs=self._programs,
         )
 
     @property
@@ -254,6 +260,7 @@ class _Preparation:
         try:
             loaded = load_settings(self.workflow.root)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
+            self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
                 settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
             )
@@ -313,13 +320,20 @@ class _Preparation:
         if (problem := self._start_problem(self._policy)) is not None:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
+        self._programs = pin_programs(self._policy)
+        steps = [
+            step
+            for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
+            if step.id not in carried
+        ]
+        if may_ask(self.workflow):
+            # Only here: a workflow that asks no model loads nothing that could.
+            from ._ai import asking_problems
+
+            self.problems += asking_problems(self._session.config, self.workflow, steps)
         self.problems += preflight(
             self.workflow,
-            steps=[
-                step
-                for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
-                if step.id not in carried
-            ],
+            steps=steps,
             values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=_texts(self._inputs),

@@ -97,10 +97,14 @@ def _shown(path: Path, root: Path) -> str:
 def _verdict(run: Run) -> str:
     total = len(run.state.plan.steps)
     if run.state.complete:
-        return f"passed, {total} of {total} steps"
+        return f"passed, {total} of {total} steps{_waived(run)}"
     if run.until is not None and run.fulfilled:
-        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {total} steps"
+        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {total} steps{_waived(run)}"
     missing = run.not_satisfied
     stop = run.state.stop
     why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
-    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {', '.join(missing)}"
+    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {', '.join(missing)}{_waived(run)}"
+
+
+def _waived(run: Run) -> str:
+    return f", {len(run.waived)} waived: {', '.join(run.waived)}" if run.waived else ""

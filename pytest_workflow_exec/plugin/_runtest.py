@@ -19,6 +19,7 @@ from ._failures import class_of
 from ._gates import ask_at
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
+from ._process_watch import watch_processes
 from ._run_end import RunEnd, shown_log
 from ._session import WorkflowSession, run_of
 
@@ -38,7 +39,8 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
     item.stash[ATTEMPT] = attempt = Attempt()
     session.attempts[item.nodeid] = attempt
     try:
-        result = yield
+        with attempt.watching:
+            result = yield
     except BaseException as error:
         _mask_words(error, attempt)
         with evidence_or_exit(session):
@@ -102,6 +104,8 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _fail(report, f"a step may not be skipped or expected to fail: {_reason(report)}")
     elif report.outcome == "passed" and call.excinfo is not None and attempt.stand_in is None:
         _fail(report, f"it raised {call.excinfo.exconly()}")
+    elif report.outcome == "passed" and attempt.processes and not attempt.shown:
+        _fail(report, str(attempt.processes[0]))
     if run is not None:
         _redact(report, run.redactor)
         setattr(report, REPORT_LOG, shown_log(run))
@@ -169,6 +173,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
         else:
             run.start(step)
             attempt.admitted = True
+            watch_processes(attempt, run, step)
             there = perform_check(run, step)
             if there is not None:
                 attempt.stand_in, attempt.outputs = Outcome.PASSED, keepable(there)
@@ -290,6 +295,6 @@ def _reason(report: pytest.TestReport) -> str:
 
 def _standing(attempt: Attempt, report: pytest.TestReport) -> Outcome:
     if report.outcome == "passed":
-        return attempt.stand_in or Outcome.PASSED
+        return attempt.stand_in or (Outcome.PASSED if attempt.waived is None else Outcome.WAIVED)
     outcome = conclude(attempt).outcome
     return outcome if outcome is not Outcome.PASSED else Outcome.FAILED

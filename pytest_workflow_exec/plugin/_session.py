@@ -20,6 +20,8 @@ from ._planned import PlannedItem
 from ._run_end import RunEnd
 
 if TYPE_CHECKING:
+    from pytest_workflow_exec.ai import Asker
+
     from ._workers import WorkerShare
 
 HOOKS_NAME = "workflow_exec_session"
@@ -44,6 +46,8 @@ class WorkflowSession:
     runs: dict[str, Run] = field(default_factory=dict)
     announcements: dict[str, Announcements] = field(default_factory=dict)
     """What tells other plugins of the runs."""
+    askers: dict[str, Asker] = field(default_factory=dict)
+    """What asks models for the steps of each run, as far as any did."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     """The steps under way, by node id."""

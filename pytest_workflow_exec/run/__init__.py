@@ -1,10 +1,14 @@
 """Running a workflow: what may happen next, what is true now, and what has to be known before."""
 
+from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
 from pytest_workflow_exec.run._check import perform_check
+from pytest_workflow_exec.run._command_plan import CommandPlan, judge_plan, read_plan
 from pytest_workflow_exec.run._concurrency import group_of
+from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
+from pytest_workflow_exec.run._execute import perform_execute
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
 from pytest_workflow_exec.run._form import answer_reader
@@ -32,8 +36,10 @@ __all__ = [
     "NO_OUTPUTS",
     "REPORT_VARIABLE",
     "AfterRejection",
+    "Answers",
     "Approver",
     "Carried",
+    "CommandPlan",
     "EarlierRun",
     "Failure",
     "FileOutput",
@@ -55,27 +61,33 @@ __all__ = [
     "WorkflowHandle",
     "admit",
     "answer_reader",
+    "answers_of",
     "apply",
     "ask_signed",
     "class_of_text",
     "classify",
+    "context_of",
     "demanded_pin",
     "failure_of",
     "fold",
     "gates_of",
     "group_of",
+    "judge_plan",
     "keepable",
     "known_values",
     "lost_runs",
+    "may_ask",
     "needs_person",
     "newest_run",
     "next_attempt",
     "outputs_of_return",
     "perform_check",
     "perform_command",
+    "perform_execute",
     "perform_verify",
     "plan_of",
     "preflight",
+    "read_plan",
     "rejected_runs",
     "repository_facts",
     "restore_return",

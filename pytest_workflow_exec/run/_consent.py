@@ -55,7 +55,7 @@ def ask_consent(
 def _request(
     workflow: Workflow, resumption: Resumption, *, values: Values, policy: Policy, journal: Journal
 ) -> GateRequest:
-    repository, issued, head = repository_of(workflow.root), datetime.now(timezone.utc), journal.head
+    repository, issued, head = repository_of(workflow.root), datetime.now(timezone.utc), journal.make_room()
     return GateRequest(
         run=resumption.run,
         workflow=workflow.name,

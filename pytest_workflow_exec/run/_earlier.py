@@ -22,13 +22,14 @@ from pytest_workflow_exec.evidence import (
     read_ledgers,
     record_of,
     runs_directory,
+    segments_of,
     whole_record,
 )
 from pytest_workflow_exec.model import RunId
 
 _TAIL_BYTES = 4 * MAX_LINE_BYTES
 # A gate at which a run was suspended is decided behind its end.
-_AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction", "gate.decided"})
+_AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction", "gate.decided", "segment.sealed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +141,25 @@ def _first_record(log: Path) -> Record | None:
 
 def _result(log: Path) -> str | None:
     """Return what the last session ended with, from the end of the log backwards."""
-    with open_log(log) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        lines = file.read().split(b"\n")[:-1]
-    for raw in reversed(lines):
+    for raw in _last_lines(log):
         if not is_sealed(raw + b"\n"):
             continue
         record = record_of(raw + b"\n")
         if record.type not in _AFTER_THE_END:
             return _text(_whole(record, log).data.get("result")) if record.type == "run.finished" else None
     return None
+
+
+def _last_lines(log: Path) -> Iterator[bytes]:
+    left = _TAIL_BYTES
+    for path in reversed(segments_of(log)):
+        with open_log(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - left))
+            yield from reversed(file.read().split(b"\n")[:-1])
+        left -= size
+        if left <= 0:
+            return
 
 
 def _whole(record: Record, log: Path) -> Record:

@@ -32,8 +32,10 @@ class Failure:
 
 _OWN: dict[type[BaseException], ErrorClass] = {
     errors.CommandRefusedError: "policy",
+    errors.ProcessStartError: "policy",
     errors.PolicyError: "policy",
     errors.PinError: "policy",
+    errors.PlanRefusedError: "policy",
     errors.ApprovalLapsedError: "policy",
     errors.GateDeniedError: "permission",
     errors.SecretMissingError: "permission",
@@ -159,6 +161,8 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 def _judge(error: BaseException) -> ErrorClass | None:
     if isinstance(error, (errors.CommandFailedError, errors.ExpectationError)):
         return _of_command(error)
+    if isinstance(error, errors.AiError):
+        return next((found for found in ("transient", "permission") if error.kind == found), "business")
     if isinstance(error, errors.WorkflowExecError):
         return next((found for kind, found in _OWN.items() if isinstance(error, kind)), "business")
     by_status = _STATUSES.get(_http_status(error) or 0)

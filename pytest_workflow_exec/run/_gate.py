@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import TypeVar
 
 from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, SignedStart
@@ -13,12 +14,15 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import (
+    Ai,
     BlockId,
     Call,
     Command,
+    Execute,
     Function,
     Gate,
     Manual,
+    Outcome,
     Pause,
     Step,
     StepId,
@@ -26,8 +30,11 @@ from pytest_workflow_exec.model import (
     Verify,
     Workflow,
 )
+from pytest_workflow_exec.run._answers import NO_ANSWERS, Answers
+from pytest_workflow_exec.run._command_plan import covered_plan, listed, plan_of
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._form import fields_of
+from pytest_workflow_exec.run._last_plan import plan_change
 from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
@@ -49,7 +56,9 @@ _SPOKEN = {
     "policy_digest": "the policy",
     "rules": "who has to sign",
     "shown": "an output that was shown",
+    "waived": "which failures were accepted",
     "starter": "who runs it",
+    "proposals": "whose answers the run goes by",
 }
 
 
@@ -67,6 +76,9 @@ def build_request(
     carried: tuple[StepId, ...] = (),
     start: SignedStart | None = None,
     entered: frozenset[BlockId] = frozenset(),
+    texts: Mapping[str, str] = MappingProxyType({}),
+    answers: Answers = NO_ANSWERS,
+    failure: str = "",
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -78,9 +90,13 @@ def build_request(
         carried: The steps that did not run now.
         start: Who signed the start of the run; None if nobody did.
         entered: The blocks in which any step was started.
+        texts: The inputs as a rule's `{name}` compares them.
+        answers: The answers of models that the run goes by.
+        failure: How the step failed, if that is what is asked about.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
+        PlanRefusedError: The policy does not allow a plan that would be run behind the gate.
         TypeError: The step is no gate.
     """
     gate = step.body
@@ -93,6 +109,7 @@ def build_request(
     values = replace(values, outputs=_without(step.id, values.outputs), outcomes=_without(step.id, values.outcomes))
     repository = repository_of(workflow.root)
     spell = files.original
+    executed = [each for each in steps_behind(workflow, step.id) if isinstance(each.body, Execute)]
     issued = datetime.now(timezone.utc)
     return GateRequest(
         run=values.run,
@@ -105,7 +122,10 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(
-            _covered(each, values, spell) for each in _shown_behind(workflow, step.id) if each.id not in carried
+            said
+            for each in _shown_behind(workflow, step.id)
+            if each.id not in carried
+            for said in _all_covered(each, values, spell, policy, texts)
         ),
         on_reject=tuple(
             _covered(each, values, spell) for each in _cleaning_up(workflow, step.id, entered) if each.id not in carried
@@ -119,14 +139,24 @@ def build_request(
         signers=signers_text(policy),
         level=policy.level,
         carried=carried,
+        waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
+        failure=failure,
         evidence_seq=head.seq,
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
         issued=_spelled(issued),
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
-        author_words=tuple(_author_words(step, gate, values, words)),
+        author_words=(*_author_words(step, gate, values, words), *_reasons(executed, values)),
         form=fields_of(gate.form),
         rules=None if gate.signed is None else rules_for(gate.signed, policy, start),
+        proposals=answers.proposals,
+        plan_changes=tuple(
+            plan_change(
+                workflow.root, workflow.name, covered_plan(each, each.body, values, policy, texts), run=values.run
+            )
+            for each in executed
+            if isinstance(each.body, Execute)
+        ),
     )
 
 
@@ -195,6 +225,26 @@ def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered
     return Covered(step=step.id, kind=step.kind, does=_with_condition(step, does(step, values, spell)))
 
 
+def _all_covered(
+    step: Step, values: Values, spell: Callable[[str], str], policy: Policy, texts: Mapping[str, str]
+) -> Sequence[Covered]:
+    if isinstance(step.body, Execute):
+        return covered_plan(step, step.body, values, policy, texts)
+    return [_covered(step, values, spell)]
+
+
+def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
+    """Give why a model wants the commands of each plan: its own words, of which nothing is believed."""
+    for step in executed:
+        try:
+            plan = plan_of(step.body, values) if isinstance(step.body, Execute) else None
+        except OutputError:
+            continue
+        for number, why in enumerate(() if plan is None else plan.reasons, start=1):
+            if why:
+                yield AuthorWords(source="model", text=f"{step.id}, command {number}: {why}")
+
+
 def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values, spell: Callable[[str], str]) -> bool:
     """Return whether what a request says of a step is that it runs exactly this command.
 
@@ -204,17 +254,14 @@ def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values
     """
     if not isinstance(step.body, Command) or (said.step, said.kind) != (step.id, step.kind):
         return False
-    what = _listed(spell(word) for word in argv) + shown_surroundings(step.body, values, spell)
+    what = listed([spell(word) for word in argv]) + shown_surroundings(step.body, values, spell)
     return said.does == _with_condition(step, _with_repetition(step, what, values, spell))
-
-
-def _listed(words: Iterable[str]) -> str:
-    return "[" + ", ".join(ascii(word) for word in words) + "]"
 
 
 def _with_condition(step: Step, what: str) -> str:
     what += "" if step.when is None else f", when {step.when.text}"
-    return what + ("" if step.block is None else f", in finally of {step.block}")
+    what += "" if step.block is None else f", in finally of {step.block}"
+    return what + ("" if step.fragment is None else f", of fragment {step.fragment}")
 
 
 def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
@@ -229,6 +276,8 @@ def does(step: Step, values: Values, spell: Callable[[str], str] = str) -> str:
 def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str], str]) -> str:
     if step.retry is not None:
         what = f"{what}, up to {step.retry.attempts} times if it fails ({', '.join(step.retry.classes)})"
+    if step.waive is not None:
+        what = f"{what}; if it fails, a person is asked whether that is accepted"
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):
@@ -241,7 +290,7 @@ def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str
 
 def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:
     words = (word for argument in command.argv for word in _words(argument, values))
-    return _listed(spell(word) for word in words) + shown_surroundings(command, values, spell)
+    return listed([spell(word) for word in words]) + shown_surroundings(command, values, spell)
 
 
 def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
@@ -253,12 +302,22 @@ def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
     if isinstance(body, Verify):
         return f"tests in {body.path.relative_to(values.root)}"
+    if isinstance(body, (Pause, Manual, Ai, Execute)):
+        return _does_otherwise(step, body, values, spell)
+    name = body.name if isinstance(body, Function) else step.id
+    return f"function {name}, source {step.digest}"
+
+
+def _does_otherwise(
+    step: Step, body: Pause | Manual | Ai | Execute, values: Values, spell: Callable[[str], str]
+) -> str:
     if isinstance(body, Pause):
         return f"waits {_waits(body, values)}"
     if isinstance(body, Manual):
         return f"by hand: {spell(_as_known(body.instruction, values))}"
-    name = body.name if isinstance(body, Function) else step.id
-    return f"function {name}, source {step.digest}"
+    if isinstance(body, Ai):
+        return f"asks {body.model} for data, source {step.digest}"
+    return f"the commands of {body.plan.text}, once a gate has shown them"
 
 
 def _waits(pause: Pause, values: Values) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pytest_workflow_exec.model import Command, Step, Workflow
+from pytest_workflow_exec.model import Command, Gate, Step, Workflow
 from pytest_workflow_exec.run._gate import gates_of
-from pytest_workflow_exec.sandbox import Rule
+from pytest_workflow_exec.sandbox import Gated, Rule
+
+_TERMINAL = 1
 
 
 def gated_problem(workflow: Workflow, step: Step, command: Command, rule: Rule) -> str | None:
@@ -17,6 +19,9 @@ def gated_problem(workflow: Workflow, step: Step, command: Command, rule: Rule) 
     gate = gates_of(workflow)[step.id]
     if gate is None:
         return f"{said}but no gate stands before the step. Put a gate before it."
+    body = workflow.step(gate).body
+    if rule.gated is not None and isinstance(body, Gate) and (lacking := _lacking(body, rule.gated)):
+        return f"{said}and needs {rule.gated.words}, but gate {gate!r} {lacking}"
     before = {each.id for each in workflow.steps[: [each.id for each in workflow.steps].index(gate)]}
     surroundings = [text for text in (command.cwd, command.stdin, *command.env.values()) if text is not None]
     late = [
@@ -28,6 +33,22 @@ def gated_problem(workflow: Workflow, step: Step, command: Command, rule: Rule) 
     if late:
         return f"{said}but {late[0]} is not known at gate {gate!r}. Move the gate behind the step that gives it."
     return None
+
+
+def _lacking(gate: Gate, gated: Gated) -> str:
+    """Return what a gate lacks for each of its approvals to be worth enough; empty if nothing."""
+    signed = gate.signed
+    worth = _TERMINAL if signed is None else signed.assurance
+    if worth < gated.assurance:
+        return f"is worth {worth}. Give the gate assurance: {gated.assurance}."
+    if not gated.approvers:
+        return ""
+    named = frozenset(() if signed is None else signed.approvers)
+    counts = {} if signed is None or isinstance(signed.required, int) else signed.required
+    # Someone of these groups must be among whoever approves it, whoever that turns out to be.
+    if (named and named <= set(gated.approvers)) or any(counts.get(group, 0) > 0 for group in gated.approvers):
+        return ""
+    return f"can be approved without any of them. Give the gate approvers: [{', '.join(gated.approvers)}]."
 
 
 def _is_known(name: str, before: set[str]) -> bool:

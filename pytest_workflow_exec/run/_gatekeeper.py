@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import cast
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart, moment_of, request_of
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError, GateSuspendedError
-from pytest_workflow_exec.model import Gate, Step, StepId, Workflow
+from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Waive, Workflow
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._answers import answers_of
+from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
 from pytest_workflow_exec.run._form import answers_problem
 from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of, lists_command
 from pytest_workflow_exec.run._history import OpenGate
@@ -21,7 +24,7 @@ from pytest_workflow_exec.run._pin import changed_trust
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._signed_gate import Question, SignedGates
 from pytest_workflow_exec.run._values import StepOutputs, Values
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.sandbox import Gated, Policy
 
 _MARGIN = timedelta(seconds=2)
 
@@ -71,6 +74,7 @@ class Gatekeeper:
         signed: SignedGates | None = None,
         start: SignedStart | None = None,
         redactor: Redactor | None = None,
+        texts: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Begin without an approval.
 
@@ -81,7 +85,9 @@ class Gatekeeper:
             signed: Takes in signatures; None if no gate can want any.
             start: Who signed the start of the run; None if nobody did.
             redactor: Masks what is written: what is signed must be what evidence holds.
+            texts: The inputs as a rule's `{name}` compares them.
         """
+        self._texts = texts
         self._signed, self._start = signed, start
         self._redactor = Redactor({}) if redactor is None else redactor
         self._answered = {} if answered is None else answered
@@ -103,6 +109,7 @@ class Gatekeeper:
             OutputError: An output to be shown is not there, or its file changed.
             EvidenceError: The question or the answer can't be written.
         """
+        self._journal.make_room()
         request = self._request(step, attempt=attempt, words=words)
         if request.rules is not None:
             return self._ask_signers(step, gate, request, attempt=attempt)
@@ -130,6 +137,36 @@ class Gatekeeper:
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
         self._approval = Approval(request=request, attempt=attempt, digest=request.digest)
         return StepOutputs(values={"approver": decision.approver.id, **decision.answers}, files={})
+
+    def waive(self, step: Step, waive: Waive, *, attempt: int, failure: str) -> Decision:
+        """Ask a person whether the failure of a step is accepted, and return their approval, used for just that.
+
+        Args:
+            failure: How it failed.
+
+        Raises:
+            GateDeniedError: Anything but an approval.
+            ApprovalLapsedError: What it was given for changed meanwhile.
+            OutputError: A value in the question is not there.
+            EvidenceError: The question or the answer can't be written.
+        """
+        asking = replace(step, body=waive.as_gate())
+        request = self._request(asking, attempt=attempt, words="", failure=failure)
+        self._journal.record(
+            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
+        )
+        self._journal.barrier()
+        decision = self._approver(request, waive.timeout_s)
+        self._journal.record(decided(step.id, request, decision))
+        self._journal.barrier()
+        if decision.decision != "approved":
+            raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+        now = self._request(asking, attempt=attempt, words="", failure=failure)
+        if changed := [*changed_facts(request, now), *changed_trust(self._workflow, self._policy)]:
+            raise ApprovalLapsedError(gate=step.id, changed=changed)
+        self._journal.record(events.gate_used(step.id, attempt=attempt, digest=request.digest, used_by=step.id))
+        self._journal.barrier()
+        return decision
 
     @property
     def approval(self) -> Approval | None:
@@ -193,19 +230,57 @@ class Gatekeeper:
         )
         self._approval = replace(approval, used=True)
 
-    def covers_command(self, step: StepId, argv: Sequence[str]) -> bool:
-        """Return whether a decision of this run that is in use listed this very command of the step.
+    def covers_command(self, step: StepId, argv: Sequence[str], gated: Gated) -> bool:
+        """Return whether a decision of this run that is in use listed this very command of the step, and is worth enough.
 
         Args:
             argv: What is to be run.
+            gated: What the decision must be worth.
+
+        Raises:
+            CommandRefusedError: The run goes by an answer that no model gave in it.
         """
+        unreal = answers_of(self._workflow, self._journal.path).unreal
+        if unreal is not None:
+            raise CommandRefusedError(
+                argv=argv,
+                reason=f"its rule is gated, and the run goes by an answer of step {unreal.step!r} that no model gave now "
+                f"(it is {unreal.source}). Run the workflow with --workflow-ai=live",
+            )
         approval, gate = self._approval, self._gates.get(step)
         if approval is None or not approval.used or gate is None or approval.request.step != gate:
             return False
+        if approval.assurance < gated.assurance or (gated.approvers and not approval.groups & set(gated.approvers)):
+            return False
         body = self._workflow.step(step)
+        if isinstance(body.body, Execute):
+            return (
+                self._lists_plan(approval, body, body.body) and tuple(argv) in plan_of(body.body, self._values).commands
+            )
         return any(
             lists_command(said, body, argv, self._values, self._files.original) for said in approval.request.covers
         )
+
+    def check_plan(self, step: Step, execute: Execute) -> None:
+        """Return if the plan is the very one that the gate before the step showed and a person approved.
+
+        Raises:
+            ApprovalLapsedError: It is not.
+            PlanRefusedError: The policy does not allow one of its commands.
+        """
+        approval, gate = self._approval, self._gates.get(step.id)
+        if approval is None or not approval.used or gate is None or approval.request.step != gate:
+            raise GateDeniedError(
+                step=gate or step.id, decision="denied", reason="no decision of this run covers the plan"
+            )
+        if not self._lists_plan(approval, step, execute):
+            raise ApprovalLapsedError(gate=gate, changed=[f"the plan {execute.plan.text}"])
+
+    def _lists_plan(self, approval: Approval, step: Step, execute: Execute) -> bool:
+        said = tuple(each for each in approval.request.covers if each.step == step.id)
+        now = covered_plan(step, execute, self._values, self._policy, self._texts)
+        # One line alone says that the plan was not known when it was asked.
+        return len(now) > 1 and said == now
 
     def check_after(self, step: StepId) -> None:
         """Return if the step used what was shown: nothing changed it meanwhile.
@@ -216,7 +291,7 @@ class Gatekeeper:
         if self._gates[step] is not None:
             self._files.check_copies()
 
-    def _request(self, step: Step, *, attempt: int, words: str) -> GateRequest:
+    def _request(self, step: Step, *, attempt: int, words: str, failure: str = "") -> GateRequest:
         request = build_request(
             self._workflow,
             step,
@@ -230,6 +305,9 @@ class Gatekeeper:
             carried=self._carried,
             start=self._start,
             entered=self._journal.state.entered,
+            texts=self._texts,
+            answers=answers_of(self._workflow, self._journal.path),
+            failure=failure,
         )
         if request.rules is None:
             return request

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar, cast
 
 from pytest_workflow_exec.context import DEFAULT_MAX_TOKENS, Context, Query
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import CommandFailedError
-from pytest_workflow_exec.model import RunId, StepId
+from pytest_workflow_exec.model import (
+    DEFAULT_AI_ATTEMPTS,
+    DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_MODEL,
+    AiContext,
+    RunId,
+    StepId,
+)
 from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.sandbox import CommandResult, Surroundings
+
+T = TypeVar("T")
+
+_CONTEXT_KEYS = ("task_type", "keywords", "max_tokens")
 
 
 class WorkflowHandle:
     """The workflow as its own steps see it: the fixture `workflow`."""
 
-    def __init__(self, run: Run, *, outputs: Callable[[], Mapping[StepId, object]]) -> None:
-        self._run, self._outputs = run, outputs
+    def __init__(self, run: Run, *, outputs: Callable[[], Mapping[StepId, object]], ask: Callable[..., object]) -> None:
+        self._run, self._outputs, self._ask = run, outputs, ask
 
     @property
     def name(self) -> str:
@@ -80,6 +92,55 @@ class WorkflowHandle:
         query = Query(task_type=task_type, keywords=tuple(keywords), max_tokens=max_tokens, required=tuple(required))
         return context_of(self._run, query)
 
+    def ai(
+        self,
+        prompt: str,
+        *,
+        output: type[T],
+        data: Mapping[str, Json] | None = None,
+        context: Mapping[str, object] | None = None,
+        model: str = DEFAULT_MODEL,
+        attempts: int = DEFAULT_AI_ATTEMPTS,
+        timeout: str | float = DEFAULT_AI_TIMEOUT_S,
+        budget: float | None = None,
+    ) -> T:
+        """Ask a model for a value, and return it as Python accepted it.
+
+        The workflow has to say `mode="ai_json"`. The model has no tools; the request, every proposal and what was wrong
+        with it, tokens and cost are evidence. Of a `CommandPlan`, the policy has to allow every command.
+
+        Args:
+            prompt: The author's own words. Put nothing into them that you did not write: values belong into `data`.
+            output: A pydantic model, or another type that pydantic knows.
+            data: Values by name, which the model is given as data and never as instructions.
+            context: `task_type`, `keywords` and `max_tokens`, as for `context`; None for no context.
+            model: The model's full name.
+            attempts: How many proposals may be tried.
+            timeout: For all attempts together: a duration such as `"5m"`, or seconds.
+            budget: What it may cost at most, in US dollars; None for what is left of the run's budget.
+
+        Raises:
+            AiError: There is no accepted answer.
+            PlanRefusedError: It is a plan, and the policy does not allow it as a whole.
+            ValueError: A bound is none.
+        """
+        __tracebackhide__ = True
+        timeout_s = parse_duration(timeout) if isinstance(timeout, str) else float(timeout)
+        if attempts < 1 or timeout_s <= 0 or (budget is not None and budget <= 0):
+            message = "attempts, timeout and budget must be more than nothing"
+            raise ValueError(message)
+        answer = self._ask(
+            prompt,
+            output,
+            model=model,
+            attempts=attempts,
+            timeout_s=timeout_s,
+            budget_usd=budget,
+            context=None if context is None else _context_of(context),
+            data=dict(data or {}),
+        )
+        return cast("T", answer)
+
     def secret(self, name: str) -> str:
         """Return a secret: the value of that variable of the environment.
 
@@ -92,6 +153,21 @@ class WorkflowHandle:
         # pytest shows the author's line and our message, not the frames in between.
         __tracebackhide__ = True
         return self._run.secret(name)
+
+
+def _context_of(said: Mapping[str, object]) -> AiContext:
+    task_type, keywords, max_tokens = (said.get(key) for key in _CONTEXT_KEYS)
+    if (
+        set(said) - set(_CONTEXT_KEYS)
+        or not (task_type is None or isinstance(task_type, str))
+        or not (keywords is None or isinstance(keywords, (list, tuple)))
+        or not (max_tokens is None or type(max_tokens) is int)
+    ):
+        message = (
+            f"context takes task_type (a text), keywords (a list of texts) and max_tokens (a number), not {said!r}"
+        )
+        raise ValueError(message)
+    return AiContext(task_type=task_type, keywords=tuple(map(str, keywords or ())), max_tokens=max_tokens)
 
 
 class Sandbox:

@@ -181,6 +181,8 @@ class History:
         self._running: tuple[StepId, str] | None = None
         self._plan: Mapping[StepId, Declared] = {}
         self._commands: list[PastCommand] = []
+        self._waiving: StepId | None = None
+        """The step that asked last whether its failure is accepted."""
 
     @classmethod
     def of(cls, log: Path) -> History:
@@ -307,13 +309,15 @@ class History:
 
     def _ask(self, record: Told) -> None:
         request = record.data.get("request")
-        if record.step is not None and isinstance(request, Mapping):
+        self._waiving = record.step if isinstance(request, Mapping) and request.get("failure") else None
+        if self._waiving is None and record.step is not None and isinstance(request, Mapping):
             self.open_gates[record.step] = OpenGate(
                 attempt=record.attempt or 1, request=request, digest=str(record.data.get("digest"))
             )
 
     def _decide(self, record: Told) -> None:
-        if record.step is None:
+        # A failure that nobody accepts is a failure: it denies no run, and rejects no plan.
+        if record.step is None or record.step == self._waiving:
             return
         decision = str(record.data.get("decision"))
         gate = self.open_gates.get(record.step)

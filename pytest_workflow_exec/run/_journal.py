@@ -39,7 +39,7 @@ class Journal:
         self._telling = threading.Lock()
         self._log, self._state = log, RunState(plan=plan, begun=begun, entered=plan.entered_by(started))
         self._next: tuple[int, RunState] | None = None
-        """The place of the record that is being written, and what is true once it stands there."""
+        """How many events the log holds with the one that is being written, and what is true once it does."""
         # Commands may be run from several threads of a step; each record and what follows from it are one.
         self._lock = threading.Lock()
 
@@ -56,6 +56,14 @@ class Journal:
         """The last record's place and hash."""
         return self._log.head
 
+    def make_room(self) -> Head:
+        """Return the head that the next event will stand right behind, which may name it.
+
+        Raises:
+            EvidenceError: A file of the log is full, and can't be ended.
+        """
+        return self._log.make_room()
+
     @property
     def path(self) -> Path:
         """The evidence file."""
@@ -71,19 +79,21 @@ class Journal:
         with self._lock:
             self._catch_up()
             state = apply(self._state, event)
-            self._next = (self._log.head.seq + 1, state)
+            self._next = (self._log.events + 1, state)
             record = self._log.append(event)
             self._state, self._next = state, None
             if self._listener is not None:
+                while self._log.ends:
+                    self._untold.append(self._log.ends.popleft())
                 self._untold.append(record)
 
     def _catch_up(self) -> None:
         # Ctrl-C can strike between the write of a record and the note of it here: the log knows which it was.
         if self._next is None:
             return
-        seq, state = self._next
+        events, state = self._next
         with contextlib.suppress(EvidenceError):
-            if self._log.settle().seq >= seq:
+            if self._log.settle() >= events:
                 self._state = state
         self._next = None
 

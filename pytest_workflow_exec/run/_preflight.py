@@ -9,14 +9,15 @@ from types import MappingProxyType
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Gate, Manual, Pause, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
+from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program, write_problems
+from pytest_workflow_exec.sandbox import Policy, Rule, check_digest, identify, resolve_program, write_problems
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -59,10 +60,15 @@ def preflight(
             problems += [
                 _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
             ]
+        if step.waive is not None and terminal_problem is not None:
+            problems.append(
+                _at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {terminal_problem}")
+            )
         if isinstance(step.body, Manual) and terminal_problem is not None:
             problems.append(
                 _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
             )
+        problems.extend(_given_problems(step, values))
         for command, what in _commands_of(step):
             problems.extend(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
@@ -72,11 +78,22 @@ def preflight(
             continue
         if (
             step.timeout_s is not None
-            and not isinstance(step.body, (Gate, Manual, Pause, Verify))
+            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Verify))
             and not python_timeouts
         ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
+
+
+def _given_problems(step: Step, values: Values) -> Iterator[Problem]:
+    found: dict[str, None] = {}
+    for reference in given_in(step):
+        if values.is_known(reference):
+            try:
+                values.value(reference)
+            except OutputError as error:
+                found[str(error)] = None
+    yield from (_at(step, f"step {step.id!r}: {message}") for message in found)
 
 
 def _surely_left_out(step: Step, values: Values) -> bool:
@@ -133,7 +150,9 @@ def _command_problems(
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
-            resolve_program(program, policy)
+            found = resolve_program(program, policy, rule)
+            if rule is not None:
+                check_digest(rule, identify(found))
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"{what}: {error}")
 
@@ -150,7 +169,7 @@ def _gated_problems(
 ) -> Iterator[Problem]:
     try:
         # Nothing can be said of a command with several lists: any rule may be the one.
-        rules = _possible_rules(command, values, policy, texts) or policy.rules
+        rules = _possible_rules(command, values, policy, texts, gating=True) or policy.rules
     except (CommandRefusedError, OutputError):
         # Said already.
         return
@@ -171,8 +190,13 @@ def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapp
     return found[0] if len(found) == 1 else None
 
 
-def _possible_rules(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> tuple[Rule, ...]:
+def _possible_rules(
+    command: Command, values: Values, policy: Policy, texts: Mapping[str, str], *, gating: bool = False
+) -> tuple[Rule, ...]:
     """Return the rules that can allow a command; none if nothing can be said yet.
+
+    Args:
+        gating: Whether to add all gated rules that match it, too: each of them has to be satisfied.
 
     Raises:
         CommandRefusedError: No rule can.
@@ -193,6 +217,7 @@ def _possible_rules(command: Command, values: Values, policy: Policy, texts: Map
         ]
         try:
             found.update(dict.fromkeys(policy.possible(argv, inputs=texts)))
+            found.update(dict.fromkeys(policy.gating(argv, inputs=texts) if gating else ()))
         except CommandRefusedError as refused:
             error = refused
     if not found and error is not None:

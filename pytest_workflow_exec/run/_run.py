@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,7 +11,13 @@ from pathlib import Path
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import SignedStart
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import GateDeniedError, PausedError, SecretMissingError, StepOrderError
+from pytest_workflow_exec.errors import (
+    GateDeniedError,
+    PausedError,
+    ProcessStartError,
+    SecretMissingError,
+    StepOrderError,
+)
 from pytest_workflow_exec.evidence import (
     STATE_DIRECTORY,
     EvidenceLog,
@@ -19,8 +26,9 @@ from pytest_workflow_exec.evidence import (
     new_run_id,
     runs_directory,
 )
-from pytest_workflow_exec.model import Command, ErrorClass, Gate, Manual, Outcome, Pause, RunId, Step, StepId
+from pytest_workflow_exec.model import Command, ErrorClass, Execute, Gate, Manual, Outcome, Pause, RunId, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._answers import Answers, answers_of
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
 from pytest_workflow_exec.run._gatekeeper import Gatekeeper
@@ -45,7 +53,7 @@ from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._undoing import Undoing
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Policy, Surroundings
+from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Policy, ProcessStart, Surroundings
 
 
 class Run:
@@ -120,6 +128,7 @@ class Run:
             signed=signed,
             start=start,
             redactor=settings.redactor,
+            texts=settings.input_texts,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -134,6 +143,7 @@ class Run:
             work=directory / "work",
             outputs=directory / "outputs",
             decided=self._gatekeeper.covers_command,
+            programs=settings.programs,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
@@ -155,7 +165,13 @@ class Run:
         lock = session_lock(settings, run)
         try:
             directory = create_run_directory(root, run)
-            log = EvidenceLog.create(directory, run, redactor=settings.redactor, durability=settings.durability)
+            log = EvidenceLog.create(
+                directory,
+                run,
+                redactor=settings.redactor,
+                durability=settings.durability,
+                segment_bytes=settings.segment_bytes,
+            )
             opened = cls(settings, run=run, directory=directory, log=log, lock=lock, start=start)
             opened._journal.record(events.run_started(opened._facts()))
             opened._journal.barrier()
@@ -176,6 +192,7 @@ class Run:
                 run,
                 redactor=settings.redactor,
                 durability=settings.durability,
+                segment_bytes=settings.segment_bytes,
                 last=resumption.head,
             )
             start = earlier_start(settings, resumption)
@@ -244,6 +261,11 @@ class Run:
         return tuple(step for step in state.plan.steps if step not in self._outputs or step in state.undone)
 
     @property
+    def waived(self) -> tuple[StepId, ...]:
+        """The steps whose failure a person accepted, now or in an earlier session."""
+        return tuple(step for step, outcome in self._outcomes.items() if outcome is Outcome.WAIVED)
+
+    @property
     def until(self) -> StepId | None:
         """The step after which the run was to stop; None if it was to go to its end."""
         return self._settings.until
@@ -282,7 +304,9 @@ class Run:
             EvidenceError: It can't be written.
         """
         carried = self._carried[step.id]
-        self.finish(step.id, Outcome.CARRIED, outputs=carried.outputs, message="from an earlier session of this run")
+        said = "waived in" if carried.outcome is Outcome.WAIVED else "from"
+        message = f"{said} an earlier session of this run"
+        self.finish(step.id, Outcome.CARRIED, outputs=carried.outputs, message=message)
         # Conditions see how it really ended.
         self._outcomes[step.id] = carried.outcome
 
@@ -441,6 +465,21 @@ class Run:
         """
         return self._gatekeeper.ask(step, gate, attempt=self._attempts[step.id], words=words)
 
+    def waive(self, step: Step, *, failure: str) -> str:
+        """Ask a person whether the failure of the step under way is accepted, and return who accepted it.
+
+        Args:
+            failure: How it failed, without secrets.
+
+        Raises:
+            GateDeniedError: Nobody accepted it.
+            ApprovalLapsedError: What it was accepted for changed meanwhile.
+            EvidenceError: The question or the answer can't be written.
+        """
+        if step.waive is None:
+            raise GateDeniedError(step=step.id, decision="denied", reason="its failure can't be accepted")
+        return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure).approver.id
+
     def attest(self, step: Step, manual: Manual) -> StepOutputs:
         """Tell a person what to do, and return only if they say that it was done.
 
@@ -484,7 +523,7 @@ class Run:
         """Run one command of the step that is under way.
 
         Args:
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
 
         Raises:
             StepOrderError: The step is not under way: its right to run commands ended with it.
@@ -501,6 +540,63 @@ class Run:
             surroundings=surroundings,
             planned=planned,
         )
+
+    def note_process(self, step: StepId, start: ProcessStart) -> None:
+        """Record that Python code of the step under way starts a process past the sandbox; return if it may.
+
+        Raises:
+            ProcessStartError: The policy does not accept it.
+            EvidenceError: It can't be written.
+        """
+        __tracebackhide__ = True
+        what = f"{start.call} at {start.place}, past the sandbox"
+        attempt = self._attempts.get(step, 1)
+        if self.policy.python_processes == "record":
+            self._journal.record(
+                events.process_noted(step, attempt=attempt, argv=start.argv, what=what, place=start.place)
+            )
+            return
+        self._journal.record(events.command_refused(step, attempt=attempt, argv=start.argv, reason=what))
+        raise ProcessStartError(step=step, call=start.call, argv=start.argv, place=start.place)
+
+    def check_plan(self, step: Step, execute: Execute) -> None:
+        """Return if a plan of commands is the very one that a gate of this run showed and a person approved.
+
+        Raises:
+            GateDeniedError: No decision covers it.
+            ApprovalLapsedError: It is another one.
+            PlanRefusedError: The policy does not allow one of its commands.
+        """
+        self._gatekeeper.check_plan(step, execute)
+
+    @contextmanager
+    def asking(self, step: StepId) -> Iterator[None]:
+        """Let the step that is under way ask a model as long as the context lasts; it can't end meanwhile.
+
+        Raises:
+            StepOrderError: The step is not under way.
+        """
+        with self._commands.one_of(step):
+            yield
+
+    def record_asking(self, event: events.Event) -> None:
+        """Write what a step asks a model, or what came of it; returns when that is durable.
+
+        Raises:
+            EvidenceError: It can't be written.
+        """
+        self._journal.record(event)
+        self._journal.barrier()
+
+    @property
+    def answers(self) -> Answers:
+        """What came of the run's requests to models so far."""
+        return answers_of(self.workflow, self.log_path)
+
+    @property
+    def input_texts(self) -> Mapping[str, str]:
+        """The inputs as a rule's `{name}` compares them."""
+        return self._settings.input_texts
 
     def run_tests(
         self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.evidence import SEGMENT_BYTES, Record
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
@@ -15,7 +15,7 @@ from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_gate import SignedApprover, ask_signed
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.sandbox import Policy, ProgramPins
 from pytest_workflow_exec.settings import Durability
 
 
@@ -51,8 +51,12 @@ class RunSettings:
     """The inputs that were given on the command line, as they were typed; a resumed run keeps them."""
     durability: Durability = "power"
     """What the evidence survives."""
+    segment_bytes: int = SEGMENT_BYTES
+    """How long a file of its log becomes."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
+    programs: ProgramPins = field(default_factory=ProgramPins)
+    """What the policy's programs were when the run was checked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
     listener: Callable[[Record], None] | None = None

@@ -47,6 +47,8 @@ def session_facts(settings: RunSettings, *, ledger_copy: str) -> Mapping[str, Js
         ledger_copy=ledger_copy,
         group=settings.group,
     )
+    if settings.programs.programs:
+        facts = {**facts, "programs": settings.programs.to_data()}
     after = settings.after_rejection
     return facts if after is None else {**facts, "after_rejection": after.to_data()}
 

@@ -38,7 +38,7 @@ class StepCommands:
         """Run one command of the step.
 
         Args:
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
 
         Raises:
             StepOrderError: The step is not under way: its right to run commands ended with it.
@@ -47,7 +47,7 @@ class StepCommands:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        with self._one_of(step):
+        with self.one_of(step):
             return self._runner.run(
                 argv, step=step, attempt=attempt, timeout_s=timeout_s, surroundings=surroundings, planned=planned
             )
@@ -68,7 +68,7 @@ class StepCommands:
             CommandTimeoutError: It took longer than `timeout_s`.
         """
         __tracebackhide__ = True
-        with self._one_of(step):
+        with self.one_of(step):
             return self._runner.run_trusted(
                 argv, step=step, attempt=attempt, timeout_s=timeout_s, extra_environment=variables
             )
@@ -89,7 +89,12 @@ class StepCommands:
             yield
 
     @contextmanager
-    def _one_of(self, step: StepId) -> Iterator[None]:
+    def one_of(self, step: StepId) -> Iterator[None]:
+        """Count as something of the step that is under way, as long as the context lasts.
+
+        Raises:
+            StepOrderError: The step is not under way.
+        """
         with self._lock:
             if self._running() != step:
                 raise StepOrderError(step=step, waiting_for=step, because="it is not under way")

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_workflow_exec.model import (
+    Ai,
     Call,
     Command,
+    Execute,
     Function,
     Gate,
+    GivenEveryReference,
+    GivenReference,
     JsonMatcher,
     Manual,
     Matcher,
@@ -61,6 +65,14 @@ def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
     return frozenset(keys)
 
 
+def given_in(step: Step) -> Iterator[GivenReference]:
+    """Give what a step of a fragment uses of what the fragment was given."""
+    for reference in _references(step):
+        given = reference.listed if isinstance(reference, GivenEveryReference) else reference
+        if isinstance(given, GivenReference):
+            yield given
+
+
 def _with_cases(steps: Iterable[StepId], workflow: Workflow) -> Iterator[StepId]:
     for step in steps:
         yield step
@@ -100,11 +112,21 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in(body.until)
     elif isinstance(body, Manual):
         yield from _in((body.instruction, body.checklist))
+    else:
+        yield from _in(_of_a_model(body))
+    if step.waive is not None:
+        yield from _in(step.waive.question)
     named = None if step.poll is None else step.poll.fail_on
     if named is not None:
         yield from _in((named.exit, named.stdout, named.stderr, named.json))
     if isinstance(body, (Command, Verify)):
         yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr, body.expect.json))
+
+
+def _of_a_model(body: object) -> Template | None:
+    if isinstance(body, Ai):
+        return body.prompt
+    return body.plan if isinstance(body, Execute) else None
 
 
 def _in(value: object) -> Iterator[Reference]:

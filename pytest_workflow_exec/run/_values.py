@@ -8,9 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_workflow_exec.definition import ValueProblemError, given_value
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.model import ArgumentValue, EachReference, Outcome, Reference, RunId, StepId, Template
+from pytest_workflow_exec.model import (
+    ArgumentValue,
+    EachReference,
+    GivenEveryReference,
+    GivenReference,
+    Outcome,
+    Reference,
+    RunId,
+    StepId,
+    Template,
+)
 from pytest_workflow_exec.redaction import holds_mask
 
 
@@ -143,6 +154,10 @@ class Values:
         """
         if isinstance(reference, EachReference):
             return reference.value
+        given = reference.listed if isinstance(reference, GivenEveryReference) else reference
+        return self._given(given) if isinstance(given, GivenReference) else self._named(reference)
+
+    def _named(self, reference: Reference) -> Json:
         if reference.scope == "run":
             return self.run if reference.path == ("id",) else self.run_directory
         if reference.scope == "vars":
@@ -150,6 +165,35 @@ class Values:
         if reference.scope == "inputs":
             return self._input(reference)
         return self._output(reference)
+
+    def _given(self, reference: GivenReference) -> Json:
+        given = reference.given
+        raw = self.argument_value(given) if isinstance(given, Template) else given
+        try:
+            value = given_value(reference, raw, root=self.root)
+        except ValueProblemError as error:
+            message = f"{reference}: the input of {reference.fragment} {error}"
+            raise OutputError(message) from error
+        return list(value) if isinstance(value, tuple) else value
+
+    def is_known(self, reference: Reference) -> bool:
+        """Return whether what a reference stands for can be said before any step ran."""
+        given = reference.listed if isinstance(reference, GivenEveryReference) else reference
+        return self._known(given) and all(
+            self._known(part) for part in (given.nested if isinstance(given, GivenReference) else ())
+        )
+
+    def readable(self, reference: Reference) -> Json:
+        """Return what a reference stands for to somebody who only reads it.
+
+        What a command printed may then also be without its secrets, and with a sign for bytes that are no text.
+
+        Raises:
+            OutputError: There is no such value, or its file changed since it was made.
+        """
+        if reference.scope == "steps":
+            return self._output(reference, altered=True)
+        return self.value(reference)
 
     def known(self, template: Template) -> str | None:
         """Return the text if it can be said before any step ran, else None.
@@ -178,7 +222,7 @@ class Values:
     def _known(self, reference: Reference) -> bool:
         if reference.scope == "vars":
             return all(self._known(part) for part in self.variables[reference.path[0]].references)
-        return reference.scope in ("inputs", "each")
+        return reference.scope in ("inputs", "each", "given")
 
     def _spelled(self, reference: Reference) -> str:
         return self._as_text(self.value(reference), reference)
@@ -201,7 +245,7 @@ class Values:
             return self.input_groups[name][group[0]]
         return self.inputs[name]
 
-    def _output(self, reference: Reference) -> Json:
+    def _output(self, reference: Reference, *, altered: bool = False) -> Json:
         step, key, *deeper = reference.path
         if key == "outcome":
             return self._outcome(step, reference)
@@ -212,7 +256,8 @@ class Values:
         if not deeper:
             self._check_files(key, outputs, reference)
         value = _dig(outputs.values[key], deeper, reference)
-        _refuse_altered(value, reference)
+        if not altered:
+            _refuse_altered(value, reference)
         return value
 
     def _check_files(self, key: str, outputs: StepOutputs, reference: Reference) -> None:

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from ._level import level_words
+from ._level import level_for, level_words, mode_of, offered_level
+from ._narrow import narrow_rule, narrow_rule_of
 from ._policy import Policy, compile_policy
-from ._program import resolve_program
+from ._process_watch import ProcessStart, watched_processes
+from ._program import check_digest, identify, resolve_program
+from ._program_pins import ProgramPins, pin_programs
 from ._result import CommandResult
-from ._rules import Rule
+from ._rules import Gated, Rule
 from ._runner import CommandRunner
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
+from ._tokens import Anything, InputValue, Matching, Piece, RuleTextError, Text
 from ._writable import write_problems
 
 __all__ = [
     "PLAIN",
+    "Anything",
     "CommandResult",
     "CommandRunner",
+    "Gated",
+    "InputValue",
+    "Matching",
+    "Piece",
     "Policy",
+    "ProcessStart",
+    "ProgramPins",
     "Rule",
+    "RuleTextError",
     "Surroundings",
     "SurroundingsError",
+    "Text",
+    "check_digest",
     "check_folder",
     "check_variables",
     "compile_policy",
+    "identify",
+    "level_for",
     "level_words",
+    "mode_of",
+    "narrow_rule",
+    "narrow_rule_of",
+    "offered_level",
+    "pin_programs",
     "resolve_program",
     "stdin_bytes",
+    "watched_processes",
     "write_problems",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +37,17 @@ class CompiledRules:
     problems: tuple[RuleProblem, ...]
 
 
-def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path]) -> CompiledRules:
+def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path], groups: Collection[str] = ()) -> CompiledRules:
     """Return the rules of one table of the policy.
 
     Args:
         path: The directories that programs are found in.
+        groups: The names of the policy's groups of approvers.
     """
     rules: list[Rule] = []
     problems: list[RuleProblem] = []
     for written in table:
-        found = [*rights_problems(written), *_gated_problems(written.gated)]
+        found = [*rights_problems(written), *_gated_problems(written.gated, groups)]
         try:
             rule = _rule(written, path)
         except RuleTextError as error:
@@ -73,7 +74,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
     else:
         tokens, shape, problem = (program_token(written.program),), read_shape(written), None
         text = shape_text(written.program, shape)
-    problem = problem or _off_path_problem(tokens[0].text, path)
+    problem = problem or (_off_path_problem(tokens[0].text, path) if written.sha256 is None else None)
     if problem is not None:
         raise RuleTextError(problem)
     gated = written.gated
@@ -81,6 +82,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         text=text,
         tokens=tokens,
         shape=shape,
+        sha256=written.sha256,
         gated=None if gated is None else Gated(assurance=gated.assurance, approvers=gated.approvers),
         exec=written.exec,
         env=written.env,
@@ -94,12 +96,14 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
     )
 
 
-def _gated_problems(gated: GatedSettings | None) -> Iterator[str]:
+def _gated_problems(gated: GatedSettings | None, groups: Collection[str]) -> Iterator[str]:
     if gated is None:
         return
-    if gated.assurance > _TERMINAL:
-        yield f"gated with an assurance of {gated.assurance} can't be used yet; this version's gates are worth 1"
-    elif gated.approvers:
+    unknown = [name for name in gated.approvers if name not in groups]
+    if unknown:
+        known = ", ".join(sorted(groups)) or "none"
+        yield f"gated by {', '.join(unknown)}: the policy has no such group of approvers (it has: {known})"
+    if gated.approvers and gated.assurance <= _TERMINAL:
         yield "gated by approvers needs an assurance of 2 or more: at a terminal anybody may type"
 
 
@@ -121,8 +125,8 @@ def _off_path_problem(program: str, path: Sequence[Path]) -> str | None:
     if not program.startswith("/") or is_on_path(Path(program), path):
         return None
     return (
-        f"program {program!r} is in no directory of the policy's path; "
-        f"programs off it need sha256, which can't be used yet"
+        f"program {program!r} is in no directory of the policy's path; a program off it is named by its content, too: "
+        f"write the rule as a table with sha256 (sha256sum prints it)"
     )
 
 

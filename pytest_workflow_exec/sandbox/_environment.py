@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, SandboxSetupError
+from pytest_workflow_exec.settings import GitIdentity
 
 from ._rules import Rule
 
@@ -21,6 +22,8 @@ _FIXED = {
     "PYTHONNOUSERSITE": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
 
@@ -43,11 +46,17 @@ def make_folders(scratch: Path) -> tuple[Path, Path]:
     return folders
 
 
-def base_environment(*, path: Sequence[Path], root: Path, home: Path, tmp: Path, marker: str) -> dict[str, str]:
-    """Return what every command receives."""
+def base_environment(
+    *, path: Sequence[Path], root: Path, home: Path, tmp: Path, marker: str, git_identity: GitIdentity | None = None
+) -> dict[str, str]:
+    """Return what every command receives.
+
+    Args:
+        git_identity: Whom git takes the runner of commands for; None for nobody.
+    """
     environment = {
         **_FIXED,
-        **_git_configuration(root),
+        **_git_configuration(root, git_identity),
         "PATH": ":".join(str(folder) for folder in path),
         "HOME": str(home),
         "TMPDIR": str(tmp),
@@ -74,9 +83,19 @@ def granted(rule: Rule, environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names}
 
 
-def _git_configuration(root: Path) -> dict[str, str]:
-    # The repository's own hooks and file system monitor are programs that no rule names.
-    settings = {"safe.directory": str(root), "core.hooksPath": "/dev/null", "core.fsmonitor": "false"}
+def _git_configuration(root: Path, identity: GitIdentity | None) -> dict[str, str]:
+    # The repository's own hooks, file system monitor, editor, pager and asker are programs that no rule names.
+    settings = {
+        "safe.directory": str(root),
+        "core.hooksPath": "/dev/null",
+        "core.fsmonitor": "false",
+        "core.editor": "false",
+        "core.pager": "cat",
+        "core.askPass": "",
+        "core.attributesFile": "/dev/null",
+    }
+    if identity is not None:
+        settings |= {"user.name": identity.name, "user.email": identity.email}
     variables = {"GIT_CONFIG_COUNT": str(len(settings))}
     for number, (key, value) in enumerate(settings.items()):
         variables[f"GIT_CONFIG_KEY_{number}"] = key

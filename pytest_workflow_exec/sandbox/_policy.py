@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.settings import Carry, Pin, PolicySettings, SignersFile, Trusted
+from pytest_workflow_exec.settings import Carry, GitIdentity, Pin, PolicySettings, PythonProcesses, SignersFile, Trusted
 
 from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of
@@ -43,6 +43,10 @@ class Policy:
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    python_processes: PythonProcesses = "refuse"
+    """What becomes of a process that Python code of a step starts past the sandbox."""
+    git_identity: GitIdentity | None = None
+    """Whom git takes the runner of commands for; None for nobody."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
@@ -113,6 +117,15 @@ class Policy:
             raise CommandRefusedError(argv=shown_argv(shown), reason=refusal_reason(self.rules, words, inputs))
         return possible
 
+    def gating(self, argv: Sequence[str | None], *, inputs: Mapping[str, str]) -> tuple[Rule, ...]:
+        """Return the gated rules that may turn out to match a command; each of them has to be satisfied.
+
+        Args:
+            argv: None stands for an argument that is known only later.
+            inputs: The workflow's input values as texts, by name.
+        """
+        return tuple(rule for rule in self.rules if rule.gated is not None and difference(rule, argv, inputs) is None)
+
 
 def compile_policy(
     settings: PolicySettings, *, workflow: str, environment: Mapping[str, str], pin: Pin | None = None
@@ -131,7 +144,7 @@ def compile_policy(
     problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
-    compiled = [compiled_rules(table, path) for table in tables]
+    compiled = [compiled_rules(table, path, settings.approvers) for table in tables]
     found = [Problem(message=f"policy: {problem}") for problem in problems]
     found += [_located(settings, problem) for table in compiled for problem in table.problems]
     if found:
@@ -146,6 +159,8 @@ def compile_policy(
         approvers=settings.approvers,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,
+        python_processes=settings.python_processes,
+        git_identity=settings.git_identity,
         trusted=settings.trusted,
         pin=pin,
     )
@@ -160,8 +175,8 @@ def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, s
     return min(allowing, key=lambda rule: (_ungated(rule), breadth(rule)), default=None)
 
 
-def _ungated(rule: Rule) -> int:
-    return 0 if rule.gated is None else -rule.gated.assurance
+def _ungated(rule: Rule) -> tuple[int, int]:
+    return (0, 0) if rule.gated is None else (-rule.gated.assurance, -len(rule.gated.approvers))
 
 
 def refusal_reason(

@@ -24,6 +24,13 @@ class Gated:
 
     assurance: int
     approvers: tuple[str, ...] = ()
+    """The groups of the policy of which a person must have agreed; empty: it does not matter who did."""
+
+    @property
+    def words(self) -> str:
+        """What kind of decision that is, for a person."""
+        by = f" by one of {', '.join(self.approvers)}" if self.approvers else ""
+        return f"a decision of assurance {self.assurance}{by}" if self.assurance > 1 or by else "a decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,8 @@ class Rule:
     """What it says, word by word; of a table, the program alone."""
     shape: Shape | None = None
     """What a table says of all that follows the program; None for a short rule."""
+    sha256: str | None = None
+    """The digest that its program must have, in hex; None for whatever lies on the path."""
     gated: Gated | None = None
     """Set if its commands run only after a decision that listed them."""
     exec: tuple[str, ...] = ()
@@ -62,6 +71,8 @@ class Rule:
         if self.shape is not None:
             # Not the text alone: a word in a list may hold what parts the words there.
             said["table"] = repr(self.shape)
+        if self.sha256 is not None:
+            said["sha256"] = self.sha256
         if self.gated is not None:
             said["gated"] = {"assurance": self.gated.assurance, "approvers": list(self.gated.approvers)}
         if self.limits != Limits():

@@ -28,9 +28,10 @@ from ._level import Level
 from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
 from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
-from ._program import Identity, identify, resolve_program
+from ._program import Identity, check_digest, identify, resolve_program
+from ._program_pins import ProgramPins
 from ._result import CommandResult, finished_facts, result_of
-from ._rules import Rule
+from ._rules import Gated, Rule
 from ._signals import held_signals
 from ._spawner import Confinement
 from ._surroundings import (
@@ -91,7 +92,8 @@ class CommandRunner:
         closed: Path | None = None,
         work: Path | None = None,
         outputs: Path | None = None,
-        decided: Callable[[StepId, Sequence[str]], bool] | None = None,
+        decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
+        programs: ProgramPins | None = None,
     ) -> None:
         """Prepare for running commands.
 
@@ -107,8 +109,9 @@ class CommandRunner:
             work: The folder below `closed` that is the commands' own.
             outputs: The folder below `closed` that commands may read.
             judged_as: What an argument is to a rule: of a copy that the run made, the path that was copied.
-            decided: Tells whether a person's decision listed this command of a step; asked for gated rules only. None:
+            decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
+            programs: What the policy's programs were when the run was checked; None: nobody looked.
 
         Raises:
             SandboxSetupError: The commands' folders can't be made in `scratch`.
@@ -117,6 +120,7 @@ class CommandRunner:
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
         self._outputs = outputs
         self._inputs, self._environment = dict(inputs), environment
+        self._programs = ProgramPins() if programs is None else programs
         self._home, self._tmp = make_folders(scratch)
 
     def run(
@@ -133,7 +137,7 @@ class CommandRunner:
 
         Args:
             surroundings: What it is given besides its arguments.
-            planned: Whether it is the command of a `run:` step, as the plan has it; no other can be gated.
+            planned: Whether it is the command of a `run:` step, or of a plan that was approved; no other can be gated.
             timeout_s: It and everything it started are killed after this; None for no bound.
 
         Raises:
@@ -149,8 +153,9 @@ class CommandRunner:
             words = checked_argv(argv)
             judged = tuple(self._judged_as(word) for word in words)
             rule = self._rule_for(judged)
-            self._check_decided(rule, step, words, planned=planned)
-            program = resolve_program(words[0], self._policy)
+            self._check_decided(judged, step, words, planned=planned)
+            program = resolve_program(words[0], self._policy, rule)
+            self._programs.check(words[0], program, self._policy)
             job = self._job(of, words, program, granted(rule, self._environment), rule)
             job = self._surrounded(job, surroundings, rule)
             if judged != words:
@@ -199,9 +204,13 @@ class CommandRunner:
             raise CommandRefusedError(argv=words, reason=reason)
         return rule
 
-    def _check_decided(self, rule: Rule, step: StepId, words: Sequence[str], *, planned: bool) -> None:
-        if rule.gated is not None and not (planned and self._decided is not None and self._decided(step, words)):
-            raise CommandRefusedError(argv=words, reason=_undecided(rule))
+    def _check_decided(self, judged: Sequence[str], step: StepId, words: Sequence[str], *, planned: bool) -> None:
+        # Each of them: no rule takes the need for a decision away that another one asks for.
+        for rule in self._policy.gating(judged, inputs=self._inputs):
+            if rule.gated is None:
+                continue
+            if not (planned and self._decided is not None and self._decided(step, words, rule.gated)):
+                raise CommandRefusedError(argv=words, reason=_undecided(rule, rule.gated))
 
     def _refused(
         self, of: _Attempt, argv: Sequence[str], error: CommandRefusedError | CommandNotFoundError
@@ -218,8 +227,15 @@ class CommandRunner:
         self, of: _Attempt, words: tuple[str, ...], program: Path, more: Mapping[str, str], rule: Rule | None
     ) -> _Job:
         identity, shown = identify(program), self._masked(words)
+        if rule is not None:
+            check_digest(rule, identity)
         base = base_environment(
-            path=self._policy.path, root=self._root, home=self._home, tmp=self._tmp, marker=secrets.token_hex(16)
+            path=self._policy.path,
+            root=self._root,
+            home=self._home,
+            tmp=self._tmp,
+            marker=secrets.token_hex(16),
+            git_identity=self._policy.git_identity,
         )
         environment = {**base, **more}
         level: Level = self._policy.level if rule is not None else "none"
@@ -353,7 +369,9 @@ class CommandRunner:
         )
 
     def _find(self, program: str) -> Path:
-        return resolve_program(program, self._policy)
+        found = resolve_program(program, self._policy)
+        self._programs.check(program, found, self._policy)
+        return found
 
     def _finished(self, job: _Job, ended: Ended, error: str) -> CommandResult:
         __tracebackhide__ = True
@@ -386,10 +404,10 @@ class CommandRunner:
         return tuple(self._redactor.text(word) for word in words)
 
 
-def _undecided(rule: Rule) -> str:
+def _undecided(rule: Rule, gated: Gated) -> str:
     return (
-        f"rule {rule.text!r} is gated: its commands run only in a step of kind run, after a decision at a gate of this "
-        f"run that listed this very command"
+        f"rule {rule.text!r} is gated: its commands run only in a step of kind run or execute, after {gated.words} at a gate of "
+        f"this run that listed this very command"
     )
 
 

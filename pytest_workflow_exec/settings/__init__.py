@@ -5,13 +5,17 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 
 from ._pin import Pin, differences, parse_pin, pin_content, spelled
 from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
+from ._published import settings_schema
+from ._stated import StatedSetting, stated_settings
 from ._values import (
     Carry,
     Durability,
     Filesystem,
     GatedSettings,
+    GitIdentity,
     LimitSettings,
     PolicySettings,
+    PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
@@ -26,13 +30,16 @@ __all__ = [
     "Durability",
     "Filesystem",
     "GatedSettings",
+    "GitIdentity",
     "LimitSettings",
     "Pin",
     "PolicySettings",
+    "PythonProcesses",
     "RuleSettings",
     "SandboxMode",
     "Settings",
     "SignersFile",
+    "StatedSetting",
     "Trusted",
     "differences",
     "find_project",
@@ -40,5 +47,7 @@ __all__ = [
     "load_settings",
     "parse_pin",
     "pin_content",
+    "settings_schema",
     "spelled",
+    "stated_settings",
 ]

@@ -34,7 +34,9 @@ from ._values import (
     Durability,
     Filesystem,
     GatedSettings,
+    GitIdentity,
     PolicySettings,
+    PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
@@ -42,6 +44,8 @@ from ._values import (
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+_MIB = 1 << 20
+_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
 _MAX_RETENTION_S = parse_duration("36500d")
 
 
@@ -62,6 +66,16 @@ class _Strict(BaseModel):
 class _Gated(_Strict):
     assurance: Annotated[int, Field(ge=1, le=3)]
     approvers: list[_Text] = []
+
+
+_Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# As git spells a person: what ends a name or an address, and what can't be seen, is in neither.
+_Person = Annotated[str, StringConstraints(pattern=r"^[^\s<>,:;.'\"\\](?:[^\x00-\x1f\x7f<>]*[^\s<>,:;.'\"\\])?$")]
+
+
+class _GitIdentity(_Strict):
+    name: _Person
+    email: _Person
 
 
 def _as_list(value: object) -> object:
@@ -98,6 +112,7 @@ class _Rule(_Strict):
     arguments: Annotated[str | tuple[str, ...], PlainValidator(_as_arguments)] = "none"
     allow: list[_Example] = []
     refuse: list[_Example] = []
+    sha256: _Digest | None = None
     gated: _Gated | None = None
     exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
     env: list[_Text] = []
@@ -146,6 +161,8 @@ class _Policy(_WorkflowPolicy):
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    git_identity: _GitIdentity | None = None
+    python_processes: PythonProcesses = "refuse"
 
 
 class _File(_Strict):
@@ -153,6 +170,7 @@ class _File(_Strict):
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
+    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -177,12 +195,13 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
+        segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
-    stated = canonical_json(table.get("policy", {}))
+    identity, stated = policy.git_identity, canonical_json(table.get("policy", {}))
     return PolicySettings(
         rules=_rules(policy, policy, ("policy",)),
         path=tuple(policy.path),
@@ -195,6 +214,8 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        python_processes=policy.python_processes,
+        git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
@@ -218,6 +239,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         arguments=rule.arguments,
         allow=tuple(rule.allow),
         refuse=tuple(rule.refuse),
+        sha256=rule.sha256,
         gated=None if gated is None else GatedSettings(assurance=gated.assurance, approvers=tuple(gated.approvers)),
         exec=tuple(rule.exec),
         env=tuple(rule.env if "env" in said else defaults.env),
@@ -239,6 +261,7 @@ def _known() -> Mapping[str, Iterable[str]]:
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
+        "git_identity": _GitIdentity,
         "limits": Limits,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

@@ -12,13 +12,11 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, SandboxMode
+from ._values import Carry, Durability, Filesystem, PythonProcesses, SandboxMode
 
 LATER = {
-    "sha256": "programs off the policy's path",
     "sockets": "sockets",
     "verify": "rights of verify steps",
-    "python_processes": "the watch on Python steps",
 }
 """What a key that is not supported yet would give."""
 
@@ -35,6 +33,7 @@ _EXPECTED = {
     "arguments": '"none", "any", "workspace", a list of texts or a regular expression',
     "allow": 'a list of commands, such as ["git status"]',
     "refuse": 'a list of commands, such as ["git push"]',
+    "sha256": "64 hexadecimal digits, as sha256sum prints them",
     "gated": "a table: {{assurance = 1}}",
     "limits": 'a table: {{memory = "4GiB"}}',
     "processes": 'a number from 1 to 4194304, or "none"',
@@ -54,8 +53,13 @@ _EXPECTED = {
     "home": "true or false",
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
+    "python_processes": " or ".join(f'"{word}"' for word in get_args(PythonProcesses)),
+    "git_identity": 'a table: {{name = "Release Bot", email = "bot@example.org"}}',
+    "name": 'a name as git takes it, such as "Release Bot"',
+    "email": 'an address as git takes it, such as "bot@example.org"',
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
+    "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
@@ -71,6 +75,7 @@ _HOMES = {
     "workflow": "a table of policy.workflows",
     "rule": "a table of policy.command",
     "gated": "the table gated of a rule",
+    "git_identity": "the table policy.git_identity",
     "limits": "the table limits of the policy or a rule",
 }
 _SHOWN_CHARACTERS = 60

@@ -76,6 +76,17 @@ def load_file(path: Path) -> Settings:
     return _settings(path.parent, path, table, _SHARED_PLACE)
 
 
+def table_of_source(settings: Settings) -> Mapping[str, Json]:
+    """Return what the file says that a configuration was read from; nothing if there is none.
+
+    Raises:
+        SettingsError: It can't be read any more.
+    """
+    if settings.source is None:
+        return {}
+    return _table_of(settings.source) or {} if settings.source.name == SHARED_FILE else _read(settings.source)
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

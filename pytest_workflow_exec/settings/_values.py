@@ -14,6 +14,8 @@ Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
 Filesystem = Literal["local", "any"]
 """What evidence may lie on: file systems of this machine, or also those that can lose appended records."""
+PythonProcesses = Literal["refuse", "record"]
+"""What becomes of a process that Python code of a step starts past the sandbox."""
 Carry = Literal["any", "anchored", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
 
@@ -25,6 +27,14 @@ class GatedSettings:
     assurance: int
     approvers: tuple[str, ...] = ()
     """The groups of the policy that may decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitIdentity:
+    """Who commits and tags, as git writes it down."""
+
+    name: str
+    email: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,8 @@ class RuleSettings:
     """Argument lists that it must allow, else the policy does not load."""
     refuse: tuple[tuple[str, ...], ...] = ()
     """Argument lists that it must not allow."""
+    sha256: str | None = None
+    """The digest that its program must have, in hex."""
     gated: GatedSettings | None = None
     exec: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
@@ -106,6 +118,9 @@ class PolicySettings:
     """Groups of principals by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
+    python_processes: PythonProcesses = "refuse"
+    git_identity: GitIdentity | None = None
+    """Whom git takes the runner of commands for; None: nobody, and it refuses to commit."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
@@ -126,5 +141,7 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     durability: Durability = "power"
     filesystem: Filesystem = "local"
+    segment_bytes: int | None = None
+    """How long a file of a log becomes before the log goes on in a next one; None: not said."""
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""

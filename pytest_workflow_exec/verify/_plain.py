@@ -25,12 +25,12 @@ _BUFFER_BYTES = 1 << 16
 
 
 def plain_beginning(run: bytes) -> re.Pattern[bytes]:
-    """Return what a plain line of that run begins with; a recovery is never plain."""
+    """Return what a plain line of that run begins with; a recovery and the end of a file are never plain."""
     return re.compile(
         rb'\{"v":1,"seq":(0|[1-9][0-9]{0,17}),"run":"'
         + re.escape(run)
         + rb'","ts":"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z)",'
-        rb'"mono_ns":(0|[1-9][0-9]{0,17}),"boot":"([0-9a-z]*)","type":"(?!recovery")([a-z][a-z._]*)",'
+        rb'"mono_ns":(0|[1-9][0-9]{0,17}),"boot":"([0-9a-z]*)","type":"(?!recovery"|segment\.sealed")([a-z][a-z._]*)",'
     )
 
 

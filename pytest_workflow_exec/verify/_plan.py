@@ -71,6 +71,8 @@ class PlannedStep:
     """The earlier steps that it reverts when it passes."""
     retry: PlannedRetry | None = None
     poll: PlannedPoll | None = None
+    waivable: bool = False
+    """Whether a person may accept that it fails."""
 
     @property
     def is_gate(self) -> bool:
@@ -166,6 +168,7 @@ def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
         undoes=tuple(map(str, _list(entry.get("undoes", [])))),
         retry=_retry(entry.get("retry")),
         poll=_poll(entry.get("poll")),
+        waivable=isinstance(entry.get("waive"), str),
     )
 
 

@@ -56,7 +56,7 @@ _KEPT = frozenset(
 )
 """What is asked of the data of records that may be recognized."""
 
-_ALWAYS_READ = ("run.", "gate.", "manual.", "recovery", "redaction", "segment.", "step.invalidated", "retry.")
+_ALWAYS_READ = ("run.", "gate.", "manual.", "recovery", "redaction", "segment.", "step.invalidated", "retry.", "ai.")
 """Types, or their beginnings, whose records are few and whose every word matters."""
 
 

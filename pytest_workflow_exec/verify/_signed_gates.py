@@ -33,6 +33,19 @@ class Cast:
         return self.data.get("decision") == "approved"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The answers to a question that count by a verifier's list of signers, now."""
+
+    votes: tuple[Vote, ...] = ()
+    worths: Mapping[str, int] = field(default_factory=dict)
+    """What the signatures of each principal are worth."""
+    problems: tuple[str, ...] = ()
+    """Why other answers do not count."""
+    doubt: str = ""
+    """Why none does, whoever signed; empty if they may."""
+
+
 class Worth(NamedTuple):
     """What an approval is worth to the verifier, and why not more."""
 
@@ -61,7 +74,7 @@ class SignedQuestion:
         Raises:
             ContradictionError: It asks for less, more or something else.
         """
-        rules = self._rules()
+        rules = self.rules()
         wanted = planned if isinstance(planned, Mapping) else {}
         asked: Mapping[str, Json] = {
             "assurance": rules.assurance,
@@ -85,9 +98,9 @@ class SignedQuestion:
         Raises:
             ContradictionError: They are none: too few persons, too early or too late, or somebody said no.
         """
-        rules, votes = self._rules(), [cast for cast in self.casts if self._counts(cast)]
+        rules, votes = self.rules(), [cast for cast in self.casts if self._counts(cast)]
         try:
-            found = _who(self._quorum(), [_vote(cast, self._named(cast)) for cast in votes], at)
+            found = _who(self.quorum_rules(), [_vote(cast, self._named(cast)) for cast in votes], at)
         except ValueError as error:
             raise ContradictionError(f"the times of the answers at gate {self.step!r} are none") from error
         if self.stopped or found is None:
@@ -110,16 +123,30 @@ class SignedQuestion:
             first: The data of the run's first record.
             at: When the gate passed.
         """
+        judged = self.judged(trust, first)
+        if judged.doubt:
+            return self._nothing(judged.doubt)
+        found = _who(self.quorum_rules(), judged.votes, at)
+        if found is None:
+            return self._nothing("; ".join(judged.problems) or "the answers are no approval by its rules")
+        return Worth(min(judged.worths[name] for name in found))
+
+    def judged(self, trust: Trust, first: Mapping[str, Json]) -> Judged:
+        """Return which answers count by a verifier's own list of signers, now.
+
+        Args:
+            first: The data of the run's first record.
+        """
         from pytest_workflow_exec.approval import StoredRequestError, assurance_of, request_of
 
         try:
-            request, rules = request_of(self.request, digest=self.digest), self._rules()
+            request, rules = request_of(self.request, digest=self.digest), self.rules()
         except StoredRequestError as error:
-            return self._nothing(str(error))
+            return Judged(doubt=str(error))
         if (request.evidence_seq, request.evidence_head) != self.before:
-            return self._nothing("it names another head of the evidence than the record before it")
+            return Judged(doubt="it names another head of the evidence than the record before it")
         if problem := _starter_problem(rules, self.run, first, trust):
-            return self._nothing(problem)
+            return Judged(doubt=problem)
         votes, worths, problems = list["Vote"](), dict[str, int](), list[str]()
         for cast in self.casts:
             proof = self._proof(cast, trust, problems)
@@ -130,10 +157,7 @@ class SignedQuestion:
             if worth >= rules.assurance or not cast.approves:
                 votes.append(_vote(cast, (name, key)))
                 worths[name] = max(worth, worths.get(name, 0))
-        found = _who(self._quorum(), votes, at)
-        if found is None:
-            return self._nothing("; ".join(problems) or "the answers are no approval by its rules")
-        return Worth(min(worths[name] for name in found))
+        return Judged(votes=tuple(votes), worths=worths, problems=tuple(problems))
 
     def _nothing(self, why: str) -> Worth:
         return Worth(0, f"the signatures at gate {self.step!r} prove no approval: {why}")
@@ -165,14 +189,19 @@ class SignedQuestion:
         return proof
 
     def _counts(self, cast: Cast) -> bool:
-        return not cast.approves or _number(cast.data.get("assurance")) >= self._rules().assurance
+        return not cast.approves or _number(cast.data.get("assurance")) >= self.rules().assurance
 
     def _named(self, cast: Cast) -> tuple[str, str]:
         proof = cast.data.get("proof")
         key = proof.get("key") if isinstance(proof, Mapping) else None
         return str(cast.data.get("approver")), str(key)
 
-    def _rules(self) -> SignatureRules:
+    def rules(self) -> SignatureRules:
+        """Return who has to sign.
+
+        Raises:
+            ContradictionError: It does not say so.
+        """
         from pytest_workflow_exec.approval import rules_of
 
         rules = self.request.get("rules")
@@ -181,11 +210,14 @@ class SignedQuestion:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ContradictionError(f"gate {self.step!r} asks for signatures by rules that can't be read") from error
 
-    def _quorum(self) -> QuorumRules:
+    def quorum_rules(self) -> QuorumRules:
+        """Return the rules by which its answers are counted.
+
+        Raises:
+            ContradictionError: They can't be kept.
+        """
         try:
-            return self._rules().quorum(
-                issued=str(self.request.get("issued")), expires=str(self.request.get("expires"))
-            )
+            return self.rules().quorum(issued=str(self.request.get("issued")), expires=str(self.request.get("expires")))
         except ValueError as error:
             raise ContradictionError(f"gate {self.step!r} asks for signatures by rules that can't be kept") from error
 

@@ -18,6 +18,7 @@ from ._clock import Clock
 from ._commands import Commands
 from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
+from ._models import Models
 from ._plan import Plan, PlannedStep, policy_in, read_plan
 from ._probes import Probes
 from ._retries import Retries
@@ -26,6 +27,7 @@ from ._signed_gates import Worth
 from ._told import Told
 from ._turns import Turns
 from ._verdict import GateFacts
+from ._waivers import Waivers
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Trust
@@ -35,10 +37,14 @@ AFTER_THE_END = frozenset({"run.sealed", "note", "verification", "redaction"})
 
 NO_END = "unfinished"
 
+_OF_THE_LOG = frozenset({"recovery", "segment.sealed"})
+"""The types of record that tell of the log's files, and nothing of the run; what they say is checked with the chain."""
+
 _KNOWN_TYPES = AFTER_THE_END | {
     "run.started", "run.resumed", "run.finished", "step.started", "step.finished", "step.invalidated",
     "command.started", "command.finished", "command.refused", "gate.requested", "gate.decided", "gate.used",
     "ai.request", "ai.response", "ai.tool", "retry.waiting", "recovery", "manual.attested",
+    "segment.sealed",
 }  # fmt: skip
 
 
@@ -59,7 +65,7 @@ class Story:
         self._policy: str | None = None
         """That of the last of them: a later session may be under the first one's again."""
         self._clock, self._commands, self._consent, self._probes = Clock(), Commands(), Consent(), Probes()
-        self._retries = Retries()
+        self._retries, self._models, self._waivers = Retries(), Models(), Waivers()
         self._answered: tuple[str, int | None] | None = None
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
@@ -85,8 +91,13 @@ class Story:
         proven = self._approvals.proven
         return tuple(
             replace(facts, proven=proven[facts].assurance) if facts in proven else facts
-            for facts in self._approvals.decisions.values()
+            for facts in (*self._approvals.decisions.values(), *self._waivers.decisions.values())
         )
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """The steps whose failure a person accepted, in this session or in one before it."""
+        return tuple(self._waivers.waived)
 
     @property
     def assurance(self) -> int | None:
@@ -100,7 +111,7 @@ class Story:
 
     @property
     def _worths(self) -> Sequence[Worth]:
-        counted = (*self._approvals.counted, *self._consent.counted)
+        counted = (*self._approvals.counted, *self._consent.counted, *self._waivers.counted)
         return [self._approvals.worth(decision) for decision in counted]
 
     @property
@@ -145,7 +156,7 @@ class Story:
     def _demand_place(self, record: Told) -> None:
         kind = record.type
         # A writer that died in its very first record leaves a log that begins with a recovery.
-        if (self.sessions == 0) != (kind == "run.started") and kind != "recovery":
+        if (self.sessions == 0) != (kind == "run.started") and kind not in _OF_THE_LOG:
             raise ContradictionError("a log begins with run.started, and no other record is one")
         if self.result is not None and not self._may_follow_end(record):
             raise ContradictionError(f"{kind} stands after the end of the run")
@@ -166,7 +177,7 @@ class Story:
             return self.result != "passed"
         if record.type == "gate.decided":
             return self.result == "suspended" and record.step is not None
-        return record.type in AFTER_THE_END or record.type == "recovery"
+        return record.type in AFTER_THE_END or record.type in _OF_THE_LOG
 
     def _start(self, record: Told) -> None:
         _demand_whole_run(record)
@@ -206,8 +217,10 @@ class Story:
         if by is not None:
             self._demand_undoing(step, by)
             self._turns.undo(step)
+            self._waivers.forget(step.id)
             return
         self._turns.invalidate(step)
+        self._waivers.forget(step.id)
         self._approvals.invalidate(step)
 
     def _demand_undoing(self, step: PlannedStep, by: Json) -> None:
@@ -224,12 +237,15 @@ class Story:
             self._turns.try_again(step)
         self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
+        self._models.begin(step, record.attempt)
+        self._waivers.start(step)
         self._approvals.demand_cover(step)
 
     def _end_step(self, record: Told) -> None:
         step, outcome = self._plan.step_of(record), _outcome(record)
-        if outcome is Outcome.PASSED:
+        if outcome in (Outcome.PASSED, Outcome.WAIVED):
             self._commands.demand_ends(step.id)
+            self._models.end(step, record)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt, record.ts)
             demand_left(step.id, self._approvals.answers.get(step.id, {}), record.data.get("outputs"))
@@ -239,11 +255,7 @@ class Story:
             demand_left(step.id, self._filled_in, record.data.get("outputs"))
         if outcome is Outcome.SUSPENDED:
             self._approvals.suspend(step, record.attempt)
-        if outcome is Outcome.WAIVED:
-            # No record of this version could say that a person accepted a failure.
-            raise ContradictionError(
-                f"step {step.id!r} is waived, but no record says that a person accepted its failure"
-            )
+        self._waivers.end(step, outcome)
         if outcome is Outcome.CARRIED and step.id not in self._carried:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._probes.end(step, outcome, record)
@@ -254,8 +266,9 @@ class Story:
         self._retries.wait(self._plan.step_of(record), record)
 
     def _start_command(self, record: Told) -> None:
-        self._plan.step_of(record)
+        step = self._plan.step_of(record)
         self._commands.start(record, running=self._turns.running, attempt=self._turns.attempt)
+        self._models.start_command(step, record)
         self._probes.start_command(record)
 
     def _finish_command(self, record: Told) -> None:
@@ -267,6 +280,12 @@ class Story:
         step = self._plan.step_of(record)
         if (step.id, record.attempt) != (self._turns.running, self._turns.attempt):
             raise ContradictionError(f"step {step.id!r} is refused a command, but that attempt is not under way")
+
+    def _ask_model(self, record: Told) -> None:
+        self._models.request(self._plan.step_of(record), record)
+
+    def _hear_model(self, record: Told) -> None:
+        self._models.response(self._plan.step_of(record), record)
 
     def _attest(self, record: Told) -> None:
         step = self._plan.step_of(record)
@@ -284,7 +303,12 @@ class Story:
         if record.step is None:
             self._consent.request(record)
             return
-        self._approvals.request(self._gate_under_way(record), record)
+        step = self._gate_under_way(record)
+        if step.waivable:
+            self._waivers.request(step, record)
+            return
+        self._approvals.request(step, record)
+        self._models.ask_at_gate(step, record)
 
     def _decide(self, record: Told) -> None:
         if record.step is None:
@@ -295,13 +319,20 @@ class Story:
         if self.result is not None or stands:
             self._approvals.decide_open(step, record)
             return
-        self._approvals.decide(self._gate_under_way(record), record)
+        step = self._gate_under_way(record)
+        if step.waivable:
+            self._waivers.decide(step, record)
+            return
+        self._approvals.decide(step, record)
 
     def _use(self, record: Told) -> None:
         if record.step is None:
             self._consent.use(record)
             return
         gate = self._plan.step_of(record)
+        if gate.waivable:
+            self._waivers.use(self._gate_under_way(record), record)
+            return
         if not self._turns.satisfied(gate.id):
             raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")
         self._approvals.use(gate, record)
@@ -375,6 +406,8 @@ _TAKES = {
     "gate.decided": Story._decide,  # noqa: SLF001
     "gate.used": Story._use,  # noqa: SLF001
     "retry.waiting": Story._wait,  # noqa: SLF001
+    "ai.request": Story._ask_model,  # noqa: SLF001
+    "ai.response": Story._hear_model,  # noqa: SLF001
 }
 
 

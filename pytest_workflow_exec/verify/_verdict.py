@@ -45,13 +45,17 @@ class Verdict:
     """Why, and what to do about it."""
     kind: Kind | None = None
     """What is wrong with a broken log."""
+    file: str | None = None
+    """The name of the file in which it is broken: a long log has several."""
     line: int | None = None
-    """Where it is broken; counts from 1."""
+    """Where it is broken; counts from 1, in each file anew."""
     byte: int | None = None
     """Where that line begins in the file."""
     seq: int | None = None
     records: int = 0
     """How many records were read and found intact."""
+    segments: int = 1
+    """How many files the log has, as far as it was read."""
     head: Head | None = None
     """The last of them."""
     run: str | None = None
@@ -65,6 +69,8 @@ class Verdict:
     steps: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """How many steps ended in each outcome, and how many planned ones did not end."""
     gates: tuple[GateFacts, ...] = ()
+    waived: tuple[str, ...] = ()
+    """The steps that count though they failed, as a person accepted that."""
     assurance: int | None = None
     """What the decisions that let anything go on are worth at least, in any session; None if there was none."""
     doubts: tuple[str, ...] = ()
@@ -73,6 +79,8 @@ class Verdict:
     """The groups of approvers that signed approvals were asked of, with their principals as the log has them."""
     warnings: tuple[str, ...] = ()
     """What is odd about the log and breaks nothing, such as a clock that was set back."""
+    unknown_types: tuple[str, ...] = ()
+    """The types of its records that this version does not know."""
     blobs: int = 0
     """How many stored texts were compared with the log."""
     redacted: int = 0
@@ -98,8 +106,22 @@ class BrokenError(WorkflowExecError):
     """A log is not what the engine wrote."""
 
     def __init__(
-        self, *, kind: Kind, reason: str, line: int | None = None, byte: int | None = None, seq: int | None = None
+        self,
+        *,
+        kind: Kind,
+        reason: str,
+        file: str | None = None,
+        line: int | None = None,
+        byte: int | None = None,
+        seq: int | None = None,
+        later: bool = False,
     ) -> None:
-        place = "" if line is None else f"line {line} (byte {byte}, seq {seq}): "
+        """Say what is wrong, and where.
+
+        Args:
+            later: Whether the file is not the log's first, and has to be named.
+        """
+        where = f"{file}, " if later else ""
+        place = "" if line is None else f"{where}line {line} (byte {byte}, seq {seq}): "
         super().__init__(f"{kind}: {place}{reason}")
-        self.kind, self.line, self.byte, self.seq = kind, line, byte, seq
+        self.kind, self.file, self.line, self.byte, self.seq = kind, file, line, byte, seq

@@ -12,6 +12,7 @@ from typing import cast
 
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import (
+    SEGMENT_END,
     STATE_DIRECTORY,
     BadLineError,
     BlobError,
@@ -22,9 +23,10 @@ from pytest_workflow_exec.evidence import (
     blob_path,
     may_hold_blobs,
     record_of,
+    segment_path,
 )
 
-from ._chain import Chain
+from ._chain import Chain, broken_at
 from ._contradiction import ContradictionError
 from ._plain import Plain
 from ._seals import SealClaim, claim_in
@@ -80,7 +82,9 @@ def verify_log(
         audit.check_approvals()
     except BrokenError as error:
         verdict = audit.verdict("broken", str(error))
-        return dataclasses.replace(verdict, kind=error.kind, line=error.line, byte=error.byte, seq=error.seq)
+        return dataclasses.replace(
+            verdict, kind=error.kind, file=error.file, line=error.line, byte=error.byte, seq=error.seq
+        )
     except (LogUnreadableError, OSError) as error:
         return audit.verdict("unreadable", str(error))
     return audit.verdict(*audit.judgement())
@@ -202,6 +206,7 @@ class _Audit:
             word=word,
             message=message,
             records=self._records,
+            segments=self._chain.segment + 1,
             head=self._head,
             run=self._chain.run,
             workflow=story.workflow,
@@ -209,10 +214,12 @@ class _Audit:
             result=story.result,
             steps=story.outcomes,
             gates=story.gates,
+            waived=story.waived,
             assurance=story.assurance,
             doubts=story.doubts,
             asked_of=story.asked_of,
             warnings=(*story.warnings, *self._redactions()),
+            unknown_types=tuple(sorted(story.unknown_types)),
             blobs=self._texts.read,
             redacted=len(self._texts.redacted),
             torn_bytes=self._chain.torn_bytes,
@@ -270,11 +277,11 @@ class _Audit:
             )
 
     def _broken(self, kind: Kind, reason: str) -> BrokenError:
-        line = self._chain.line(self._records)
-        return BrokenError(kind=kind, reason=reason, line=line.number, byte=line.offset, seq=self._records)
+        return broken_at(self._path, self._chain.line(self._records), kind, self._records, reason)
 
     def _count_uncovered(self, kind: bytes) -> None:
-        if kind.decode("utf-8", "replace") not in AFTER_THE_END:
+        # That the log goes on in a next file says nothing of the run; what stands there is counted.
+        if kind != SEGMENT_END and kind.decode("utf-8", "replace") not in AFTER_THE_END:
             self._uncovered += 1
 
     def _note_seal(self, record: Record) -> None:
@@ -304,6 +311,10 @@ class _Audit:
     def _head(self) -> Head | None:
         return Head(seq=self._records - 1, hash=self._last.decode("ascii")) if self._records else None
 
+    @property
+    def _promised(self) -> str:
+        return segment_path(self._path, self._chain.promised or 0).name
+
     def _bound(self) -> str:
         unknown = ", ".join(sorted(self._story.unknown_types))
         anchor = "seal" if self._sealed_by is not None else "expected head"
@@ -313,6 +324,10 @@ class _Audit:
             (
                 self._story.result is None,
                 "the log is intact, but its run has not finished; records after its last one may have been cut",
+            ),
+            (
+                self._chain.promised is not None,
+                f"the log is intact, but goes on in {self._promised}, where no record is: some may have been cut",
             ),
             (bool(unknown), f"it holds records that this version does not know: {unknown}. Use a newer one."),
             (self._after_anchor > 0, f"{self._after_anchor} records after the {anchor} are not covered by it"),
@@ -325,14 +340,15 @@ class _Audit:
 
 
 def _beside(signers: Path | Signers | None, log: Path) -> str | None:
-    if isinstance(signers, Path) and _lies_beside(signers, log):
+    if isinstance(signers, Path) and lies_beside(signers, log):
         return f"{signers} lies beside the log: whoever can write the one can write the other"
     return None
 
 
-def _lies_beside(signers: Path, log: Path) -> bool:
+def lies_beside(file: Path, log: Path) -> bool:
+    """Return whether a file lies where the log's writer could have put it."""
     folder = log.resolve().parent
     # Of a run in a project, all that the engine writes for it.
     state = next((parent for parent in folder.parents if parent.name == STATE_DIRECTORY), folder)
     # Both where the name stands and what it leads to: a link beside the log is its writer's, too.
-    return any(place.is_relative_to(state) for place in (signers.resolve(), signers.absolute().parent.resolve()))
+    return any(place.is_relative_to(state) for place in (file.resolve(), file.absolute().parent.resolve()))

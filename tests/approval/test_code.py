@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.approval import AuthorWords, Covered, FormField, GateRequest, ShownFile, SignatureRules
+from pytest_workflow_exec.approval import (
+    AuthorWords,
+    Covered,
+    FormField,
+    GateRequest,
+    PlanChange,
+    Proposal,
+    ShownFile,
+    SignatureRules,
+)
 from pytest_workflow_exec.approval._code import ALPHABET, code_of
 
 from ._samples import sample_request
@@ -42,8 +51,10 @@ CHANGES: dict[str, Any] = {
     "rules": SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required=1),
     "author_words": (AuthorWords(source="question", text="Publish 1.2.4?"),),
     "form": (FormField(name="ticket"),),
+    "proposals": (Proposal(step="diagnose", model="claude-opus-5-5", source="scripted"),),
+    "plan_changes": (PlanChange(step="apply", before="", lines=("+ ['touch', 'made']",)),),
 }
-OF_THE_ASKING = {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words"}
+OF_THE_ASKING = {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes"}
 
 
 def test_every_field_has_a_change() -> None:

@@ -7,25 +7,30 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from pytest_workflow_exec.approval import FormField, GateRequest, SignatureRules
+from pytest_workflow_exec.approval import FormField, GateRequest, PlanChange, Proposal, SignatureRules
 from pytest_workflow_exec.digests import canonical_json, digest_of
 
 from ._samples import sample_request
+
+_OF_MODELS = {
+    "proposals": (Proposal(step="diagnose", model="claude-opus-5-5", source="live"),),
+    "plan_changes": (PlanChange(step="apply", before="", lines=("+ ['touch', 'made']",)),),
+}
 
 
 def test_request_is_json_data_with_every_field() -> None:
     """Evidence keeps the whole request: each field is in its data, and the data survives JSON."""
     # given
     rules = SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required={"managers": 1})
-    request = sample_request(rules=rules, form=(FormField(name="ticket"),))
+    request = sample_request(rules=rules, form=(FormField(name="ticket"),), **_OF_MODELS)
 
     # when
     data = request.to_data()
 
     # then
     assert set(data) == {field.name for field in fields(GateRequest)}
-    # Of a gate without them the data is what it was before there were signatures and forms.
-    assert set(sample_request().to_data()) == set(data) - {"rules", "form"}
+    # Of a gate without them the data is what it was before there were signatures, forms and models.
+    assert set(sample_request().to_data()) == set(data) - {"rules", "form", *_OF_MODELS}
     assert json.loads(canonical_json(data)) == data
 
 

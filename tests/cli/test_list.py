@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,20 @@ def test_file_that_can_not_be_used_is_named(project: Path, capsys: pytest.Captur
     assert "site      ?      wf/site.workflow.yaml\n  problem: " in printed
     assert ":1:22: takes a list of arguments" in printed
     assert "audit     ?      wf/workflow_audit.py\n  problem: " in printed
+
+
+def test_workflows_are_listed_for_machines(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON has the same, and what is wrong; also of a project without workflows it is a list."""
+    assert main(["list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    (project / "wf" / "bad.workflow.yaml").write_text("steps: [{id: a, run: git}]\n")
+    (project / "wf" / "workflow_audit.py").write_text(PYTHON)
+    before = sorted(project.rglob("*"))
+
+    assert main(["list", "--json"]) == 1
+
+    bad, audit = json.loads(capsys.readouterr().out)
+    assert audit == {"workflow": "audit", "steps": 3, "file": "wf/workflow_audit.py", "problem": None}
+    assert (bad["workflow"], bad["steps"], bad["file"]) == ("bad", None, "wf/bad.workflow.yaml")
+    assert "takes a list of arguments" in bad["problem"]
+    assert sorted(project.rglob("*")) == before

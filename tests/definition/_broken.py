@@ -317,8 +317,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("policy", "outputs"),
     "step": (
-        "include", "ai", "execute", "session",
-        "waive",
+        "session",
     ),
 }  # fmt: skip
 
@@ -550,7 +549,7 @@ EVIDENCE: dict[str, tuple[str | bytes, list[Expected]]] = {
     ),
     "evidence of the outcome": (step("run: [git]\nevidence: [outcome]"), [("4:16", "the step leaves no 'outcome'")]),
     "evidence name": (step("call: lib.deep:check\nevidence: [1st]"), [("4:16", "is not a name")]),
-    "evidence of a gate": (step("gate: Go?\nevidence: [a]"), [("4:5", "run, call and verify steps")]),
+    "evidence of a gate": (step("gate: Go?\nevidence: [a]"), [("4:5", "run, call, verify and ai steps")]),
 }
 
 BROKEN = {

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.events import Actor, Event
-from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id
+from pytest_workflow_exec.evidence import SEGMENT_BYTES, EvidenceLog, create_run_directory, new_run_id
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.redaction import Redactor
 
@@ -22,10 +22,12 @@ QUESTION: Mapping[str, Json] = {"step": "approve"}
 _KINDS = {"build": "run", "approve": "gate", "publish": "run"}
 
 
-def new_log(root: Path, *, secrets: Mapping[str, str] | None = None) -> EvidenceLog:
+def new_log(root: Path, *, secrets: Mapping[str, str] | None = None, segment_bytes: int = SEGMENT_BYTES) -> EvidenceLog:
     """Return the empty log of a new run of the project at `root`."""
     run = new_run_id()
-    return EvidenceLog.create(create_run_directory(root, run), run, redactor=Redactor(secrets or {}))
+    return EvidenceLog.create(
+        create_run_directory(root, run), run, redactor=Redactor(secrets or {}), segment_bytes=segment_bytes
+    )
 
 
 def note(**data: Any) -> Event:

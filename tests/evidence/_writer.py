@@ -1,4 +1,4 @@
-"""A writer of evidence in a process of its own: `python -m tests.evidence._writer WHAT FOLDER`."""
+"""A writer of evidence in a process of its own: `python -m tests.evidence._writer WHAT FOLDER [SEGMENT_BYTES]`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import resource
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from pytest_workflow_exec.errors import EvidenceError
-from pytest_workflow_exec.evidence import EvidenceLog
+from pytest_workflow_exec.evidence import SEGMENT_BYTES, EvidenceLog
 
 from ._logs import begun, new_log, note, started
 
@@ -56,7 +58,7 @@ class _StruckError(Exception):
     """What a signal handler raises."""
 
 
-def struck(log: EvidenceLog) -> None:
+def struck(log: EvidenceLog, segment_bytes: int) -> None:
     """Append while a signal raises at any moment of it, and say which records were returned."""
     returned: list[int] = []
     armed = False
@@ -72,7 +74,10 @@ def struck(log: EvidenceLog) -> None:
     log.append(note(count=-1))
     signal.signal(signal.SIGALRM, strike)
     signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0003)
-    for count in range(_STRUCK_APPENDS):
+    for count in range(_STRUCK_APPENDS if segment_bytes == SEGMENT_BYTES else _STRUCK_APPENDS // 5):
+        if segment_bytes < SEGMENT_BYTES:
+            # The end of a file takes longer than the signals leave: one strike each time, ever later.
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 * (1 + count % 60))
         with contextlib.suppress(_StruckError, EvidenceError):
             armed = True
             record = log.append(note(count=count))
@@ -86,4 +91,12 @@ def struck(log: EvidenceLog) -> None:
 
 
 if __name__ == "__main__":
-    {"endless": endless, "limited": limited, "fill": fill, "struck": struck}[sys.argv[1]](new_log(Path(sys.argv[2])))
+    what, folder, *size = sys.argv[1:]
+    segment_bytes = int(size[0]) if size else SEGMENT_BYTES
+    actions: Mapping[str, Callable[[EvidenceLog], None]] = {
+        "endless": endless,
+        "limited": limited,
+        "fill": fill,
+        "struck": partial(struck, segment_bytes=segment_bytes),
+    }
+    actions[what](new_log(Path(folder), segment_bytes=segment_bytes))

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_workflow_exec.errors import EvidenceError, ValueRefusedError
 from pytest_workflow_exec.events import Event
-from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, read_log
+from pytest_workflow_exec.evidence import EvidenceLog, Head, create_run_directory, new_run_id, read_log, segments_of
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.settings import Durability
 
@@ -298,11 +298,12 @@ def test_threads_make_one_chain(tmp_path: Path) -> None:
         assert [record.data["count"] for record in records if record.data["thread"] == name] == list(range(100))
 
 
-def test_an_interruption_at_any_moment_leaves_one_chain(tmp_path: Path) -> None:
+@pytest.mark.parametrize("segment_bytes", ["67108864", "2048"], ids=["one file", "many files"])
+def test_an_interruption_at_any_moment_leaves_one_chain(tmp_path: Path, segment_bytes: str) -> None:
     """Exceptions from a signal, wherever they strike, never make a record name a predecessor that isn't there."""
     # In a process of its own: a signal may strike anywhere, in the test runner's own bookkeeping, too.
     done = subprocess.run(
-        [sys.executable, "-m", "tests.evidence._writer", "struck", str(tmp_path)],
+        [sys.executable, "-m", "tests.evidence._writer", "struck", str(tmp_path), segment_bytes],
         cwd=ROOT,
         # A signal may strike in the measuring of coverage as well, which is not what is tested.
         env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
@@ -314,6 +315,7 @@ def test_an_interruption_at_any_moment_leaves_one_chain(tmp_path: Path) -> None:
 
     [path] = tmp_path.rglob("evidence.jsonl")
     records = [record.seq for record in read_log(path)]
+    assert len(segments_of(path)) == 1 or len(segments_of(path)) > 50
     assert len(records) >= len(returned) > 0
     assert records == list(range(len(records)))
     assert set(returned) <= set(records)

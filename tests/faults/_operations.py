@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.events import Event
-from pytest_workflow_exec.evidence import EvidenceLog, Head
+from pytest_workflow_exec.evidence import EvidenceLog, Head, segments_of
 from pytest_workflow_exec.model import Gate, Outcome
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import Run, StepOutputs
@@ -22,6 +22,9 @@ steps:
   - {id: approve, gate: {question: Go on?}}
   - {id: publish, run: [echo, published]}
 """
+
+_SHORT_BYTES = 1_024
+"""A log's file of that size is full with its first record."""
 
 Acknowledge = Callable[[Head], None]
 """Is told of the log's head whenever a call has returned: what it names may never be lost."""
@@ -105,6 +108,38 @@ def _recovery(root: Path) -> Act:
     return act
 
 
+def _rotation(root: Path) -> Act:
+    run = project_at(root).open(STEPS, segment_bytes=_SHORT_BYTES)
+    step = run.workflow.step("build")
+    assert run.log_path.stat().st_size > _SHORT_BYTES
+
+    def act(acknowledge: Acknowledge) -> None:
+        run.start(step)
+        acknowledge(run.head)
+        assert run.head.seq == 2, "the end of the first file comes between"
+
+    return act
+
+
+def _after_an_end(root: Path) -> Act:
+    run = project_at(root).open(STEPS, segment_bytes=_SHORT_BYTES)
+    run.start(run.workflow.step("build"))
+    path = run.log_path
+    run._journal.close()
+    # What a writer leaves that is killed once it ended a file.
+    for later in segments_of(path)[1:]:
+        later.unlink()
+
+    def act(acknowledge: Acknowledge) -> None:
+        with closing(EvidenceLog.reopen(path.parent, run.id, redactor=Redactor({}))) as log:
+            acknowledge(log.head)
+            log.append(Event(type="note", data={"text": "later"}))
+            log.barrier()
+            acknowledge(log.head)
+
+    return act
+
+
 def _pass(run: Run, name: str) -> None:
     step = run.workflow.step(name)
     run.start(step)
@@ -128,6 +163,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "gate": Operation(prepare=_gate, verdicts=frozenset({"bounded"})),
     "finish": Operation(prepare=_finish, verdicts=frozenset({"bounded"})),
     "recovery": Operation(prepare=_recovery, verdicts=frozenset({"bounded", "torn tail"})),
+    "rotation": Operation(prepare=_rotation, verdicts=frozenset({"bounded"})),
+    "after an end": Operation(prepare=_after_an_end, verdicts=frozenset({"bounded"})),
 }
 
 

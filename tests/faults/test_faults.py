@@ -170,8 +170,9 @@ Each operation is done again and again. Each time, one of its calls on files of 
 process is killed at it, or the call returns an error. Afterwards every record that was acknowledged is there, `verify`
 never says that the log is broken, the log is continued by another process, and a new run can begin. The operations are
 the start of a run; a step that leaves a long text; a gate, its decision and the first step behind it; the end of a run;
-and going on with a log whose last record was torn. Where a call's failure is not refused, nothing of the evidence
-depends on it, or Python tried again: `EINTR` is tried again, and the user's copy of the ledger may fail.
+going on with a log whose last record was torn; a file of the log that is full, so that a step's start stands in the next
+one; and going on with a log whose writer was killed between two files. Where a call's failure is not refused, nothing of
+the evidence depends on it, or Python tried again: `EINTR` is tried again, and the user's copy of the ledger may fail.
 
 | operation | fault | calls | refused in words | what verify says |
 |---|---|---|---|---|

@@ -256,3 +256,34 @@ def test_a_signed_start_excludes_who_signed_it(team: Team) -> None:
     assert by_alice.status == 2
     assert "alice@example.org started the run and may not approve it" in by_alice.text
     assert not list(project.logs()[0].parent.rglob("*.decision.json"))
+
+
+def test_a_gated_command_runs_behind_the_signature_of_its_group(team: Team) -> None:
+    """The policy asks for a manager's signature: the same workflow with a code typed at a terminal does not even start."""
+    project = team.project
+    gated = (
+        POLICY.replace(', "touch *"', "")
+        + '\n[[policy.command]]\nrule = "touch *"\ngated = {assurance = 2, approvers = ["managers"]}\n'
+    )
+    project.write("workflow-exec.toml", gated)
+    place = places_in(team.folder).user
+    assert place is not None
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    typed = FLOW.format(more="").replace(", assurance: 2, approvers: [managers]", "")
+    project.write("wf/release.workflow.yaml", typed)
+    refused = project.pytest("wf")
+    assert refused.status == 4, refused.text
+    assert "needs a decision of assurance 2 by one of managers, but gate 'approve' is worth 1" in refused.text
+    assert project.untouched
+    team.flow(", wait: suspend")
+    assert project.pytest("wf").status == 1
+    [run] = [log.parent.name for log in project.logs()]
+    challenge = team.folder / "challenge"
+    assert team.tool("challenge", run, "approve", "--out", challenge).status == 0
+    assert team.tool("approve", run, "approve", "--signature", team.sign("bob", challenge)).status == 0
+    assert not list(project.root.glob("ran-*"))
+
+    session = project.pytest("wf", "--workflow-resume")
+
+    assert session.status == 0, session.text
+    assert (project.root / "ran-publish").exists()

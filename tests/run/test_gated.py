@@ -74,6 +74,87 @@ def test_another_command_of_the_step_is_refused(gated: Project) -> None:
     assert gated.types(run).count("command.refused") == 2
 
 
+_TEAM = """
+[policy.approvers]
+managers = ["alice@example.org"]
+security = ["bob@example.org"]
+
+[[policy.command]]
+rule = "touch {:[a-z]+}"
+gated = {assurance = 2, approvers = ["managers"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("Go on?", "is worth 1. Give the gate assurance: 2"),
+        (
+            "{question: Go on?, assurance: 2}",
+            "can be approved without any of them. Give the gate approvers: [managers]",
+        ),
+        ("{question: Go on?, assurance: 2, approvers: [security]}", "can be approved without any of them"),
+        (
+            "{question: Go on?, assurance: 2, approvers: [managers, security], required: 2, wait: suspend}",
+            "without any of them",
+        ),
+        ("{question: Go on?, assurance: 2, approvers: [managers]}", ""),
+        ("{question: Go on?, assurance: 3, approvers: [managers]}", ""),
+        (
+            "{question: Go on?, assurance: 2, approvers: [managers, security], required: {security: 1, managers: 1}, wait: suspend}",
+            "",
+        ),
+    ],
+)
+def test_a_gate_must_be_worth_what_the_rule_asks_for(project: Project, gate: str, said: str) -> None:
+    """A workflow whose gate could be approved with less than a rule wants does not start."""
+    (project.root / "workflow-exec.toml").write_text(CONFIGURATION + _TEAM)
+
+    found = [
+        problem
+        for problem in _problems(project, f"steps:\n  - {{id: go, gate: {gate}}}\n  - {{id: put, run: [touch, out]}}\n")
+        if "is gated" in problem
+    ]
+
+    assert len(found) == (1 if said else 0)
+    if said:
+        assert "a decision of assurance 2 by one of managers, but gate 'go'" in found[0]
+        assert said in found[0]
+
+
+def test_a_decision_worth_less_is_refused_when_the_command_runs(project: Project) -> None:
+    """Whatever the check before the run said: a code typed at a terminal is no signature, and nobody of the group agreed."""
+    (project.root / "workflow-exec.toml").write_text(CONFIGURATION + _TEAM)
+    run = project.open(_BEHIND)
+    project.perform(run, "make")
+    project.perform(run, "go")
+    run.start(run.workflow.step("put"))
+
+    with pytest.raises(CommandRefusedError, match="after a decision of assurance 2 by one of managers at a gate"):
+        run.run_command("put", ["touch", "out"], planned=True)
+
+    assert not (project.root / "out").exists()
+    run.close(interrupted=True)
+
+
+def test_every_gated_rule_that_matches_has_to_be_satisfied(project: Project) -> None:
+    """A narrower rule that asks for less takes nothing away from the other one."""
+    more = '\n[[policy.command]]\nrule = "touch out"\ngated = {assurance = 1}\n'
+    (project.root / "workflow-exec.toml").write_text(CONFIGURATION + _TEAM + more)
+
+    [problem] = [each for each in _problems(project, _BEHIND) if "is gated" in each]
+    run = project.open(_BEHIND)
+    project.perform(run, "make")
+    project.perform(run, "go")
+    run.start(run.workflow.step("put"))
+    with pytest.raises(CommandRefusedError, match="assurance 2 by one of managers"):
+        run.run_command("put", ["touch", "out"], planned=True)
+
+    assert "is worth 1" in problem
+    assert not (project.root / "out").exists()
+    run.close(interrupted=True)
+
+
 def test_without_a_decision_it_is_refused(gated: Project) -> None:
     """Where no gate stands before a step, its gated command is refused and nothing is started."""
     run = gated.open("steps:\n  - {id: put, run: [touch, out]}\n")

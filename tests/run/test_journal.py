@@ -11,7 +11,15 @@ import pytest
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.errors import StepOrderError
-from pytest_workflow_exec.evidence import EvidenceLog, create_run_directory, new_run_id, read_log
+from pytest_workflow_exec.evidence import (
+    SEGMENT_BYTES,
+    EvidenceLog,
+    Record,
+    create_run_directory,
+    new_run_id,
+    read_log,
+    segments_of,
+)
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import Plan
 from pytest_workflow_exec.run._journal import Journal
@@ -19,12 +27,12 @@ from pytest_workflow_exec.run._journal import Journal
 STARTED = events.step_started("one", attempt=1, kind="run", digest="d")
 
 
-def opened(root: Path) -> Journal:
+def opened(root: Path, *, segment_bytes: int = SEGMENT_BYTES) -> Journal:
     """Return the journal of a new run with two steps."""
     run = new_run_id()
-    return Journal(
-        EvidenceLog.create(create_run_directory(root, run), run, redactor=Redactor({})), Plan(("one", "two"))
-    )
+    directory = create_run_directory(root, run)
+    log = EvidenceLog.create(directory, run, redactor=Redactor({}), segment_bytes=segment_bytes)
+    return Journal(log, Plan(("one", "two")))
 
 
 def struck(journal: Journal, event: events.Event, *, at: int) -> bool:
@@ -78,3 +86,46 @@ def test_every_line_may_be_the_one_that_an_interrupt_strikes(tmp_path: Path) -> 
         assert [record.seq for record in read_log(journal.path)] == [0]
         journal.close()
     assert at > 50
+
+
+def test_an_interrupt_while_a_file_of_the_log_ends_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """Whether the file was ended, the next one made, or neither: the event counts if it was written, and the log is whole."""
+    at, was_struck = 0, True
+    while was_struck:
+        at += 1
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        journal = opened(folder, segment_bytes=1_024)
+        journal.record(events.Event(type="note", data={"text": "x" * 600}))
+
+        was_struck = struck(journal, STARTED, at=at)
+
+        written = [record.type for record in read_log(journal.path)].count("step.started")
+        assert (journal.state.running == "one") is (written == 1)
+        if written:
+            with pytest.raises(StepOrderError):
+                journal.record(STARTED)
+        else:
+            journal.record(STARTED)
+        assert [record.type for record in read_log(journal.path)] == ["note", "segment.sealed", "step.started"]
+        assert len(segments_of(journal.path)) == 2
+        journal.barrier()
+        journal.close()
+    assert at > 100
+
+
+def test_the_listener_hears_of_the_ends_of_files(tmp_path: Path) -> None:
+    """Whoever is told of each record is told of those that the log writes by itself, in their order."""
+    heard: list[Record] = []
+    run = new_run_id()
+    directory = create_run_directory(tmp_path, run)
+    log = EvidenceLog.create(directory, run, redactor=Redactor({}), segment_bytes=1_024)
+    journal = Journal(log, Plan(("one", "two")), listener=heard.append)
+
+    journal.record(events.Event(type="note", data={"text": "x" * 600}))
+    journal.record(STARTED)
+    journal.barrier()
+    journal.close()
+
+    assert heard == list(read_log(journal.path))
+    assert [record.type for record in heard] == ["note", "segment.sealed", "step.started"]

@@ -147,7 +147,7 @@ def test_a_workspace_argument_is_a_plain_path(word: str) -> None:
         ({"program": "git", "arguments": "any"}, "named by a sub-command"),
         ({"program": "bin/x"}, "without slashes"),
         ({"program": "l*"}, "must be exact"),
-        ({"program": "/opt/x"}, "sha256, which can't be used yet"),
+        ({"program": "/opt/x"}, "write the rule as a table with sha256"),
         ({"program": "sh"}, "runs what it reads"),
         ({"program": "sh", "options": ["-c="]}, "the value of '-c' may be what it runs"),
         ({"program": "sh", "arguments": "workspace"}, "an argument may be what it runs"),
@@ -177,7 +177,7 @@ def test_every_problem_of_a_rule_has_its_place(tmp_path: Path) -> None:
     file = tmp_path / "workflow-exec.toml"
     file.write_text(
         '[policy]\nsandbox = "none"\ncommands = [\n  "sh *",\n]\n\n[[policy.command]]\nprogram = "env"\n'
-        'arguments = "any"\n\n[[policy.workflows.w.command]]\nrule = "make"\ngated = {assurance = 2}\n\n'
+        'arguments = "any"\n\n[[policy.workflows.w.command]]\nrule = "make"\ngated = {assurance = 2, approvers = ["b"]}\n\n'
         '[[policy.command]]\nrule = "ls"\ngated = {assurance = 1, approvers = ["a"]}\n',
         encoding="utf-8",
     )
@@ -186,9 +186,17 @@ def test_every_problem_of_a_rule_has_its_place(tmp_path: Path) -> None:
         compile_policy(load_settings(tmp_path).policy, workflow="w", environment={})
 
     found = [(found.path, found.line, found.message) for found in caught.value.problems]
-    assert [(path, line) for path, line, _ in found] == [(file, 11), (file, 3), (file, 7), (file, 15)]
+    assert [(path, line) for path, line, _ in found] == [(file, 11), (file, 3), (file, 7), (file, 15), (file, 15)]
     for (_, _, message), words in zip(
-        found, ["assurance of 2 can't be used", "'sh'", "'env'", "approvers"], strict=True
+        found,
+        [
+            "gated by b: the policy has no such group of approvers (it has: none)",
+            "'sh'",
+            "'env'",
+            "gated by a: ",
+            "needs an assurance of 2",
+        ],
+        strict=True,
     ):
         assert words in message
 

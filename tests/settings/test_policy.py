@@ -104,7 +104,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(tmp_path: Path, text: st
     assert _problems(tmp_path, text) == expected
 
 
-@pytest.mark.parametrize("key", ["sha256", "sockets"])
+@pytest.mark.parametrize("key", ["sockets"])
 def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
     """A key of the contract that this version can't keep is refused by name, so that nobody relies on it."""
     [problem] = _problems(tmp_path, f'[[policy.command]]\nrule = "a"\n{key} = "x"\n')
@@ -113,7 +113,7 @@ def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> N
     assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
 
 
-@pytest.mark.parametrize("key", ["verify", "python_processes"])
+@pytest.mark.parametrize("key", ["verify"])
 def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
     """The same for keys of the policy itself, as a value and as a table."""
     for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
@@ -288,6 +288,39 @@ def test_in_pyproject_tables_are_named_as_they_stand_there(tmp_path: Path) -> No
 def test_a_line_that_is_not_sure_is_left_out(tmp_path: Path) -> None:
     """Where the key can't be found easily, the message stands without a line."""
     assert _problems(tmp_path, "[[policy]]\n") == ["-: policy must be a table: [policy], not a list"]
+
+
+def test_what_becomes_of_processes_of_python_code(tmp_path: Path) -> None:
+    """They are refused if the policy does not say otherwise; a word that is neither is an error."""
+    assert PolicySettings().python_processes == "refuse"
+    assert _policy(tmp_path, '[policy]\npython_processes = "record"\n').python_processes == "record"
+    with pytest.raises(SettingsError, match=r'policy\.python_processes must be "refuse" or "record"'):
+        _policy(tmp_path, '[policy]\npython_processes = "allow"\n')
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 63, "0" * 65, "A" * 64, "0" * 64 + "\\n", "g" * 64])
+def test_a_digest_is_64_small_hexadecimal_digits(tmp_path: Path, digest: str) -> None:
+    """Anything else names no program."""
+    text = '[[policy.command]]\nrule = "a"\nsha256 = "%s"\n'
+
+    assert _policy(tmp_path, text % ("0a" * 32)).rules[0].sha256 == "0a" * 32
+    [problem] = _problems(tmp_path, text % digest)
+
+    assert problem.startswith("3: policy.command[1].sha256 must ")
+
+
+def test_git_has_an_identity_that_git_can_write_down(tmp_path: Path) -> None:
+    """A name and an address, without what would end them."""
+    text = '[policy]\ngit_identity = {name = "%s", email = "%s"}\n'
+
+    identity = _policy(tmp_path, text % ("Release Bot", "bot@example.org")).git_identity
+
+    assert (identity and identity.name, identity and identity.email) == ("Release Bot", "bot@example.org")
+    for name, email in [("", "a@b"), ("a<b", "a@b"), ("a", "a>b"), ("a\\nb", "a@b"), ("a ", "a@b"), ("a", "")]:
+        [problem] = _problems(tmp_path, text % (name, email))
+        assert "policy.git_identity." in problem
+    with pytest.raises(SettingsError, match="nam"):
+        _policy(tmp_path, '[policy]\ngit_identity = {nam = "a", email = "a@b"}\n')
 
 
 def test_limits_are_those_of_the_rule_then_those_of_the_policy(tmp_path: Path) -> None:

@@ -146,6 +146,15 @@ def test_durability_and_retention_are_read_from_either_file(tmp_path: Path) -> N
     assert settings.policy == PolicySettings()
 
 
+@pytest.mark.parametrize(("text", "size_bytes"), [("64", 64 << 20), ("0.5", 1 << 19), ("0.0009765625", 1 << 10)])
+def test_the_size_of_a_logs_files_is_read(tmp_path: Path, text: str, size_bytes: int) -> None:
+    """It is a number of MiB, whole or not; what is not said is left to the log."""
+    assert load_settings(tmp_path).segment_bytes is None
+    (tmp_path / OWN_FILE).write_text(f"segment_mib = {text}\n")
+
+    assert load_settings(tmp_path).segment_bytes == size_bytes
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -155,11 +164,20 @@ def test_durability_and_retention_are_read_from_either_file(tmp_path: Path) -> N
         ("retention = 90", '1: retention must be a duration of 36500d at most, such as "90d", not a number'),
         ('retention = "0d"', "1: retention must be a duration of 36500d at most, such as \"90d\", not a text ('0d')"),
         ('retention = "36501d"', "of 36500d at most, such as \"90d\", not a text ('36501d')"),
+        (
+            "segment_mib = 0",
+            "1: segment_mib must be a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64, not 0",
+        ),
+        ("segment_mib = 1025", "such as 64, not 1025"),
+        ("segment_mib = nan", "such as 64, not nan"),
+        ("segment_mib = inf", "such as 64, not inf"),
+        ('segment_mib = "64"', "such as 64, not a text ('64')"),
+        ("segment_mib = true", "such as 64, not a truth value"),
         ("retention_days = 90", "1: retention_days: there is no such key; did you mean 'retention'?"),
         ('policy.durability = "power"', "durability: there is no such key here; 'durability' belongs in the top level"),
     ],
 )
-def test_a_wrong_durability_or_retention_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_a_wrong_durability_retention_or_size_is_refused(tmp_path: Path, text: str, message: str) -> None:
     """The refusal says where it stands, what is expected, and what was found."""
     (tmp_path / OWN_FILE).write_text(text + "\n")
 

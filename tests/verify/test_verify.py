@@ -206,16 +206,6 @@ def test_a_record_of_another_run_in_the_chain_is_inconsistent(tmp_path: Path) ->
         assert (verdict.exit_code, verdict.kind, verdict.line) == (1, "inconsistent", 5)
 
 
-def test_a_log_in_several_files_is_never_verified_by_its_first(tmp_path: Path) -> None:
-    """This version reads one file: a record that says that the log goes on elsewhere bounds it, by name."""
-    path = written(tmp_path, [*passed_run()[:-1], Event(type="segment.sealed", data={}), finished()])
-
-    verdict = verify_log(path, expect_head=records_in(path)[-1]["hash"])
-
-    assert (verdict.exit_code, verdict.word) == (3, "bounded")
-    assert "segment.sealed" in verdict.message
-
-
 def test_records_of_unknown_types_are_never_verified(tmp_path: Path) -> None:
     """What this version can't judge may mean anything: an anchored log with such a record is bounded, and says why."""
     path = written(tmp_path, [*passed_run()[:-1], Event(type="step.revoked", step="build", data={}), finished()])

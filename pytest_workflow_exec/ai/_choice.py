@@ -1,0 +1,124 @@
+"""Who answers in a session: chosen by its options alone, and known before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pytest_workflow_exec.ai._backend import AiBackend, Source
+from pytest_workflow_exec.ai._claude import ClaudeBackend
+from pytest_workflow_exec.ai._off import OffBackend
+from pytest_workflow_exec.ai._program import ai_problems
+from pytest_workflow_exec.ai._scripted import ScriptedBackend, ScriptError, read_script
+from pytest_workflow_exec.errors import PreflightError, Problem
+
+Mode: TypeAlias = Literal["live", "record", "replay", "off", "scripted"]
+
+MODES: tuple[Mode, ...] = ("live", "record", "replay", "off")
+"""What `--workflow-ai` takes; a script is named by its file."""
+_MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_SOURCES: Mapping[Mode, Source] = {"replay": "replay", "scripted": "scripted"}
+_CI = "CI"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AiChoice:
+    """Who answers, and for how much."""
+
+    mode: Mode
+    said: bool
+    """Whether somebody asked for it; else it is what is done unasked."""
+    script: Path | None = None
+    budget_usd: float | None = None
+
+    @property
+    def source(self) -> Source:
+        """Where its answers come from."""
+        return _SOURCES.get(self.mode, "live")
+
+    @property
+    def asks(self) -> bool:
+        """Whether a model is asked."""
+        return self.mode in ("live", "record")
+
+
+def choose(
+    *, mode: str | None, script: str | None, budget: str | None, environment: Mapping[str, str], folder: Path
+) -> AiChoice:
+    """Return who answers in a session.
+
+    Args:
+        mode: `--workflow-ai`; None if it was not given: then a model is asked, but in CI nobody is.
+        script: `--workflow-ai-answers`: a file, from `folder`.
+        budget: `--workflow-ai-budget`, in US dollars.
+        environment: The engine's own; only whether it is CI is read from it.
+
+    Raises:
+        PreflightError: The options can't be used.
+    """
+    problems: list[str] = []
+    if mode is not None and mode not in MODES:
+        problems.append(f"--workflow-ai takes {', '.join(MODES)}, not {mode!r}")
+    if script is not None and mode is not None:
+        problems.append("--workflow-ai-answers scripts all answers; leave out --workflow-ai")
+    if budget is not None and (_MONEY.fullmatch(budget) is None or not float(budget)):
+        problems.append(f"--workflow-ai-budget takes an amount of US dollars such as 2.50, not {budget!r}")
+    if problems:
+        raise PreflightError([Problem(message=problem) for problem in problems])
+    # Never by a variable but towards nobody: none may turn a script into an answer, or make a session pay.
+    unasked: Mode = "off" if environment.get(_CI) else "live"
+    chosen = unasked if mode is None else next(each for each in MODES if each == mode)
+    return AiChoice(
+        mode="scripted" if script is not None else chosen,
+        said=mode is not None or script is not None,
+        script=None if script is None else folder / script,
+        budget_usd=None if budget is None else float(budget),
+    )
+
+
+def why_off(choice: AiChoice) -> str | None:
+    """Return why nobody is asked, with the way on; None if somebody is."""
+    if choice.mode != "off":
+        return None
+    if choice.said:
+        return "--workflow-ai=off. Leave it out, or give --workflow-ai=live"
+    return "the variable CI is set, and there models are only asked with --workflow-ai=live"
+
+
+def choice_problems(choice: AiChoice, environment: Mapping[str, str]) -> list[str]:
+    """Return why the chosen one can't answer, each with what to do; it is asked only if a step needs it.
+
+    Args:
+        environment: Where a login is looked for.
+    """
+    reason = why_off(choice)
+    if reason is not None:
+        return [f"asks a model, and none is to be asked: {reason}"]
+    if choice.script is not None:
+        try:
+            read_script(choice.script)
+        except ScriptError as error:
+            return [f"asks a model, and {choice.script} {error}"]
+        return []
+    if choice.mode != "live":
+        return [f"asks a model, and --workflow-ai={choice.mode} can't be used yet"]
+    return [f"asks a model: {problem}" for problem in ai_problems(environment)]
+
+
+def backend_of(choice: AiChoice) -> AiBackend:
+    """Return what answers.
+
+    Raises:
+        PreflightError: It can't.
+    """
+    if choice.script is not None:
+        try:
+            return ScriptedBackend(read_script(choice.script))
+        except ScriptError as error:
+            raise PreflightError([Problem(path=choice.script, message=str(error))]) from error
+    if choice.mode == "live":
+        return ClaudeBackend()
+    return OffBackend(why_off(choice) or f"--workflow-ai={choice.mode} can't be used yet")

@@ -1,0 +1,213 @@
+"""`ai:` and `execute:` steps: what a model is asked, the type of its answer, and where its commands may be run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
+
+from pytest_workflow_exec.model import (
+    DEFAULT_AI_ATTEMPTS,
+    DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_MODEL,
+    Ai,
+    AiContext,
+    AnswerType,
+    Execute,
+    FormType,
+    Gate,
+    ModelType,
+    PlanType,
+    Step,
+    base_of,
+)
+
+from ._forms import read_form
+from ._names import quoted, suggestion
+from ._problems import Mark, Problems, Where
+from ._python_source import ModuleNames, SourceError, names_in, parse_module
+from ._schema import AiContextModel, AiModel, DeclarationModel
+from ._sources import inside
+from ._templates import Keys
+from ._texts import Files, Texts
+
+Mode: TypeAlias = Literal["python", "ai_json", "interactive"]
+_TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)", re.ASCII)
+_PLAN = "CommandPlan"
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}(\[[A-Za-z0-9]{1,8}\])?", re.ASCII)
+_MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_MAX_ATTEMPTS = 10
+_WAYS = (
+    "write module:Model for a pydantic model of a module beside this file, CommandPlan, or fields as a form has them"
+)
+
+EXECUTE_KEYS: Keys = {"outcome": frozenset(), "commands": frozenset()}
+
+
+class _TypeError(ValueError):
+    """Why something can't be the type of an answer."""
+
+
+def ai_keys(model: AiModel | None) -> Keys | None:
+    """Return the values of an `ai:` step that later steps may name; None if nothing says them before it runs."""
+    if model is None:
+        return None
+    if model.output == _PLAN:
+        return {"outcome": frozenset(), "commands": frozenset()}
+    if isinstance(model.output, Mapping):
+        return {"outcome": frozenset(), **dict.fromkeys(map(str, model.output), frozenset[str]())}
+    return None
+
+
+def read_ai(model: AiModel, timeout_s: float | None, where: Where, texts: Texts, files: Files) -> Ai | None:
+    """Return what an `ai:` step asks, or None after adding why it can't be asked."""
+    place, problems = (*where, "ai"), texts.problems
+    if not model.prompt.strip():
+        problems.at((*place, "prompt"), "asks nothing")
+    if model.timeout is not None and timeout_s is not None:
+        problems.at_key((*where, "timeout"), "the question has a timeout already; keep one of them")
+    if model.model is not None and _MODEL_NAME.fullmatch(model.model) is None:
+        problems.at((*place, "model"), f"{quoted(model.model)} is no name of a model")
+    attempts = DEFAULT_AI_ATTEMPTS if model.attempts is None else model.attempts
+    if not 1 <= attempts <= _MAX_ATTEMPTS:
+        problems.at((*place, "attempts"), f"must be from 1 to {_MAX_ATTEMPTS} attempts, not {attempts}")
+    prompt = texts.template(model.prompt, (*place, "prompt"))
+    output = _read_type(model.output, (*place, "output"), texts, files)
+    if output is None:
+        return None
+    return Ai(
+        prompt=prompt,
+        output=output,
+        model=model.model or DEFAULT_MODEL,
+        attempts=attempts,
+        timeout_s=model.timeout or timeout_s or DEFAULT_AI_TIMEOUT_S,
+        budget_usd=_budget(model.budget, (*place, "budget"), problems),
+        context=_context(model.context, (*place, "context"), problems),
+    )
+
+
+def _budget(text: str | None, where: Where, problems: Problems) -> float | None:
+    if text is None:
+        return None
+    amount = float(text) if _MONEY.fullmatch(text) else 0.0
+    if not amount:
+        problems.at(where, f"must be an amount of US dollars such as 0.50, not {quoted(text)}")
+    return amount
+
+
+def _context(model: AiContextModel | None, where: Where, problems: Problems) -> AiContext | None:
+    if model is None:
+        return None
+    if model.max_tokens == 0:
+        problems.at((*where, "max_tokens"), "must be at least 1")
+    return AiContext(task_type=model.task_type, keywords=tuple(model.keywords), max_tokens=model.max_tokens)
+
+
+def _read_type(output: object, where: Where, texts: Texts, files: Files) -> AnswerType | None:
+    if isinstance(output, Mapping):
+        if not output:
+            texts.problems.at(where, f"names no field; {_WAYS}")
+            return None
+        # What no person fills in may still be called `approver`.
+        fields = read_form(output, where, texts.problems, own=frozenset({"outcome"}))
+        return FormType(fields=fields)
+    if output == _PLAN:
+        return PlanType()
+    try:
+        return _model_type(output, files)
+    except (_TypeError, OSError) as error:
+        texts.problems.at(where, f"can't ask for {quoted(str(output))}: {error}")
+        return None
+
+
+def _model_type(output: object, files: Files) -> ModelType:
+    match = _TARGET.fullmatch(output) if isinstance(output, str) else None
+    if match is None:
+        raise _TypeError(_WAYS)
+    wanted = files.folder.joinpath(*match["module"].split(".")).with_suffix(".py")
+    path = inside(files.root, wanted)
+    if path is None:
+        raise _TypeError(f"{wanted.name} leads out of the project")
+    if not path.is_file():
+        raise _TypeError(f"there is no {wanted.relative_to(files.folder).as_posix()} beside this file")
+    source, name = files.read(path), match["name"]
+    # Its module is not imported here: nothing of a YAML workflow runs before its checks.
+    lines = _names_of(source, path.name).lines
+    if name not in lines:
+        raise _TypeError(f"{path.name} defines no {quoted(name)} at its top level{suggestion(name, lines)}")
+    if len(lines[name]) > 1:
+        numbers = ", ".join(map(str, sorted(lines[name])))
+        raise _TypeError(f"{path.name} gives {quoted(name)} a value more than once (lines {numbers})")
+    return ModelType(path=path, name=name, source=source)
+
+
+def _names_of(source: bytes, name: str) -> ModuleNames:
+    try:
+        return names_in(parse_module(source))
+    except SourceError as error:
+        raise _TypeError(f"{name} is no Python: {error}") from error
+
+
+def read_execute(text: str, where: Where, texts: Texts) -> Execute | None:
+    """Return which commands an `execute:` step runs, or None after adding why it can't."""
+    place = (*where, "execute")
+    template = texts.template(text, place)
+    [reference] = template.references if len(template.parts) == 1 and template.references else [None]
+    if reference is None or reference.scope != "steps":
+        texts.problems.at(place, "takes the commands that an ai step proposed, and nothing else: ${steps.id.commands}")
+        return None
+    if texts.scope.problem(reference) is not None or len(reference.path) != 2:  # noqa: PLR2004  # a step and its key
+        # What is wrong with the name was said.
+        return None
+    return Execute(plan=template)
+
+
+def mode_of(model: DeclarationModel | None, steps: Iterable[Step], problems: Problems) -> Mode:
+    """Return the highest mode that a workflow's steps may use, after adding each step that is above what it says.
+
+    A workflow that does not say it may use what its steps use.
+    """
+    asking = [step for step in steps if isinstance(step.body, Ai)]
+    if model is None or "mode" not in model.model_fields_set:
+        return "ai_json" if asking else "python"
+    for step in asking if model.mode == "python" else ():
+        place = Mark(step.location.line, step.location.column)
+        message = f"step {quoted(base_of(step.id))} asks a model, and the workflow says mode: python. Say mode: ai_json"
+        problems.standing_at(place).at((), message)
+    return model.mode
+
+
+def check_executes(steps: Iterable[Step], problems: Problems) -> None:
+    """Add a problem for each step that would execute what no gate has shown."""
+    before: dict[str, Step] = {}
+    gate: Step | None = None
+    for step in steps:
+        if isinstance(step.body, Execute):
+            problem = _unshown(step.body, before, gate)
+            if problem is not None:
+                place = Mark(step.location.line, step.location.column)
+                problems.standing_at(place).at((), f"step {quoted(base_of(step.id))} {problem}")
+        elif isinstance(step.body, Gate):
+            gate = step
+        before[step.id] = step
+
+
+def _unshown(execute: Execute, before: Mapping[str, Step], gate: Step | None) -> str | None:
+    reference, ids = str(execute.plan.references[0]), list(before)
+    proposer = before.get(execute.proposer)
+    if proposer is None:
+        return None
+    if not isinstance(proposer.body, Ai):
+        return f"executes {reference}, which is no answer of a model; a command of yours is a run step"
+    shown = gate.body.show if gate is not None and isinstance(gate.body, Gate) else ()
+    if gate is None or ids.index(gate.id) < ids.index(proposer.id):
+        return (
+            f"executes {reference}, but no gate stands between it and step {quoted(proposer.id)}. "
+            f"Put one there that shows it: gate: {{question: ..., show: [{proposer.id}.{execute.key}]}}"
+        )
+    if not {(proposer.id, None), (proposer.id, execute.key)} & set(shown):
+        return (
+            f"executes {reference}, but gate {quoted(gate.id)} before it does not show that. "
+            f"Add it: show: [{proposer.id}.{execute.key}]"
+        )
+    return None

@@ -1,0 +1,48 @@
+"""`waive:` of a step: what a person is asked if it fails, and which steps can't have one."""
+
+from __future__ import annotations
+
+from pytest_workflow_exec.model import Waive
+
+from ._problems import Where
+from ._schema import StepModel
+from ._texts import Texts
+
+_KINDS = ("run", "call", "verify")
+_ALL = (*_KINDS, "step")
+_DEFAULT_TIMEOUT_S = 3600.0
+
+
+def waive_problem(kind: str, *, always: bool, undoes: bool, check: bool) -> str | None:
+    """Return why the failure of such a step can't be accepted; None if it can.
+
+    Args:
+        kind: What it does.
+        always: Whether it stands in `finally`.
+        undoes: Whether it reverts others.
+        check: Whether it says how to see its effect.
+    """
+    if kind not in _ALL:
+        return f"a {kind} step can't be waived: waive belongs to steps that check, {', '.join(_KINDS[:-1])} and verify"
+    if always:
+        return "a step of finally can't be waived: it may have to run without a person"
+    if undoes:
+        return "a step that undoes others can't be waived: nobody would know whether they were reverted"
+    if check:
+        return "a step with a check has an effect, and can't be waived: waive is for steps that check themselves"
+    return None
+
+
+def read_waive(model: StepModel, where: Where, texts: Texts) -> Waive | None:
+    """Return what a person is asked if the step fails, after adding what is wrong with that; None if nothing is.
+
+    Args:
+        where: The way to the step.
+    """
+    if model.waive is None:
+        return None
+    place = (*where, "waive", "question")
+    if not model.waive.question.strip():
+        texts.problems.at(place, "asks nothing")
+    question = texts.template(model.waive.question, place)
+    return Waive(question=question, timeout_s=model.waive.timeout or _DEFAULT_TIMEOUT_S)

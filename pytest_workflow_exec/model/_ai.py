@@ -1,0 +1,86 @@
+"""`ai:` and `execute:`: a model is asked for typed data, and what it proposed to run is run once a person saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from ._identity import StepId
+from ._input import InputSpec
+from ._text import Template
+
+DEFAULT_MODEL = "claude-opus-5-5"
+"""By its full name: a backend's own default drifts, and an answer of another model is another answer."""
+DEFAULT_AI_ATTEMPTS = 3
+DEFAULT_AI_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelType:
+    """A pydantic model beside the workflow file, as the type of an answer."""
+
+    path: Path
+    """The module's file, absolute."""
+    name: str
+    source: bytes
+    """The module as it was digested; this, not the file, is what is loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormType:
+    """Fields as a gate's form has them, as the type of an answer."""
+
+    fields: tuple[InputSpec, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanType:
+    """The package's own `CommandPlan`, as the type of an answer."""
+
+
+AnswerType: TypeAlias = ModelType | FormType | PlanType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AiContext:
+    """Which of the project's CLAUDE.md files a model is given, and what the run knows."""
+
+    task_type: str | None = None
+    keywords: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    """How much it may be in all; None for as much as a context usually is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ai:
+    """`ai:`: a model is asked once, and its answer counts only as what it was asked for."""
+
+    prompt: Template
+    output: AnswerType
+    model: str = DEFAULT_MODEL
+    attempts: int = DEFAULT_AI_ATTEMPTS
+    """How many answers may be tried in one request."""
+    timeout_s: float = DEFAULT_AI_TIMEOUT_S
+    """For the whole request, all attempts together."""
+    budget_usd: float | None = None
+    """What the request may cost at most; None for what is left of the run's budget."""
+    context: AiContext | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execute:
+    """`execute:`: the commands that a model proposed, exactly as a gate showed them."""
+
+    plan: Template
+    """One reference and nothing else: to the value of an `ai:` step that holds them."""
+
+    @property
+    def proposer(self) -> StepId:
+        """The step that left them."""
+        return self.plan.references[0].path[0]
+
+    @property
+    def key(self) -> str:
+        """The name of that value."""
+        return self.plan.references[0].path[1]

@@ -1,0 +1,186 @@
+"""Steps that ask a model, inside a pytest session: who answers, what is known to be wrong before, and the asking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+import pytest
+
+from pytest_workflow_exec.ai import (
+    AiChoice,
+    AiNews,
+    AnswerKind,
+    AnswerKindError,
+    Asker,
+    SchemaRefusedError,
+    ask_in_python,
+    backend_of,
+    choice_problems,
+    choose,
+    fit_schema,
+    kind_of,
+    needs_module,
+    perform_ai,
+)
+from pytest_workflow_exec.approval import escape_line
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import AiError, PreflightError, Problem, WorkflowExecError
+from pytest_workflow_exec.model import Ai, AiContext, Step, StepId, Workflow
+from pytest_workflow_exec.run import Run, StepOutputs
+
+from ._keys import SESSION
+from ._load import load_model
+from ._session import WorkflowSession
+
+_ASKING_KINDS = ("step", "call")
+
+
+def choice_of(config: pytest.Config) -> AiChoice:
+    """Return who answers in a session.
+
+    Raises:
+        PreflightError: Its options can't be used.
+    """
+    return choose(
+        mode=config.getoption("workflow_ai"),
+        script=config.getoption("workflow_ai_answers"),
+        budget=config.getoption("workflow_ai_budget"),
+        environment=os.environ,
+        folder=config.invocation_params.dir,
+    )
+
+
+def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]) -> Iterator[Problem]:
+    """Give what would keep the steps of a workflow from asking a model.
+
+    Args:
+        steps: Those that are to run.
+    """
+    asking = [(step, step.body) for step in steps if isinstance(step.body, Ai)]
+    in_code = workflow.mode != "python" and not any(isinstance(step.body, Ai) for step in workflow.steps)
+    if not asking and not in_code:
+        return
+    first = asking[0][0] if asking else None
+    try:
+        choice = choice_of(config)
+        problems = choice_problems(choice, os.environ)
+    except PreflightError as error:
+        yield from error.problems
+        return
+    for problem in problems:
+        yield _at(first, workflow, problem)
+    for step, ai in asking:
+        try:
+            kind = kind_for(ai)
+            if choice.asks:
+                fit_schema(kind.schema)
+        except (WorkflowExecError, SchemaRefusedError) as error:
+            yield _at(step, workflow, f"can't be asked: {error}")
+
+
+def _at(step: Step | None, workflow: Workflow, message: str) -> Problem:
+    if step is None:
+        return Problem(
+            path=workflow.file, message=f"workflow {workflow.name!r}, which has mode {workflow.mode!r}, {message}"
+        )
+    place = step.location
+    return Problem(path=place.path, line=place.line, column=place.column, message=f"step {step.id!r} {message}")
+
+
+def kind_for(ai: Ai) -> AnswerKind:
+    """Return what an `ai:` step asks for; its module is loaded from the digested bytes.
+
+    Raises:
+        AnswerKindError: Nobody can be asked for that, with the reason.
+    """
+    wanted = needs_module(ai)
+    if wanted is None:
+        return kind_of(ai, None)
+    try:
+        annotation = load_model(wanted)
+    except WorkflowExecError as error:
+        raise AnswerKindError(str(error)) from error
+    except Exception as error:
+        reason = escape_line(f"{type(error).__name__}: {error}", max_chars=400)
+        raise AnswerKindError(f"{wanted.path.name} can't be imported: {reason}") from error
+    return kind_of(ai, annotation)
+
+
+def perform_ai_step(session: WorkflowSession, run: Run, step: Step, ai: Ai) -> StepOutputs:
+    """Ask what an `ai:` step asks, and return the accepted answer as its outputs.
+
+    Raises:
+        AiError: There is none.
+        PlanRefusedError: It holds a plan that is to be executed, and the policy does not allow it as a whole.
+        OutputError: A value in the prompt is not there, or the answer lacks what a later step executes.
+    """
+    return perform_ai(_asker(session, run), step, ai, kind_for(ai))
+
+
+def ask_for_code(item: pytest.Item, run: Run, step: Step) -> partial[object]:
+    """Return what asks a model for the code of a step.
+
+    Raises:
+        AiError: It is no step whose code may ask.
+    """
+    if step.kind not in _ASKING_KINDS:
+        message = f"step {step.id!r} is a {step.kind} step, whose fixtures ask no model; only code of steps does"
+        raise AiError(message, kind="permission")
+    return partial(_ask, item.config.stash[SESSION], run, step.id)
+
+
+def _ask(
+    session: WorkflowSession,
+    run: Run,
+    step: StepId,
+    prompt: str,
+    output: type,
+    *,
+    model: str,
+    attempts: int,
+    timeout_s: float,
+    budget_usd: float | None,
+    context: AiContext | None,
+    data: Mapping[str, Json],
+) -> object:
+    __tracebackhide__ = True
+    if run.workflow.mode == "python":
+        raise AiError(
+            f"step {step!r} asks a model, and the workflow's mode is python. Say mode='ai_json' in its declaration, so "
+            "that what it needs is checked before the first step.",
+            kind="permission",
+        )
+    return ask_in_python(
+        _asker(session, run),
+        step,
+        prompt,
+        output,
+        model=model,
+        attempts=attempts,
+        timeout_s=timeout_s,
+        budget_usd=budget_usd,
+        context=context,
+        data=data,
+    )
+
+
+def _asker(session: WorkflowSession, run: Run) -> Asker:
+    name = run.workflow.name
+    if name not in session.askers:
+        choice = choice_of(session.config)
+        session.askers[name] = Asker(
+            run,
+            backend_of(choice),
+            source=choice.source,
+            budget_usd=choice.budget_usd,
+            tell=partial(_tell, session, run),
+        )
+    return session.askers[name]
+
+
+def _tell(session: WorkflowSession, run: Run, news: AiNews) -> None:
+    line = escape_line(run.redactor.text(news.text), max_chars=200)
+    with session.lines.aside():
+        session.lines.say(f"  {line}")

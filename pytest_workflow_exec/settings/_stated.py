@@ -1,0 +1,58 @@
+"""Each setting with its value, and where that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pytest_workflow_exec.digests import Json
+
+from ._project import table_of_source
+from ._values import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedSetting:
+    """One setting, as it holds."""
+
+    key: str
+    """As it is written: `policy.sandbox`."""
+    value: Json
+    """What holds; None for what is not said and has no default."""
+    source: Path | None = None
+    """The file that says it; None for a default."""
+    line: int | None = None
+    """Where in it; None if that is not sure."""
+
+
+def stated_settings(settings: Settings) -> tuple[StatedSetting, ...]:
+    """Return every setting that there is, with the value that holds in a project.
+
+    Raises:
+        SettingsError: The configuration can't be read any more.
+    """
+    return tuple(_stated(settings))
+
+
+def _stated(settings: Settings) -> Iterator[StatedSetting]:
+    # pydantic is a tenth of a second that only a project with a configuration should pay.
+    from ._file import _File, _Policy
+
+    table = table_of_source(settings)
+    policy = cast("Mapping[str, Json]", table.get("policy", {}))
+    of_tables = (("", _File, table), ("policy.", _Policy, policy))
+    for prefix, model, said in of_tables:
+        for name, field in model.model_fields.items():
+            if prefix or name != "policy":
+                default = cast("Json", field.get_default(call_default_factory=True))
+                yield _one(settings, f"{prefix}{name}", name in said, said.get(name, default))
+
+
+def _one(settings: Settings, key: str, said: bool, value: Json) -> StatedSetting:  # noqa: FBT001 - one of two sources
+    if not said or settings.source is None:
+        return StatedSetting(key=key, value=value)
+    locate = settings.policy.locate
+    line = None if locate is None else locate(tuple(key.split(".")))[1]
+    return StatedSetting(key=key, value=value, source=settings.source, line=line)
