@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._level import level_for, level_words, mode_of, offered_level
+from ._level import highest_offer, level_for, level_words, mode_of, offered_level
 from ._narrow import narrow_rule, narrow_rule_of
 from ._policy import Policy, compile_policy
 from ._process_watch import ProcessStart, watched_processes
@@ -36,6 +36,7 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "highest_offer",
     "identify",
     "level_for",
     "level_words",
