@@ -32,6 +32,7 @@ _TABLES = {
     "WorkflowPolicy": "policy.workflows.NAME.",
     "Rule": "policy.command[].",
     "Gated": "policy.command[].gated.",
+    "Limits": "policy.limits.",
     "GitIdentity": "policy.git_identity.",
     "Notify": "notify[].",
 }

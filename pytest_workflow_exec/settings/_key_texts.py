@@ -25,6 +25,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "env": "The environment variables that all rules grant which do not say `env` themselves.",
         "write": "The paths that all rules let commands write which do not say `write` themselves.",
         "network": "The places that all rules let commands reach which do not say `network` themselves.",
+        "limits": "What commands may use up, where a rule does not say it.",
         "workflows": "Further rules by the name of the workflow that alone has them.",
         "verify": "The rights of the tests that `verify:` steps run.",
         "python_processes": "What becomes of a process that a step's Python code starts past the sandbox.",
@@ -70,7 +71,15 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "read": "Paths that the command may read beside the project.",
         "write": "Paths of the project that the command may write.",
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
+        "limits": "What the command may use up; what it does not say is as the policy says.",
         "home": "Whether the command has your home instead of a private one.",
+    },
+    "Limits": {
+        "processes": "How many processes all of a command may be at once; 4096 if nothing is said.",
+        "files": "How many files each process may have open.",
+        "file_size": "How large a file it writes may be: `4GiB` if nothing is said, `none`.",
+        "memory": "How much private memory each process may have: `4GiB` if nothing is said, `none`.",
+        "cpu": "How much processor time each process may have: `12h` if nothing is said, `none`.",
     },
     "Gated": {
         "assurance": "What the decision has to be worth: 1 typed at a terminal, 2 signed, 3 signed with a touched token.",
