@@ -11,11 +11,11 @@ from pathlib import Path
 from pytest_workflow_exec.approval import terminal_problem
 from pytest_workflow_exec.evidence import ledger_copy_path, run_ids
 from pytest_workflow_exec.run import repository_facts
-from pytest_workflow_exec.sandbox import level_for, mode_of, offered_level
+from pytest_workflow_exec.sandbox import highest_offer, level_for, mode_of
 from pytest_workflow_exec.settings import PolicySettings
 
 from ._finding import Finding, attention, note
-from ._machine import Machine, namespaces_words, this_machine, way_to_confine
+from ._machine import Machine, namespaces_words, this_machine, way_to_confine, way_to_namespaces
 
 _SOONEST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _MOMENT_DIGITS = 12
@@ -33,7 +33,7 @@ def machine_findings(root: Path | None, policy: PolicySettings) -> Iterator[Find
 
 def _sandbox(policy: PolicySettings) -> Finding:
     level, problem = level_for(policy)
-    offer = offered_level()
+    offer = highest_offer()
     return sandbox_finding(
         policy, level=level, problem=problem, offered=offer.level, lacking=offer.reason, machine=this_machine()
     )
@@ -53,7 +53,8 @@ def sandbox_finding(
     mode = mode_of(policy)
     says = f"{mode}, {'as the policy says' if policy.sandbox is not None else 'the default of this platform'}"
     if problem:
-        return attention("sandbox", f"{says}: {problem}", way_to_confine(machine))
+        way = way_to_confine(machine) if offered == "none" else way_to_namespaces(machine)
+        return attention("sandbox", f"{says}: {problem}", way)
     if mode == "none":
         here = "could not be confined here" if offered == "none" else f"could run at level {offered} here"
         return note("sandbox", f"{says}: commands are not confined; they {here}")
@@ -62,7 +63,7 @@ def sandbox_finding(
         return say("sandbox", f"{says}, and commands can't be confined here: {lacking}", way_to_confine(machine))
     if level == "none":
         return Finding(about="sandbox", says=f"{says}: no rule asks for it yet; commands would run at level {offered}")
-    higher = namespaces_words(machine)
+    higher = "" if offered == "namespaces" else namespaces_words(machine)
     return Finding(about="sandbox", says=f"{says}: level {level}" + (f". {higher}" if higher else ""))
 
 

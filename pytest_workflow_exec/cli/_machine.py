@@ -69,6 +69,22 @@ def way_to_confine(machine: Machine) -> str:
     return f"see docs/sandbox.md for what the level needs, {otherwise}"
 
 
+def way_to_namespaces(machine: Machine) -> str:
+    """Return what would let a machine give commands namespaces of their own that confines them without."""
+    otherwise = 'or say sandbox = "required:landlock" in the policy'
+    if machine.restricts_namespaces:
+        return (
+            "AppArmor keeps ordinary users from making user namespaces: give the Python that runs pytest a profile with "
+            f"userns, or set kernel.apparmor_restrict_unprivileged_userns=0, {otherwise}"
+        )
+    if machine.container:
+        return (
+            f"{machine.container} runs this container: allow clone, mount, mount_setattr and unshare in its seccomp "
+            f"profile, and /proc without masks (--security-opt systempaths=unconfined), {otherwise}"
+        )
+    return f"see docs/sandbox.md for what the level needs, {otherwise}"
+
+
 def namespaces_words(machine: Machine) -> str:
     """Return what the machine says of user namespaces; empty if nothing stands against them."""
     if not machine.restricts_namespaces:

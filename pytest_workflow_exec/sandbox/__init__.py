@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._environment import make_folders as notice_folders
-from ._level import level_for, level_words, mode_of, offered_level
+from ._level import highest_offer, level_for, level_words, mode_of, offered_level
 from ._narrow import narrow_rule, narrow_rule_of
 from ._notice import Notice, give_notice
 from ._policy import Policy, compile_policy
@@ -40,6 +40,7 @@ __all__ = [
     "check_variables",
     "compile_policy",
     "give_notice",
+    "highest_offer",
     "identify",
     "level_for",
     "level_words",

@@ -98,6 +98,12 @@ def offered_level() -> Offer:
     return offer_of("landlock")
 
 
+def highest_offer() -> Offer:
+    """Return the highest level that this machine gives."""
+    higher = offer_of("namespaces")
+    return higher if higher.level != "none" else offer_of("landlock")
+
+
 def try_level(abi: int | None, level: Level = "landlock") -> Offer:
     """Return whether this machine gives a level with no newer Landlock than `abi`: let a canary try to break out."""
     problem = _missing(abi)

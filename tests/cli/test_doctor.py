@@ -295,3 +295,24 @@ def test_namespaces_are_explained_where_they_are_restricted() -> None:
 
     assert "kernel.apparmor_restrict_unprivileged_userns = 1" in namespaces_words(ubuntu)
     assert namespaces_words(Machine(system="linux", kernel="6.8.0")) == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        (Machine(system="linux", restricts_namespaces=True), "kernel.apparmor_restrict_unprivileged_userns=0"),
+        (Machine(system="linux", container="Docker"), "systempaths=unconfined"),
+        (Machine(system="linux"), "docs/sandbox.md"),
+    ],
+)
+def test_way_to_namespaces_is_that_of_the_machine(machine: Machine, words: str) -> None:
+    """Where commands are confined but have no namespaces, what is said is about namespaces."""
+    policy = PolicySettings(sandbox="required:namespaces")
+
+    finding = sandbox_finding(
+        policy, level="none", problem="not here", offered="landlock", lacking="not here", machine=machine
+    )
+
+    assert "not here" in finding.says
+    assert words in str(finding)
+    assert 'sandbox = "required:landlock"' in str(finding)
