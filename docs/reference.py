@@ -32,10 +32,12 @@ _TABLES = {
     "WorkflowPolicy": "policy.workflows.NAME.",
     "Rule": "policy.command[].",
     "Gated": "policy.command[].gated.",
+    "Limits": "policy.limits.",
     "GitIdentity": "policy.git_identity.",
+    "Notify": "notify[].",
 }
 """What stands before the keys of each table."""
-_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
+_ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Ai", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",
     "Check", "Poll", "Retry", "Defaults", "Input", "Default", "DefaultEnv", "FormField")  # fmt: skip
 _TITLES = {"File": "A workflow", "FormField": "A field of a form", "JsonMatch": "Match of JSON", "DefaultEnv": "Secret"}
 _WORDS = {

@@ -138,10 +138,11 @@ class SuspendedError(WorkflowExecError):
 
 
 class PausedError(SuspendedError):
-    """A pause is not over."""
+    """A pause is not over, or what is looked at again is not as expected yet."""
 
-    def __init__(self, *, step: str, until: str) -> None:
-        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.")
+    def __init__(self, *, step: str, until: str, last: str = "") -> None:
+        seen = f" Last seen: {last}" if last else ""
+        super().__init__(f"step {step!r} waits until {until}. pytest with --workflow-resume goes on then.{seen}")
         self.step, self.until = step, until
 
 

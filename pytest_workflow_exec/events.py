@@ -120,11 +120,28 @@ def step_undone(step: StepId, *, by: StepId, outcome: Outcome) -> Event:
     return Event(type="step.invalidated", step=step, data=data)
 
 
-def run_finished(*, result: RunResult, counts: Mapping[str, int], not_satisfied: Sequence[StepId]) -> Event:
-    """Return the last event of a run: how it ended and which planned steps are not satisfied."""
+def run_finished(
+    *,
+    result: RunResult,
+    counts: Mapping[str, int],
+    not_satisfied: Sequence[StepId],
+    outputs: Mapping[str, Json] | None = None,
+    problem: str = "",
+) -> Event:
+    """Return the last event of a run: how it ended and which planned steps are not satisfied.
+
+    Args:
+        result: How it ended.
+        counts: How many steps ended in each outcome.
+        not_satisfied: The planned steps that are not satisfied.
+        outputs: What it leaves, if its workflow declares anything and all steps are satisfied.
+        problem: Why it does not leave that.
+    """
+    more: dict[str, Json] = {} if outputs is None else {"outputs": dict(outputs)}
+    more |= {"outputs_problem": problem} if problem else {}
     return Event(
         type="run.finished",
-        data={"result": result, "counts": dict(counts), "not_satisfied": list(not_satisfied)},
+        data={"result": result, "counts": dict(counts), "not_satisfied": list(not_satisfied), **more},
     )
 
 
@@ -218,6 +235,17 @@ def command_finished(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -
 def command_refused(step: StepId, *, attempt: int, argv: Sequence[str], reason: str) -> Event:
     """Return the refusal of one command; no process was started."""
     return Event(type="command.refused", step=step, attempt=attempt, data={"argv": list(argv), "reason": reason})
+
+
+def notice_given(on: str, facts: Mapping[str, Json], *, said: str) -> Event:
+    """Return the note that a command of the project's configuration is to tell people something, or did.
+
+    Args:
+        on: What it tells of.
+        facts: What is started, or what became of it.
+        said: It in words, for people.
+    """
+    return Event(type="note", data={"text": f"{on}: {said}", "who": "the engine", "notify": {"on": on, **facts}})
 
 
 def process_noted(step: StepId, *, attempt: int, argv: Sequence[str], what: str, place: str) -> Event:

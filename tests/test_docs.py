@@ -17,10 +17,17 @@ from ._published import ROOT
 
 DOCS = ROOT / "docs"
 PLAYED = ["tutorial.md", "how-to/ci.md", "how-to/release.md", "how-to/runbook.md"]
-ELSEWHERE = {"approvals.md": "tests/plugin/test_approvals_page.py"}
+ELSEWHERE = {"ai.md": "tests/plugin/test_ai_page.py", "approvals.md": "tests/plugin/test_approvals_page.py"}
 """Pages with a test of their own, and where it is."""
-NOT_YET = {"ai-testing.md": "its snippet is the test of a workflow with AI steps, which workflows can't have yet"}
-"""Pages whose snippets nothing runs, and why."""
+TRIAGE = """\
+workflow: triage
+mode: ai_json
+steps:
+  - id: ask
+    ai:
+      prompt: The monitor says disk full. What is the cause?
+      output: {cause: {pattern: '.+'}}
+"""
 WHO = {
     f"GIT_{role}_{what}": said
     for role in ("AUTHOR", "COMMITTER")
@@ -58,7 +65,7 @@ def test_every_page_with_code_has_a_test() -> None:
     pages = {page.relative_to(DOCS).as_posix(): page for page in DOCS.rglob("*.md")}
     with_code = {name for name, page in pages.items() if any(block.language for block in blocks_of(page))}
 
-    assert with_code == {*PLAYED, *ELSEWHERE, *OWN_TESTS, *NOT_YET}
+    assert with_code == {*PLAYED, *ELSEWHERE, *OWN_TESTS}
     assert all((ROOT / path).is_file() for path in ELSEWHERE.values())
 
 
@@ -98,7 +105,27 @@ def test_context_page_is_true(tmp_path: Path) -> None:
     assert "warning" not in explained
 
 
+def test_page_on_testing_with_a_model_is_true(tmp_path: Path) -> None:
+    """Its test passes, of a workflow that asks a model for what the test's answers are."""
+    pytest.importorskip("claude_agent_sdk")
+    [block] = [block for block in blocks_of(DOCS / "ai-testing.md") if block.language == "python"]
+    for path, text in {
+        "workflow-exec.toml": "",
+        "workflows/triage/triage.workflow.yaml": TRIAGE,
+        "tests/test_triage.py": f"import subprocess\nimport sys\n\n\n{block.text}",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests"], cwd=tmp_path, capture_output=True, text=True, check=False)  # fmt: skip
+
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+    assert list(tmp_path.glob(".workflow-exec/runs/*/evidence.jsonl"))
+
+
 OWN_TESTS: dict[str, Callable[..., None]] = {
+    "ai-testing.md": test_page_on_testing_with_a_model_is_true,
     "configuration.md": test_configuration_page_shows_a_configuration,
     "context.md": test_context_page_is_true,
 }

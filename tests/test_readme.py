@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from pytest_workflow_exec.sandbox import compile_policy
 from pytest_workflow_exec.settings import load_settings
 
 from ._pages import Block, blocks_of, masked, run
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 README = Path(__file__).parent.parent / "README.md"
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -36,6 +42,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The README's project, with what it takes for granted."""
     root = tmp_path_factory.mktemp("readme") / "site"
     files = {block.file: block.text for block in reversed(blocks()) if block.file is not None}
+    # The project's own policy is not the site's.
+    del files["pyproject.toml"]
     files["workflow-exec.toml"] = files["workflow-exec.toml"].replace("commands = [", 'commands = [\n  "false",')
     files |= {
         ".gitignore": "*.tar.gz\n.pytest_cache\n__pycache__\n",
@@ -76,6 +84,15 @@ def test_every_block_is_exercised() -> None:
 
     assert [block.text.strip().split(" && ")[-1] for block in setups] == ["pytest workflows/release -s", "pytest"]
     assert all(block.file is not None or block.language in ("", "console", "yaml") for block in blocks())
+
+
+def test_the_project_s_own_policy_is_what_is_shown() -> None:
+    """The policy below the first command is the one that this very project has, and it asks for what there is."""
+    [shown] = [block.text for block in blocks() if block.file == "pyproject.toml"]
+    own = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["workflow-exec"]
+
+    assert tomllib.loads(shown)["tool"]["workflow-exec"] == own
+    assert own["policy"]["sandbox"] == "available"
 
 
 def test_policy_with_rights_can_be_used(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.ai._backend import AiBackend, Source
+from pytest_workflow_exec.ai._cassette import Redact
+from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
 from pytest_workflow_exec.ai._claude import ClaudeBackend
 from pytest_workflow_exec.ai._off import OffBackend
 from pytest_workflow_exec.ai._program import ai_problems
@@ -103,13 +105,19 @@ def choice_problems(choice: AiChoice, environment: Mapping[str, str]) -> list[st
         except ScriptError as error:
             return [f"asks a model, and {choice.script} {error}"]
         return []
-    if choice.mode != "live":
-        return [f"asks a model, and --workflow-ai={choice.mode} can't be used yet"]
+    if not choice.asks:
+        # What was recorded shows only where it is asked: it belongs to the whole prompt.
+        return []
     return [f"asks a model: {problem}" for problem in ai_problems(environment)]
 
 
-def backend_of(choice: AiChoice) -> AiBackend:
+def backend_of(choice: AiChoice, *, recordings: Path, redact: Redact, record_with: str) -> AiBackend:
     """Return what answers.
+
+    Args:
+        recordings: The folder of what was recorded.
+        redact: Takes known secrets out of what is recorded and compared.
+        record_with: The command that records again.
 
     Raises:
         PreflightError: It can't.
@@ -119,6 +127,8 @@ def backend_of(choice: AiChoice) -> AiBackend:
             return ScriptedBackend(read_script(choice.script))
         except ScriptError as error:
             raise PreflightError([Problem(path=choice.script, message=str(error))]) from error
-    if choice.mode == "live":
-        return ClaudeBackend()
-    return OffBackend(why_off(choice) or f"--workflow-ai={choice.mode} can't be used yet")
+    if choice.mode == "replay":
+        return ReplayingBackend(folder=recordings, redact=redact, record_with=record_with)
+    if choice.mode == "record":
+        return RecordingBackend(ClaudeBackend(), folder=recordings, redact=redact)
+    return ClaudeBackend() if choice.mode == "live" else OffBackend(why_off(choice) or "it is off")

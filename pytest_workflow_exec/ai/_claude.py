@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import ModuleType
 from typing import cast
 from urllib.parse import urlsplit
@@ -58,8 +59,6 @@ class ClaudeBackend:
             self._converse(sdk, fitted, request, accept, tell=tell, heard=heard)
             [talk] = heard
             failure = verdict(talk, request)
-        except OSError as error:
-            failure = Failure(f"the program's folder can't be made: {error}", advice="Look at TMPDIR.")
         except Failure as told:
             failure = told
         if failure is None:
@@ -80,7 +79,13 @@ class ClaudeBackend:
         program = bundled_program()
         assert program is not None  # noqa: S101  # `load_sdk` refuses where there is none
 
-        with opened_room(cli=program, system=request.system, bounds=self._bounds(request)) as room:
+        with ExitStack() as stack:
+            try:
+                room = stack.enter_context(
+                    opened_room(cli=program, system=request.system, bounds=self._bounds(request))
+                )
+            except OSError as error:
+                raise Failure(f"the program's folder can't be made: {error}", advice="Look at TMPDIR.") from error
 
             async def conversation(caller: Caller) -> None:
                 talk = Conversation(
@@ -123,7 +128,7 @@ def _refuse_unaskable(request: AiRequest) -> None:
 
 
 def _answer(talk: Conversation, request: AiRequest, fitted: FittedSchema) -> AiAnswer:
-    login = next(name for name in LOGINS if os.environ.get(name))
+    login = next((name for name in LOGINS if os.environ.get(name)), None)
     url = urlsplit(os.environ.get(BASE_URL) or _REAL)
     return AiAnswer(
         value=talk.proposals.attempts[-1].value,
@@ -136,6 +141,6 @@ def _answer(talk: Conversation, request: AiRequest, fitted: FittedSchema) -> AiA
             "schema": digest_of(cast("Json", fitted.schema)),
             "login": login,
             # Whoever answers there answered; a password in the address is nobody's business.
-            "base_url": f"{url.scheme}://{url.hostname}" + (f":{url.port}" if url.port else ""),
+            "base_url": f"{url.scheme}://{url.netloc.rpartition('@')[2]}",
         },
     )

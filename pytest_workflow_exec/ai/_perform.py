@@ -153,7 +153,8 @@ def _context(run: Run, context: AiContext | None) -> str | None:
             keywords=context.keywords,
             max_tokens=DEFAULT_MAX_TOKENS if context.max_tokens is None else context.max_tokens,
         )
-        return context_of(run, query).text
+        # The run's own name says nothing to a model, and with it no recorded answer would fit another run.
+        return context_of(run, query).text.replace(run.id, "this run")
     except (ContextError, ValueError) as error:
         message = f"the context can't be made: {error}"
         raise AiError(message) from error

@@ -117,7 +117,9 @@ def _ai() -> Finding:
     extra = importlib.util.find_spec("claude_agent_sdk") is not None
     tool = shutil.which("claude")
     if not extra:
-        return note("AI", "the extra is not installed: there are no AI steps", f"pip install '{DISTRIBUTION}[ai]'")
+        return note(
+            "AI", "the extra is not installed: workflows with AI steps are refused", f"pip install '{DISTRIBUTION}[ai]'"
+        )
     of_tool = "no claude program on the PATH; the extra may bring its own" if tool is None else tool
     return Finding(about="AI", says=f"claude-agent-sdk {_version_of('claude-agent-sdk') or '?'}, {of_tool}")
 

@@ -53,6 +53,7 @@ def _facts(view: RunView, verdict: Verdict, log: Path, broken: str | None) -> di
         "starter": view.starter,
         "finished": view.finished,
         "result": view.result,
+        "outputs": dict(view.outputs),
         "evidence": str(log),
         "head": dataclasses.asdict(view.head) if view.head else None,
         "torn_bytes": verdict.torn_bytes,

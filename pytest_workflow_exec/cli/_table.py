@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,7 @@ def _outcome(step: StepView) -> str:
 
 
 def _below(view: RunView) -> Iterator[str]:
+    yield from _outputs(view)
     for gate in view.gates:
         yield (
             f"gate      {escape(gate.step)}: {escape(gate.decision)} by {escape(gate.approver or 'nobody')} "
@@ -129,6 +131,11 @@ def _below(view: RunView) -> Iterator[str]:
         if step.message:
             yield f"{escape(step.outcome):<9} {escape(step.id)}:"
             yield from (f"          {line}" for line in lines(step.message))
+
+
+def _outputs(view: RunView) -> Iterator[str]:
+    for name, value in view.outputs.items():
+        yield f"output    {escape(name)} = {escape(json.dumps(value, ensure_ascii=False))}"
 
 
 def _retried(tried: RetryView) -> str:

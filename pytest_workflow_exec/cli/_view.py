@@ -102,6 +102,8 @@ class RunView:
         self.starter: str | None = None
         self.finished: str | None = None
         self.result: str | None = None
+        self.outputs: Mapping[str, Json] = {}
+        """What the run leaves, as its workflow declares."""
         self.head: Head | None = None
         self.sessions: list[str] = []
         """When each of them began."""
@@ -142,6 +144,7 @@ class RunView:
         data = record.data
         self.sessions.append(record.ts)
         self.finished, self.result, self._earlier = None, None, {**self._earlier, **self.steps}
+        self.outputs = {}
         self.commit = _some_text(_mapping(data.get("repository")).get("commit"))
         self.plan_digest, self.redo = _some_text(data.get("plan_digest")), _mapping(data.get("redo"))
         self.steps = {}
@@ -169,6 +172,7 @@ class RunView:
     def finish(self, record: Record) -> None:
         """Take in the end of the run."""
         self.finished, self.result = record.ts, _text(record.data.get("result"))
+        self.outputs = _mapping(record.data.get("outputs"))
 
     def start_step(self, record: Record) -> None:
         """Take in the start of a step, which has no end so far."""

@@ -14,7 +14,8 @@ KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "env": ("run",),
     "stdin": ("run",),
     "skips": ("verify",),
-    "poll": ("run", "verify"),
+    "poll": ("run", "call", "verify"),
+    "waive": ("run", "call", "verify"),
     "evidence": ("run", "call", "verify", "ai"),
     "expect": ("run", "verify"),
 }

@@ -13,7 +13,7 @@ import pytest_workflow_exec
 from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._capture import kept
-from ._names import WORKFLOW_LATER
+from ._names import PYTHON_LATER
 from ._options import (
     GateOptions,
     Place,
@@ -90,7 +90,7 @@ class Workflow:
             DefinitionError: A keyword does not exist, or can't be used yet.
             WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
         """
-        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, WORKFLOW_LATER, caller())
+        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, PYTHON_LATER, caller())
         if not pytest_workflow_exec.plugin_sessions:
             raise WorkflowExecError(
                 "this file is a workflow; run it with pytest and the workflow_exec plugin "

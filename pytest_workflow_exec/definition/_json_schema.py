@@ -104,6 +104,7 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("Fragment", "vars"): _by_name(_TEXT),
     ("Fragment", "defaults"): _ref("Defaults"),
     ("Fragment", "outputs"): _by_name(_TEXT),
+    ("File", "outputs"): _by_name(_TEXT),
     ("Fragment", "steps"): _STEPS,
     ("Fragment", "finally"): _STEPS,
     ("File", "steps"): _STEPS,
@@ -115,6 +116,7 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("Step", "outputs"): _by_name(_ref("Output")),
     ("Gate", "form"): _by_name(_ref("FormField"), minProperties=1),
     ("Manual", "form"): _by_name(_ref("FormField"), minProperties=1),
+    ("Ai", "output"): {"anyOf": [_LINE, _by_name(_ref("FormField"), minProperties=1)]},
     ("Input", "default"): {"anyOf": [_ANY_VALUE, _ref("Default"), _ref("DefaultEnv")]},
     ("Expect", "json"): {
         "type": "object",

@@ -49,8 +49,24 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "description": "What the workflow is for, in Markdown.",
         "mode": "The most that its steps may do: `python` alone, AI that returns JSON, or a conversation.",
         "inputs": "The values that it is given from outside, by name: `--workflow-input version=1.2.3`.",
+        "outputs": "What the run leaves, by name, recorded when it has passed: `${steps.build.wheel}`.",
         "concurrency": "A name of which one run at a time goes on, over all workflows of the project: `db-${inputs.target}`.",
         "steps": "The steps, in the order in which they run. Each waits for all before it.",
+    },
+    "Ai": {
+        "prompt": "What is asked. Values in it, `${steps.id.key}`, are given to the model as data, never as instructions.",
+        "output": "The type of the answer: `module:Model` for a pydantic model of a module beside the file, `CommandPlan`, "
+        "or fields as a form has them.",
+        "context": "Which of the project's CLAUDE.md files the model is given, and what the run knows.",
+        "model": "The model's full name.",
+        "attempts": "How many proposals may be tried, from 1 to 10; 3 if nothing is said.",
+        "timeout": f"How long all attempts together may take, {_DURATION}; 5 minutes if nothing is said.",
+        "budget": "What the question may cost at most, in US dollars: `0.50`.",
+    },
+    "AiContext": {
+        "task_type": "The kind of work, as files name it in `task_types`.",
+        "keywords": "What the work is about, as files name it in `keywords`.",
+        "max_tokens": "How much the context may be in all, in estimated tokens.",
     },
     "Retry": {
         "attempts": "How many attempts there are in all, from 1 to 100.",
@@ -114,6 +130,10 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "for": f"How long, {_DURATION}.",
         "until": "Until when: a moment with its time zone, `2030-01-31T12:00:00Z`.",
     },
+    "Waive": {
+        "question": "The question: may the run go on although the step failed?",
+        "timeout": f"How long the terminal waits for an answer, {_DURATION}.",
+    },
     "Poll": {
         "every": f"How long to wait between two looks, {_DURATION}.",
         "timeout": "When to give up.",
@@ -128,8 +148,11 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "outputs": "What the command leaves, by name, as values of later steps: `${steps.id.name}`.",
         "call": "A Python function beside the workflow: `module:function`, or with its values.",
         "poll": "Repeats the step until its `expect` holds: `5m`, or `{every: 5m, timeout: 2h}`.",
+        "waive": "What a person is asked if it fails: approved, the step is waived, and the run goes on.",
         "gate": "Stops everything until a person decides: a question, or all that it says.",
         "pause": "Waits: `7d`, or `{until: 2030-01-31T12:00:00Z, wait: suspend}`.",
+        "ai": "A question to a model, whose answer is data of a type. The model proposes; it runs nothing.",
+        "execute": "Runs the commands that an earlier step planned, behind a gate that showed them: `${steps.plan.commands}`.",
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
     },
     "Include": {

@@ -17,7 +17,9 @@ STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
-WORKFLOW_LATER = frozenset({"policy", "outputs"})
+WORKFLOW_LATER = frozenset({"policy"})
+PYTHON_LATER = WORKFLOW_LATER | {"outputs"}
+"""What a `Workflow` in Python can't say yet."""
 STEP_LATER = frozenset({
     "session", "defaults", "concurrency",
     "policy",
@@ -27,7 +29,6 @@ BLOCK_LATER = frozenset({
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
 WAIVE_LATER = frozenset({"approvers", "assurance", "form", "meaning", "refs", "required", "show", "wait"})
-POLL_LATER = frozenset({"wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 

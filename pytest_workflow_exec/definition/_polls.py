@@ -24,7 +24,9 @@ def read_poll(model: StepModel, where: Where, texts: Texts) -> Poll | None:
     named = poll.fail_on
     if named is not None and not named.model_fields_set:
         problems.at((*place, "fail_on"), "names nothing")
+    if named is not None and model.call is not None:
+        problems.at_key((*place, "fail_on"), "a function says itself what ends the poll: it raises something else")
     if named is not None and model.verify is not None and named.model_fields_set - {"exit"}:
         problems.at((*place, "fail_on"), "of a verify step only the exit status can be matched")
     fail_on = None if named is None else read_expectation(named, (*place, "fail_on"), texts)
-    return Poll(every_s=poll.every, timeout_s=poll.timeout, fail_on=fail_on)
+    return Poll(every_s=poll.every, timeout_s=poll.timeout, fail_on=fail_on, holds_no_process=poll.wait == "suspend")

@@ -196,7 +196,7 @@ def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
 def _waive(said: StepOptions, texts: Texts) -> Waive | None:
     if said.waive is None:
         return None
-    problem = waive_problem("step", always=said.always, undoes=bool(said.undoes), check=bool(said.check))
+    problem = waive_problem(always=said.always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
     return Waive(question=texts.template(said.waive, ()))

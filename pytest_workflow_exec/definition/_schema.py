@@ -147,6 +147,7 @@ class FileModel(DeclarationModel):
 
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
+    outputs: dict[str, Text] = {}
 
 
 def _attempts(value: object) -> object:
@@ -354,6 +355,7 @@ class PollModel(Strict):
     every: Duration
     timeout: Duration = 86400.0
     fail_on: ExpectModel | None = None
+    wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
 
 
 class AiContextModel(Strict):

@@ -15,7 +15,9 @@ from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Loca
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_WHEN_SAID = frozenset({"block", "check", "form", "fragment", "poll", "retry", "signed", "undoes", "waive"})
+_WHEN_SAID = frozenset(
+    {"block", "check", "form", "fragment", "holds_no_process", "poll", "retry", "signed", "undoes", "waive"}
+)
 """Fields that came later: of a step without them the digest is what it was, so that its runs can go on."""
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
 

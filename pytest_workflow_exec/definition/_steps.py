@@ -44,6 +44,7 @@ from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
 from ._reader import Read, Reader, is_block, own_ids
+from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._signed import Wanted
@@ -78,6 +79,8 @@ def read_steps(
     all_variables: frozenset[str],
     known: KnownValues,
     file: Path,
+    outputs: Mapping[str, object],
+    results: dict[str, Template],
     defaults: DefaultsModel = NO_DEFAULTS,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
@@ -91,6 +94,8 @@ def read_steps(
         all_variables: The names of those, also where something is wrong with one.
         known: What can be known of their values.
         file: The workflow's own file.
+        outputs: What the workflow declares as outputs.
+        results: Where to put those that are sound.
         defaults: What its steps say unless they say it themselves.
     """
     reader = Reader(
@@ -112,6 +117,8 @@ def read_steps(
             _read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
     check_executes(read.steps, problems)
+    if outputs:
+        read_results(outputs, reader.texts("", None, read), into=results)
     return tuple(read.steps)
 
 
@@ -305,7 +312,7 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
     if problem is not None:
         problems.at_key((*where, "check"), problem)
     undoes, check = model.undoes is not None, model.check is not None
-    problem = None if model.waive is None else waive_problem(kind, always=always, undoes=undoes, check=check)
+    problem = None if model.waive is None else waive_problem(always=always, undoes=undoes, check=check)
     if problem is not None:
         problems.at_key((*where, "waive"), problem)
     if model.undoes is not None and kind in ("gate", "pause", "ai"):

@@ -43,7 +43,7 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
     ("retry",): _keys(_schema.RetryModel),
     ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
-    ("poll",): _keys(_schema.PollModel, _names.POLL_LATER),
+    ("poll",): _keys(_schema.PollModel),
     ("poll", "fail_on"): _keys(_schema.ExpectModel),
     ("poll", "fail_on", "*"): _keys(_schema.MatchModel),
     ("gate",): _keys(_schema.GateModel, frozenset()),
@@ -53,7 +53,7 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("ai", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
-    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
+    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.PYTHON_LATER)},
     _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
     _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
     _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},

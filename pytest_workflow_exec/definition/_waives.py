@@ -8,22 +8,17 @@ from ._problems import Where
 from ._schema import StepModel
 from ._texts import Texts
 
-_KINDS = ("run", "call", "verify")
-_ALL = (*_KINDS, "step")
 _DEFAULT_TIMEOUT_S = 3600.0
 
 
-def waive_problem(kind: str, *, always: bool, undoes: bool, check: bool) -> str | None:
+def waive_problem(*, always: bool, undoes: bool, check: bool) -> str | None:
     """Return why the failure of such a step can't be accepted; None if it can.
 
     Args:
-        kind: What it does.
         always: Whether it stands in `finally`.
         undoes: Whether it reverts others.
         check: Whether it says how to see its effect.
     """
-    if kind not in _ALL:
-        return f"a {kind} step can't be waived: waive belongs to steps that check, {', '.join(_KINDS[:-1])} and verify"
     if always:
         return "a step of finally can't be waived: it may have to run without a person"
     if undoes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.model import Template, Workflow
 
 from ._ai_steps import mode_of
 from ._defaults import read_defaults
@@ -52,6 +52,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
     known = KnownValues(
         root=root, specs=specs, variables=variables, given=lambda: given(name), problems=problems, looking=looking
     )
+    results: dict[str, Template] = {}
     read = read_steps(
         {key: steps for key in ("steps", "finally") if isinstance(steps := data.get(key), list)},
         problems=problems,
@@ -61,6 +62,8 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         all_variables=frozenset(declared),
         known=known,
         file=path,
+        outputs=_mapping(data.get("outputs")),
+        results=results,
         defaults=read_defaults(data.get("defaults"), problems),
     )
     mode = mode_of(model, read, problems)
@@ -80,6 +83,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         variables=MappingProxyType(variables),
         concurrency=group,
         listed=MappingProxyType(known.inputs),
+        outputs=MappingProxyType(results),
         steps=read,
         sources=MappingProxyType(sources),
     )

@@ -61,6 +61,8 @@ class Poll:
     """How long all its waits together may last, in seconds; attempts take their own time."""
     fail_on: Expectation | None = None
     """What ends it as failed before that, any of it; None for nothing."""
+    holds_no_process: bool = False
+    """Whether the run ends between two attempts, instead of waiting in its process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

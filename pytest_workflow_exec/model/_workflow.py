@@ -64,6 +64,11 @@ class Step:
         return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
 
     @property
+    def has_tests(self) -> bool:
+        """Whether it runs tests in a pytest of their own: to do its work, or to see whether it is done."""
+        return isinstance(self.body, Verify) or isinstance(self.check, Verify)
+
+    @property
     def may_repeat(self) -> bool:
         """Whether its body may run more than once in a session."""
         return self.retry is not None or self.poll is not None
@@ -109,6 +114,8 @@ class Workflow:
     """The name of the group of which one run at a time may go on in the project; None for no group."""
     listed: Mapping[str, InputValue] = field(default_factory=lambda: MappingProxyType({}))
     """The inputs that gave steps their cases, with the values that they had then."""
+    outputs: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
+    """What a run leaves when it has passed, by name."""
     steps: tuple[Step, ...]
     sources: Mapping[str, str]
     """SHA-256 of each file the run trusts (the workflow, called modules, conftest files), by path from the root."""
@@ -119,14 +126,22 @@ class Workflow:
         object.__setattr__(self, "_by_id", MappingProxyType({step.id: step for step in self.steps}))
 
     @property
+    def has_tests(self) -> bool:
+        """Whether any of its steps runs tests in a pytest of their own."""
+        return any(step.has_tests for step in self.steps)
+
+    @property
     def plan(self) -> Mapping[str, Json]:
         """The plan as data: which steps, in which order, made of what."""
-        return {
+        planned: dict[str, Json] = {
             "workflow": self.name,
             "file": self.file.relative_to(self.root).as_posix(),
             "steps": [self._planned(step) for step in self.steps],
             "sources": dict(sorted(self.sources.items())),
         }
+        if self.outputs:
+            planned["outputs"] = {name: output.text for name, output in self.outputs.items()}
+        return planned
 
     @property
     def digest(self) -> str:
@@ -157,7 +172,8 @@ class Workflow:
         if step.retry is not None:
             planned["retry"] = {"attempts": step.retry.attempts, "for": list(step.retry.classes)}
         if step.poll is not None:
-            planned["poll"] = {"every_s": step.poll.every_s, "timeout_s": step.poll.timeout_s}
+            wait = {"wait": "suspend"} if step.poll.holds_no_process else {}
+            planned["poll"] = {"every_s": step.poll.every_s, "timeout_s": step.poll.timeout_s, **wait}
         return planned
 
     def _checked(self, check: Check) -> Mapping[str, Json]:

@@ -60,7 +60,13 @@ def _following(
     if not attempt.errors:
         attempt.errors.append(failed)
     run, step = run_of(item), item.stash[PLANNED].step
-    following = next_attempt(step, tries=tries, error_class=class_of(session, item, attempt), error=attempt.errors[0])
+    following = next_attempt(
+        step,
+        tries=tries,
+        error_class=class_of(session, item, attempt),
+        error=attempt.errors[0],
+        waited_s=run.waited_s(step),
+    )
     if following is None:
         return None
     with evidence_or_exit(session):
@@ -72,6 +78,10 @@ def _following(
         except WorkflowExecError as error:
             attempt.errors.append(error)
             return None
+        if following.why == "poll" and step.poll is not None and step.poll.holds_no_process:
+            later = run.look_later(step, following.wait_s, last=conclude(attempt).message)
+            attempt.errors[:] = [later]
+            raise pytest.fail.Exception(str(later), pytrace=False)
         run.finish(
             step.id,
             Outcome.FAILED,

@@ -172,7 +172,12 @@ def _asker(session: WorkflowSession, run: Run) -> Asker:
         choice = choice_of(session.config)
         session.askers[name] = Asker(
             run,
-            backend_of(choice),
+            backend_of(
+                choice,
+                recordings=run.workflow.file.parent / "recordings" / name,
+                redact=run.redactor.value,
+                record_with=f"pytest {run.workflow.file.relative_to(run.workflow.root)} --workflow-ai=record",
+            ),
             source=choice.source,
             budget_usd=choice.budget_usd,
             tell=partial(_tell, session, run),

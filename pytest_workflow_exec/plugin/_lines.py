@@ -51,7 +51,7 @@ def plan_line(workflow: Workflow) -> str:
 
 def _sandbox(workflow: Workflow) -> str:
     try:
-        return f"sandbox {level_words(load_settings(workflow.root).policy)}"
+        return f"sandbox {level_words(load_settings(workflow.root).policy, tests=workflow.has_tests)}"
     except SettingsError:
         # Said in full, with its place, before the first step.
         return "policy unreadable"

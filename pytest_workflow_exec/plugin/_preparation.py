@@ -42,7 +42,7 @@ from pytest_workflow_exec.run import (
     trust_of,
 )
 from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
-from pytest_workflow_exec.settings import Durability, Filesystem, Pin, PolicySettings, load_settings
+from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
@@ -155,6 +155,7 @@ class _Preparation:
         self.problems: list[Problem] = []
         self._programs = ProgramPins()
         self._durability: Durability = "power"
+        self._notify: Sequence[NotifySettings] = ()
         self._filesystem: Filesystem = "local"
         self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
@@ -203,6 +204,7 @@ class _Preparation:
             until=self._session.until.get(self.workflow.name),
             given=self._given,
             durability=self._durability,
+            notify=self._notify,
             segment_bytes=self._segment_bytes,
             resumption=resumption,
             approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
@@ -260,9 +262,14 @@ class _Preparation:
         try:
             loaded = load_settings(self.workflow.root)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
+            self._notify = loaded.notify
             self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
-                settings, workflow=self.workflow.name, environment=os.environ, pin=self._find_pin(settings)
+                settings,
+                workflow=self.workflow.name,
+                environment=os.environ,
+                pin=self._find_pin(settings),
+                tests=self.workflow.has_tests,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems

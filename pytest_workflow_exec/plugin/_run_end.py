@@ -96,6 +96,8 @@ def _shown(path: Path, root: Path) -> str:
 
 def _verdict(run: Run) -> str:
     total = len(run.state.plan.steps)
+    if run.results_problem:
+        return f"NOT passed, {run.redactor.report(run.results_problem)}"
     if run.state.complete:
         return f"passed, {total} of {total} steps{_waived(run)}"
     if run.until is not None and run.fulfilled:

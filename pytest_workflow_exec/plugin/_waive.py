@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from pytest_workflow_exec.errors import EvidenceError, WorkflowExecError
+from pytest_workflow_exec.errors import EvidenceError, SuspendedError, WorkflowExecError
 
 from ._again import repeated_body
 from ._attempt import Attempt, conclude
@@ -59,7 +59,8 @@ def waivable_body(session: WorkflowSession, item: pytest.Function, body: Body) -
 
 def _can_be_accepted(session: WorkflowSession, item: pytest.Function, attempt: Attempt, failed: BaseException) -> bool:
     # What a subtest reported stands in the reports for good; an expected failure is the author's, no finding.
-    if isinstance(failed, pytest.xfail.Exception) or any(report.failed for report in attempt.reports):
+    suspended = isinstance(attempt.errors[0], SuspendedError)
+    if suspended or isinstance(failed, pytest.xfail.Exception) or any(report.failed for report in attempt.reports):
         return False
     if not _body_raised(item, attempt, failed) or class_of(session, item, attempt) not in _ACCEPTABLE:
         return False

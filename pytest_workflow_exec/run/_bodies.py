@@ -41,9 +41,15 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
         ExpectationError: pytest exited otherwise than expected.
     """
     # One for each attempt: what an earlier one reported proves nothing of this.
-    report_path = run.scratch / f"{quote(step.id, safe='')}.{run.attempt_of(step.id)}.tests.json"
+    folder = run.scratch / f"{quote(step.id, safe='')}.{run.attempt_of(step.id)}.tests"
+    folder.mkdir(mode=0o700)
+    report_path = folder / "report.json"
     result = run.run_tests(
-        step.id, child_command(verify), timeout_s=step.timeout_s, variables={REPORT_VARIABLE: str(report_path)}
+        step.id,
+        child_command(verify),
+        timeout_s=step.timeout_s,
+        variables={REPORT_VARIABLE: str(report_path)},
+        folder=folder,
     )
     check_poll(step.poll, result, run.values)
     if not report_path.exists():

@@ -337,11 +337,12 @@ class _Judge:
                 yield str(error)
 
     def _of_policy(self, past: PastStep) -> Iterator[str]:
-        rules = {rule.digest for rule in self._present.policy.rules} | {""}
+        policy = self._present.policy
+        rules = {rule.digest for rule in (*policy.rules, policy.tests)} | {""}
         for command in past.commands:
             if command.rule not in rules:
                 yield f"the policy's rule for {list(command.argv)} changed"
-            # The engine's own commands, of `verify:` steps, are under no rule and never confined.
+            # The tests of `verify:` steps were once under no rule and never confined.
             if command.rule and command.level != self._present.policy.level:
                 yield f"the sandbox level changed from {command.level} to {self._present.policy.level}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import NoReturn
+from urllib.parse import quote
 
 from pytest_workflow_exec.errors import (
     CheckInDoubtError,
@@ -76,9 +77,15 @@ def _holds(run: Run, step: Step, check: Command) -> bool:
 
 
 def _tests_pass(run: Run, step: Step, check: Verify) -> bool:
-    report_path = run.scratch / f"{step.id}.check.json"
+    folder = run.scratch / f"{quote(step.id, safe='')}.check"
+    folder.mkdir(mode=0o700)
+    report_path = folder / "report.json"
     result = run.run_tests(
-        step.id, child_command(check), timeout_s=step.timeout_s, variables={REPORT_VARIABLE: str(report_path)}
+        step.id,
+        child_command(check),
+        timeout_s=step.timeout_s,
+        variables={REPORT_VARIABLE: str(report_path)},
+        folder=folder,
     )
     if result.exit not in (0, _TESTS_FAILED):
         _doubt(step, f"its tests did not get through: pytest ended with {result.exit}")

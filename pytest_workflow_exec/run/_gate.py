@@ -122,13 +122,15 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(
-            said
+            _with_rights(said, each, policy)
             for each in _shown_behind(workflow, step.id)
             if each.id not in carried
             for said in _all_covered(each, values, spell, policy, texts)
         ),
         on_reject=tuple(
-            _covered(each, values, spell) for each in _cleaning_up(workflow, step.id, entered) if each.id not in carried
+            _with_rights(_covered(each, values, spell), each, policy)
+            for each in _cleaning_up(workflow, step.id, entered)
+            if each.id not in carried
         ),
         shown=shown,
         commit=repository.commit,
@@ -243,6 +245,11 @@ def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
         for number, why in enumerate(() if plan is None else plan.reasons, start=1):
             if why:
                 yield AuthorWords(source="model", text=f"{step.id}, command {number}: {why}")
+
+
+def _with_rights(said: Covered, step: Step, policy: Policy) -> Covered:
+    rights = policy.tests.rights if step.has_tests else ""
+    return replace(said, does=f"{said.does}; its tests may: {rights}") if rights else said
 
 
 def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values, spell: Callable[[str], str]) -> bool:

@@ -24,11 +24,11 @@ def paused(step: Step, pause: Pause, *, since: datetime, values: Values) -> Step
     """
     until = _until(step, pause, since=since, values=values)
     if pause.suspends and datetime.now(timezone.utc) < until:
-        raise PausedError(step=step.id, until=_spelled(until))
+        raise PausedError(step=step.id, until=spelled(until))
     # By the wall clock, in short naps: a machine that sleeps, or a clock that is set, must not stretch the pause.
     while (left_s := (until - datetime.now(timezone.utc)).total_seconds()) > 0:
         time.sleep(min(left_s, _NAP_S))
-    return StepOutputs(values={"until": _spelled(until)}, files={})
+    return StepOutputs(values={"until": spelled(until)}, files={})
 
 
 def _until(step: Step, pause: Pause, *, since: datetime, values: Values) -> datetime:
@@ -47,5 +47,6 @@ def _until(step: Step, pause: Pause, *, since: datetime, values: Values) -> date
     return moment.astimezone(timezone.utc)
 
 
-def _spelled(moment: datetime) -> str:
+def spelled(moment: datetime) -> str:
+    """Return a moment as evidence holds it, to the second."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

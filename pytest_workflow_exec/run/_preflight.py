@@ -74,6 +74,7 @@ def preflight(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
             )
             problems.extend(_gated_problems(workflow, step, command, values, policy=policy, texts=texts))
+        problems += _tests_problems(step, values, policy)
         if isinstance(step.body, Command):
             continue
         if (
@@ -155,6 +156,13 @@ def _command_problems(
                 check_digest(rule, identify(found))
     except (CommandRefusedError, CommandNotFoundError, OutputError) as error:
         yield _at(step, f"{what}: {error}")
+
+
+def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Problem]:
+    if not step.has_tests:
+        return
+    for message in write_problems(policy.tests, root=values.root, level=policy.level):
+        yield _at(step, f"step {step.id!r}: {message}")
 
 
 def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:

@@ -28,7 +28,7 @@ class NextAttempt:
 
 
 def next_attempt(
-    step: Step, *, tries: int, error_class: ErrorClass, error: BaseException | None = None
+    step: Step, *, tries: int, error_class: ErrorClass, error: BaseException | None = None, waited_s: float = 0.0
 ) -> NextAttempt | None:
     """Return the attempt that follows a failed one; None if the step stays failed.
 
@@ -36,21 +36,24 @@ def next_attempt(
         tries: How many attempts there were in this session.
         error_class: Why the last one failed.
         error: The error itself, if one was raised.
+        waited_s: How long ago the step was first reached, if the run ends between its attempts.
     """
     retry = step.retry
     if step.poll is not None:
-        return _next_look(step.poll, tries, error_class, error)
+        return _next_look(step.poll, tries, error_class, error, waited_s)
     if retry is None or tries >= retry.attempts or error_class not in retry.classes:
         return None
     wait_s = wait_before(retry, tries)
     return NextAttempt(error_class=error_class, wait_s=wait_s, number=tries + 1, of=retry.attempts)
 
 
-def _next_look(poll: Poll, tries: int, error_class: ErrorClass, error: BaseException | None) -> NextAttempt | None:
+def _next_look(
+    poll: Poll, tries: int, error_class: ErrorClass, error: BaseException | None, waited_s: float
+) -> NextAttempt | None:
     # What it leaves, or must not become, does not get better by waiting.
     ended = isinstance(error, (OutputError, PollFailedError)) or error_class not in POLLED_CLASSES
     looks = looks_in(poll.every_s, poll.timeout_s)
-    if ended or tries >= looks:
+    if ended or tries >= looks or (poll.holds_no_process and waited_s + poll.every_s > poll.timeout_s):
         return None
     return NextAttempt(error_class=error_class, wait_s=poll.every_s, number=tries + 1, of=looks, why="poll")
 

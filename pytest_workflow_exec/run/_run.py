@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from pytest_workflow_exec import events
@@ -36,12 +36,14 @@ from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._manual import attested
+from pytest_workflow_exec.run._notifier import Notifier
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
-from pytest_workflow_exec.run._pause import paused
+from pytest_workflow_exec.run._pause import paused, spelled
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values
 from pytest_workflow_exec.run._probing import Probing
 from pytest_workflow_exec.run._result import result_of
+from pytest_workflow_exec.run._results import Results, results_of
 from pytest_workflow_exec.run._retry import NextAttempt
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._scratch import fresh_scratch
@@ -84,12 +86,27 @@ class Run:
         self._waits_until: dict[StepId, str] = {}
         self._contexts: list[Json] = []
         self._refused = False
+        self.said: list[str] = []
+        """What a person is to be told of what happened elsewhere, once there is a place for it."""
+        self._notifier = Notifier(
+            settings.notify,
+            run=run,
+            workflow=workflow.name,
+            root=workflow.root,
+            scratch=self.scratch,
+            policy=settings.policy,
+            redactor=settings.redactor,
+            record=lambda event: self._journal.record(event),  # noqa: PLW0108  # it is made below
+            say=self.said.append,
+            listener=settings.listener,
+        )
+        self._results = Results()
         self._journal = Journal(
             log,
             plan_of(workflow),
             begun=resumption is not None and resumption.begun,
             started=self._attempts,
-            listener=settings.listener,
+            listener=self._notifier.take if settings.notify else settings.listener,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
         self._undoing = Undoing(done, record=self._journal.record)
@@ -105,8 +122,6 @@ class Run:
             outcomes=self._outcomes,
         )
         self._start = start
-        self.said: list[str] = []
-        """What a person is to be told of answers that were given elsewhere, once there is a place for it."""
         signed = SignedGates(
             policy=settings.policy,
             directory=directory,
@@ -281,7 +296,12 @@ class Run:
         """Whether every step that was to run is satisfied."""
         asked = steps_until(self.workflow, self.until)
         missing = frozenset(self.not_satisfied)
-        return self.state.running is None and not any(step.id in missing for step in asked)
+        return self.state.running is None and not self.results_problem and not any(step.id in missing for step in asked)
+
+    @property
+    def results_problem(self) -> str:
+        """Why the run does not leave what its workflow declares; empty if it does, or if it has not ended."""
+        return self._results.problem
 
     def carries(self, step: Step) -> bool:
         """Return whether the step's turn has come and an earlier session of this run has done it.
@@ -497,6 +517,22 @@ class Run:
             attester=self._settings.attester,
         )
 
+    def waited_s(self, step: Step) -> float:
+        """Return how long ago, in seconds, the step was first reached that an earlier session was suspended in."""
+        since = self._paused_since.get(step.id)
+        return 0.0 if since is None else (datetime.now(timezone.utc) - since).total_seconds()
+
+    def look_later(self, step: Step, wait_s: float, *, last: str) -> PausedError:
+        """Return what ends the run until it is time to look at a step again.
+
+        Args:
+            wait_s: How long that is.
+            last: What was seen this time.
+        """
+        until = spelled(datetime.now(timezone.utc) + timedelta(seconds=wait_s))
+        self._waits_until[step.id] = until
+        return PausedError(step=step.id, until=until, last=last)
+
     def pause(self, step: Step, pause: Pause) -> StepOutputs:
         """Return once the time has come that a step waits for.
 
@@ -599,9 +635,18 @@ class Run:
         return self._settings.input_texts
 
     def run_tests(
-        self, step: StepId, argv: Sequence[str], *, timeout_s: float | None, variables: Mapping[str, str]
+        self,
+        step: StepId,
+        argv: Sequence[str],
+        *,
+        timeout_s: float | None,
+        variables: Mapping[str, str],
+        folder: Path,
     ) -> CommandResult:
         """Run the engine's own child pytest for the step that is under way; it needs no rule.
+
+        Args:
+            folder: Where it leaves its report.
 
         Raises:
             StepOrderError: The step is not under way.
@@ -609,7 +654,7 @@ class Run:
         """
         __tracebackhide__ = True
         return self._commands.run_tests(
-            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, variables=variables
+            step, argv, attempt=self._attempts.get(step, 1), timeout_s=timeout_s, variables=variables, folder=folder
         )
 
     def check_over(self, step: StepId) -> None:
@@ -629,8 +674,14 @@ class Run:
             EvidenceError: It can't be written.
         """
         try:
-            self._end(interrupted=interrupted)
-            self._ledger.note("finished", self.head)
+            result = self._end(interrupted=interrupted)
+            try:
+                if self._settings.notify:
+                    self._notifier.end(result)
+                    self._journal.barrier()
+            finally:
+                # Also if somebody interrupts while people are being told.
+                self._ledger.note("finished", self.head)
         finally:
             self._journal.close()
             self._lock.release()
@@ -659,12 +710,14 @@ class Run:
                 approver=self._settings.approver,
             )
 
-    def _end(self, *, interrupted: bool) -> None:
+    def _end(self, *, interrupted: bool) -> events.RunResult:
         if self.state.running is not None:
             self.finish(self.state.running, Outcome.INTERRUPTED, message="the session ended")
         if not (self.until is not None and self.fulfilled):
             for step in self.state.pending:
                 self._block(step)
+        if self.state.complete:
+            self._results = results_of(self.workflow, self._values)
         counts = {outcome.value: count for outcome, count in self.state.counts.items()}
         result = result_of(
             self.state,
@@ -672,8 +725,16 @@ class Run:
             refused=self._refused,
             interrupted=interrupted,
         )
-        self._journal.record(events.run_finished(result=result, counts=counts, not_satisfied=self.not_satisfied))
+        event = events.run_finished(
+            result="failed" if self.results_problem else result,
+            counts=counts,
+            not_satisfied=self.not_satisfied,
+            outputs=self._results.values,
+            problem=self.results_problem,
+        )
+        self._journal.record(event)
         self._journal.barrier()
+        return result
 
     def _block(self, step: StepId) -> None:
         try:

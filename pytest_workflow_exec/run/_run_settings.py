@@ -16,7 +16,7 @@ from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_gate import SignedApprover, ask_signed
 from pytest_workflow_exec.sandbox import Policy, ProgramPins
-from pytest_workflow_exec.settings import Durability
+from pytest_workflow_exec.settings import Durability, NotifySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,5 +59,7 @@ class RunSettings:
     """What the policy's programs were when the run was checked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
+    notify: Sequence[NotifySettings] = ()
+    """Commands that tell people what it waits for and how it ended."""
     listener: Callable[[Record], None] | None = None
     """Is told of each record after it was written, where an interrupt does no harm. It must raise nothing of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from pytest_workflow_exec.errors import StepOrderError, StillRunningError
 from pytest_workflow_exec.model import StepId
@@ -60,8 +61,12 @@ class StepCommands:
         attempt: int,
         timeout_s: float | None,
         variables: Mapping[str, str],
+        folder: Path,
     ) -> CommandResult:
-        """Run the engine's own child pytest for the step; it needs no rule.
+        """Run the engine's own child pytest for the step; it needs no rule, and has the rights of tests.
+
+        Args:
+            folder: Where it leaves its report.
 
         Raises:
             StepOrderError: The step is not under way.
@@ -70,7 +75,7 @@ class StepCommands:
         __tracebackhide__ = True
         with self.one_of(step):
             return self._runner.run_trusted(
-                argv, step=step, attempt=attempt, timeout_s=timeout_s, extra_environment=variables
+                argv, step=step, attempt=attempt, timeout_s=timeout_s, extra_environment=variables, folder=folder
             )
 
     def check_quiet(self, step: StepId) -> None:

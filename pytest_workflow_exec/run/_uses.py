@@ -62,6 +62,12 @@ def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
         }
         if isinstance(each.body, Gate):
             keys |= {key for shown, key in each.body.show if shown in names}
+    left = [reference for output in workflow.outputs.values() for reference in output.references]
+    keys |= {
+        reference.path[1]
+        for reference in _expanded(left, workflow.variables)
+        if reference.scope == "steps" and reference.path[0] in names
+    }
     return frozenset(keys)
 
 

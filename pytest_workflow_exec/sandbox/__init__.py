@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ._environment import make_folders as notice_folders
 from ._level import highest_offer, level_for, level_words, mode_of, offered_level
 from ._narrow import narrow_rule, narrow_rule_of
+from ._notice import Notice, give_notice
 from ._policy import Policy, compile_policy
 from ._process_watch import ProcessStart, watched_processes
 from ._program import check_digest, identify, resolve_program
@@ -23,6 +25,7 @@ __all__ = [
     "Gated",
     "InputValue",
     "Matching",
+    "Notice",
     "Piece",
     "Policy",
     "ProcessStart",
@@ -36,6 +39,7 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "give_notice",
     "highest_offer",
     "identify",
     "level_for",
@@ -43,6 +47,7 @@ __all__ = [
     "mode_of",
     "narrow_rule",
     "narrow_rule_of",
+    "notice_folders",
     "offered_level",
     "pin_programs",
     "resolve_program",

@@ -62,6 +62,22 @@ def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path], groups: 
     return CompiledRules(rules=tuple(rules), problems=tuple(problems))
 
 
+def tests_rule(written: RuleSettings) -> Rule:
+    """Return what the tests of `verify:` steps may do, as the rule that they run by."""
+    return Rule(
+        text=written.rule,
+        tokens=parse_tokens(written.rule),
+        exec=written.exec,
+        env=written.env,
+        # The kernel knows ports of any machine, not this machine's alone.
+        network=("*:*",) if "loopback" in written.needs else written.network,
+        read=written.read,
+        write=written.write,
+        home=written.home,
+        needs=written.needs,
+    )
+
+
 def name_of(written: RuleSettings) -> str:
     """Return what a message calls a rule: its text, or the program and sub-commands of its table."""
     return written.rule or " ".join([written.program or "", "|".join(written.subcommand)]).rstrip()

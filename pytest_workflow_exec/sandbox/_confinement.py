@@ -59,6 +59,8 @@ _ALWAYS_READABLE = (
     *(f"/etc/{name}" for name in _CONFIGURATION),
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# Making one opens the terminal of the number that the kernel gives, which nobody knows before.
+_TERMINALS = ("/dev/ptmx", "/dev/pts", "/dev/tty")
 _NAMES_PORT = 53
 
 Stamp = tuple[int, ...]
@@ -85,6 +87,8 @@ class Grant:
     network: tuple[str, ...] = ()
     home: Path | None = None
     """The user's own home folder, if it may read there."""
+    terminals: bool = False
+    """Whether it may make pseudo-terminals of its own."""
     namespaces: bool = False
     """Whether it sees a machine of its own."""
     hidden: Path | None = None
@@ -96,6 +100,13 @@ class Grant:
 def stamp_of(found: os.stat_result) -> Stamp:
     """Return which file was found, and in what state."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def engine_folders() -> tuple[Path, ...]:
+    """Return where this package lies, if that is not with the interpreter's other packages: as in its own checkout."""
+    folder = Path(__file__).resolve().parents[2]
+    held = any(folder.is_relative_to(os.path.realpath(prefix)) for prefix in (sys.prefix, sys.base_prefix))
+    return () if held else (folder,)
 
 
 @contextlib.contextmanager
@@ -173,7 +184,7 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(path, READ)
     for script in what.scripts:
         ruleset.allow(script, READ)
-    for device in _DEVICES:
+    for device in (*_DEVICES, *(_TERMINALS if grant.terminals else ())):
         ruleset.allow(device, DEVICE)
 
 

@@ -40,14 +40,19 @@ class Offer:
     """Why it is no more, and what to do; empty at the highest level."""
 
 
-def level_for(settings: PolicySettings, offered: Callable[[Level], Offer] | None = None) -> tuple[Level, str]:
+def level_for(
+    settings: PolicySettings, offered: Callable[[Level], Offer] | None = None, *, tests: bool = False
+) -> tuple[Level, str]:
     """Return the level that commands of this policy run at, and why it can't be used; empty if it can.
 
     Nothing is tried where no rule could start a command, or where the project wants no confinement.
+
+    Args:
+        tests: Whether tests of `verify:` steps are to run, which need no rule.
     """
     mode, offered = mode_of(settings), offered or offer_of
     has_rules = bool(settings.rules) or any(settings.workflow_rules.values())
-    if mode == "none" or not has_rules:
+    if mode == "none" or not (has_rules or tests):
         return "none", ""
     if mode == "available":
         higher = offered("namespaces")
@@ -60,9 +65,13 @@ def level_for(settings: PolicySettings, offered: Callable[[Level], Offer] | None
     return offer.level, ""
 
 
-def level_words(settings: PolicySettings) -> str:
-    """Return the level of a policy's commands in a few words, for a person."""
-    level, problem = level_for(settings)
+def level_words(settings: PolicySettings, *, tests: bool = False) -> str:
+    """Return the level of a policy's commands in a few words, for a person.
+
+    Args:
+        tests: As for `level_for`.
+    """
+    level, problem = level_for(settings, tests=tests)
     mode = mode_of(settings)
     if problem:
         return f"{mode} not met"

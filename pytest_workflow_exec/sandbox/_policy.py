@@ -10,12 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.settings import Carry, GitIdentity, Pin, PolicySettings, PythonProcesses, SignersFile, Trusted
+from pytest_workflow_exec.settings import (
+    Carry,
+    GitIdentity,
+    Pin,
+    PolicySettings,
+    PythonProcesses,
+    RuleSettings,
+    SignersFile,
+    Trusted,
+)
 
 from ._argv import checked_argv, shown_argv
-from ._compiled import RuleProblem, compiled_rules, name_of
+from ._compiled import RuleProblem, compiled_rules, name_of, tests_rule
 from ._level import Level, level_for
 from ._limits import Limits, limits_of
+from ._rights import rights_problems
 from ._rules import Difference, Rule, breadth, difference
 from ._tokens import InputValue, has_control
 
@@ -33,6 +43,8 @@ class Policy:
     """The directories that programs are found in, in order."""
     digest: str
     """SHA-256 over the policy as the project states it, in hex."""
+    tests: Rule = field(default_factory=lambda: tests_rule(RuleSettings(rule="verify")))
+    """What the tests of `verify:` steps may do."""
     carry: Carry = "any"
     """Whether a resumed run may carry steps."""
     level: Level
@@ -128,7 +140,12 @@ class Policy:
 
 
 def compile_policy(
-    settings: PolicySettings, *, workflow: str, environment: Mapping[str, str], pin: Pin | None = None
+    settings: PolicySettings,
+    *,
+    workflow: str,
+    environment: Mapping[str, str],
+    pin: Pin | None = None,
+    tests: bool = False,
 ) -> Policy:
     """Return the policy that the project's settings make for one workflow.
 
@@ -136,23 +153,29 @@ def compile_policy(
         workflow: The workflow's name; rules of other workflows' tables are left out.
         environment: The engine's environment, in which a rule with `home` needs a home folder.
         pin: What was found to hold the settings outside the project.
+        tests: Whether the workflow runs tests in `verify:`, which are confined though no rule allows them.
 
     Raises:
         PolicyError: Something in it can't be used; holds every problem at once, those of a rule with its place.
     """
-    level, problem = level_for(settings)
+    level, problem = level_for(settings, tests=tests)
     problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
     compiled = [compiled_rules(table, path, settings.approvers) for table in tables]
     found = [Problem(message=f"policy: {problem}") for problem in problems]
     found += [_located(settings, problem) for table in compiled for problem in table.problems]
+    found += [
+        _located(settings, RuleProblem(place=settings.verify.place, message=f"verify: {problem}"))
+        for problem in rights_problems(settings.verify)
+    ]
     if found:
         raise PolicyError(found)
     return Policy(
         rules=tuple(rule for table in compiled for rule in table.rules),
         path=path,
         digest=settings.digest,
+        tests=tests_rule(settings.verify),
         carry=settings.carry,
         level=level,
         limits=limits_of(settings.limits),
@@ -241,7 +264,7 @@ def _input_words(found: Difference, inputs: Mapping[str, str], show: Callable[[s
 def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping[str, str]) -> Iterator[str]:
     if Path(environment.get("HOME", "")).is_absolute():
         return
-    for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules):
+    for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules, settings.verify):
         if rule.home:
             yield f"rule {name_of(rule)!r}: it grants home, but HOME is no absolute path. Set it, or remove home."
 

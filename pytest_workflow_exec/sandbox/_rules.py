@@ -58,6 +58,8 @@ class Rule:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     """Folders of the project that it may run in though it runs the files that its arguments name."""
+    needs: tuple[str, ...] = ()
+    """What only the tests of `verify:` steps may have: `pty`, `loopback`."""
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
     limits: Limits = field(default_factory=Limits)
@@ -71,6 +73,8 @@ class Rule:
         if self.shape is not None:
             # Not the text alone: a word in a list may hold what parts the words there.
             said["table"] = repr(self.shape)
+        if self.needs:
+            said["needs"] = list(self.needs)
         if self.sha256 is not None:
             said["sha256"] = self.sha256
         if self.gated is not None:
@@ -78,6 +82,12 @@ class Rule:
         if self.limits != Limits():
             said["limits"] = self.limits.facts()
         return digest_of({**said, "home": self.home})
+
+    @property
+    def rights(self) -> str:
+        """Its rights in words, for a person; empty if it has none."""
+        given = [f"{name} {', '.join(right)}" for name in (*_RIGHTS, "needs") if (right := getattr(self, name))]
+        return "; ".join([*given, *(["home"] if self.home else [])])
 
     @property
     def program(self) -> str:

@@ -22,7 +22,7 @@ from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
-from ._confinement import Grant, NotConfinableError, confined
+from ._confinement import Grant, NotConfinableError, confined, engine_folders
 from ._environment import base_environment, granted, make_folders
 from ._level import Level
 from ._limits import Limits
@@ -174,11 +174,13 @@ class CommandRunner:
         attempt: int,
         timeout_s: float | None,
         extra_environment: Mapping[str, str],
+        folder: Path | None = None,
     ) -> CommandResult:
-        """Run a command of the engine's own, which no rule has to allow.
+        """Run a command of the engine's own, which no rule has to allow, with the rights of tests.
 
         Args:
             argv: Starts with an absolute path.
+            folder: A folder of the engine's own that it may write in, too.
             timeout_s: It and everything it started are killed after this; None for no bound.
             extra_environment: What it receives besides what every command receives.
 
@@ -192,7 +194,13 @@ class CommandRunner:
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = _with_absolute_program(checked_argv(argv))
-            job = self._job(of, words, Path(words[0]), extra_environment, None)
+            rule = self._policy.tests
+            more = {**granted(rule, self._environment), **extra_environment}
+            job = self._job(of, words, Path(words[0]), more, rule)
+            own = (*job.grant.private, *([folder] if folder is not None else []))
+            read = (*job.grant.read, *(str(each) for each in engine_folders()))
+            grant = replace(job.grant, private=own, read=read, terminals="pty" in rule.needs)
+            job = replace(job, grant=grant)
         except CommandRefusedError as error:
             raise self._refused(of, argv, error) from None
         return self._execute(job)

@@ -14,6 +14,8 @@ from ._values import (
     GatedSettings,
     GitIdentity,
     LimitSettings,
+    NotifyOn,
+    NotifySettings,
     PolicySettings,
     PythonProcesses,
     RuleSettings,
@@ -21,6 +23,7 @@ from ._values import (
     Settings,
     SignersFile,
     Trusted,
+    VerifyNeed,
 )
 
 __all__ = [
@@ -32,6 +35,8 @@ __all__ = [
     "GatedSettings",
     "GitIdentity",
     "LimitSettings",
+    "NotifyOn",
+    "NotifySettings",
     "Pin",
     "PolicySettings",
     "PythonProcesses",
@@ -41,6 +46,7 @@ __all__ = [
     "SignersFile",
     "StatedSetting",
     "Trusted",
+    "VerifyNeed",
     "differences",
     "find_project",
     "load_file",

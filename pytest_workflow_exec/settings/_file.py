@@ -35,12 +35,15 @@ from ._values import (
     Filesystem,
     GatedSettings,
     GitIdentity,
+    NotifyOn,
+    NotifySettings,
     PolicySettings,
     PythonProcesses,
     RuleSettings,
     SandboxMode,
     Settings,
     Trusted,
+    VerifyNeed,
 )
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
@@ -147,6 +150,16 @@ class _WorkflowPolicy(_Strict):
     command: list[_Rule] = []
 
 
+class _Verify(_Strict):
+    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
+    env: list[_Text] = []
+    network: list[_Text] = []
+    read: list[_Text] = []
+    write: list[_Text] = []
+    home: bool = False
+    needs: list[VerifyNeed] = []
+
+
 class _Policy(_WorkflowPolicy):
     path: list[_Text] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
@@ -155,6 +168,7 @@ class _Policy(_WorkflowPolicy):
     network: list[_Text] = []
     limits: Limits = Field(default_factory=Limits)
     workflows: dict[str, _WorkflowPolicy] = {}
+    verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
     signers: _Text | None = None
@@ -165,8 +179,22 @@ class _Policy(_WorkflowPolicy):
     python_processes: PythonProcesses = "refuse"
 
 
+class _Notify(_Strict):
+    command: Annotated[list[_Text], Field(min_length=1)]
+    on: Annotated[list[NotifyOn], Field(min_length=1)]
+
+    @field_validator("command")
+    @classmethod
+    def _known_program(cls, command: list[str]) -> list[str]:
+        # What a path in the project names, a step could have written.
+        if "/" in command[0] and not command[0].startswith("/"):
+            raise PydanticCustomError("form", ": the program must be a name on the policy's path, or an absolute path")
+        return command
+
+
 class _File(_Strict):
     policy: _Policy = Field(default_factory=_Policy)
+    notify: list[_Notify] = []
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
@@ -195,13 +223,14 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         policy=_policy(file.policy, table, Source(path=source, place=place)),
         durability=file.durability,
         filesystem=file.filesystem,
+        notify=tuple(NotifySettings(command=tuple(each.command), on=tuple(each.on)) for each in file.notify),
         segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
     )
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
-    identity, stated = policy.git_identity, canonical_json(table.get("policy", {}))
+    identity, stated = policy.git_identity, canonical_json(_trusted(table))
     return PolicySettings(
         rules=_rules(policy, policy, ("policy",)),
         path=tuple(policy.path),
@@ -210,6 +239,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
         limits=policy.limits.settings(Limits()),
+        verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
@@ -219,6 +249,26 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
+    )
+
+
+def _trusted(table: Mapping[str, Json]) -> Json:
+    policy, notify = table.get("policy", {}), table.get("notify")
+    # No rule allows these commands: that they are as they were is what a pin and a gate hold.
+    return {**policy, "notify": notify} if isinstance(policy, Mapping) and notify else policy
+
+
+def _verify(verify: _Verify) -> RuleSettings:
+    return RuleSettings(
+        rule="verify",
+        exec=tuple(verify.exec),
+        env=tuple(verify.env),
+        network=tuple(verify.network),
+        read=tuple(verify.read),
+        write=tuple(verify.write),
+        home=verify.home,
+        needs=tuple(verify.needs),
+        place=("policy", "verify"),
     )
 
 
@@ -261,7 +311,9 @@ def _known() -> Mapping[str, Iterable[str]]:
         "workflow": _WorkflowPolicy,
         "rule": _Rule,
         "gated": _Gated,
+        "verify": _Verify,
         "git_identity": _GitIdentity,
+        "notify": _Notify,
         "limits": Limits,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

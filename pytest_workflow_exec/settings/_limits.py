@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from pytest_workflow_exec.durations import parse_duration
 
@@ -43,7 +44,20 @@ def _count(value: object) -> object:
     return None if value == NO_LIMIT else value
 
 
-_Size = Annotated[int | None, BeforeValidator(_size)]
+_NONE: JsonDict = {"const": NO_LIMIT}
+_Size = Annotated[
+    int | None,
+    BeforeValidator(_size),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{_SIZE.pattern}$"}, _NONE]}),
+]
+_Seconds = Annotated[
+    int | None, BeforeValidator(_seconds), WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]"}, _NONE]})
+]
+_Count = Annotated[
+    Annotated[int, Field(ge=1, le=1 << 22)] | None,
+    BeforeValidator(_count),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1 << 22}, _NONE]}),
+]
 
 
 class Limits(BaseModel):
@@ -51,11 +65,11 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    processes: Annotated[Annotated[int, Field(ge=1, le=1 << 22)] | None, BeforeValidator(_count)] = None
+    processes: _Count = None
     files: Annotated[int, Field(ge=16, le=1024)] = 1024
     file_size: _Size = None
     memory: _Size = None
-    cpu: Annotated[int | None, BeforeValidator(_seconds)] = None
+    cpu: _Seconds = None
 
     _names: ClassVar = {
         "processes": "processes",

@@ -12,11 +12,10 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, PythonProcesses, SandboxMode
+from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
 
 LATER = {
     "sockets": "sockets",
-    "verify": "rights of verify steps",
 }
 """What a key that is not supported yet would give."""
 
@@ -57,6 +56,8 @@ _EXPECTED = {
     "git_identity": 'a table: {{name = "Release Bot", email = "bot@example.org"}}',
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
+    "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
+    "needs": 'a list of "pty" and "loopback"',
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
@@ -65,6 +66,11 @@ _EXPECTED = {
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
     "refuse_reachable_keys": "true or false",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
+}
+_OF_NOTIFY = {
+    "notify": 'tables: [[{table}notify]] with command = ["notify-send", "a gate waits"] and on = ["suspended"]',
+    "command": 'a program and its arguments, such as ["notify-send", "a gate waits"]',
+    "on": "a list of " + ", ".join(f'"{word}"' for word in get_args(NotifyOn)),
 }
 _KINDS: Mapping[type, str] = {
     bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table",
@@ -75,7 +81,9 @@ _HOMES = {
     "workflow": "a table of policy.workflows",
     "rule": "a table of policy.command",
     "gated": "the table gated of a rule",
+    "verify": "the table policy.verify",
     "git_identity": "the table policy.git_identity",
+    "notify": "a table of notify",
     "limits": "the table limits of the policy or a rule",
 }
 _SHOWN_CHARACTERS = 60
@@ -105,7 +113,9 @@ class Source:
             known: The keys that there are, by the kind of table: `top`, `policy`, `workflow`, `rule`, `gated` and `limits`.
         """
         place = detail["loc"]
-        message = _message(detail, known, self.place)
+        is_word = detail["type"] in ("form", "extra_forbidden")
+        about = _message if is_word or place[:1] != ("notify",) else _about_notify
+        message = about(detail, known, self.place)
         return Problem(path=self.path, line=self._line(place), message=message)
 
     def locate(self, place: Sequence[str | int]) -> tuple[Path, int | None]:
@@ -138,6 +148,17 @@ def _message(detail: Detail, known: Mapping[str, Iterable[str]], table: Sequence
     return f"{where} must be {_expected(place, key).format(table=prefix)}, not {_found(detail['input'])}"
 
 
+def _about_notify(detail: Detail, _: Mapping[str, Iterable[str]], table: Sequence[str]) -> str:
+    place = detail["loc"]
+    key = next((part for part in reversed(place) if isinstance(part, str)), "")
+    where, expected = _spelled(place), _OF_NOTIFY[key].format(table="".join(f"{part}." for part in table))
+    if detail["type"] == "missing":
+        return f"{where} is missing: it must be {expected}"
+    if detail["type"] in ("too_short", "string_too_short"):
+        return f"{where} must not be empty: it must be {expected}"
+    return f"{where} must be {expected}, not {_found(detail['input'])}"
+
+
 def _about_group(detail: Detail, place: Sequence[str | int], where: str) -> str:
     if place[-1] == "[key]":
         return f"{_spelled(place[:-1])}: a group's name is letters, digits, '-' and '_'"
@@ -159,6 +180,8 @@ def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def _expected(place: Sequence[str | int], key: str) -> str:
     if key == "approvers" and "gated" in place:
         return 'a list of groups, such as ["release-managers"]'
+    if key == "needs" and isinstance(place[-1], int):
+        return " or ".join(f'"{word}"' for word in get_args(VerifyNeed))
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"
@@ -189,7 +212,7 @@ def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Ite
 
 def _kind_of(table: Sequence[str | int]) -> str:
     if table and isinstance(table[-1], int):
-        return "rule"
+        return "notify" if table[0] == "notify" else "rule"
     if len(table) > 1 and table[-1] in ("gated", "limits"):
         return str(table[-1])
     if len(table) > 1 and table[-2] == "workflows":

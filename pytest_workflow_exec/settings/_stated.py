@@ -38,6 +38,8 @@ def stated_settings(settings: Settings) -> tuple[StatedSetting, ...]:
 
 def _stated(settings: Settings) -> Iterator[StatedSetting]:
     # pydantic is a tenth of a second that only a project with a configuration should pay.
+    from pydantic import BaseModel
+
     from ._file import _File, _Policy
 
     table = table_of_source(settings)
@@ -46,7 +48,8 @@ def _stated(settings: Settings) -> Iterator[StatedSetting]:
     for prefix, model, said in of_tables:
         for name, field in model.model_fields.items():
             if prefix or name != "policy":
-                default = cast("Json", field.get_default(call_default_factory=True))
+                made = field.get_default(call_default_factory=True)
+                default = cast("Json", made.model_dump(exclude_unset=True) if isinstance(made, BaseModel) else made)
                 yield _one(settings, f"{prefix}{name}", name in said, said.get(name, default))
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import digest_of, digest_of_bytes
 
+VerifyNeed = Literal["pty", "loopback"]
+"""What tests of a `verify:` step may need beyond the rights of a command."""
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
 """What evidence survives: a power cut, or only the end of the process, however sudden."""
@@ -18,6 +20,18 @@ PythonProcesses = Literal["refuse", "record"]
 """What becomes of a process that Python code of a step starts past the sandbox."""
 Carry = Literal["any", "anchored", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
+
+
+NotifyOn = Literal["gate.requested", "suspended", "denied", "finished"]
+"""When somebody is told: a gate asks, or a session ended: suspended, denied, or in any way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """A command that tells people what a run waits for or how it ended."""
+
+    command: tuple[str, ...]
+    on: tuple[NotifyOn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +85,8 @@ class RuleSettings:
     cwd: tuple[str, ...] = ()
     home: bool = False
     limits: LimitSettings = field(default_factory=LimitSettings)
+    needs: tuple[VerifyNeed, ...] = ()
+    """Of the tests of `verify:` steps only."""
     place: tuple[str | int, ...] = field(default=(), compare=False)
     """Where it stands in the configuration."""
 
@@ -94,7 +110,7 @@ class Trusted:
     """What nobody may loosen unseen: the policy, and the keys that count. A pin holds a copy of it."""
 
     policy: str = "{}"
-    """The whole policy table as canonical JSON."""
+    """The whole policy table as canonical JSON; with `notify` in it, if the project has such commands."""
     signers: SignersFile | None = None
     """Whose signatures count: an allowed signers file of OpenSSH."""
     revoked: SignersFile | None = None
@@ -113,6 +129,8 @@ class PolicySettings:
     """Further rules by workflow name; they allow nothing in any other workflow."""
     limits: LimitSettings = field(default_factory=LimitSettings)
     """For commands that no rule is for; those of rules are in each."""
+    verify: RuleSettings = field(default_factory=lambda: RuleSettings(rule="verify"))
+    """The rights of the tests that `verify:` steps run."""
     carry: Carry = "any"
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
@@ -125,7 +143,7 @@ class PolicySettings:
     """Whether who started a run may sign an approval of it."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
-    """SHA-256 over the whole policy table, in hex."""
+    """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""
     locate: Callable[[Sequence[str | int]], tuple[Path, int | None]] | None = field(default=None, compare=False)
     """Tells in which file and on which line something of the configuration stands."""
 
@@ -145,3 +163,4 @@ class Settings:
     """How long a file of a log becomes before the log goes on in a next one; None: not said."""
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""
+    notify: tuple[NotifySettings, ...] = ()

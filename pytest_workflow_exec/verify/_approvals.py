@@ -134,7 +134,7 @@ class Approvals:
         Raises:
             ContradictionError: It asked nothing in this attempt, or that was decided.
         """
-        if step.kind == "pause":
+        if step.kind == "pause" or (step.poll is not None and step.poll.suspends):
             return
         question = self._asked.get(step.id)
         # What wants signatures goes on waiting, whoever signed, and is not asked anew each time.

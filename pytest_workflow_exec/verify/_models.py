@@ -55,7 +55,7 @@ class Models:
                 f"step {step.id!r} asks a model again, but no record says what came of its question"
             )
         if record.data.get("number") != self._count + 1:
-            raise ContradictionError(f"step {step.id!r} asks a model, but not for the {self._count + 1}. time in a row")
+            raise ContradictionError(f"step {step.id!r} asks a model, and its question is not number {self._count + 1}")
         self._count += 1
         self._open, self._accepted = record.data, None
 

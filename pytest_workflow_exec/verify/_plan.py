@@ -48,6 +48,8 @@ class PlannedPoll:
 
     every_s: float
     timeout_s: float
+    suspends: bool = False
+    """Whether the run ends between two attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,8 @@ def _poll(entry: Json) -> PlannedPoll | None:
     numbers = [float(time) for time in times if isinstance(time, (int, float)) and time > 0]
     if len(numbers) != 2:  # noqa: PLR2004  # both
         raise ContradictionError("its plan does not say how often a step is repeated")
-    return PlannedPoll(every_s=numbers[0], timeout_s=numbers[1])
+    suspends = isinstance(entry, Mapping) and entry.get("wait") == "suspend"
+    return PlannedPoll(every_s=numbers[0], timeout_s=numbers[1], suspends=suspends)
 
 
 def _block(entry: Mapping[str, Json], *, always: bool) -> BlockId | None:

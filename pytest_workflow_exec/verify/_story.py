@@ -346,6 +346,8 @@ class Story:
             self._demand_satisfaction()
         if result == "partial":
             self._demand_no_failure()
+        if "outputs" in record.data and result != "passed":
+            raise ContradictionError(f"the run says what it leaves, but that it is {result}")
         if result == "suspended" and Outcome.SUSPENDED not in self._turns.outcomes.values():
             raise ContradictionError("the run says that it is suspended, but no gate of it waits")
         self._compare_with_end(record)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.ai import AiRequest, backend_of, choice_problems, choose
+from pytest_workflow_exec.ai import AiBackend, AiRequest, backend_of, choice_problems, choose
 from pytest_workflow_exec.ai._backend import AiNews
 from pytest_workflow_exec.ai._choice import AiChoice
 from pytest_workflow_exec.ai._off import OffBackend
@@ -22,6 +22,11 @@ def chosen(**options: str) -> AiChoice:
     environment = {name: value for name, value in options.items() if name.isupper()}
     said = {name: options.get(name) for name in ("mode", "script", "budget")}
     return choose(**said, environment=environment, folder=Path("/project"))
+
+
+def made(choice: AiChoice) -> AiBackend:
+    """Return what answers."""
+    return backend_of(choice, recordings=Path("/nowhere"), redact=lambda value: value, record_with="pytest")
 
 
 def test_a_model_is_asked_unless_nobody_is_there_to_pay_for_it() -> None:
@@ -66,7 +71,7 @@ def test_nobody_is_asked_when_nobody_may_be() -> None:
         "asks a model, and none is to be asked: --workflow-ai=off. Leave it out, or give --workflow-ai=live"
     ]
     assert "the variable CI is set" in choice_problems(chosen(CI="1"), {})[0]
-    backend = backend_of(chosen(mode="off"))
+    backend = made(chosen(mode="off"))
     assert isinstance(backend, OffBackend)
     with pytest.raises(AiError, match="none is to be asked"):
         backend.ask(REQUEST, lambda _: (), lambda _: None)
@@ -80,7 +85,7 @@ def test_a_file_that_is_no_script_is_refused_before(tmp_path: Path, text: str) -
 
     assert "answers.json" in choice_problems(choice, {})[0]
     with pytest.raises(PreflightError):
-        backend_of(choice)
+        made(choice)
 
 
 def test_a_script_proposes_until_one_is_accepted() -> None:

@@ -22,15 +22,17 @@ def test_request_is_json_data_with_every_field() -> None:
     """Evidence keeps the whole request: each field is in its data, and the data survives JSON."""
     # given
     rules = SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required={"managers": 1})
-    request = sample_request(rules=rules, form=(FormField(name="ticket"),), **_OF_MODELS)
+    request = sample_request(
+        rules=rules, form=(FormField(name="ticket"),), **_OF_MODELS, waived=("tests",), failure="it is red"
+    )
 
     # when
     data = request.to_data()
 
     # then
     assert set(data) == {field.name for field in fields(GateRequest)}
-    # Of a gate without them the data is what it was before there were signatures, forms and models.
-    assert set(sample_request().to_data()) == set(data) - {"rules", "form", *_OF_MODELS}
+    # Of a gate without them the data is what it was before there were signatures, forms, models and waivers.
+    assert set(sample_request().to_data()) == set(data) - {"rules", "form", "waived", "failure", *_OF_MODELS}
     assert json.loads(canonical_json(data)) == data
 
 

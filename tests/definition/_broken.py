@@ -315,7 +315,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 }
 
 LATER = {
-    "workflow": ("policy", "outputs"),
+    "workflow": ("policy",),
     "step": (
         "session",
     ),
@@ -356,10 +356,37 @@ SHAPE |= {
     "default retry": ("defaults: {retry: {attempts: 3, for: [x]}}\n" + step("run: [git]"), [("1:39", "not 'x'")]),
 }
 SHAPE |= {
-    "poll of a call": (step("call: 'lib.deep:check'\npoll: 5m"), [("4:5", "poll belongs to run and verify steps")]),
-    "poll that suspends": (
-        step("run: [git]\npoll: {every: 5m, wait: suspend}"),
-        [("4:23", "'wait' can't be used yet")],
+    "poll of a gate": (step("gate: Go?\npoll: 5m"), [("4:5", "poll belongs to run, call and verify steps")]),
+    "poll of a call fails on something": (
+        step("call: 'lib.deep:check'\npoll: {every: 5m, fail_on: {exit: 3}}"),
+        [("4:23", "a function says itself what ends the poll")],
+    ),
+    "poll that waits otherwise": (
+        step("run: [git]\npoll: {every: 5m, wait: sleep}"),
+        [("4:29", "must be 'suspend', not 'sleep'")],
+    ),
+    "output of nothing": (
+        f"outputs: {{x: '${{steps.b.stdout}}'}}\n{step('run: [git]')}",
+        [("1:14", "unknown step 'b'")],
+    ),
+    "output that no step leaves": (
+        f"outputs: {{x: '${{steps.a.file}}'}}\n{step('run: [git]')}",
+        [("1:14", "step 'a' has no value 'file'")],
+    ),
+    "output with a bad name": (f"outputs: {{x y: a}}\n{step('run: [git]')}", [("1:11", "'x y' is not a name")]),
+    "output that is a list": (f"outputs: {{x: [a]}}\n{step('run: [git]')}", [("1:14", "must be a text, not a list")]),
+    "outputs that are a list": (f"outputs: [x]\n{step('run: [git]')}", [("1:10", "must be a mapping, not a list")]),
+    "output of what may not apply": (
+        "inputs: {k: {type: boolean}}\noutputs: {x: '${steps.a.stdout}'}\n" + step("run: [git]\nwhen: inputs.k"),
+        [("2:14", "step 'a' may not apply")],
+    ),
+    "output of what may be waived": (
+        "outputs: {x: '${steps.a.stdout}'}\n" + step("run: [git]\nwaive: Go on?"),
+        [("1:14", "step 'a' may be waived")],
+    ),
+    "output that is a secret": (
+        "inputs: {k: {type: secret}}\noutputs: {x: '${inputs.k}'}\n" + step("run: [git]"),
+        [("2:14", "'k' is a secret")],
     ),
     "poll and retry": (step("run: [git]\npoll: 5m\nretry: 3"), [("4:5", "can't stand beside a retry")]),
     "poll for too short": (

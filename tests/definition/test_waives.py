@@ -23,9 +23,18 @@ BROKEN_WAIVES: dict[str, tuple[str, list[Expected]]] = {
     ),
     "unknown reference": (step("run: [git]\nwaive: Go on with ${inputs.x}?"), [("4:12", "unknown input 'x'")]),
     "its own values": (step("run: [git]\nwaive: Is ${steps.a.stdout} fine?"), [("4:12", "can't use its own values")]),
-    "a gate": (step(f"gate: Go?\n{ASKS}"), [("4:5", "a gate step can't be waived")]),
-    "work by hand": (step(f"manual: Do it\n{ASKS}"), [("4:5", "a manual step can't be waived")]),
-    "a pause": (step(f"pause: 5m\n{ASKS}"), [("4:5", "a pause step can't be waived")]),
+    "a gate": (
+        step(f"gate: Go?\n{ASKS}"),
+        [("4:5", "waive belongs to run, call and verify steps; this one is a gate step")],
+    ),
+    "work by hand": (
+        step(f"manual: Do it\n{ASKS}"),
+        [("4:5", "waive belongs to run, call and verify steps; this one is a manual step")],
+    ),
+    "a pause": (
+        step(f"pause: 5m\n{ASKS}"),
+        [("4:5", "waive belongs to run, call and verify steps; this one is a pause step")],
+    ),
     "in finally": (
         step("run: [git]") + f"finally:\n  - id: b\n    run: [git]\n    {ASKS}\n",
         [("7:5", "a step of finally can't be waived")],

@@ -32,8 +32,9 @@ def home(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     for name in ("keys", "bin"):
         (home / name).mkdir()
-    [policy], [flow], [listed] = _blocks("toml"), _blocks("yaml"), _blocks("")
-    project.write("workflow-exec.toml", policy)
+    [policy, notify], [flow], [listed] = _blocks("toml"), _blocks("yaml"), _blocks("")
+    # Its command is not there, which must change nothing.
+    project.write("workflow-exec.toml", policy + notify)
     project.write("release.workflow.yaml", flow)
     lines = []
     for line in listed.splitlines():

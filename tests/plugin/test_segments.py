@@ -86,6 +86,13 @@ def _use(project: Project, head: str, files: list[Path]) -> None:
         assert exported.status == 0, exported.text
         assert "last" in exported.text
     assert project.run("workflow-exec", "verify", str(files[1])).status == 2
+    assert project.run("workflow-exec", "export", "latest", "--bundle", str(project.root / "run.tar")).status == 0
+    other = Project(project.root / "other")
+    other.write("workflow-exec.toml", CONFIGURATION)
+    taken = other.run("workflow-exec", "import", str(project.root / "run.tar"))
+    assert taken.status == 0, taken.text
+    assert [path.read_bytes() for path in _files(other)] == [path.read_bytes() for path in segments_of(log)]
+    assert other.run("workflow-exec", "verify", "latest", "--expect-head", head).status == 0
     copy = project.root / "copy"
     shutil.copytree(log.parent, copy)
     assert project.run("workflow-exec", "verify", str(copy / "evidence.jsonl"), "--expect-head", head).status == 0

@@ -113,13 +113,16 @@ def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> N
     assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
 
 
-@pytest.mark.parametrize("key", ["verify"])
-def test_a_table_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
-    """The same for keys of the policy itself, as a value and as a table."""
-    for text in (f'[policy]\n{key} = "x"\n', f"[policy]\n[policy.{key}]\na = 1\n"):
-        [problem] = _problems(tmp_path, text)
-        assert problem.startswith(f"2: policy.{key}: ")
-        assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
+def test_tests_have_the_rights_that_the_policy_says(tmp_path: Path) -> None:
+    """None, if it says nothing; a key or a need that there is not is refused."""
+    none = RuleSettings(rule="verify")
+    said = _policy(tmp_path, '[policy.verify]\nexec = "any"\nwrite = ["out"]\nneeds = ["pty", "loopback"]\n').verify
+
+    assert PolicySettings().verify == _policy(tmp_path, "").verify == none
+    assert said == dataclasses.replace(none, exec=("any",), write=("out",), needs=("pty", "loopback"))
+    assert _problems(tmp_path, "[policy.verify]\nsecret = []\n") == ["2: policy.verify.secret: there is no such key"]
+    [problem] = _problems(tmp_path, '[policy.verify]\nneeds = ["namespaces"]\n')
+    assert problem == '2: policy.verify.needs[1] must be "pty" or "loopback", not a text (\'namespaces\')'
 
 
 _PRINCIPAL = (

@@ -30,6 +30,8 @@ def main(wheel: str) -> int:
 
 
 def _plugins(python: str, folder: str) -> str:
+    # Else it would take the configuration of whatever project the temporary folder lies in, and write its cache there.
+    (Path(folder) / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     # Without any test: pytest's header names the plugins that it loaded; 5 is "nothing collected".
     done = subprocess.run([python, "-m", "pytest"], cwd=folder, capture_output=True, text=True, check=False)
     plugins = [line for line in done.stdout.splitlines() if line.startswith("plugins: ")]

@@ -128,6 +128,14 @@ def test_answer_tells_where_it_is_from_and_what_it_took(ask: Asker) -> None:
     assert len(ask.fake.requests) == 1
 
 
+def test_password_in_the_address_is_not_kept(ask: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evidence says who answered, and nothing that opens a door."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", ask.fake.url.replace("//", "//user:password@"))
+    ask.fake.answers({"n": 3})
+
+    assert ask().options["base_url"] == ask.fake.url
+
+
 def test_model_is_given_one_tool_and_the_words_of_the_step(ask: Asker) -> None:
     """It sees the prompt and the system prompt as they are, and nothing to call but the answer."""
     ask.fake.answers({"n": 3})

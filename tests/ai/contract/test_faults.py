@@ -99,3 +99,14 @@ def test_silence_ends_before_the_time_of_the_request(ask: Asker) -> None:
         ask(timeout=3600.0)
 
     assert caught.value.kind == "transient"
+
+
+def test_request_that_is_given_up_says_what_it_cost(ask: Asker) -> None:
+    """A program that is interrupted still tells; what was proposed before is kept."""
+    ask.fake.answers({"n": "many"}, ask.fake.silence())
+
+    with ask.failing("there was none after") as caught:
+        ask(timeout=8.0)
+
+    assert caught.value.cost_usd == pytest.approx(0.000138)
+    assert [each["value"] for each in caught.value.attempts] == [{"n": "many"}]  # type: ignore[index]  # JSON

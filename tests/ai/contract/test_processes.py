@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.ai import ClaudeBackend
+from pytest_workflow_exec.ai import AiRequest, ClaudeBackend
 from pytest_workflow_exec.ai.testing import FakeClaude
 
 from .conftest import Asker
@@ -163,7 +163,7 @@ def test_nothing_is_left_of_a_request(ask: Asker, tmp_path: Path, monkeypatch: p
     assert not _children()
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, ZeroDivisionError, FileNotFoundError])
 def test_what_a_step_raises_ends_the_request(
     ask: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
 ) -> None:
@@ -179,6 +179,22 @@ def test_what_a_step_raises_ends_the_request(
 
     assert len(ask.fake.requests) == 1
     assert list(tmp_path.iterdir()) == []
+    assert not _children()
+
+
+def test_what_the_news_raise_ends_the_request(ask: Asker) -> None:
+    """Who shows the news may fail, too."""
+    ask.fake.answers({"n": 1})
+    request = AiRequest(
+        step="s", model="claude-sonnet-4-5", system="", prompt="p", schema={"type": "object"}, attempts=1, timeout=60.0
+    )
+
+    def tell(news: object) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        ask.backend.ask(request, lambda value: (), tell)
+
     assert not _children()
 
 

@@ -1,0 +1,255 @@
+"""Rules of asking and executing in one run, with a backend that says it is live: the model is the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_workflow_exec.ai import (
+    AiAnswer,
+    AiAttempt,
+    AiNews,
+    AiRequest,
+    AiUsage,
+    Asker,
+    kind_of,
+    perform_ai,
+)
+from pytest_workflow_exec.ai._asking import answered_by
+from pytest_workflow_exec.ai._backend import Accept, Source
+from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.errors import (
+    AiError,
+    ApprovalLapsedError,
+    CommandRefusedError,
+    GateDeniedError,
+    PlanRefusedError,
+)
+from pytest_workflow_exec.evidence import read_log
+from pytest_workflow_exec.model import Ai, Execute, Outcome
+from pytest_workflow_exec.run import Run, perform_execute
+from tests.run.conftest import CONFIGURATION, Project, approved
+
+GATED = CONFIGURATION.replace(', "touch *"', "") + '[[policy.command]]\nrule = "touch *"\ngated = {assurance = 1}\n'
+FLOW = """
+steps:
+  - {id: ask, ai: {prompt: What?, output: CommandPlan, budget: 0.75}}
+  - {id: go, gate: {question: Go?, show: [ask]}}
+  - {id: do, execute: "${steps.ask.commands}"}
+"""
+PLAN: dict[str, Json] = {"commands": [{"argv": ["touch", "one"], "why": "x"}, {"argv": ["echo", "two"], "why": "y"}]}
+
+
+class Model:
+    """Answers what it is given, whatever is asked."""
+
+    def __init__(self, value: Json, *, cost_usd: float = 0.0, source: Source = "live", **options: Json) -> None:
+        self.value, self.cost_usd, self.source, self.options = value, cost_usd, source, options
+        self.asked: list[AiRequest] = []
+
+    def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+        """Return the value, accepted or not."""
+        self.asked.append(request)
+        usage = AiUsage(input_tokens=1, output_tokens=2, cost_usd=self.cost_usd)
+        attempts = (AiAttempt(value=self.value),)
+        return AiAnswer(value=self.value, source=self.source, attempts=attempts, usage=usage, options=self.options)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project in which `touch` is gated."""
+    (tmp_path / "workflow-exec.toml").write_text(GATED)
+    return Project(tmp_path)
+
+
+def ask(run: Run, model: Model, *, budget_usd: float | None = None, step: str = "ask") -> None:
+    """Let a step ask, and end as it does."""
+    asker = Asker(run, model, source="live", budget_usd=budget_usd, tell=lambda _: None)
+    planned = run.workflow.step(step)
+    assert isinstance(planned.body, Ai)
+    run.start(planned)
+    outputs = perform_ai(asker, planned, planned.body, kind_of(planned.body, None))
+    run.finish(step, Outcome.PASSED, outputs=outputs)
+
+
+def execute(run: Run) -> Mapping[str, Json]:
+    """Let the plan be executed."""
+    planned = run.workflow.step("do")
+    assert isinstance(planned.body, Execute)
+    run.start(planned)
+    return perform_execute(run, planned, planned.body).values
+
+
+def of_type(run: Run, name: str) -> list[Mapping[str, Any]]:
+    """Return the data of the run's records of a type."""
+    return [record.data for record in read_log(run.log_path) if record.type == name]
+
+
+def test_a_gated_command_of_a_plan_runs_behind_the_decision_that_listed_it(project: Project) -> None:
+    """Where a model was asked, and a person approved just this plan."""
+    asked: list[GateRequest] = []
+
+    def approver(request: GateRequest, timeout_s: float) -> Decision:
+        asked.append(request)
+        return approved(request, timeout_s)
+
+    run = project.open(FLOW, approver=approver)
+    ask(run, Model(PLAN, base_url="https://api.anthropic.com"))
+    project.perform(run, "go")
+
+    assert execute(run)["commands"] == [{"argv": ["touch", "one"], "exit": 0}, {"argv": ["echo", "two"], "exit": 0}]
+    assert (project.root / "one").exists()
+    [request] = asked
+    assert [each.does for each in request.covers][1:] == [
+        "1 of 2: ['touch', 'one'] by rule 'touch *', which is gated",
+        "2 of 2: ['echo', 'two'] by rule 'echo *'",
+    ]
+    assert [(each.source, each.at) for each in request.proposals] == [("live", "https://api.anthropic.com")]
+    run.close(interrupted=True)
+
+
+def test_without_its_gate_a_plan_is_not_executed(project: Project) -> None:
+    """Neither before the gate nor behind one that was not asked in this session."""
+    run = project.open(FLOW)
+    ask(run, Model(PLAN))
+    planned = run.workflow.step("do")
+    assert isinstance(planned.body, Execute)
+
+    with pytest.raises(GateDeniedError, match="no decision of this run covers the plan"):
+        perform_execute(run, planned, planned.body)
+
+    run.close(interrupted=True)
+    assert of_type(run, "command.started") == []
+
+
+def test_a_plan_that_is_not_the_one_shown_starts_nothing(project: Project) -> None:
+    """Whoever changes the value between the decision and the execution: the first command is not started either."""
+    run = project.open(FLOW)
+    ask(run, Model(PLAN))
+    project.perform(run, "go")
+    planned = run.workflow.step("do")
+    assert isinstance(planned.body, Execute)
+    run.start(planned)
+    left = run._outputs["ask"]
+    run._outputs["ask"] = replace(left, values={"commands": [{"argv": ["touch", "other"], "why": "x"}]})
+
+    with pytest.raises(ApprovalLapsedError, match=r"the plan \$\{steps.ask.commands\}"):
+        perform_execute(run, planned, planned.body)
+    with pytest.raises(CommandRefusedError, match="gated"):
+        run.run_command("do", ["touch", "other"], planned=True)
+
+    run.close(interrupted=True)
+    assert of_type(run, "command.started") == []
+    assert not (project.root / "other").exists()
+
+
+@pytest.mark.parametrize("change", ["order", "why", "more"])
+def test_any_other_plan_than_the_one_shown_is_another(project: Project, change: str) -> None:
+    """Its order, its words and its length are part of it."""
+    commands: Any = PLAN["commands"]
+    changed = {
+        "order": commands[::-1],
+        "why": [{**commands[0], "why": "z"}, commands[1]],
+        "more": [*commands, commands[0]],
+    }[change]
+    run = project.open(FLOW)
+    ask(run, Model(PLAN))
+    project.perform(run, "go")
+    planned = run.workflow.step("do")
+    assert isinstance(planned.body, Execute)
+    run.start(planned)
+    run._outputs["ask"] = replace(run._outputs["ask"], values={"commands": changed})
+
+    with pytest.raises(ApprovalLapsedError):
+        perform_execute(run, planned, planned.body)
+
+    run.close(interrupted=True)
+    assert of_type(run, "command.started") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("prose", "Input should be"),
+        ({"output": PLAN}, "Field required"),
+        ({"commands": [{"argv": ["touch"], "why": "x" * 2_000_000}]}, "are the most"),
+    ],
+)
+def test_no_backend_has_the_last_word(project: Project, value: Json, said: str) -> None:
+    """One that hands on what Python does not accept is refused, and what it cost is counted."""
+    run = project.open(FLOW)
+
+    with pytest.raises(AiError, match="the answer is not what was asked for") as caught:
+        ask(run, Model(value, cost_usd=0.25))
+
+    assert said in str(caught.value)
+    run.close(interrupted=True)
+    assert [each["outcome"] for each in of_type(run, "ai.response")] == ["failed"]
+    assert run.answers.cost_usd == 0.25
+
+
+def test_a_backend_can_not_say_that_it_is_another(project: Project) -> None:
+    """Where its answers come from is known before it is asked."""
+    run = project.open(FLOW)
+
+    with pytest.raises(AiError, match="it claims to be scripted, and can only be live"):
+        ask(run, Model(PLAN, source="scripted"))
+
+    run.close(interrupted=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("https://api.anthropic.com", "live"),
+        ("https://gateway.example.org:8443/v1", "live"),
+        ("http://127.0.0.1:4711", "local"),
+        ("http://127.9.9.9", "local"),
+        ("http://localhost:1", "local"),
+        ("http://LOCALHOST:1", "local"),
+        ("http://[::1]:1", "local"),
+        ("http://[::ffff:127.0.0.1]:1", "local"),
+        ("http://0.0.0.0:1", "local"),
+    ],
+)
+def test_an_address_of_this_machine_is_no_model(address: str, source: str) -> None:
+    """Whoever sets a variable must not become one."""
+    answer = AiAnswer(value=PLAN, source="live", attempts=(), options={"base_url": address})
+
+    assert answered_by(answer) == source
+
+
+def test_an_answer_from_this_machine_moves_nothing_gated(project: Project) -> None:
+    """The plan with a gated command is refused where it was proposed."""
+    run = project.open(FLOW)
+
+    with pytest.raises(PlanRefusedError, match="no model gave it now: it is local"):
+        ask(run, Model(PLAN, base_url="http://127.0.0.1:4711"))
+
+    run.close(interrupted=True)
+    assert of_type(run, "command.started") == []
+
+
+def test_the_budget_is_one_for_all_questions_and_sessions_of_a_run(project: Project) -> None:
+    """What is left bounds each request, its own bound too, and with nothing left nobody is asked."""
+    text = "steps:\n" + "".join(
+        f"  - {{id: {name}, ai: {{prompt: What?, output: {{a: {{}}}}, budget: 0.75}}}}\n" for name in ("a", "b", "c")
+    )
+    model = Model({"a": "x"}, cost_usd=0.5)
+    run = project.open(text)
+    ask(run, model, budget_usd=1.0, step="a")
+    run.close(interrupted=True)
+    run = project.open(text, after=run)
+    run.carry(run.workflow.step("a"))
+    ask(run, model, budget_usd=1.0, step="b")
+    with pytest.raises(AiError, match=r"the budget of \$1 for this run is spent \(\$1.0000\); nothing was asked"):
+        ask(run, model, budget_usd=1.0, step="c")
+    run.close(interrupted=True)
+
+    assert [request.budget_usd for request in model.asked] == [0.75, 0.5]
+    assert len(of_type(run, "ai.request")) == 2
