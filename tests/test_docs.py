@@ -79,6 +79,16 @@ def test_configuration_page_shows_a_configuration(tmp_path: Path) -> None:
     assert [rule.write for rule in compiled.rules] == [(), ("build",)]
 
 
+def test_page_on_confinement_shows_limits(tmp_path: Path) -> None:
+    """The limits that the page shows can be used, and a rule changes what the policy says."""
+    [block] = [block for block in blocks_of(DOCS / "sandbox.md") if block.language == "toml"]
+    (tmp_path / "workflow-exec.toml").write_text(block.text)
+
+    settings = load_settings(tmp_path).policy
+
+    assert compile_policy(settings, workflow="", environment={}).rules[0].text == "make all"
+
+
 def test_context_page_is_true(tmp_path: Path) -> None:
     """Its front matter is read, its step runs, and its command explains what is loaded."""
     root = tmp_path / "site"
@@ -128,6 +138,7 @@ OWN_TESTS: dict[str, Callable[..., None]] = {
     "ai-testing.md": test_page_on_testing_with_a_model_is_true,
     "configuration.md": test_configuration_page_shows_a_configuration,
     "context.md": test_context_page_is_true,
+    "sandbox.md": test_page_on_confinement_shows_limits,
 }
 """Pages whose tests stand here."""
 

@@ -1,8 +1,9 @@
-"""JSON of others without its traps: one value per key, no NaN."""
+"""JSON of others without its traps: one value per key, no NaN, no infinities."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import NoReturn, cast
 
 from pytest_workflow_exec.digests import Json
@@ -19,7 +20,7 @@ def parse(text: str) -> Json:
         NotJsonError: It is none, has a key twice, holds what is no number, or is nested too deeply.
     """
     try:
-        return cast("Json", json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
+        return cast("Json", _decoder.decode(text))
     except NotJsonError:
         raise
     except (ValueError, RecursionError) as error:
@@ -33,5 +34,15 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return mapping
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise NotJsonError("it holds a number that is too large")
+    return number
+
+
 def _no_constant(text: str) -> NoReturn:
     raise NotJsonError(f"it holds {text}")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)

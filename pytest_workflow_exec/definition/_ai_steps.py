@@ -18,17 +18,18 @@ from pytest_workflow_exec.model import (
     Gate,
     ModelType,
     PlanType,
+    Reference,
     Step,
     base_of,
 )
 
 from ._forms import read_form
 from ._names import quoted, suggestion
-from ._problems import Mark, Problems, Where
+from ._problems import Problems, Where
 from ._python_source import ModuleNames, SourceError, names_in, parse_module
 from ._schema import AiContextModel, AiModel, DeclarationModel
 from ._sources import inside
-from ._templates import Keys
+from ._templates import Keys, parse_template
 from ._texts import Files, Texts
 
 Mode: TypeAlias = Literal["python", "ai_json", "interactive"]
@@ -152,12 +153,14 @@ def read_execute(text: str, where: Where, texts: Texts) -> Execute | None:
     """Return which commands an `execute:` step runs, or None after adding why it can't."""
     place = (*where, "execute")
     template = texts.template(text, place)
-    [reference] = template.references if len(template.parts) == 1 and template.references else [None]
-    if reference is None or reference.scope != "steps":
-        texts.problems.at(place, "takes the commands that an ai step proposed, and nothing else: ${steps.id.commands}")
+    [only] = template.parts if len(template.parts) == 1 else [None]
+    written = parse_template(text, steps=texts.scope.all_steps).references if isinstance(only, Reference) else ()
+    if any(texts.scope.problem(each) is not None for each in written):
+        # It was said.
         return None
-    if texts.scope.problem(reference) is not None or len(reference.path) != 2:  # noqa: PLR2004  # a step and its key
-        # What is wrong with the name was said.
+    # A step and its key. Through what a fragment is given or declares, more can stand behind the name.
+    if not isinstance(only, Reference) or only.scope != "steps" or len(only.path) != 2:  # noqa: PLR2004
+        texts.problems.at(place, "takes the commands that an ai step proposed, and nothing else: ${steps.id.commands}")
         return None
     return Execute(plan=template)
 
@@ -171,9 +174,8 @@ def mode_of(model: DeclarationModel | None, steps: Iterable[Step], problems: Pro
     if model is None or "mode" not in model.model_fields_set:
         return "ai_json" if asking else "python"
     for step in asking if model.mode == "python" else ():
-        place = Mark(step.location.line, step.location.column)
         message = f"step {quoted(base_of(step.id))} asks a model, and the workflow says mode: python. Say mode: ai_json"
-        problems.standing_at(place).at((), message)
+        problems.at_location(step.location, message)
     return model.mode
 
 
@@ -185,8 +187,7 @@ def check_executes(steps: Iterable[Step], problems: Problems) -> None:
         if isinstance(step.body, Execute):
             problem = _unshown(step.body, before, gate)
             if problem is not None:
-                place = Mark(step.location.line, step.location.column)
-                problems.standing_at(place).at((), f"step {quoted(base_of(step.id))} {problem}")
+                problems.at_location(step.location, f"step {quoted(base_of(step.id))} {problem}")
         elif isinstance(step.body, Gate):
             gate = step
         before[step.id] = step

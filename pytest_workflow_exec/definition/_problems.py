@@ -63,6 +63,11 @@ class Problems:
         """Add a problem that was found elsewhere."""
         self._found.append(replace(problem, message=problem.message + self._note))
 
+    def demand_any(self, where: Where) -> None:
+        """Add a problem with the value there if none was found at all: something that can't be read is one."""
+        if not self._found:
+            self.at(where, "can't be read")
+
     def at_location(self, location: Location, message: str) -> None:
         """Add what is wrong there, in this file or in one that it includes."""
         self._found.append(Problem(path=location.path, line=location.line, column=location.column, message=message))

@@ -207,6 +207,8 @@ def _read_case(
     texts = reader.texts(base, _condition(when), read, each)
     body = _body(model, where, texts, reader.files, gates=read.gates)
     if body is None:
+        # A step must never be left out without a word.
+        reader.problems.demand_any(where)
         return None
     check = read_check(model.check, (*where, "check"), texts, reader.files)
     undoes = read_undoes(model.undoes or (), (*where, "undoes"), texts, unfit=tuple(read.lasting))

@@ -304,19 +304,24 @@ class EvidenceLog:
         except EvidenceError as error:
             self._die(str(error), error)
         content = after + line
-        self._put(content, self._after(record, len(content))._replace(events=self._state.events + 1))
+        # Whole and in order: this is done for every record, and takes a third of the time.
+        _, _, before, events, file, first, ended = self._state
+        self._put(content, _State(record.seq, record.hash, before + len(content), events + 1, file, first, ended))
         return record
 
     def _is_full(self, size_bytes: int) -> bool:
-        room = self._segment_bytes - _END_BYTES - self._state.size_bytes
-        return self._state.ended or (self._state.size_bytes > 0 and size_bytes > room)
+        state = self._state
+        return state.ended or (
+            state.size_bytes + size_bytes > self._segment_bytes - _END_BYTES and state.size_bytes > 0
+        )
 
     def _go_on_in_next_file(self) -> None:
         """End the last file and begin the next; interrupted anywhere, it is gone on with where it was."""
         if not self._state.ended:
             count = self._state.seq + 1 - self._state.first
             record, line, _ = self._prepared(segment_end(self._state.file, records=count + 1), own=True)
-            self._put(line, self._after(record, len(line))._replace(ended=True))
+            state, size_bytes = self._state, self._state.size_bytes + len(line)
+            self._put(line, state._replace(seq=record.seq, hash=record.hash, size_bytes=size_bytes, ended=True))
             self.ends.append(record)
         try:
             # Also where power cuts don't count: a next file that nothing leads to would be a broken log.
@@ -327,10 +332,6 @@ class EvidenceLog:
         self._state = self._state._replace(
             size_bytes=0, file=self._state.file + 1, first=self._state.seq + 1, ended=False
         )
-
-    def _after(self, record: Record, size_bytes: int) -> _State:
-        state = self._state
-        return state._replace(seq=record.seq, hash=record.hash, size_bytes=state.size_bytes + size_bytes)
 
     def _put(self, content: bytes, state: _State) -> None:
         self._pending = state

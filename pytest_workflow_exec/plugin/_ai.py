@@ -186,6 +186,8 @@ def _asker(session: WorkflowSession, run: Run) -> Asker:
 
 
 def _tell(session: WorkflowSession, run: Run, news: AiNews) -> None:
+    if session.config.get_verbosity() < 0:
+        return
     line = escape_line(run.redactor.text(news.text), max_chars=200)
     with session.lines.aside():
         session.lines.say(f"  {line}")

@@ -6,7 +6,7 @@ import difflib
 import os.path
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
@@ -175,7 +175,7 @@ def compile_policy(
         rules=tuple(rule for table in compiled for rule in table.rules),
         path=path,
         digest=settings.digest,
-        tests=tests_rule(settings.verify),
+        tests=replace(tests_rule(settings.verify), limits=limits_of(settings.limits)),
         carry=settings.carry,
         level=level,
         limits=limits_of(settings.limits),

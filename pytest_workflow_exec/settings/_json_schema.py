@@ -10,7 +10,7 @@ from pydantic_core import core_schema
 
 from pytest_workflow_exec.digests import Json
 
-from . import _file
+from . import _file, _limits
 from ._key_texts import KEY_TEXTS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,6 +20,13 @@ _Schema: TypeAlias = dict[str, Any]
 
 _TEXTS: _Schema = {"type": "array", "items": {"type": "string"}}
 _TEXT_OR_TEXTS: _Schema = {"anyOf": [{"type": "string", "minLength": 1}, _TEXTS]}
+
+_LIMITS: Mapping[object, _Schema] = {
+    _limits._size: {"type": "string", "pattern": f"^{_limits._SIZE.pattern}$"},  # noqa: SLF001
+    _limits._seconds: {"type": "string", "pattern": "^[0-9dhms.]+$"},  # noqa: SLF001
+    _limits._count: {"type": "integer", "minimum": 1},  # noqa: SLF001
+}
+"""What is read by these functions, which all know a word for no limit."""
 
 
 def made_of_models() -> Mapping[str, Json]:
@@ -44,6 +51,8 @@ class _Generator(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> _Schema:
         inner = self.generate_inner(schema["schema"])
+        if schema["function"]["function"] in _LIMITS:
+            return {"anyOf": [dict(_LIMITS[schema["function"]["function"]]), {"const": _limits.NO_LIMIT}]}
         if schema["function"]["function"] in (_file._as_list, _file._as_programs):  # noqa: SLF001
             return {"anyOf": [{"type": "string", "minLength": 1}, inner]}
         return inner

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic.config import JsonDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from pytest_workflow_exec.durations import parse_duration
 
@@ -44,20 +43,7 @@ def _count(value: object) -> object:
     return None if value == NO_LIMIT else value
 
 
-_NONE: JsonDict = {"const": NO_LIMIT}
-_Size = Annotated[
-    int | None,
-    BeforeValidator(_size),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{_SIZE.pattern}$"}, _NONE]}),
-]
-_Seconds = Annotated[
-    int | None, BeforeValidator(_seconds), WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]"}, _NONE]})
-]
-_Count = Annotated[
-    Annotated[int, Field(ge=1, le=1 << 22)] | None,
-    BeforeValidator(_count),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1 << 22}, _NONE]}),
-]
+_Size = Annotated[int | None, BeforeValidator(_size)]
 
 
 class Limits(BaseModel):
@@ -65,11 +51,11 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    processes: _Count = None
+    processes: Annotated[Annotated[int, Field(ge=1, le=1 << 22)] | None, BeforeValidator(_count)] = None
     files: Annotated[int, Field(ge=16, le=1024)] = 1024
     file_size: _Size = None
     memory: _Size = None
-    cpu: _Seconds = None
+    cpu: Annotated[int | None, BeforeValidator(_seconds)] = None
 
     _names: ClassVar = {
         "processes": "processes",

@@ -48,9 +48,10 @@ def _stated(settings: Settings) -> Iterator[StatedSetting]:
     for prefix, model, said in of_tables:
         for name, field in model.model_fields.items():
             if prefix or name != "policy":
-                made = field.get_default(call_default_factory=True)
-                default = cast("Json", made.model_dump(exclude_unset=True) if isinstance(made, BaseModel) else made)
-                yield _one(settings, f"{prefix}{name}", name in said, said.get(name, default))
+                default = field.get_default(call_default_factory=True)
+                # A table of its own, of which nothing is said.
+                plain = default.model_dump(exclude_unset=True) if isinstance(default, BaseModel) else default
+                yield _one(settings, f"{prefix}{name}", name in said, said.get(name, cast("Json", plain)))
 
 
 def _one(settings: Settings, key: str, said: bool, value: Json) -> StatedSetting:  # noqa: FBT001 - one of two sources

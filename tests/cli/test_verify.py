@@ -179,6 +179,7 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "gates": [{**gate, "channel": "terminal", "assurance": 1, "groups": {}, "proven": None}],
         "assurance": 1,
         "doubts": [],
+        "waived": [],
         "asked_of": {},
         "warnings": [],
         "blobs": 0,

@@ -199,3 +199,46 @@ def test_fragments_include_fragments_from_their_own_folder(project: Path) -> Non
     assert isinstance(last, Command)
     assert last.argv[1].references[0].path == ("o/inner/push", "word")
     assert len({step.digest for step in workflow.steps}) == 4
+
+
+ASKS = """\
+outputs: {commands: '${steps.ask.commands}'}
+steps:
+  - {id: ask, ai: {prompt: What is to be done?, output: CommandPlan}}
+"""
+SHOWS = "  - {id: go, gate: {question: Go?, show: [f]}}\n"
+
+
+def test_commands_that_a_fragment_declares_are_executed_behind_a_gate(project: Path) -> None:
+    """A plan may come from a fragment: it is that of the step inside, and a gate has to show it."""
+    text = "steps:\n  - {include: _f.workflow.yaml, id: f}\n" + SHOWS + "  - {id: do, execute: '${steps.f.commands}'}\n"
+
+    workflow = read(project, text, _f=ASKS)
+
+    assert [step.id for step in workflow.steps] == ["f/ask", "go", "do"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fragment", "said"),
+    [
+        (
+            "steps:\n  - {include: _f.workflow.yaml, id: f}\n  - {id: do, execute: '${steps.f.commands}'}\n",
+            ASKS,
+            "no gate stands between it and step 'f/ask'",
+        ),
+        (
+            "steps:\n  - {id: a, run: [x]}\n  - {include: _f.workflow.yaml, id: f, with: {v: '${steps.a.stdout}'}}\n",
+            "inputs: {v: {}}\nsteps: [{id: do, execute: '${inputs.v}'}]\n",
+            "takes the commands that an ai step proposed, and nothing else",
+        ),
+        ("mode: python\nsteps:\n  - {include: _f.workflow.yaml, id: f}\n", ASKS, "step 'f/ask' asks a model"),
+    ],
+)
+def test_fragment_is_no_way_around_a_gate_or_a_mode(project: Path, text: str, fragment: str, said: str) -> None:
+    """What may not stand in a workflow may not stand in what it includes; no step is left out without a word."""
+    path = write(project, text, _f=fragment)
+
+    with pytest.raises(DefinitionError) as caught:
+        read_yaml_workflow(path, root=project)
+
+    assert any(said in problem.message for problem in caught.value.problems), caught.value

@@ -124,7 +124,8 @@ def test_snippets_of_the_documentation_fit(page: Path) -> None:
         if not lines or lines[0] == "---" or _is_of_another_tool(block):
             continue  # front matter of a context file, or a job of a CI
         whole = any(line.startswith("steps:") for line in lines)
-        text = block if whole else step("run: [git]\n" + "\n".join(lines))
+        keys = f"steps:\n{block}" if lines[0].startswith("- ") else step("run: [git]\n" + "\n".join(lines))
+        text = block if whole else keys
 
         assert complaints(text) == [], block
 

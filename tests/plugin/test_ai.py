@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
+from pytest_workflow_exec.ai.testing import FakeClaude
 from pytest_workflow_exec.digests import digest_of
 
-from .conftest import Project, code_at, finish
+from .conftest import PATIENCE_S, Project, code_at, finish
 
 MODELS = """
 from typing import Literal
@@ -251,3 +255,52 @@ def test_no_gated_command_runs_behind_an_answer_that_no_model_gave(asking: Proje
     assert "an answer of step 'diagnose' that no model gave now (it is scripted)" in " ".join(session.text.split())
     assert not list(asking.root.glob("ran-*"))
     assert len(asking.of_type("command.refused")) == 1
+
+
+MODULES = """
+import sys
+
+
+def pytest_sessionfinish():
+    with open("modules.txt", "w") as file:
+        file.write("\\n".join(sys.modules))
+"""
+
+
+def test_only_a_workflow_that_asks_loads_what_asks(asking: Project) -> None:
+    """Without a step that asks nothing of it is imported; with a script, or before the first request, no SDK is."""
+    asking.write("conftest.py", MODULES)
+    asking.write("plain/plain.workflow.yaml", "steps:\n  - {id: one, run: [echo, a]}\n")
+
+    assert asking.pytest("plain").status == 0
+    loaded = (asking.root / "modules.txt").read_text().split()
+    assert not [name for name in loaded if name.startswith(("pytest_workflow_exec.ai", "claude_agent_sdk", "mcp"))]
+
+    assert scripted(asking).status == 0
+    loaded = (asking.root / "modules.txt").read_text().split()
+    assert "pytest_workflow_exec.ai" in loaded
+    assert not [name for name in loaded if name.startswith(("claude_agent_sdk", "mcp"))]
+
+
+@pytest.mark.skipif(find_spec("claude_agent_sdk") is None, reason="the extra ai is not installed")
+def test_an_interrupted_question_is_written_and_asked_again(asking: Project, fake_claude: FakeClaude) -> None:
+    """Ctrl-C in the middle of a request ends it; what is known of it is evidence, and a resumed run asks anew."""
+    fake_claude.answers(fake_claude.silence(), ANSWER)
+    child = asking.start("wf")
+    asking.wait_for("ai.request")
+    end = time.monotonic() + PATIENCE_S
+    while not fake_claude.requests:
+        assert time.monotonic() < end, "nothing was asked"
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+
+    assert child.wait(timeout=60) == 2
+    [response] = asking.of_type("ai.response")
+    assert (response["data"]["outcome"], response["data"]["class"]) == ("failed", "interrupted")
+    assert asking.outcomes()["diagnose"] == "interrupted"
+    assert asking.run("workflow-exec", "verify", "latest").status == 4
+
+    session = asking.pytest("wf", "--workflow-resume")
+    assert session.status == 0, session.text
+    assert (asking.root / "ran-bug").exists()
+    assert asking.run("workflow-exec", "verify", "latest", "--expect-head", session.heads[-1]).status == 0

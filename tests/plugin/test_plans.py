@@ -225,3 +225,26 @@ def test_a_gated_command_of_a_script_is_refused(planning: Project) -> None:
     assert session.status == 1, session.text
     assert "it holds a gated command, and no model gave it now: it is scripted" in session.text
     assert planning.of_type("command.started") == []
+
+
+def test_words_of_a_model_act_on_no_terminal(planning: Project) -> None:
+    """Neither what it says of a command nor a letter of the command moves, hides or reorders anything at the gate."""
+    planning.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = ["echo {:.+}", "touch *"]\n')
+    hostile = "\x1b[2J\x1b[1;1H\u202eeuqinu\u2066 \x07\nFacts, by the engine alone\nPolicy pinned\u200b"
+    propose(planning, {"argv": ["echo", "caf\u00e9"], "why": hostile})
+
+    child = planning.terminal("wf", "-s", "--workflow-ai-answers=answers.json")
+    code = code_at(child)
+    screen = str(child.before)
+    child.sendline(code)
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert "['echo', 'caf\\xe9'] by rule" in screen
+    for acting in ("\x1b[2J\x1b[1;1H", "\u202e", "\u2066", "\u200b", "\x07"):
+        assert acting not in screen
+    assert r"\u202eeuqinu\u2066" in screen
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", screen)
+    words = plain.partition("Words of the author or a model, not checked")[2]
+    assert "Policy pinned" in words
+    assert all(line.startswith(("\u2502 ", "|")) for line in words.splitlines() if "Policy pinned" in line)

@@ -405,6 +405,22 @@ def test_a_gate_at_a_terminal_proves_nothing(host: Host) -> None:
     refused(host.asks(run, step="none"), "none that did covers such a step (gates that did: none)")
 
 
+def test_a_log_of_several_files_is_read_whole(host: Host) -> None:
+    """A long run's log is several files, and the gate may stand in any of them; without one of them nothing counts."""
+    run = signed_by(host, ALICE, segment_bytes=2000)
+    files = sorted(run.log_path.parent.glob("evidence*.jsonl"))
+    assert len(files) > 1
+
+    bundle = host.folder / "bundles" / "bundle.tar"
+    bundle.parent.mkdir()
+    assert main(["export", str(run.log_path), "--bundle", str(bundle)]) == 0
+    options = ("--artifact", host.artifact, "--signers", host.folder / "signers")
+    assert workflow_exec("require", bundle, "approve", *options, cwd=host.folder).returncode == 0
+    assert host.asks(run).returncode == 0
+    files[1].unlink()
+    assert host.asks(run).returncode == 1
+
+
 def test_a_decision_is_used_once(host: Host) -> None:
     """The first use is noted before it is told; the second is refused; what a copy of the log says does not matter."""
     run = signed_by(host, ALICE)

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.errors import GateDeniedError
+from pytest_workflow_exec.evidence import segments_of
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import History, Run, perform_check
 from pytest_workflow_exec.verify import verify_log
@@ -120,7 +121,7 @@ class Runs(RuleBasedStateMachine):
         """Change what steps depend on besides their definition, or leave half a record at the end of the log."""
         world, (echo, cp) = self.world, self.world.rules
         if what == "torn":
-            with self._run.log_path.open("ab") as file:
+            with segments_of(self._run.log_path)[-1].open("ab") as file:
                 file.write(TORN)
         elif what == "input":
             self.world = replace(world, value="y" if world.value == "x" else "x")
@@ -219,7 +220,9 @@ class Runs(RuleBasedStateMachine):
             for step, version, safe in zip(STEPS, world.version, world.idempotent, strict=True)
         )
         text = f"workflow: flow\ninputs: {{x: {{default: x}}}}\nsteps:\n{steps}"
-        return self.project.open(text, inputs={"x": world.value}, durability="process", **more)  # type: ignore[arg-type]
+        # The log goes on in a next file every few records.
+        more |= {"durability": "process", "segment_bytes": 2_048}
+        return self.project.open(text, inputs={"x": world.value}, **more)  # type: ignore[arg-type]
 
     def _perform(self, name: str) -> None:
         run, step = self._run, self._run.workflow.step(name)

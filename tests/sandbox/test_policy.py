@@ -11,7 +11,7 @@ import pytest
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.sandbox._level import Offer
-from pytest_workflow_exec.settings import PolicySettings, RuleSettings
+from pytest_workflow_exec.settings import PolicySettings, RuleSettings, load_settings
 
 
 def policy(*rules: str, own: tuple[str, ...] = ()) -> Policy:
@@ -246,3 +246,13 @@ def test_digest_is_that_of_the_settings() -> None:
     compiled = compile_policy(settings, workflow="release", environment=os.environ)
 
     assert (compiled.digest, compiled.level) == ("d" * 64, "none")
+
+
+def test_tests_of_verify_steps_keep_to_the_policy_s_limits(tmp_path: Path) -> None:
+    """They are under no rule that could say its own."""
+    (tmp_path / "workflow-exec.toml").write_text('[policy]\nsandbox = "none"\nlimits = {processes = 7}\n')
+
+    compiled = compile_policy(load_settings(tmp_path).policy, workflow="release", environment={})
+
+    assert compiled.tests.limits == compiled.limits
+    assert compiled.tests.limits.processes == 7
