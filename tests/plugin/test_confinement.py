@@ -59,13 +59,14 @@ def test_folder_that_can_not_be_granted_is_known_before_the_first_step(project: 
 
 @pytest.mark.skipif(OFFER.level != "landlock", reason=OFFER.reason or "confined")
 def test_step_that_verifies_is_carried_where_commands_are_confined(project: Project) -> None:
-    """The engine's own commands run at no level; that is no change of the sandbox when a run goes on."""
+    """Tests that ran at the policy's level are carried when a run goes on at the same one."""
     project.write("checks/test_it.py", "def test_it():\n    pass\n")
     project.write(
         "wf/flow.workflow.yaml",
         "workflow: flow\nsteps:\n  - {id: one, verify: ../checks}\n  - {id: two, run: [touch, made]}\n",
     )
-    project.write("workflow-exec.toml", '[policy]\ncommands = ["touch made"]\n')
+    # pytest-rerunfailures beside pytest-xdist opens a socket in every session.
+    project.write("workflow-exec.toml", '[policy]\ncommands = ["touch made"]\n[policy.verify]\nneeds = ["loopback"]\n')
     assert project.pytest("wf").status == 1
 
     session = project.pytest("wf", "--workflow-resume")

@@ -28,6 +28,9 @@ BROKEN = {
     "a notification of what there is not": '[[notify]]\ncommand = ["tell"]\non = ["break_glass"]\n',
     "a notification by nothing": '[[notify]]\ncommand = []\non = ["finished"]\n',
     "a notification by a text": '[[notify]]\ncommand = "tell"\non = ["finished"]\n',
+    "a size without a unit": '[policy]\nlimits = {memory = "4"}\n',
+    "a number as size": "[policy]\nlimits = {memory = 4}\n",
+    "no processes": "[policy]\nlimits = {processes = 0}\n",
     "a group without people": "[policy.approvers]\npmc = []\n",
 }
 GOOD = {
@@ -38,6 +41,7 @@ GOOD = {
     "of one workflow": '[policy.workflows.release]\ncommands = ["git push"]\n',
     "all at the top": 'durability = "process"\nfilesystem = "any"\nretention = "30d"\n',
     "notifications": '[[notify]]\ncommand = ["tell", "--all"]\non = ["gate.requested", "suspended", "denied", "finished"]\n',
+    "limits": '[policy]\nlimits = {memory = "4GiB", cpu = "1h30m", processes = 4, files = 64, file_size = "none"}\n',
     "groups": '[policy]\nsigners = "keys"\n[policy.approvers]\npmc = ["a@example.org"]\n',
 }
 
