@@ -90,6 +90,9 @@ def _verify(command: argparse.ArgumentParser) -> None:
 
 def _show(command: argparse.ArgumentParser) -> None:
     _run(command)
+    command.add_argument(
+        "--step", metavar="ID", help="everything of one step: attempts, commands with output, questions, values"
+    )
     command.add_argument("--json", action="store_true", help="print it as JSON")
 
 
