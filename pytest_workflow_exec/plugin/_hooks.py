@@ -152,7 +152,15 @@ class SessionHooks(PlanHooks):
         """Take secrets out of a warning before pytest keeps it for its summary."""
         mask_warning(self._session, warning_message)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep every report of a step."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
+        """Keep every report of a step, and let nothing be drawn while others write of it."""
         self._session.note_report(report)
+        if report.when != "setup" or report.failed:
+            self._session.lines.live.end()
+        with self._session.lines.live.hidden():
+            return (yield)
+
+    def pytest_enter_pdb(self) -> None:
+        """Let nothing be drawn while somebody looks for a mistake."""
+        self._session.lines.live.end()

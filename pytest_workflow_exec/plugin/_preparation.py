@@ -215,6 +215,7 @@ class _Preparation:
             listener=self._announcements(),
             group=self.group,
             programs=self._programs,
+            watch=self._session.lines.live.command,
         )
 
     @property

@@ -62,6 +62,8 @@ def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
         pytest.fail("a step runs only as pytest runs its items", pytrace=False)
     with evidence_or_exit(session):
         _admit(item, attempt)
+    planned = item.stash[PLANNED]
+    session.lines.go(planned, session.workflows[planned.workflow], item.nodeid)
 
 
 def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
