@@ -219,8 +219,9 @@ class StepLines:
         if lost is not None:
             terminal.write_line(f"evidence can't be written, so nothing here counts as passed: {lost}", red=True)
         for end in ends:
-            for line in end.lines:
-                terminal.write_line(line)
+            for number, line in enumerate(end.lines):
+                color = {"green" if end.fulfilled else "red": True} if number == 0 else {}
+                terminal.write_line(line, **color)
 
 
 def _say_nothing(_left_s: float) -> None:

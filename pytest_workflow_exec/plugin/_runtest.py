@@ -148,7 +148,12 @@ def close_run(session: WorkflowSession, run: Run) -> None:
     except EvidenceError as error:
         session.evidence_error = session.evidence_error or str(error)
     heard = session.announcements.get(run.workflow.name)
-    session.ends[run.workflow.name] = RunEnd.of(run, warnings=() if heard is None else heard.warnings)
+    minutes = session.minutes.get(run.workflow.name)
+    session.ends[run.workflow.name] = RunEnd.of(
+        run,
+        minutes=() if minutes is None else minutes.lines,
+        warnings=() if heard is None else heard.warnings,
+    )
 
 
 def _admit(item: pytest.Item, attempt: Attempt) -> None:
