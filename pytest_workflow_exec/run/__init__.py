@@ -1,6 +1,7 @@
 """Running a workflow: what may happen next, what is true now, and what has to be known before."""
 
 from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
+from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
 from pytest_workflow_exec.run._check import perform_check
@@ -38,6 +39,7 @@ __all__ = [
     "AfterRejection",
     "Answers",
     "Approver",
+    "Batch",
     "Carried",
     "CommandPlan",
     "EarlierRun",

@@ -167,6 +167,7 @@ class Run:
             outputs=directory / "outputs",
             decided=self._gatekeeper.covers_command,
             programs=settings.programs,
+            watch=settings.watch,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
