@@ -98,6 +98,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="give a workflow's input a value; may be repeated",
     )
     group.addoption(
+        "--workflow-inputs",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]FILE",
+        help="give inputs the values in a YAML, JSON, TOML or .env file; --workflow-input goes before it",
+    )
+    group.addoption(
         "--workflow-until",
         action="append",
         default=[],

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from pytest_workflow_exec.context import DEFAULT_MAX_TOKENS, Context, Query
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import CommandFailedError
 from pytest_workflow_exec.model import (
     DEFAULT_AI_ATTEMPTS,
     DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_CONTEXT_TOKENS,
     DEFAULT_MODEL,
     AiContext,
     RunId,
     StepId,
 )
 from pytest_workflow_exec.run._batch import Batch
-from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.sandbox import CommandResult, Surroundings
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.context import Context
 
 T = TypeVar("T")
 
@@ -77,7 +79,7 @@ class WorkflowHandle:
         *,
         task_type: str | None = None,
         keywords: Sequence[str] = (),
-        max_tokens: int = DEFAULT_MAX_TOKENS,
+        max_tokens: int = DEFAULT_CONTEXT_TOKENS,
         required: Sequence[str] = (),
     ) -> Context:
         """Return the `CLAUDE.md` files that matter for this step's work, and what the run knows by now.
@@ -96,6 +98,9 @@ class WorkflowHandle:
             ContextError: What is required can't be loaded whole.
             ValueError: `max_tokens` is less than 1.
         """
+        from pytest_workflow_exec.context import Query
+        from pytest_workflow_exec.run._context import context_of
+
         __tracebackhide__ = True
         query = Query(task_type=task_type, keywords=tuple(keywords), max_tokens=max_tokens, required=tuple(required))
         return context_of(self._run, query)

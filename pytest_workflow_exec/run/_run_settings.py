@@ -14,7 +14,7 @@ from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.run._rejected import AfterRejection
-from pytest_workflow_exec.run._signed_gate import SignedApprover, ask_signed
+from pytest_workflow_exec.run._signed_approver import SignedApprover, ask_signed
 from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins
 from pytest_workflow_exec.settings import Durability, NotifySettings
 
