@@ -3,6 +3,7 @@
 from ._ai import (
     DEFAULT_AI_ATTEMPTS,
     DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_CONTEXT_TOKENS,
     DEFAULT_MODEL,
     Ai,
     AiContext,
@@ -64,6 +65,7 @@ from ._workflow import Step, Workflow
 __all__ = [
     "DEFAULT_AI_ATTEMPTS",
     "DEFAULT_AI_TIMEOUT_S",
+    "DEFAULT_CONTEXT_TOKENS",
     "DEFAULT_MODEL",
     "ERROR_CLASSES",
     "POLLED_CLASSES",
