@@ -63,7 +63,7 @@ from ._text import (
     Template,
     case_text,
 )
-from ._variables import VARIABLE_NAME, is_injection, variable_problem
+from ._variables import VARIABLE_NAME, is_injection, is_redirection, variable_problem
 from ._workflow import Step, Workflow
 
 __all__ = [
@@ -141,6 +141,7 @@ __all__ = [
     "case_text",
     "is_injection",
     "is_named_by",
+    "is_redirection",
     "looks_in",
     "plain_id",
     "variable_problem",

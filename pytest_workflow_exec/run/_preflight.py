@@ -157,7 +157,9 @@ def _command_problems(
                 yield _at(step, f"{what} needs the secret {name}, which the environment does not set")
         for message in surroundings_problems(command, values, rule):
             yield _at(step, f"{what}: {message}")
-        for message in [] if rule is None else write_problems(rule, root=values.root, level=policy.level):
+        for message in (
+            [] if rule is None else write_problems(rule, root=values.root, level=policy.level, path=policy.path)
+        ):
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
@@ -171,7 +173,7 @@ def _command_problems(
 def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Problem]:
     if not step.has_tests:
         return
-    for message in write_problems(policy.tests, root=values.root, level=policy.level):
+    for message in write_problems(policy.tests, root=values.root, level=policy.level, path=policy.path):
         yield _at(step, f"step {step.id!r}: {message}")
 
 
