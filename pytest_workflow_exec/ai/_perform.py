@@ -22,7 +22,8 @@ from pytest_workflow_exec.model import (
     FormType,
     ModelType,
     PlanType,
-    Session, Step,
+    Session,
+    Step,
     StepId,
 )
 from pytest_workflow_exec.run import Run, StepOutputs, context_of, judge_plan, read_plan

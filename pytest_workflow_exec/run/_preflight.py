@@ -86,13 +86,11 @@ def preflight(
     return problems
 
 
-def _talking_problems(workflow: Workflow, terminal_problem: str | None) -> Iterator[Problem]:
+def _talking_problems(workflow: Workflow, terminal_problem: Callable[[], str | None]) -> Iterator[Problem]:
     # Of Python code nobody knows which step talks; a step that says so itself has a problem of its own.
     says = any(isinstance(step.body, Session) for step in workflow.steps)
-    if workflow.mode == "interactive" and not says and terminal_problem is not None:
-        message = (
-            f"workflow {workflow.name!r} has mode 'interactive' and needs a person at a terminal: {terminal_problem}"
-        )
+    if workflow.mode == "interactive" and not says and (alone := terminal_problem()) is not None:
+        message = f"workflow {workflow.name!r} has mode 'interactive' and needs a person at a terminal: {alone}"
         yield Problem(path=workflow.file, message=message)
 
 
