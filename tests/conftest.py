@@ -40,6 +40,7 @@ def _warmed(folder: Path) -> Path:
     del environment["PYTHONDONTWRITEBYTECODE"]
     environment["PYTHONPYCACHEPREFIX"] = str(cache)
     # pytest keeps bytecode of its own of every plugin, ours too.
-    for arguments in (["-c", _EVERYTHING], ["-m", "pytest", "-n", "1"], ["-m", "pytest", "--junitxml=report.xml"]):
+    whole = ["-m", "pytest", "-n", "1", "--junitxml=report.xml"]
+    for arguments in (["-c", _EVERYTHING], whole):
         subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, check=False)
     return cache

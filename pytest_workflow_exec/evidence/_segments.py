@@ -54,7 +54,7 @@ class Segments:
         """Return the file of that number, which has to be closed; see `Files`."""
         # Before it is opened: a file that its writer begins meanwhile is preceded by an end that will be read.
         path, following = segment_path(self._log, number), segment_path(self._log, number + 1)
-        self._names = (following.name,) if _is_there(following) else _names_in(self._log.absolute().parent)
+        self._names = (following.name,) if _is_there(following) else _names_in(self._log.parent)
         if number and not _is_there(path):
             return None
         return open_regular(path)

@@ -278,6 +278,7 @@ class _Judge:
         yield from self._of_inputs(step, past.facts)
         yield from self._of_outputs(past)
         yield from self._of_policy(past)
+        yield from self._of_waiver(past)
         if self._gates[step.id] is not None and not self._is_same_tree(past):
             yield "the commit or the working tree changed, and it stands behind a gate"
         # An end that lies in the future says nothing about its age.
@@ -345,6 +346,16 @@ class _Judge:
             # The tests of `verify:` steps were once under no rule and never confined.
             if command.rule and command.level != self._present.policy.level:
                 yield f"the sandbox level changed from {command.level} to {self._present.policy.level}"
+
+    def _of_waiver(self, past: PastStep) -> Iterator[str]:
+        # A person accepted one failure, of one tree under one policy. What the failure was about is nowhere declared.
+        if past.outcome is not Outcome.WAIVED:
+            return
+        if self._present.repository["commit"] is None or not self._is_same_tree(past):
+            yield "its failure was accepted of a commit and working tree that it is not known to have now"
+        policy = past.facts.get("policy")
+        if not isinstance(policy, Mapping) or policy.get("digest") != self._present.policy.digest:
+            yield "its failure was accepted under another policy"
 
     def _age_s(self, past: PastStep) -> float:
         ended = datetime.fromisoformat(past.ended.replace("Z", "+00:00"))

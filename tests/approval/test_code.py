@@ -52,6 +52,9 @@ CHANGES: dict[str, Any] = {
     "author_words": (AuthorWords(source="question", text="Publish 1.2.4?"),),
     "form": (FormField(name="ticket"),),
     "proposals": (Proposal(step="diagnose", model="claude-opus-5-5", source="scripted"),),
+    "waived": ("builders",),
+    "failure": "expected exit 0, found 1",
+    "conclusion": "00" * 32,
     "plan_changes": (PlanChange(step="apply", before="", lines=("+ ['touch', 'made']",)),),
 }
 OF_THE_ASKING = {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes"}

@@ -91,7 +91,7 @@ def test_unqualified_input_with_several_workflows_is_refused(project: Project) -
     [
         ("", "no rule allows any command"),
         ('[policy]\nsandbox = "required:landlock"\n', "no rule allows any command"),
-        ('[policy]\nsandbox = "required:namespaces"\n', "does not offer"),
+        ('[policy]\nsandbox = "required:namespaces"\n', "no rule allows any command"),
         ('[policy]\nsandbox = "off"\n', "sandbox"),
         ('[policy]\nsandbox = "none"\ncommand = ["touch *"]\n', "command"),
         ('[policy]\nsandbox = "none"\ncommandz = ["touch *"]\n', "did you mean"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -17,6 +18,7 @@ steps:
   - {{id: publish, {publish}}}
 """
 RED = 'run: ["false"]'
+_WHO = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
 TOUCH = "run: [touch, ran-publish]"
 
 
@@ -163,15 +165,33 @@ def test_what_the_policy_refuses_can_not_be_waived(project: Project) -> None:
     assert not project.of_type("gate.requested")
 
 
-def test_waived_step_is_carried_and_shown_at_later_gates(project: Project) -> None:
-    """Going on, it is not run or asked again; each gate says that it was waived, and so does the closing line."""
-    write(project, publish='run: ["false"]')
+def _git(project: Project, *arguments: str) -> None:
+    subprocess.run(["git", *_WHO, *arguments], cwd=project.root, check=True)
+
+
+def _committed(project: Project) -> None:
+    _git(project, "init", "-q")
+    _git(project, "add", "-A")
+    _git(project, "commit", "-qm", "x")
+
+
+def _waive_and_fail(project: Project) -> None:
+    """Let the run end behind the waiver."""
     child = project.terminal("wf", "-s")
     child.sendline(code_at(child))
     child.sendline(code_at(child))
     assert finish(child).status == 1
 
-    write(project)
+
+def test_waived_step_is_carried_and_shown_at_later_gates(project: Project) -> None:
+    """Going on, it is not run or asked again; each gate says that it was waived, and so does the closing line."""
+    write(project, publish="run: [cat, made-by-hand]")
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = ["false", "touch *", "cat *"]\n')
+    project.write(".gitignore", "ran-*\nmade-by-hand\n")
+    _committed(project)
+    _waive_and_fail(project)
+
+    project.write("made-by-hand", "")
     child = project.terminal("wf", "-s", "--workflow-resume")
     code = code_at(child)
     gate = child.before or ""
@@ -190,6 +210,44 @@ def test_waived_step_is_carried_and_shown_at_later_gates(project: Project) -> No
     verified = project.run("workflow-exec", "verify", "latest", "--expect-head", session.heads[-1])
     assert verified.status == 0, verified.text
     assert "waived    builders" in verified.text
+
+
+@pytest.mark.parametrize("change", ["tree", "commit", "policy", "no repository"])
+def test_waiver_holds_for_what_it_was_given_for(project: Project, change: str) -> None:
+    """A person accepted one failure: of another tree, commit or policy, or of nobody knows what, they are asked again."""
+    write(project, publish="run: [cat, made-by-hand]")
+    policy = '[policy]\nsandbox = "none"\ncommands = ["false", "touch *", "cat *"{}]\n'
+    project.write("workflow-exec.toml", policy.format(""))
+    project.write(".gitignore", "ran-*\nmade-by-hand\n")
+    if change != "no repository":
+        _committed(project)
+    _waive_and_fail(project)
+
+    project.write("made-by-hand", "")
+    if change == "policy":
+        project.write("workflow-exec.toml", policy.format(', "pwd"'))
+        _git(project, "commit", "-qam", "y")
+    elif change != "no repository":
+        project.write("source.txt", "much worse")
+        _git(project, "add", "-A")
+    if change == "commit":
+        _git(project, "commit", "-qm", "y")
+    child = project.terminal("wf", "-s", "--workflow-resume")
+    # First whether it may run again, then what is to be said of its failure.
+    code = code_at(child)
+    asked = " ".join((child.before or "").split())
+    child.sendline(code)
+    code_at(child)
+    child.sendline("reject")
+    child.expect_exact("Reason: ")
+    child.sendline("worse")
+    session = finish(child)
+
+    assert session.status == 1
+    ends = [record["data"]["outcome"] for record in project.of_type("step.finished") if record["step"] == "builders"]
+    assert ends == ["waived", "failed"]
+    assert not (project.root / "ran-publish").exists()
+    assert "its failure was accepted" in asked
 
 
 def test_python_step_can_be_waived(project: Project) -> None:
