@@ -212,6 +212,10 @@ def _require(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+_ATTACK = (
+    "Try to get past gates, policy and evidence in a scratch project with this one's configuration. Exit codes: 0 all as "
+    "documented, 1 something got through that is not, or could not be tried, 2 usage."
+)
 _REQUIRE = (
     "Say whether a signed decision covers a file, for whoever is about to use it. Exit codes: 0 it does, 1 refused, "
     "2 unreadable or usage."
@@ -377,6 +381,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "approve": ("Show what a suspended run asks, and take the answer at this terminal, or a signed one.", _approve),
     "reject": ("Reject what a suspended run asks.", _reject),
     "require": (_REQUIRE, _require),
+    "attack": (_ATTACK, _runs),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),

@@ -72,6 +72,7 @@ _COMMANDS = {
     "approve": "._decide",
     "reject": "._decide",
     "require": "._require",
+    "attack": "._attack",
     "context": "._context",
     "prune": "._prune",
     "trust": "._trust",
