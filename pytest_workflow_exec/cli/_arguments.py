@@ -113,6 +113,10 @@ def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("--revoked", metavar="FILE", type=_file, help="as for verify")
 
 
+def _watch(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + "; latest by default")
+
+
 def _runs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print them as JSON")
 
@@ -365,6 +369,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
     "report": ("Write a run as one page of HTML that needs nothing else, or an index of all runs.", _report),
+    "watch": ("Follow a run from another terminal, until it has an end. Exit codes: 0 passed, 1 not.", _watch),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
     "list": ("List the workflows of the project, without importing anything of it.", _runs),
     "export": ("Write a run for other tools, or for another machine.", _export),

@@ -58,6 +58,7 @@ _COMMANDS = {
     "verify": "._verify",
     "show": "._show",
     "report": "._report",
+    "watch": "._watch",
     "runs": "._runs",
     "list": "._list",
     "export": "._export",

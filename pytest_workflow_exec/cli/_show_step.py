@@ -153,6 +153,7 @@ _TITLES = {
     "question": "question",
     "exchange": "model",
     "tool": "tool",
+    "turn": "turn",
     "attested": "by hand",
     "retry": "retry",
     "undone": "again",

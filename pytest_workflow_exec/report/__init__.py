@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from ._attempts import Attempt, Happening, StepStory
+from ._attempts import NO_END, SATISFIED, Attempt, Happening, StepStory
 from ._index import RunLine, index_page
 from ._page import GENERATOR, TemplatesMissingError, run_page
 from ._raw import RawRecords, raw_records
 from ._story import RunStory, Session
+from ._tail import Tail
 from ._words import clock, moment, spoken, visible
 
 __all__ = [
     "GENERATOR",
+    "NO_END",
+    "SATISFIED",
     "Attempt",
     "Happening",
     "RawRecords",
@@ -18,6 +21,7 @@ __all__ = [
     "RunStory",
     "Session",
     "StepStory",
+    "Tail",
     "TemplatesMissingError",
     "clock",
     "index_page",

@@ -13,7 +13,9 @@ NO_END = "started, no end: effect unknown"
 SATISFIED = frozenset({"passed", "carried", "waived", "not applicable"})
 """The outcomes that let later steps start, in words."""
 
-Kind = Literal["command", "refusal", "question", "exchange", "tool", "attested", "retry", "undone", "note", "other"]
+Kind = Literal[
+    "command", "refusal", "question", "exchange", "tool", "turn", "attested", "retry", "undone", "note", "other"
+]
 
 
 @dataclass(slots=True, kw_only=True)

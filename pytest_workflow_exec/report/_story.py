@@ -202,6 +202,8 @@ _TELLS: Mapping[str, Callable[[RunStory, Record], object]] = {
     "ai.request": _put_as("exchange"),
     "ai.response": _settle_as("exchange", "number"),
     "ai.tool": _put_as("tool"),
+    "ai.turn": _put_as("turn"),
+    "ai.reply": _put_as("turn"),
     "manual.attested": _put_as("attested"),
     "retry.waiting": _put_as("retry"),
     "note": _put_as("note"),

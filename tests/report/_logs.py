@@ -63,7 +63,8 @@ def hostile_run(*, steps: int) -> Iterator[Event]:
         asked: dict[str, Json] = {"number": 1, "model": text, "system": text, "prompt": text, "schema": told, "x": told}
         yield events.ai_request(name, attempt=1, facts=asked)
         yield events.ai_response(name, attempt=1, facts={"number": 1, "outcome": text, "value": told, "error": text})
-        yield Event(type="ai.tool", step=name, attempt=1, actor=who, data=told)
+        for kind in ("ai.tool", "ai.turn", "ai.reply"):
+            yield Event(type=kind, step=name, attempt=1, actor=who, data=told)
         yield Event(type="manual.attested", step=name, attempt=1, actor=who, data=told)
         yield Event(type="something.else", step=name, attempt=1, actor=who, data=told)
         yield ended(

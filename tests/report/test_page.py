@@ -195,3 +195,26 @@ def test_page_tells_without_scripts(chromium: Any, tmp_path: Path) -> None:
 
     assert "it did not work" in page.inner_text("#step-step-1")
     page.close()
+
+
+def test_index_is_for_everybody_and_loads_nothing(chromium: Any, tmp_path: Path) -> None:
+    """Axe finds nothing on the index of runs, hostile texts stay texts there, and its links lead to pages beside it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e '.[browser]'")
+    (tmp_path / ".git").mkdir()
+    written(tmp_path, hostile_run(steps=2))
+    log = written(tmp_path, passed_run())
+    assert workflow_exec("report", log, cwd=tmp_path).returncode == 0
+    workflow_exec("report", "--all", cwd=tmp_path)
+    index = tmp_path / ".workflow-exec" / "reports" / "index.html"
+    asked: list[str] = []
+    page = chromium.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(index.as_uri())
+
+    assert axe.Axe().run(page).violations_count == 0
+    assert page.locator("img, iframe, script, link, [style], [onerror]").count() == 0
+    assert asked == [index.as_uri()]
+    page.click(f"text={log.parent.name}")
+    page.locator("#count", has_text="3 of 3 steps").wait_for()
+    page.close()
