@@ -48,23 +48,22 @@ def test_how_pytest_prints_changes_nothing(project: Project, arguments: tuple[st
 def test_a_pipe_that_is_closed_early_leaves_a_whole_log(project: Project) -> None:
     """Nobody saw how it ended, so pytest exits 1; what was begun has its end in the log."""
     project.write("wf/flow.workflow.yaml", FLOW % "sleep, '0.5'")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-u", "-m", "pytest", "wf"],
         cwd=project.root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    # The second step has begun by then, or begins now.
-    assert any("[1/2] one" in line for line in process.stdout)
-    process.stdout.close()
-    said = process.stderr.read()
-    status = process.wait()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # The second step has begun by then, or begins now.
+        assert any("[1/2] one" in line for line in process.stdout)
+        process.stdout.close()
+        said = process.stderr.read()
 
-    assert status == 1
+    assert process.returncode == 1
     assert "Traceback" not in said
     assert project.records()[-1]["type"] == "run.finished"
     assert project.run("workflow-exec", "verify", "latest", "--chain-only").status in (0, 3)
