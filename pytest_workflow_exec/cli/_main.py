@@ -57,6 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
 _COMMANDS = {
     "verify": "._verify",
     "show": "._show",
+    "report": "._report",
     "runs": "._runs",
     "list": "._list",
     "export": "._export",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.ai.testing import FakeClaude
     from pytest_workflow_exec.run import Sandbox, WorkflowHandle
 
+    from ._talks import Claude
+
 
 class Announced:
     """Hooks for others. They hear of a run and can't change it; one that fails is reported.
@@ -143,6 +145,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="answer them with what a JSON file holds, for tests; gates show it, and no gated command runs then",
     )
+    group.addoption(
+        "--workflow-session-input",
+        metavar="FILE",
+        help="what a person would type in conversations, from a JSON file, for tests; it is treated like scripted answers",
+    )
     group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
     group.addoption(
         "--workflow-summary",
@@ -230,6 +237,14 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     from ._fixtures import step_sandbox
 
     return step_sandbox(request)
+
+
+@pytest.fixture
+def claude(request: pytest.FixtureRequest) -> Claude:
+    """Conversations with a model: `claude.session("...", output=Model)`. Only for steps of a workflow."""
+    from ._fixtures import step_claude
+
+    return step_claude(request)
 
 
 @pytest.fixture

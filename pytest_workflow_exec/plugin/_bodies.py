@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.definition import return_annotation
 from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Step, Verify
+from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Session, Step, Verify
 from pytest_workflow_exec.run import (
     Run,
     StepOutputs,
@@ -75,6 +75,10 @@ def _of_a_model(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
         from ._ai import perform_ai_step
 
         return perform_ai_step(item.config.stash[SESSION], run, step, step.body)
+    if isinstance(step.body, Session):
+        from ._talks import perform_session_step
+
+        return perform_session_step(item, run, step, step.body)
     message = f"step {step.id!r} has no body that a YAML step can have"
     raise WorkflowExecError(message)
 

@@ -18,7 +18,7 @@ from ._ways_on import going_on
 _OPEN: frozenset[ErrorClass] = frozenset({"transient", "permission", "business"})
 """The classes that somebody else may know better: what the policy, the definition or the engine say stands."""
 _NEXT: Mapping[ErrorClass, str] = {
-    "transient": "it may be gone by now",
+    "transient": "give it time",
     "permission": "get the right that it asks for",
     "business": "put right what is wrong",
     "definition": "correct the workflow or what it calls",

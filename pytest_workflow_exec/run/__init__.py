@@ -19,6 +19,7 @@ from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
+from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
@@ -48,6 +49,8 @@ __all__ = [
     "History",
     "NextAttempt",
     "OpenGate",
+    "PastTalk",
+    "PastTurn",
     "Plan",
     "Present",
     "Redo",
@@ -83,6 +86,7 @@ __all__ = [
     "newest_run",
     "next_attempt",
     "outputs_of_return",
+    "past_talk",
     "perform_check",
     "perform_command",
     "perform_execute",

@@ -24,7 +24,7 @@ from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
-from ._environment import base_environment, granted, make_folders
+from ._environment import base_environment, check_scratch, granted, make_folders, remove_folders
 from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
@@ -74,6 +74,8 @@ class _Job:
     facts: Mapping[str, Json]
     level: Level
     limits: Limits
+    own: Path
+    """Where its home and its temporary folder are, while it runs."""
     grant: Grant
 
 
@@ -103,7 +105,7 @@ class CommandRunner:
         Args:
             policy: What may run.
             root: The project, in which commands run.
-            scratch: An existing private directory, for the commands' home and temporary files.
+            scratch: An existing private directory, in which each command has a home and temporary files of its own.
             inputs: The workflow's input values as texts, by name.
             environment: The engine's environment; only what a rule names is read from it.
             redactor: Knows the run's secrets.
@@ -119,14 +121,15 @@ class CommandRunner:
                 may be the part of one.
 
         Raises:
-            SandboxSetupError: The commands' folders can't be made in `scratch`.
+            SandboxSetupError: There is no such directory as `scratch`.
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
         self._outputs, self._watch = outputs, watch
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
-        self._home, self._tmp = make_folders(scratch)
+        self._scratch = scratch
+        check_scratch(scratch)
 
     def run(
         self,
@@ -242,11 +245,14 @@ class CommandRunner:
         identity, shown = identify(program), self._masked(words)
         if rule is not None:
             check_digest(rule, identity)
+        # A name that nobody knows before, for this command alone: what one leaves at home must not be configuration
+        # of the next, which may have other rights.
+        own = self._scratch / f"command-{secrets.token_hex(8)}"
         base = base_environment(
             path=self._policy.path,
             root=self._root,
-            home=self._home,
-            tmp=self._tmp,
+            home=own / "home",
+            tmp=own / "tmp",
             marker=secrets.token_hex(16),
             git_identity=self._policy.git_identity,
         )
@@ -278,7 +284,8 @@ class CommandRunner:
             facts=facts,
             level=level,
             limits=limits,
-            grant=self._grant(program, identity, rule),
+            own=own,
+            grant=self._grant(program, identity, rule, own),
         )
 
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
@@ -302,8 +309,8 @@ class CommandRunner:
             return "secret"
         return {"sha256": digest_of_bytes(content), "size_bytes": len(content)}
 
-    def _grant(self, program: Path, identity: Identity, rule: Rule | None) -> Grant:
-        private = (self._home, self._tmp, *([self._work] if self._work is not None else []))
+    def _grant(self, program: Path, identity: Identity, rule: Rule | None, own: Path) -> Grant:
+        private = (own / "home", own / "tmp", *([self._work] if self._work is not None else []))
         if rule is None:
             return Grant(program=program, root=self._root, private=private)
         return Grant(
@@ -311,6 +318,7 @@ class CommandRunner:
             stamp=identity.stamp,
             root=self._root,
             private=private,
+            path=self._policy.path,
             write=rule.write,
             read=rule.read,
             exec=rule.exec,
@@ -327,7 +335,10 @@ class CommandRunner:
         # leave a command alive, or ended without a record.
         with held_signals() as held:
             self._record(command_started(job.of.step, attempt=job.of.attempt, facts=job.facts))
-            ended, result = self._ended(job, held.arrived)
+            try:
+                ended, result = self._ended(job, held.arrived)
+            finally:
+                remove_folders(job.own)
         self._check(job, ended)
         return result
 
@@ -367,7 +378,8 @@ class CommandRunner:
         __tracebackhide__ = True
         stdin: int | None = None
         try:
-            stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
+            make_folders(job.own)
+            stdin = None if job.stdin is None else readable(job.stdin, self._scratch)
             if job.level == "none":
                 return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,8 +38,9 @@ class StandIn:
 @contextmanager
 def stand_in(folder: Path) -> Iterator[StandIn]:
     """Start the server of an example, on a port of its own."""
+    [program] = folder.glob("stand_in_*.py")
     child = subprocess.Popen(
-        [sys.executable, str(folder / "stand_in.py"), "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, str(program), "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert child.stdout is not None
@@ -91,7 +91,7 @@ def commit(folder: Path, *first: str) -> None:
 
 def played(child: pexpect.spawn[str], **fields: str) -> Session:
     """Return what a session on a terminal prints, whose user approves, does what is to be done, and fills in forms."""
-    forms = [f"{name} = " for name in fields]
+    forms = [rf"(?<=\n){name} = " for name in fields]
     text = ""
     while True:
         at = child.expect([pexpect.EOF, ASKED, *forms])
@@ -110,12 +110,3 @@ def played(child: pexpect.spawn[str], **fields: str) -> Session:
 def plain(text: str) -> str:
     """Return what was printed on a terminal, without its colours and other controls."""
     return re.sub(r"\x1b\[[0-9;?!]*[A-Za-z]|\x1b[78\\]|\x1b\(B|[\x18\x0f\r]", "", text)
-
-
-def until_due(project: Project) -> str:
-    """Return what is due, once anything is."""
-    end = time.monotonic() + PATIENCE_S
-    while "nothing is due" in (said := project.run("workflow-exec", "due").text):
-        assert time.monotonic() < end, "nothing is ever due"
-        time.sleep(0.1)
-    return said

@@ -21,7 +21,7 @@ class Screen:
         """Start pytest in the project."""
         self.seen: list[str] = []
         """What every line that was drawn anew showed, as it came."""
-        self.raw = ""
+        self.raw, self.rows = "", rows
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
         self.child = project.terminal("-p", "no:cacheprovider", *arguments, columns=columns, rows=rows, term=term)
@@ -73,3 +73,11 @@ class Screen:
         self._stream.feed(chunk)
         self.seen.append(self.text)
         return True
+
+
+def shown(raw: str, *, columns: int, rows: int) -> str:
+    """Return what a terminal shows after it was sent all that, without empty lines at its end."""
+    screen = pyte.Screen(columns, rows)
+    # The terminal that is imitated here knows no soft reset, and would show its last letter.
+    pyte.Stream(screen).feed(raw.replace("\x1b[!p", ""))
+    return "\n".join(line.rstrip() for line in screen.display).rstrip()

@@ -1,4 +1,4 @@
-"""A load balancer and three web servers that install releases, played by one HTTP server: `python stand_in.py [PORT]`."""
+"""A load balancer and three web servers that install releases, played by one HTTP server: `python stand_in_balancer.py [PORT]`."""
 
 from __future__ import annotations
 
