@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,19 +73,22 @@ def attacked(
     return status, json.loads(capsys.readouterr().out)
 
 
-def pins() -> list[Path]:
-    """Return what lies where this user's pins are."""
+def pins_below(folder: Path) -> list[Path]:
+    """Return the pins of this user that are of a project below a folder."""
     place = pin_places().user
-    return [] if place is None else sorted(place.base.joinpath(*place.below).glob("*/pin.json"))
+    found = [] if place is None else place.base.joinpath(*place.below).glob("*/pin.json")
+    return [pin for pin in found if str(folder) in pin.read_text()]
 
 
 @pytest.mark.timeout(900)
 def test_pinned_project_with_signers_holds_as_documented(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All attempts are made, none gets through that is said to be stopped, and neither project nor user has a trace."""
     pinned(folder, tmp_path)
-    before, pins_before = sorted(folder.rglob("*")), pins()
+    before, place = sorted(folder.rglob("*")), tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
 
     status, data = attacked(tmp_path, capsys)
 
@@ -101,7 +105,8 @@ def test_pinned_project_with_signers_holds_as_documented(
     assert {outcomes[name] for name in open_ones} == {"not stopped"}
     assert (status, data["as_documented"], len(outcomes)) == (0, True, len(ATTEMPTS))
     assert sorted(folder.rglob("*")) == before
-    assert pins() == pins_before
+    assert not list(place.iterdir())
+    assert pins_below(place) == []
     assert not list(tmp_path.rglob("told"))
 
 

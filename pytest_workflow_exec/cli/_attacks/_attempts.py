@@ -21,8 +21,8 @@ def _never(now: Present) -> Documented:
     return "not stopped"
 
 
-def _by_seals(now: Present) -> Documented:
-    return "stopped" if now.settings.policy.carry == "anchored" else "not stopped"
+def _by_carrying_nothing(now: Present) -> Documented:
+    return "stopped" if evidence.not_carried(now) else "not stopped"
 
 
 def _by_a_pin(now: Present) -> Documented:
@@ -48,14 +48,14 @@ ATTEMPTS = (
     Attempt(name="policy changed while the gate asks", assurance=1, run=gate.policy_changed_meanwhile, documented=_always),
     Attempt(name="decision of an old run replayed", assurance=1, run=evidence.replayed_decision, documented=_always),
     Attempt(name="question edited before it is answered", assurance=1, run=evidence.edited_question, documented=_always),
-    Attempt(name="decision forged into the log", assurance=1, run=evidence.forged_decision, documented=_by_seals),
+    Attempt(name="decision forged into the log", assurance=1, run=evidence.forged_decision, documented=_by_carrying_nothing),
     Attempt(name="code typed without a signature", assurance=2, run=signed.where_signed(signed.code_without_signature), documented=_always),
-    Attempt(name="decision forged into the log", assurance=2, run=signed.where_signed(signed.forged_decision), documented=_always),
-    Attempt(name="signature of a key that is not listed", assurance=2, run=signed.where_signed(signed.unlisted_key), documented=_always),
+    Attempt(name="decision forged into the log", assurance=2, run=signed.over_sessions(signed.forged_decision), documented=_always),
+    Attempt(name="signature of a key that is not listed", assurance=2, run=signed.over_sessions(signed.unlisted_key), documented=_always),
     Attempt(name="key swapped in the list of signers", assurance=2, run=signed.where_signed(signed.swapped_list), documented=_always),
-    Attempt(name="signature of another run", assurance=2, run=signed.where_signed(signed.moved_signature), documented=_always),
-    Attempt(name="question edited before it is signed", assurance=2, run=signed.where_signed(signed.edited_question), documented=_always),
-    Attempt(name="listed key within the run's reach", assurance=2, run=signed.where_signed(signed.key_in_reach), documented=_by_refusing_reachable_keys),
+    Attempt(name="signature of another run", assurance=2, run=signed.over_sessions(signed.moved_signature), documented=_always),
+    Attempt(name="question edited before it is signed", assurance=2, run=signed.over_sessions(signed.edited_question), documented=_always),
+    Attempt(name="listed key within the run's reach", assurance=2, run=signed.over_sessions(signed.key_in_reach), documented=_by_refusing_reachable_keys),
     Attempt(name="policy changed before the run", assurance=0, run=gate.policy_changed_before, documented=_by_a_pin),
     Attempt(name="line of the log edited", assurance=0, run=evidence.edited_line, documented=_always),
     Attempt(name="end of the log cut off", assurance=0, run=evidence.cut_end, documented=_always),

@@ -10,7 +10,6 @@ from ._result import Result, got_through, not_applicable, not_tried, stopped
 from ._scratch import Present, Scratch
 
 _SUSPENDED = ", wait: suspend"
-_ANCHORED = 'carry = "anchored": no decision that stands behind the last seal counts'
 _SPOIL = """\
 import glob, sys
 
@@ -22,6 +21,14 @@ for log in glob.glob(".workflow-exec/runs/*/evidence.jsonl"):
     except OSError as error:
         print(f"refused: {error.strerror}")
 """
+
+
+def not_carried(now: Present) -> str:
+    """Return why nothing that an earlier session asked or was answered counts in a later one; empty if it does."""
+    carry = now.settings.policy.carry
+    if carry == "any":
+        return ""
+    return f'carry = "{carry}": nothing that an earlier session left counts, unless it is anchored and sealed'
 
 
 def edited_line(scratch: Scratch, now: Present) -> Result:
@@ -48,15 +55,15 @@ def forged_decision(scratch: Scratch, now: Present) -> Result:
         return got_through(
             "whoever can write the log can write a decision of assurance 1; a signature they can't write"
         )
-    if now.settings.policy.carry == "anchored":
-        return held(scratch, resumed.status, resumed.text, "SUSPENDED", _ANCHORED)
+    if reason := not_carried(now):
+        return held(scratch, resumed.status, resumed.text, "SUSPENDED", reason)
     return not_tried(f"pytest exited {resumed.status}, though the line is as the engine writes it")
 
 
 def replayed_decision(scratch: Scratch, now: Present) -> Result:
     """A person's decision of an earlier run is written into the log of another one, with hashes that fit."""
-    if now.settings.policy.carry == "anchored":
-        return not_applicable(_ANCHORED)
+    if reason := not_carried(now):
+        return not_applicable(reason)
     scratch.renew(gate=_SUSPENDED)
     scratch.pytest()
     with scratch.tool_terminal("approve", "latest", "approve") as terminal:
@@ -80,8 +87,8 @@ def replayed_decision(scratch: Scratch, now: Present) -> Result:
 
 def edited_question(scratch: Scratch, now: Present) -> Result:
     """The question in the log is made harmless before a person is asked, with hashes that fit."""
-    if now.settings.policy.carry == "anchored":
-        return not_applicable(_ANCHORED)
+    if reason := not_carried(now):
+        return not_applicable(reason)
     scratch.renew(gate=_SUSPENDED)
     scratch.pytest()
     edit_question(scratch.log)

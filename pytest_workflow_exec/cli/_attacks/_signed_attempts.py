@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pytest_workflow_exec.approval import Ballot
 from pytest_workflow_exec.evidence import hand_in
 
-from ._evidence_attempts import edit_question
+from ._evidence_attempts import edit_question, not_carried
 from ._forge import append, decision, last
 from ._gate_attempts import approve, held
 from ._result import Result, got_through, not_applicable, not_tried
@@ -152,6 +152,17 @@ def where_signed(attempt: Callable[[Scratch, Present], Result]) -> Callable[[Scr
         return attempt(scratch, now)
 
     return tried
+
+
+def over_sessions(attempt: Callable[[Scratch, Present], Result]) -> Callable[[Scratch, Present], Result]:
+    """Return an attempt that is made where a later session takes in what was signed, without a seal."""
+
+    def tried(scratch: Scratch, now: Present) -> Result:
+        if reason := not_carried(now):
+            return not_applicable(reason)
+        return attempt(scratch, now)
+
+    return where_signed(tried)
 
 
 def _suspended(scratch: Scratch) -> None:
