@@ -21,6 +21,7 @@ ELSEWHERE = {
     "ai.md": "tests/plugin/test_ai_page.py",
     "approvals.md": "tests/plugin/test_approvals_page.py",
     "how-to/etcd-space.md": "tests/examples/test_pages.py",
+    "how-to/release-vote.md": "tests/examples/test_pages.py",
     "how-to/rolling-update.md": "tests/examples/test_pages.py",
 }
 """Pages with a test of their own, and where it is."""

@@ -17,6 +17,8 @@ PAGES = {
     "docs/how-to/rolling-update.md": "rolling-update",
     "examples/etcd-space/README.md": "etcd-space",
     "docs/how-to/etcd-space.md": "etcd-space",
+    "examples/release-vote/README.md": "release-vote",
+    "docs/how-to/release-vote.md": "release-vote",
 }
 """Each page, and the example that it is about."""
 SHORTER = {"workflows/no-space/no-space.workflow.yaml": {"pause: {for: 5m}": "pause: {for: 1s}"}}
