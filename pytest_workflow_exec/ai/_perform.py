@@ -11,10 +11,21 @@ from pytest_workflow_exec.ai._asking import Asker, Question, answered_by
 from pytest_workflow_exec.ai._backend import AiAnswer
 from pytest_workflow_exec.ai._plans import CommandPlan
 from pytest_workflow_exec.ai._prompt import text_of, whole_prompt
-from pytest_workflow_exec.context import DEFAULT_MAX_TOKENS, ContextError, Query
+from pytest_workflow_exec.context import ContextError, Query
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import AiError, OutputError, PlanRefusedError
-from pytest_workflow_exec.model import Ai, AiContext, Execute, FormType, ModelType, PlanType, Session, Step, StepId
+from pytest_workflow_exec.model import (
+    DEFAULT_CONTEXT_TOKENS,
+    Ai,
+    AiContext,
+    Execute,
+    FormType,
+    ModelType,
+    PlanType,
+    Session,
+    Step,
+    StepId,
+)
 from pytest_workflow_exec.run import Run, StepOutputs, context_of, judge_plan, read_plan
 
 T = TypeVar("T")
@@ -156,7 +167,7 @@ def context_text(run: Run, context: AiContext | None) -> str | None:
         query = Query(
             task_type=context.task_type,
             keywords=context.keywords,
-            max_tokens=DEFAULT_MAX_TOKENS if context.max_tokens is None else context.max_tokens,
+            max_tokens=DEFAULT_CONTEXT_TOKENS if context.max_tokens is None else context.max_tokens,
         )
         # The run's own name says nothing to a model, and with it no recorded answer would fit another run.
         return context_of(run, query).text.replace(run.id, "this run")

@@ -41,7 +41,7 @@ from ._request import (
 )
 from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
-from ._start import SignedStart, StartRefusedError, checked_start, sign_start, start_problem
+from ._start import SignedStart, checked_start, sign_start, start_problem
 from ._stored import StoredRequestError, request_of
 from ._terminal import terminal_problem
 from ._words import escape, escape_line
@@ -83,7 +83,6 @@ __all__ = [
     "SignatureDesk",
     "SignatureRules",
     "SignedStart",
-    "StartRefusedError",
     "StoredRequestError",
     "Trust",
     "Vote",

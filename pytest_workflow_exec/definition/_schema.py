@@ -127,7 +127,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 class Strict(BaseModel):
     """A mapping with these keys and no others; every value is what it is, never converted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class DeclarationModel(Strict):

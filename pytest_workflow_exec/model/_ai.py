@@ -18,6 +18,8 @@ DEFAULT_SESSION_TIMEOUT_S = 3600.0
 DEFAULT_SESSION_TURNS = 20
 SESSION_TOOLS = ("read", "grep", "glob")
 """What a session can let a model do in the project: nothing that changes anything."""
+DEFAULT_CONTEXT_TOKENS = 20_000
+"""What fits beside a task in the window of any present model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

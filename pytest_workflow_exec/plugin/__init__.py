@@ -100,6 +100,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="give a workflow's input a value; may be repeated",
     )
     group.addoption(
+        "--workflow-inputs",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]FILE",
+        help="give inputs the values in a YAML, JSON, TOML or .env file; --workflow-input goes before it",
+    )
+    group.addoption(
         "--workflow-until",
         action="append",
         default=[],
@@ -144,6 +151,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what a person would type in conversations, from a JSON file, for tests; it is treated like scripted answers",
     )
     group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
+    group.addoption(
+        "--workflow-summary",
+        metavar="FILE",
+        help="write a summary in Markdown at the end; a GitHub job gets it by itself, too",
+    )
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 
 

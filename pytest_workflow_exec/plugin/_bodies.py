@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -39,8 +40,16 @@ def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> No
             attempt.outputs = keepable(outputs, evidence=step.evidence)
         return
     with failing_plainly(attempt):
-        attempt.outputs = keepable(_engine_body(item, run, step), evidence=step.evidence)
+        with _shown(item, step):
+            outputs = _engine_body(item, run, step)
+        attempt.outputs = keepable(outputs, evidence=step.evidence)
         run.check_over(step.id)
+
+
+def _shown(item: pytest.Item, step: Step) -> AbstractContextManager[None]:
+    # Where a person is asked, nothing is drawn.
+    asks = isinstance(step.body, (Gate, Manual))
+    return nullcontext() if asks else item.config.stash[SESSION].lines.live.held()
 
 
 def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:

@@ -22,7 +22,12 @@ def workflow_handle(request: pytest.FixtureRequest) -> WorkflowHandle:
     """Return the workflow as the requesting step sees it."""
     item = _step_item(request)
     run = run_of(item)
-    return WorkflowHandle(run, outputs=partial(_typed_outputs, item, run), ask=partial(_ask, item, run))
+    return WorkflowHandle(
+        run,
+        outputs=partial(_typed_outputs, item, run),
+        ask=partial(_ask, item, run),
+        batch=item.config.stash[SESSION].lines.batch,
+    )
 
 
 def _ask(item: pytest.Item, run: Run, *arguments: object, **options: object) -> object:

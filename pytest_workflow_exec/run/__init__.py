@@ -1,6 +1,7 @@
 """Running a workflow: what may happen next, what is true now, and what has to be known before."""
 
 from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
+from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
 from pytest_workflow_exec.run._check import perform_check
@@ -27,7 +28,7 @@ from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
-from pytest_workflow_exec.run._signed_gate import ask_signed
+from pytest_workflow_exec.run._signed_approver import ask_signed
 from pytest_workflow_exec.run._signers import trust_in, trust_of
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
@@ -39,6 +40,7 @@ __all__ = [
     "AfterRejection",
     "Answers",
     "Approver",
+    "Batch",
     "Carried",
     "CommandPlan",
     "EarlierRun",

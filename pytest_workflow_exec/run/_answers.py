@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.approval import Proposal
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
 from pytest_workflow_exec.evidence import read_log
 from pytest_workflow_exec.model import Ai, Session, Workflow
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,8 @@ def answers_of(workflow: Workflow, log: Path) -> Answers:
 
 
 def _proposal(step: str, data: Mapping[str, Json]) -> Proposal:
+    from pytest_workflow_exec.approval import Proposal
+
     options = data.get("options")
     address = options.get("base_url", "") if isinstance(options, Mapping) else ""
     return Proposal(step=step, model=str(data.get("model")), source=str(data.get("source")), at=str(address))

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart, moment_of, request_of
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Template, Waive, Workflow
@@ -22,15 +21,18 @@ from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust
 from pytest_workflow_exec.run._shown import ShownFiles
-from pytest_workflow_exec.run._signed_gate import Question, SignedGates
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Gated, Policy
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart
+    from pytest_workflow_exec.run._signed_gate import SignedGates
 
 _MARGIN = timedelta(seconds=2)
 _QUESTION = "Is this what the conversation came to?"
 _CONFIRMING = Gate(question=Template(text=_QUESTION, parts=(_QUESTION,)), meaning="confirm the conclusion")
 
-Approver = Callable[[GateRequest, float], Decision]
+Approver: TypeAlias = "Callable[[GateRequest, float], Decision]"
 """Asks a person; returns what was decided within so many seconds."""
 
 
@@ -204,6 +206,9 @@ class Gatekeeper:
         return self._approval
 
     def _ask_signers(self, step: Step, gate: Gate, request: GateRequest, *, attempt: int) -> StepOutputs:
+        from pytest_workflow_exec.approval import request_of
+        from pytest_workflow_exec.run._signed_gate import Question
+
         if self._signed is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="nobody can sign here")
         standing, changed = self._answered.get(step.id), list[str]()
@@ -331,6 +336,8 @@ class Gatekeeper:
         conclusion: str = "",
         concluded: Mapping[StepId, StepOutputs] = MappingProxyType({}),
     ) -> GateRequest:
+        from pytest_workflow_exec.approval import request_of
+
         request = build_request(
             self._workflow,
             step,
@@ -357,6 +364,8 @@ class Gatekeeper:
 
 
 def _too_late(standing: OpenGate) -> list[str]:
+    from pytest_workflow_exec.approval import moment_of
+
     try:
         past = datetime.now(timezone.utc) + _MARGIN >= moment_of(str(standing.request.get("expires")))
     except ValueError:
