@@ -101,7 +101,11 @@ class ClaudeBackend:
                 heard.append(talk)
                 await talk.run()
 
-            converse(conversation)
+            def idle() -> None:
+                if heard:
+                    tell(AiNews(text=heard[0].progress, passing=True))
+
+            converse(conversation, idle)
 
     def _bounds(self, request: AiRequest) -> Mapping[str, str]:
         return {

@@ -19,7 +19,7 @@ from ._room import Room
 from ._schema import FittedSchema
 from ._schema_wrap import STRUCTURED_OUTPUT
 from ._sdk import check_program, options_of
-from ._tellings import Tell, retry_words
+from ._tellings import Tell, progress_words, retry_words
 
 MAX_SAID = 8 << 20
 """How many characters a model may say in one request."""
@@ -63,7 +63,8 @@ class Conversation:
         self._prose = ""
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._heard_at = self._loop.time()
+        self._heard_at = self._began_at = self._loop.time()
+        self._tokens, self._last = 0, ""
         options = options_of(
             sdk, request, room=room, schema=fitted.schema, hook=self._before_call, stderr=self.stderr.append
         )
@@ -103,6 +104,12 @@ class Conversation:
     def word(self) -> str | None:
         """The program's word for the last error of the API."""
         return self._word
+
+    @property
+    def progress(self) -> str:
+        """How far it has come, in a few words."""
+        last = f"; {self._last}" if self._last else ""
+        return f"{progress_words(self._loop.time() - self._began_at, self._tokens, self.cost_usd)}{last}"
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
@@ -166,6 +173,8 @@ class Conversation:
                 self.proposals.add(self._calls[index], text)
             case {"type": "content_block_delta", "delta": {"text": text}}:
                 self._count(text)
+            case {"type": "message_delta", "usage": {"output_tokens": int(tokens)}}:
+                self._tokens += tokens
             case {"type": "content_block_stop", "index": index} if index in self._calls:
                 self.proposals.end(self._calls[index])
                 self._whole[self._calls[index]].set()
@@ -222,6 +231,7 @@ class Conversation:
         return errors
 
     def _say(self, text: str) -> None:
+        self._last = text
         self._tell.say(AiNews(text=text))
 
     async def _watch(self) -> None:

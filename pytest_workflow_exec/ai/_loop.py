@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_IDLE_S = 0.3
 _PATIENCE_S = 10.0
 """How long someone who interrupts waits for the clean end."""
 
@@ -39,9 +40,21 @@ class Caller:
         self._inbox.put(answer)
         return await done
 
-    def serve(self) -> None:
-        """Do what is asked for until `close` is called."""
-        while (act := self._inbox.get()) is not None:
+    def serve(self, idle: Callable[[], None] | None = None) -> None:
+        """Do what is asked for until `close` is called.
+
+        Args:
+            idle: Is called now and then while nothing is asked for.
+        """
+        while True:
+            try:
+                act = self._inbox.get(timeout=None if idle is None else _IDLE_S)
+            except queue.Empty:
+                if idle is not None:
+                    idle()
+                continue
+            if act is None:
+                return
             act()
 
     def close(self) -> None:
@@ -74,17 +87,20 @@ class _Task(Generic[T]):
             self._task.cancel()
 
 
-def converse(make: Callable[[Caller], Coroutine[None, None, T]]) -> T:
+def converse(make: Callable[[Caller], Coroutine[None, None, T]], idle: Callable[[], None] | None = None) -> T:
     """Run a coroutine in the background loop, serve its calls in this thread, and return its result.
 
     What this thread raises meanwhile (Ctrl-C, an error in what it was asked to do) cancels the coroutine, which has a
     bounded time to clean up.
+
+    Args:
+        idle: Is called in this thread now and then while it has nothing to do.
     """
     task = _Task(make)
     loop = background_loop()
     future = asyncio.run_coroutine_threadsafe(task.run(), loop)
     try:
-        task.caller.serve()
+        task.caller.serve(idle)
     except BaseException:
         loop.call_soon_threadsafe(task.cancel)
         task.ended.wait(_PATIENCE_S)

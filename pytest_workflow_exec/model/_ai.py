@@ -14,12 +14,12 @@ DEFAULT_MODEL = "claude-opus-5-5"
 """By its full name: a backend's own default drifts, and an answer of another model is another answer."""
 DEFAULT_AI_ATTEMPTS = 3
 DEFAULT_AI_TIMEOUT_S = 300.0
-DEFAULT_CONTEXT_TOKENS = 20_000
-"""What fits beside a task in the window of any present model."""
 DEFAULT_SESSION_TIMEOUT_S = 3600.0
 DEFAULT_SESSION_TURNS = 20
 SESSION_TOOLS = ("read", "grep", "glob")
 """What a session can let a model do in the project: nothing that changes anything."""
+DEFAULT_CONTEXT_TOKENS = 20_000
+"""What fits beside a task in the window of any present model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,9 @@ def perform_ai_step(session: WorkflowSession, run: Run, step: Step, ai: Ai) -> S
         PlanRefusedError: It holds a plan that is to be executed, and the policy does not allow it as a whole.
         OutputError: A value in the prompt is not there, or the answer lacks what a later step executes.
     """
-    return perform_ai(asker_of(session, run), step, ai, kind_for(ai))
+    with session.lines.live.command(lambda: session.ai_news):
+        session.ai_news = f"asking {ai.model}"
+        return perform_ai(asker_of(session, run), step, ai, kind_for(ai))
 
 
 def ask_for_code(item: pytest.Item, run: Run, step: Step) -> partial[object]:
@@ -201,7 +203,11 @@ def asker_of(session: WorkflowSession, run: Run) -> Asker:
 
 
 def _tell(session: WorkflowSession, run: Run, news: AiNews) -> None:
-    if session.config.get_verbosity() < 0 or news.passing:
+    if news.passing:
+        # Drawn beside the spinner, where there is one.
+        session.ai_news = run.redactor.text(news.text)
+        return
+    if session.config.get_verbosity() < 0:
         return
     line = escape_line(run.redactor.text(news.text), max_chars=200)
     with session.lines.aside():

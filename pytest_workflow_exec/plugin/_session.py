@@ -51,6 +51,8 @@ class WorkflowSession:
     minutes: dict[str, Minutes] = field(default_factory=dict)
     """What the closing lines tell of the runs besides how they ended."""
     askers: dict[str, Asker] = field(default_factory=dict)
+    ai_news: str = ""
+    """How far the model has come that is asked at the moment."""
     """What asks models for the steps of each run, as far as any did."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)

@@ -59,6 +59,18 @@ def scripted(project: Project, *arguments: str) -> Any:
     return project.pytest("wf", "--workflow-ai-answers=answers.json", *arguments)
 
 
+@pytest.mark.skipif(find_spec("claude_agent_sdk") is None, reason="needs the extra `ai`")
+def test_a_terminal_shows_how_far_a_model_has_come(asking: Project, fake_claude: FakeClaude) -> None:
+    """Beside the spinner: time, what is going on, and what is tried again."""
+    fake_claude.answers(fake_claude.error(529), fake_claude.silence(3), ANSWER)
+
+    child = asking.terminal("wf")
+    child.expect(r"\d+ s; API overloaded \(HTTP 529\), attempt 2 of 3")
+    session = finish(child)
+
+    assert session.status == 0, session.text
+
+
 def test_an_answer_counts_once_python_accepted_it(asking: Project) -> None:
     """Prose and wrappers are sent back; the accepted value is the step's outputs, and all of it is evidence."""
     session = scripted(asking)

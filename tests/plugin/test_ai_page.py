@@ -10,7 +10,7 @@ from tests._published import ROOT
 
 from .conftest import Project, code_at, finish
 
-QUESTION, PLAN, ACTION, PYTHON = blocks_of(ROOT / "docs" / "ai.md")
+QUESTION, PLAN, ACTION, TALK, TALKING, PYTHON = blocks_of(ROOT / "docs" / "ai.md")
 IMPORTS = "from typing import Literal\n\nfrom pydantic import BaseModel, computed_field\n\n\n"
 
 
@@ -71,3 +71,27 @@ def test_code_of_the_page_asks(project: Project) -> None:
     assert session.status == 0, session.text
     [end] = project.of_type("step.finished")
     assert end["data"]["outputs"] == {"safe": True}
+
+
+def test_conversations_of_the_page_are_held(project: Project) -> None:
+    """Its session, and its code that talks, end in a conclusion that a person confirms."""
+    project.environment["CI"] = ""
+    steps = TALK.text.replace("${inputs.design}", "the design")
+    project.write("wf/talk.workflow.yaml", "steps:\n" + textwrap.indent(steps, "  "))
+    project.write("wf/review.py", "from pydantic import BaseModel\n\n\nclass Review(BaseModel):\n    verdict: str\n")
+    project.write(
+        "wf/workflow_code.py",
+        "from pydantic import BaseModel\nfrom pytest_workflow_exec import Workflow, step\n\n"
+        'WORKFLOW = Workflow(name="code", mode="interactive")\n\n\nclass Review(BaseModel):\n    verdict: str\n\n\n'
+        + TALKING.text,
+    )
+    project.write("typed.json", json.dumps({"review": ["Is that bad?", "/done"]}))
+    scripts = ("--workflow-ai-answers=answers.json", "--workflow-session-input=typed.json")
+
+    for name, answers in (("talk.workflow.yaml", ["Hi.", "Yes."]), ("workflow_code.py", ["Hi.", "No.", "Yes."])):
+        project.write("answers.json", json.dumps({"review": [*answers, {"verdict": "revise"}]}))
+        child = project.terminal(f"wf/{name}", "-s", *scripts)
+        child.sendline(code_at(child))
+        session = finish(child)
+
+        assert session.status == 0, session.text
