@@ -116,6 +116,10 @@ class StillRunningError(WorkflowExecError):
         self.step, self.commands = step, commands
 
 
+class StartRefusedError(WorkflowExecError):
+    """The start of a run can't be signed, or its signature does not count."""
+
+
 class GateDeniedError(WorkflowExecError):
     """A gate did not open: rejected by a person, or nobody could be asked."""
 

@@ -8,6 +8,7 @@ from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, cha
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
 from ._desk import SignatureDesk
+from ._dialogue import Dialogue, DialogueError
 from ._field import FormField
 from ._form import Answers, ReadAnswer
 from ._manual import Attestation, ManualTask, attest
@@ -40,7 +41,7 @@ from ._request import (
 )
 from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
-from ._start import SignedStart, StartRefusedError, checked_start, sign_start, start_problem
+from ._start import SignedStart, checked_start, sign_start, start_problem
 from ._stored import StoredRequestError, request_of
 from ._terminal import terminal_problem
 from ._words import escape, escape_line
@@ -61,6 +62,8 @@ __all__ = [
     "Counted",
     "Covered",
     "Decision",
+    "Dialogue",
+    "DialogueError",
     "Expired",
     "FormField",
     "GateRequest",
@@ -80,7 +83,6 @@ __all__ = [
     "SignatureDesk",
     "SignatureRules",
     "SignedStart",
-    "StartRefusedError",
     "StoredRequestError",
     "Trust",
     "Vote",

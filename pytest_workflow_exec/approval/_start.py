@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import cast
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
-from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.errors import StartRefusedError
 
 from . import signature
 from ._ballot import Trust
 from ._challenge import NAMESPACE
-
-
-class StartRefusedError(WorkflowExecError):
-    """The start of a run can't be signed, or its signature does not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

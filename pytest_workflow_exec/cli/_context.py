@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_workflow_exec.context import DEFAULT_MAX_TOKENS, Context, ContextError, Query, load_context
+from pytest_workflow_exec.context import Context, ContextError, Query, load_context
+from pytest_workflow_exec.model import DEFAULT_CONTEXT_TOKENS
 
 from ._find import project_of
 from ._text import escape, lines
@@ -47,7 +48,7 @@ def _places(path: Path | None) -> tuple[Path, Path]:
 
 
 def _query(arguments: argparse.Namespace) -> Query:
-    most = DEFAULT_MAX_TOKENS if arguments.max_tokens is None else arguments.max_tokens
+    most = DEFAULT_CONTEXT_TOKENS if arguments.max_tokens is None else arguments.max_tokens
     try:
         return Query(
             task_type=arguments.task_type,

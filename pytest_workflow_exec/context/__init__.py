@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from ._context import DEFAULT_MAX_TOKENS, Context, Cut, Loaded, Omitted, Query
+from ._context import Context, Cut, Loaded, Omitted, Query
 from ._load import ContextError, load_context
 from ._sections import Section, sections_within
 from ._tokens import tokens_of
 
 __all__ = [
-    "DEFAULT_MAX_TOKENS",
     "Context",
     "ContextError",
     "Cut",

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.model import DEFAULT_CONTEXT_TOKENS
 
 from ._sections import Section
-
-DEFAULT_MAX_TOKENS = 20_000
-"""What fits beside a task in the window of any present model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +21,7 @@ class Query:
 
     task_type: str | None = None
     keywords: tuple[str, ...] = ()
-    max_tokens: int = DEFAULT_MAX_TOKENS
+    max_tokens: int = DEFAULT_CONTEXT_TOKENS
     required: tuple[str, ...] = ()
     """Files and folders that must be loaded whole, from the project's root."""
 

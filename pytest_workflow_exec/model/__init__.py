@@ -3,7 +3,11 @@
 from ._ai import (
     DEFAULT_AI_ATTEMPTS,
     DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_CONTEXT_TOKENS,
     DEFAULT_MODEL,
+    DEFAULT_SESSION_TIMEOUT_S,
+    DEFAULT_SESSION_TURNS,
+    SESSION_TOOLS,
     Ai,
     AiContext,
     AnswerType,
@@ -11,6 +15,7 @@ from ._ai import (
     FormType,
     ModelType,
     PlanType,
+    Session,
 )
 from ._body import (
     ArgumentValue,
@@ -64,10 +69,14 @@ from ._workflow import Step, Workflow
 __all__ = [
     "DEFAULT_AI_ATTEMPTS",
     "DEFAULT_AI_TIMEOUT_S",
+    "DEFAULT_CONTEXT_TOKENS",
     "DEFAULT_MODEL",
+    "DEFAULT_SESSION_TIMEOUT_S",
+    "DEFAULT_SESSION_TURNS",
     "ERROR_CLASSES",
     "POLLED_CLASSES",
     "RETRIED_CLASSES",
+    "SESSION_TOOLS",
     "VARIABLE_NAME",
     "Ai",
     "AiContext",
@@ -116,6 +125,7 @@ __all__ = [
     "RetriedClass",
     "Retry",
     "RunId",
+    "Session",
     "Signed",
     "Step",
     "StepId",

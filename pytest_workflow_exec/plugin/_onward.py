@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_workflow_exec.approval import ask_reason
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.model import StepId, Workflow, is_named_by
@@ -28,7 +28,9 @@ from pytest_workflow_exec.run import (
     steps_until,
 )
 from pytest_workflow_exec.sandbox import Policy
-from pytest_workflow_exec.verify import SignerError, Signers, Verdict, verify_log
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.verify import Signers, Verdict
 
 _WAYS_ON = "--workflow-resume goes on with it, --workflow-new starts another"
 _NOT_TO_TRUST = ("broken", "unreadable")
@@ -99,6 +101,8 @@ def pinned_signers(policy: Policy | None) -> Signers | None:
     """Return whose signatures count in the evidence of earlier runs; None if no pin says so."""
     if policy is None or policy.pin is None or policy.signers is None:
         return None
+    from pytest_workflow_exec.verify import Signers
+
     revoked = None if policy.revoked is None else policy.revoked.content
     return Signers(name=policy.signers.path, content=policy.signers.content, revoked=revoked)
 
@@ -127,27 +131,29 @@ def refuse_among_passed(config: pytest.Config, workflows: Sequence[Workflow]) ->
         )
 
 
-def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: str | None) -> Iterator[str]:
+def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: Callable[[], str | None]) -> Iterator[str]:
     """Give what keeps a run from going on.
 
     Args:
-        terminal_problem: Why no person can be asked here; None if one can.
+        terminal_problem: Says why no person can be asked here, or None if one can; asked only where one is needed.
     """
     denied = onward.history.denied
     if denied is not None and denied not in resumption.again:
         yield f"run {onward.earlier.id} was denied at gate {denied!r}: --workflow-redo {denied} asks again"
-    if terminal_problem is None:
+    needed = resumption.redo is not None or resumption.confirm or resumption.gone
+    alone = terminal_problem() if needed else None
+    if alone is None:
         return
     if resumption.redo is not None:
-        yield f"--workflow-redo asks a person for a reason: {terminal_problem}"
+        yield f"--workflow-redo asks a person for a reason: {alone}"
     for step in resumption.confirm:
         what = "was started and has no end" if step in resumption.unknown else "has passed before"
         yield (
             f"step {step!r} {what}, and was not declared idempotent, so a person must say that it may run again: "
-            f"{terminal_problem}"
+            f"{alone}"
         )
     for step, how in resumption.gone.items():
-        yield f"step {step!r} is not in the plan any more, but {how}: a person must say that it goes on: {terminal_problem}"
+        yield f"step {step!r} is not in the plan any more, but {how}: a person must say that it goes on: {alone}"
 
 
 def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption: Resumption) -> Resumption:
@@ -158,6 +164,8 @@ def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption
     """
     if onward.redo is None:
         return resumption
+    from pytest_workflow_exec.approval import ask_reason
+
     again = [step.id for step in workflow.steps if step.id in resumption.again]
     reason = ask_reason(f"run {onward.earlier.id} of workflow {workflow.name}: {', '.join(again)} will run again.")
     if not reason:
@@ -225,6 +233,8 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
 
 def _verified_history(workflow: Workflow, earlier: EarlierRun, signers: Signers | None) -> tuple[History, Verdict]:
     """Return what the run's log tells, verified and understood in one reading."""
+    from pytest_workflow_exec.verify import SignerError, verify_log
+
     history = History()
     try:
         verdict = verify_log(earlier.log, signers=signers, fold=history.take)

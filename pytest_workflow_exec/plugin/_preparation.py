@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_workflow_exec.approval import StartRefusedError, ask, attest, start_problem, terminal_problem
 from pytest_workflow_exec.definition import Inputs, resolve_inputs
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
@@ -19,6 +20,7 @@ from pytest_workflow_exec.errors import (
     PreflightError,
     Problem,
     SettingsError,
+    StartRefusedError,
     WorkflowExecError,
 )
 from pytest_workflow_exec.evidence import SEGMENT_BYTES
@@ -46,6 +48,7 @@ from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
+from ._minutes import Minutes
 from ._onward import (
     Onward,
     lost_of,
@@ -60,6 +63,9 @@ from ._refusals import listed, placed, running
 from ._rejected import reason_after, rejected_before, rejection_problem
 from ._session import WorkflowSession
 
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, ManualTask, ReadAnswer
+
 
 def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     """Start a run of every workflow with steps among the items, after all of them were checked.
@@ -68,7 +74,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
         pytest.UsageError: One would not get through, or is already running; nothing was run.
         EvidenceError: Evidence can't be written.
     """
-    prepared = _prepared(session, running(session, items), terminal_problem=terminal_problem())
+    prepared = _prepared(session, running(session, items), terminal_problem=_terminal_problem)
     session.awaited |= {each.workflow.name for each in prepared}
     try:
         for each, settings in [(each, each.settings()) for each in prepared]:
@@ -92,7 +98,7 @@ def check_runs(session: WorkflowSession, items: Iterable[pytest.Item], *, termin
         pytest.UsageError: One would not get through, or is already running; nothing was run.
         EvidenceError: Evidence can't be written.
     """
-    prepared = _prepared(session, running(session, items), terminal_problem=terminal_problem)
+    prepared = _prepared(session, running(session, items), terminal_problem=lambda: terminal_problem)
     _refuse_shared_groups(prepared)
     session.awaited |= {each.workflow.name for each in prepared}
     for each in prepared:
@@ -112,14 +118,22 @@ def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
         EvidenceError: Evidence can't be written.
     """
     only = len(session.workflows) == 1
-    prepared = _Preparation(session, workflow, only=only, terminal_problem=None)
+    prepared = _Preparation(session, workflow, only=only, terminal_problem=lambda: None)
     if prepared.problems:
         raise PreflightError(prepared.problems)
     session.runs[workflow.name] = run = Run.open(prepared.settings())
     return run
 
 
-def _prepared(session: WorkflowSession, names: Sequence[str], *, terminal_problem: str | None) -> list[_Preparation]:
+def _terminal_problem() -> str | None:
+    from pytest_workflow_exec.approval import terminal_problem
+
+    return terminal_problem()
+
+
+def _prepared(
+    session: WorkflowSession, names: Sequence[str], *, terminal_problem: Callable[[], str | None]
+) -> list[_Preparation]:
     only = len(names) == 1
     refuse_among_passed(session.config, [session.workflows[name] for name in names])
     prepared = [
@@ -129,6 +143,18 @@ def _prepared(session: WorkflowSession, names: Sequence[str], *, terminal_proble
     if problems:
         raise pytest.UsageError(listed("nothing was run, because the workflow would not get through:", problems))
     return prepared
+
+
+def _ask(request: GateRequest, timeout_s: float, *, read: ReadAnswer) -> Decision:
+    from pytest_workflow_exec.approval import ask
+
+    return ask(request, timeout_s=timeout_s, read=read)
+
+
+def _attest(task: ManualTask, timeout_s: float, *, read: ReadAnswer) -> Attestation:
+    from pytest_workflow_exec.approval import attest
+
+    return attest(task, timeout_s=timeout_s, read=read)
 
 
 def _refuse_shared_groups(prepared: Sequence[_Preparation]) -> None:
@@ -149,7 +175,7 @@ class _Preparation:
     """One workflow on its way to a run."""
 
     def __init__(
-        self, session: WorkflowSession, workflow: Workflow, *, only: bool, terminal_problem: str | None
+        self, session: WorkflowSession, workflow: Workflow, *, only: bool, terminal_problem: Callable[[], str | None]
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
@@ -207,14 +233,15 @@ class _Preparation:
             notify=self._notify,
             segment_bytes=self._segment_bytes,
             resumption=resumption,
-            approver=lambda request, timeout_s: ask(request, timeout_s=timeout_s, read=read),
-            attester=lambda task, timeout_s: attest(task, timeout_s=timeout_s, read=read),
+            approver=partial(_ask, read=read),
+            attester=partial(_attest, read=read),
             signed_approver=ask_signed,
             after_rejection=reason_after(self._rejected, self.workflow),
             sign_start=self._sign_start,
-            listener=self._announcements(),
+            listener=self._minutes(),
             group=self.group,
             programs=self._programs,
+            watch=self._session.lines.live.command,
         )
 
     @property
@@ -230,10 +257,16 @@ class _Preparation:
             return None
         if self._onward is not None:
             return "--workflow-sign-start signs the start of a new run, and this one was started before"
+        from pytest_workflow_exec.approval import start_problem
+
         try:
             return start_problem(Path(self._session.config.invocation_params.dir, key), trust_of(policy))
         except PinError as error:
             return str(error)
+
+    def _minutes(self) -> Minutes:
+        self._session.minutes[self.workflow.name] = minutes = Minutes(self._announcements())
+        return minutes
 
     def _announcements(self) -> Announcements:
         name = self.workflow.name
@@ -298,7 +331,7 @@ class _Preparation:
         except PreflightError as error:
             self.problems += error.problems
             return ()
-        if (problem := rejection_problem(runs, terminal_problem=self._terminal_problem)) is not None:
+        if runs and (problem := rejection_problem(runs, terminal_problem=self._terminal_problem())) is not None:
             self.problems.append(Problem(path=self.workflow.file, message=problem))
         return runs
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_workflow_exec.approval import ask_reason
 from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.run import AfterRejection, rejected_runs, starter
@@ -44,6 +43,8 @@ def reason_after(runs: Sequence[RunId], workflow: Workflow) -> AfterRejection | 
     """
     if not runs:
         return None
+    from pytest_workflow_exec.approval import ask_reason
+
     reason = ask_reason(f"just this plan of workflow {workflow.name} was rejected in run {', '.join(runs)}.")
     if not reason:
         message = f"the plan was rejected in run {', '.join(runs)}, and nobody said why it is run; nothing was run"

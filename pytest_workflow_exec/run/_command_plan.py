@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.approval import Covered
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, PlanRefusedError
 from pytest_workflow_exec.model import Execute, Step
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Covered
 
 MAX_COMMANDS = 50
 _MAX_WORDS = 200
@@ -122,6 +125,8 @@ def covered_plan(
     Raises:
         PlanRefusedError: The policy does not allow one of its commands, which refuses all.
     """
+    from pytest_workflow_exec.approval import Covered
+
     try:
         plan = plan_of(execute, values)
     except OutputError:

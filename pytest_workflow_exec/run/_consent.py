@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.approval import Covered, GateRequest
 from pytest_workflow_exec.errors import GateDeniedError
 from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._carry import Resumption
@@ -18,6 +18,9 @@ from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Covered, GateRequest
 
 _PATIENCE_S = 3600.0
 _UNKNOWN = "it was started before and has no end: what it did is unknown"
@@ -55,6 +58,8 @@ def ask_consent(
 def _request(
     workflow: Workflow, resumption: Resumption, *, values: Values, policy: Policy, journal: Journal
 ) -> GateRequest:
+    from pytest_workflow_exec.approval import GateRequest
+
     repository, issued, head = repository_of(workflow.root), datetime.now(timezone.utc), journal.make_room()
     return GateRequest(
         run=resumption.run,
@@ -86,6 +91,8 @@ def _request(
 
 
 def _again(workflow: Workflow, resumption: Resumption, values: Values) -> list[Covered]:
+    from pytest_workflow_exec.approval import Covered
+
     covered = []
     for name in resumption.confirm:
         step = workflow.step(name)

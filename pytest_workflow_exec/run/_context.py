@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.context import Context, Query, load_context, sections_within
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._run import Run
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.context import Context, Query
 
 _RUN_SHARE = 2
 """What the run knows takes at most one part of so many of the budget."""
@@ -24,6 +27,8 @@ def context_of(run: Run, query: Query) -> Context:
     Raises:
         ContextError: What the query requires can't be loaded whole.
     """
+    from pytest_workflow_exec.context import load_context, sections_within
+
     sections = sections_within(_known(run), query.max_tokens // _RUN_SHARE)
     taken = sum(section.tokens for section in sections)
     files = load_context(

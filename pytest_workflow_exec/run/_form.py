@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.approval import FormField, ReadAnswer
 from pytest_workflow_exec.definition import read_value
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import InputSpec, Location
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._values import is_altered
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import FormField, ReadAnswer
 
 _INTEGERS = range(-(2**63), 2**63)
 _MAX_ANSWER_CHARS = 1000
@@ -19,6 +22,8 @@ _NOWHERE = Location(path=Path(), line=1)
 
 def fields_of(form: Iterable[InputSpec]) -> tuple[FormField, ...]:
     """Return the fields of a form as whoever fills it in is told of them."""
+    from pytest_workflow_exec.approval import FormField
+
     return tuple(
         FormField(
             name=spec.name,

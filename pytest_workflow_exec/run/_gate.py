@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pytest_workflow_exec.approval import AuthorWords, Covered, GateRequest, ShownFile, ShownOutput, SignedStart
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
@@ -24,6 +23,7 @@ from pytest_workflow_exec.model import (
     Manual,
     Outcome,
     Pause,
+    Session,
     Step,
     StepId,
     Template,
@@ -38,10 +38,19 @@ from pytest_workflow_exec.run._last_plan import plan_change
 from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._shown import ShownFiles
-from pytest_workflow_exec.run._signers import rules_for
 from pytest_workflow_exec.run._surroundings import shown_surroundings
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Policy
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import (
+        AuthorWords,
+        Covered,
+        GateRequest,
+        ShownOutput,
+        SignatureRules,
+        SignedStart,
+    )
 
 _T = TypeVar("_T")
 
@@ -79,6 +88,7 @@ def build_request(
     texts: Mapping[str, str] = MappingProxyType({}),
     answers: Answers = NO_ANSWERS,
     failure: str = "",
+    conclusion: str = "",
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -93,12 +103,15 @@ def build_request(
         texts: The inputs as a rule's `{name}` compares them.
         answers: The answers of models that the run goes by.
         failure: How the step failed, if that is what is asked about.
+        conclusion: SHA-256 of what a conversation concluded, if that is what is asked about.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
         PlanRefusedError: The policy does not allow a plan that would be run behind the gate.
         TypeError: The step is no gate.
     """
+    from pytest_workflow_exec.approval import GateRequest
+
     gate = step.body
     if not isinstance(gate, Gate):
         message = f"step {step.id!r} is no gate"
@@ -143,6 +156,7 @@ def build_request(
         carried=carried,
         waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
         failure=failure,
+        conclusion=conclusion,
         evidence_seq=head.seq,
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
@@ -150,7 +164,7 @@ def build_request(
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
         author_words=(*_author_words(step, gate, values, words), *_reasons(executed, values)),
         form=fields_of(gate.form),
-        rules=None if gate.signed is None else rules_for(gate.signed, policy, start),
+        rules=_rules(gate, policy, start),
         proposals=answers.proposals,
         plan_changes=tuple(
             plan_change(
@@ -201,6 +215,11 @@ def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
     return gates
 
 
+def wants_signatures(workflow: Workflow) -> bool:
+    """Return whether a gate of the workflow is decided by signatures."""
+    return any(isinstance(step.body, Gate) and step.body.signed is not None for step in workflow.steps)
+
+
 def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
     """Return the facts that are no longer what was approved, as a person calls them."""
     before, after = approved.facts(), now.facts()
@@ -223,7 +242,17 @@ def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
     return [_SPOKEN.get(name, name) for name in changed]
 
 
+def _rules(gate: Gate, policy: Policy, start: SignedStart | None) -> SignatureRules | None:
+    if gate.signed is None:
+        return None
+    from pytest_workflow_exec.run._signers import rules_for
+
+    return rules_for(gate.signed, policy, start)
+
+
 def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered:
+    from pytest_workflow_exec.approval import Covered
+
     return Covered(step=step.id, kind=step.kind, does=_with_condition(step, does(step, values, spell)))
 
 
@@ -237,6 +266,8 @@ def _all_covered(
 
 def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
     """Give why a model wants the commands of each plan: its own words, of which nothing is believed."""
+    from pytest_workflow_exec.approval import AuthorWords
+
     for step in executed:
         try:
             plan = plan_of(step.body, values) if isinstance(step.body, Execute) else None
@@ -309,14 +340,14 @@ def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
     if isinstance(body, Verify):
         return f"tests in {body.path.relative_to(values.root)}"
-    if isinstance(body, (Pause, Manual, Ai, Execute)):
+    if isinstance(body, (Pause, Manual, Ai, Session, Execute)):
         return _does_otherwise(step, body, values, spell)
     name = body.name if isinstance(body, Function) else step.id
     return f"function {name}, source {step.digest}"
 
 
 def _does_otherwise(
-    step: Step, body: Pause | Manual | Ai | Execute, values: Values, spell: Callable[[str], str]
+    step: Step, body: Pause | Manual | Ai | Session | Execute, values: Values, spell: Callable[[str], str]
 ) -> str:
     if isinstance(body, Pause):
         return f"waits {_waits(body, values)}"
@@ -324,6 +355,8 @@ def _does_otherwise(
         return f"by hand: {spell(_as_known(body.instruction, values))}"
     if isinstance(body, Ai):
         return f"asks {body.model} for data, source {step.digest}"
+    if isinstance(body, Session):
+        return f"a person talks with {body.model}, and confirms what comes of it, source {step.digest}"
     return f"the commands of {body.plan.text}, once a gate has shown them"
 
 
@@ -391,6 +424,8 @@ def _shown_output(step: StepId, key: str, outputs: StepOutputs, files: ShownFile
 
 
 def _one(step: StepId, key: str, value: Json, outputs: StepOutputs, files: ShownFiles) -> ShownOutput:
+    from pytest_workflow_exec.approval import ShownFile, ShownOutput
+
     file = outputs.files.get(key)
     if file is None:
         return ShownOutput(step=step, key=key, value=value)
@@ -401,6 +436,8 @@ def _one(step: StepId, key: str, value: Json, outputs: StepOutputs, files: Shown
 
 
 def _author_words(step: Step, gate: Gate, values: Values, words: str) -> Iterable[AuthorWords]:
+    from pytest_workflow_exec.approval import AuthorWords
+
     question = values.text(gate.question)
     yield AuthorWords(source="question", text=question)
     # A @gate function's docstring is both: its first line asks, the rest explains.

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from pytest_workflow_exec.context import DEFAULT_MAX_TOKENS, Context, Query
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import CommandFailedError
 from pytest_workflow_exec.model import (
     DEFAULT_AI_ATTEMPTS,
     DEFAULT_AI_TIMEOUT_S,
+    DEFAULT_CONTEXT_TOKENS,
     DEFAULT_MODEL,
     AiContext,
     RunId,
     StepId,
 )
-from pytest_workflow_exec.run._context import context_of
+from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.sandbox import CommandResult, Surroundings
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.context import Context
 
 T = TypeVar("T")
 
@@ -30,8 +33,15 @@ _CONTEXT_KEYS = ("task_type", "keywords", "max_tokens")
 class WorkflowHandle:
     """The workflow as its own steps see it: the fixture `workflow`."""
 
-    def __init__(self, run: Run, *, outputs: Callable[[], Mapping[StepId, object]], ask: Callable[..., object]) -> None:
-        self._run, self._outputs, self._ask = run, outputs, ask
+    def __init__(
+        self,
+        run: Run,
+        *,
+        outputs: Callable[[], Mapping[StepId, object]],
+        ask: Callable[..., object],
+        batch: Callable[[Batch], None],
+    ) -> None:
+        self._run, self._outputs, self._ask, self._batch = run, outputs, ask, batch
 
     @property
     def name(self) -> str:
@@ -69,7 +79,7 @@ class WorkflowHandle:
         *,
         task_type: str | None = None,
         keywords: Sequence[str] = (),
-        max_tokens: int = DEFAULT_MAX_TOKENS,
+        max_tokens: int = DEFAULT_CONTEXT_TOKENS,
         required: Sequence[str] = (),
     ) -> Context:
         """Return the `CLAUDE.md` files that matter for this step's work, and what the run knows by now.
@@ -88,6 +98,9 @@ class WorkflowHandle:
             ContextError: What is required can't be loaded whole.
             ValueError: `max_tokens` is less than 1.
         """
+        from pytest_workflow_exec.context import Query
+        from pytest_workflow_exec.run._context import context_of
+
         __tracebackhide__ = True
         query = Query(task_type=task_type, keywords=tuple(keywords), max_tokens=max_tokens, required=tuple(required))
         return context_of(self._run, query)
@@ -140,6 +153,24 @@ class WorkflowHandle:
             data=dict(data or {}),
         )
         return cast("T", answer)
+
+    def progress(self, total: int, label: str = "") -> Batch:
+        """Show how far this step has come with many things of one kind: `with workflow.progress(8, "hosts") as bar:`.
+
+        `bar.advance()` counts one. It is shown and not recorded: a terminal shows a bar, elsewhere lines tell now and
+        then.
+
+        Args:
+            total: How many there are.
+            label: What they are called; it is shown as it is.
+
+        Raises:
+            ValueError: `total` is negative.
+        """
+        if total < 0:
+            message = f"a batch has no negative total: {total}"
+            raise ValueError(message)
+        return Batch(total, self._run.redactor.text(label), tell=self._batch)
 
     def secret(self, name: str) -> str:
         """Return a secret: the value of that variable of the environment.

@@ -7,14 +7,16 @@ import difflib
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_workflow_exec.approval import Covered, PlanChange
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import read_log
 from pytest_workflow_exec.model import RunId, StepId
 from pytest_workflow_exec.run._earlier import runs_with_starts
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Covered, PlanChange
 
 _MAX_RUNS = 20
 """So many earlier runs are looked at: a person waits for the question."""
@@ -34,6 +36,8 @@ def plan_change(root: Path, workflow: str, covered: Sequence[Covered], *, run: R
         covered: What a person is told of the step: its head, and a line for each command.
         run: The run that asks, whose own log does not count.
     """
+    from pytest_workflow_exec.approval import PlanChange
+
     step, now = covered[0].step, _commands([each.does for each in covered])
     before = _last(root, workflow, step, run)
     if before is None:

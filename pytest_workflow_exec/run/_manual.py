@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.approval import Attestation, ManualTask
 from pytest_workflow_exec.errors import ManualFailedError
 from pytest_workflow_exec.events import ENGINE
 from pytest_workflow_exec.model import Manual, Step
@@ -13,7 +13,10 @@ from pytest_workflow_exec.run._form import answers_problem, fields_of
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._values import StepOutputs, Values
 
-Attester = Callable[[ManualTask, float], Attestation]
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import Attestation, ManualTask
+
+Attester: TypeAlias = "Callable[[ManualTask, float], Attestation]"
 """Tells a person what to do; returns what they say of it within so many seconds."""
 
 
@@ -27,6 +30,8 @@ def attested(
         OutputError: A value in the instruction is not there.
         EvidenceError: The answer can't be written.
     """
+    from pytest_workflow_exec.approval import ManualTask
+
     task = ManualTask(
         workflow=workflow,
         run=values.run,
@@ -64,6 +69,8 @@ def _checked(said: Attestation, task: ManualTask) -> Attestation:
     problem = answers_problem(task.form if said.result == "done" else (), said.answers)
     if problem is None:
         return said
+    from pytest_workflow_exec.approval import Attestation
+
     return Attestation(
         result="unanswered", reason=f"no answer to its form: {problem}", notes=said.notes, who=ENGINE, terminal=""
     )

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.errors import PinError, SettingsError
 from pytest_workflow_exec.evidence import PinPlaces, pin_places, read_pin
 from pytest_workflow_exec.model import Workflow
@@ -65,6 +64,8 @@ def changed_trust(workflow: Workflow, policy: Policy) -> Sequence[str]:
 
 def bounded(lines: Sequence[str]) -> Iterator[str]:
     """Give lines of strangers made harmless, and no more of them than a message can hold."""
+    from pytest_workflow_exec.approval import escape_line
+
     for line in lines[:_MAX_LINES]:
         yield escape_line(line, max_chars=_MAX_LINE_CHARACTERS)
     if len(lines) > _MAX_LINES:

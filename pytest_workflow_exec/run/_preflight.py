@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gated import gated_problem
-from pytest_workflow_exec.run._signers import signing_problems
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._values import Values
@@ -29,7 +28,7 @@ def preflight(
     policy: Policy,
     texts: Mapping[str, str],
     environment: Mapping[str, str],
-    terminal_problem: str | None,
+    terminal_problem: Callable[[], str | None],
     python_timeouts: bool,
     filesystem: Filesystem = "local",
 ) -> list[Problem]:
@@ -42,7 +41,7 @@ def preflight(
         texts: The inputs as a rule's `{name}` compares them.
         policy: What commands may run.
         environment: The engine's own, from which secrets come.
-        terminal_problem: Why no person can be asked here; None if one can.
+        terminal_problem: Says why no person can be asked here, or None if one can; asked only where a step needs one.
         python_timeouts: Whether something here can end a Python body that takes too long.
         filesystem: What evidence may lie on.
     """
@@ -50,24 +49,25 @@ def preflight(
         *_evidence_problems(workflow, filesystem),
         *group_problems(workflow, values),
         *_anchor_problems(workflow, policy),
+        *_talking_problems(workflow, terminal_problem),
     ]
     for step in steps:
         if _surely_left_out(step, values):
             continue
-        if isinstance(step.body, Gate) and not step.body.suspends and terminal_problem is not None:
-            problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {terminal_problem}"))
+        # Only where a person is needed: whoever needs none does not load what asks one.
+        if isinstance(step.body, Gate) and not step.body.suspends and (alone := terminal_problem()) is not None:
+            problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {alone}"))
         if isinstance(step.body, Gate) and step.body.signed is not None:
+            from pytest_workflow_exec.run._signers import signing_problems
+
             problems += [
                 _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
             ]
-        if step.waive is not None and terminal_problem is not None:
-            problems.append(
-                _at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {terminal_problem}")
-            )
-        if isinstance(step.body, Manual) and terminal_problem is not None:
-            problems.append(
-                _at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {terminal_problem}")
-            )
+        if step.waive is not None and (alone := terminal_problem()) is not None:
+            problems.append(_at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {alone}"))
+        if isinstance(step.body, (Manual, Session)) and (alone := terminal_problem()) is not None:
+            kind = "done by hand" if isinstance(step.body, Manual) else "a conversation"
+            problems.append(_at(step, f"step {step.id!r} is {kind} and needs a person at a terminal: {alone}"))
         problems.extend(_given_problems(step, values))
         for command, what in _commands_of(step):
             problems.extend(
@@ -79,11 +79,19 @@ def preflight(
             continue
         if (
             step.timeout_s is not None
-            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Verify))
+            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Session, Verify))
             and not python_timeouts
         ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
+
+
+def _talking_problems(workflow: Workflow, terminal_problem: Callable[[], str | None]) -> Iterator[Problem]:
+    # Of Python code nobody knows which step talks; a step that says so itself has a problem of its own.
+    says = any(isinstance(step.body, Session) for step in workflow.steps)
+    if workflow.mode == "interactive" and not says and (alone := terminal_problem()) is not None:
+        message = f"workflow {workflow.name!r} has mode 'interactive' and needs a person at a terminal: {alone}"
+        yield Problem(path=workflow.file, message=message)
 
 
 def _given_problems(step: Step, values: Values) -> Iterator[Problem]:
@@ -268,4 +276,4 @@ def known_values(
 
 def needs_person(workflow: Workflow) -> bool:
     """Whether a person has to be asked in the run."""
-    return any(isinstance(step.body, (Gate, Manual)) for step in workflow.steps)
+    return any(isinstance(step.body, (Gate, Manual, Session)) for step in workflow.steps)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.approval import SignedStart
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
     GateDeniedError,
@@ -31,6 +31,7 @@ from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import Answers, answers_of
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
+from pytest_workflow_exec.run._gate import wants_signatures
 from pytest_workflow_exec.run._gatekeeper import Gatekeeper
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
@@ -49,13 +50,15 @@ from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._scratch import fresh_scratch
 from pytest_workflow_exec.run._session_start import earlier_start, resumed, session_facts, session_lock, signed_start
 from pytest_workflow_exec.run._shown import CurrentOutputs, ShownFiles
-from pytest_workflow_exec.run._signed_gate import SignedGates
 from pytest_workflow_exec.run._state import RunState, admit
 from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._undoing import Undoing
 from pytest_workflow_exec.run._values import StepOutputs, Values, check_unchanged
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Policy, ProcessStart, Surroundings
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import SignedStart
 
 
 class Run:
@@ -122,14 +125,19 @@ class Run:
             outcomes=self._outcomes,
         )
         self._start = start
-        signed = SignedGates(
-            policy=settings.policy,
-            directory=directory,
-            journal=self._journal,
-            approver=settings.signed_approver,
-            environment=settings.environment,
-            say=self.said.append,
-        )
+        signed = None
+        if wants_signatures(workflow):
+            # Only here: a run that takes in no signature loads nothing that reads one.
+            from pytest_workflow_exec.run._signed_gate import SignedGates
+
+            signed = SignedGates(
+                policy=settings.policy,
+                directory=directory,
+                journal=self._journal,
+                approver=settings.signed_approver,
+                environment=settings.environment,
+                say=self.said.append,
+            )
         self._gatekeeper = Gatekeeper(
             workflow,
             values=self._values,
@@ -159,6 +167,7 @@ class Run:
             outputs=directory / "outputs",
             decided=self._gatekeeper.covers_command,
             programs=settings.programs,
+            watch=settings.watch,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
@@ -499,6 +508,16 @@ class Run:
         if step.waive is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="its failure can't be accepted")
         return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure).approver.id
+
+    def confirm(self, step: Step, outputs: Mapping[str, Json]) -> str:
+        """Ask a person whether the conversation of the step under way came to this, and return who confirmed it.
+
+        Raises:
+            GateDeniedError: Nobody confirmed it.
+            ApprovalLapsedError: What it was confirmed under changed meanwhile.
+            EvidenceError: The question or the answer can't be written.
+        """
+        return self._gatekeeper.confirm(step, outputs, attempt=self._attempts[step.id]).approver.id
 
     def attest(self, step: Step, manual: Manual) -> StepOutputs:
         """Tell a person what to do, and return only if they say that it was done.

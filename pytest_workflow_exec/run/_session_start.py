@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.approval import SignedStart, StartRefusedError, checked_start, sign_start
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import PinError
+from pytest_workflow_exec.errors import PinError, StartRefusedError
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._run_settings import RunSettings
-from pytest_workflow_exec.run._signers import trust_of
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import SignedStart
 
 
 def session_lock(settings: RunSettings, run: RunId) -> RunLock:
@@ -62,6 +64,9 @@ def signed_start(settings: RunSettings, run: RunId) -> SignedStart | None:
     """
     if settings.sign_start is None:
         return None
+    from pytest_workflow_exec.approval import sign_start
+    from pytest_workflow_exec.run._signers import trust_of
+
     workflow = settings.workflow
     facts: Mapping[str, Json] = {
         "workflow": workflow.name,
@@ -79,6 +84,9 @@ def earlier_start(settings: RunSettings, resumption: Resumption) -> SignedStart 
     data = resumption.first_facts.get("signed_start")
     if not isinstance(data, Mapping):
         return None
+    from pytest_workflow_exec.approval import checked_start
+    from pytest_workflow_exec.run._signers import trust_of
+
     try:
         return checked_start(
             resumption.run,

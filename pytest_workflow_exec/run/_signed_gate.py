@@ -14,7 +14,6 @@ from pytest_workflow_exec.approval import (
     Approved,
     Ballot,
     BallotRefusedError,
-    Decision,
     GateRequest,
     Open,
     Proof,
@@ -24,7 +23,6 @@ from pytest_workflow_exec.approval import (
     SignatureRules,
     Trust,
     Vote,
-    ask,
     assurance_of,
     ballot_in,
     challenge_of,
@@ -41,20 +39,13 @@ from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, r
 from pytest_workflow_exec.model import Gate, StepId
 from pytest_workflow_exec.run._history import PastVote
 from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._signed_approver import SignedApprover
 from pytest_workflow_exec.run._signers import trust_of
 from pytest_workflow_exec.sandbox import Policy
-
-SignedApprover = Callable[[GateRequest, float, SignatureDesk], Decision]
-"""Asks a person at the terminal whose code counts only beside a signature."""
 
 # Nobody is let through in the last moment: what is written a moment later must not look too late.
 _MARGIN = timedelta(seconds=2)
 _MAX_LINE_CHARACTERS = 1000
-
-
-def ask_signed(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
-    """Return what the person at the terminal decides, whose code counts only beside a signature."""
-    return ask(request, timeout_s=timeout_s, desk=desk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.approval import QuorumRules, SignatureRules, SignedStart, Trust, roles_of, shortage
-from pytest_workflow_exec.approval.signature import (
-    AllowedSigners,
-    RevokedKeys,
-    Signer,
-    SignersError,
-    allowed_signers,
-    can_check_presence,
-    revoked_keys,
-)
 from pytest_workflow_exec.errors import PinError
 from pytest_workflow_exec.model import Signed
 from pytest_workflow_exec.sandbox import Policy
 from pytest_workflow_exec.settings import Pin
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import SignatureRules, SignedStart, Trust
+    from pytest_workflow_exec.approval.signature import AllowedSigners, RevokedKeys, Signer
 
 _ANYBODY = "any listed signer"
 """What the group is called where a gate names none; no group of a policy can have that name."""
@@ -48,6 +43,9 @@ def trust_in(pin: Pin, *, reachable: frozenset[bytes] = frozenset()) -> Trust:
     Raises:
         PinError: It holds no list of signers that can be used.
     """
+    from pytest_workflow_exec.approval import Trust
+    from pytest_workflow_exec.approval.signature import SignersError, allowed_signers, revoked_keys
+
     signers, revoked = pin.trusted.signers, pin.trusted.revoked
     if signers is None:
         raise PinError("the pin holds no list of signers")
@@ -70,6 +68,8 @@ def rules_for(signed: Signed, policy: Policy, start: SignedStart | None) -> Sign
     Raises:
         PinError: There is no list of signers that counts.
     """
+    from pytest_workflow_exec.approval import SignatureRules
+
     return SignatureRules(
         assurance=signed.assurance,
         approvers=_groups(signed, policy, trust_of(policy).signers),
@@ -85,6 +85,8 @@ def rules_for(signed: Signed, policy: Policy, start: SignedStart | None) -> Sign
 
 def signing_problems(signed: Signed, policy: Policy) -> Iterator[str]:
     """Give what keeps a gate from ever being approved."""
+    from pytest_workflow_exec.approval.signature import can_check_presence
+
     unknown = sorted(set(signed.approvers) - policy.approvers.keys())
     if unknown:
         known = ", ".join(sorted(policy.approvers)) or "none"
@@ -104,6 +106,8 @@ def signing_problems(signed: Signed, policy: Policy) -> Iterator[str]:
 
 
 def _shortages(signed: Signed, policy: Policy, trust: Trust) -> Iterator[str]:
+    from pytest_workflow_exec.approval import QuorumRules, roles_of, shortage
+
     groups = _groups(signed, policy, trust.signers)
     able = {
         name: frozenset(each for each in group if _can_sign(each, signed, trust.signers, trust.revoked))

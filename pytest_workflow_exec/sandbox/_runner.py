@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pytest_workflow_exec.redaction import Redactor
 from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
 from ._environment import base_environment, check_scratch, granted, make_folders, remove_folders
+from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
@@ -96,6 +98,7 @@ class CommandRunner:
         outputs: Path | None = None,
         decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
+        watch: CommandWatch | None = None,
     ) -> None:
         """Prepare for running commands.
 
@@ -114,13 +117,15 @@ class CommandRunner:
             decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
             programs: What the policy's programs were when the run was checked; None: nobody looked.
+            watch: Is told of each command as long as it runs. Of a run with secrets it sees no line: what is printed so far
+                may be the part of one.
 
         Raises:
             SandboxSetupError: There is no such directory as `scratch`.
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
-        self._outputs = outputs
+        self._outputs, self._watch = outputs, watch
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
         self._scratch = scratch
@@ -345,7 +350,8 @@ class CommandRunner:
         command = self._started(job)
         error = ""
         try:
-            command.wait(job.of.timeout_s, arrived=arrived)
+            with self._watched(command):
+                command.wait(job.of.timeout_s, arrived=arrived)
         except BaseException as interruption:
             error = f"interrupted by {type(interruption).__name__}"
             raise
@@ -357,6 +363,16 @@ class CommandRunner:
                 error = self._redactor.text(_trespass(job, ended.trespasses))
             result = self._finished(job, ended, error)
         return ended, result
+
+    def _watched(self, command: RunningCommand) -> AbstractContextManager[None]:
+        if self._watch is None:
+            return nullcontext()
+        last = command.last_line
+
+        def line() -> str:
+            return "" if self._redactor.knows_any else last.line.decode("utf-8", "replace")
+
+        return self._watch(line)
 
     def _started(self, job: _Job) -> RunningCommand:
         __tracebackhide__ = True

@@ -237,7 +237,8 @@ def _reaching(trust: Trust, held: Mapping[str, Json]) -> Trust:
 
 
 def _starter_problem(rules: SignatureRules, run: str, first: Mapping[str, Json], trust: Trust) -> str | None:
-    from pytest_workflow_exec.approval import StartRefusedError, checked_start
+    from pytest_workflow_exec.approval import checked_start
+    from pytest_workflow_exec.errors import StartRefusedError
 
     if not rules.starter_excluded or not rules.starter:
         return None

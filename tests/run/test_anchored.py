@@ -130,7 +130,7 @@ def test_without_pinned_signers_the_setting_is_refused(project: Project, *, sign
 
     [problem] = preflight(
         run.workflow, steps=(), values=known_values(run.workflow, {}, {}), policy=policy, texts={}, environment={},
-        terminal_problem=None, python_timeouts=True,
+        terminal_problem=lambda: None, python_timeouts=True,
     )  # fmt: skip
 
     assert "this project has no pin" in problem.message

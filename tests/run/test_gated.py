@@ -37,7 +37,7 @@ def _problems(project: Project, steps: str) -> list[str]:
         policy=policy,
         texts={},
         environment=os.environ,
-        terminal_problem=None,
+        terminal_problem=lambda: None,
         python_timeouts=True,
         filesystem="any",
     )

@@ -99,7 +99,7 @@ def checked(project: Project, commands: str, flow: str = MADE) -> list[Problem]:
         policy=compile_policy(load_settings(project.root).policy, workflow=workflow.name, environment=os.environ),
         texts={},
         environment=os.environ,
-        terminal_problem=None,
+        terminal_problem=lambda: None,
         python_timeouts=True,
     )
 

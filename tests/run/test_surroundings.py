@@ -176,7 +176,7 @@ def test_what_is_known_to_be_refused_is_said_before_the_run(project: Project, ke
         policy=compile_policy(load_settings(project.root).policy, workflow=workflow.name, environment={}),
         texts={},
         environment={"API_TOKEN": SECRET},
-        terminal_problem=None,
+        terminal_problem=lambda: None,
         python_timeouts=True,
     )
 
