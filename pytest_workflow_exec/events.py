@@ -390,3 +390,18 @@ def ai_request(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Even
 def ai_response(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
     """Return what came of a request: the accepted value or why there is none, all proposals, source, tokens and cost."""
     return Event(type="ai.response", step=step, attempt=attempt, data=facts)
+
+
+def ai_turn(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what a model is about to be told in a conversation: who says it, in which words, and the bounds."""
+    return Event(type="ai.turn", step=step, attempt=attempt, data=facts)
+
+
+def ai_tool(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what a model wants to do in its turn, and whether it may: written before it is done."""
+    return Event(type="ai.tool", step=step, attempt=attempt, data=facts)
+
+
+def ai_reply(step: StepId, *, attempt: int, facts: Mapping[str, Json]) -> Event:
+    """Return what came of a turn: the model's words or why there are none, what it looked at, tokens and cost."""
+    return Event(type="ai.reply", step=step, attempt=attempt, data=facts)

@@ -88,12 +88,18 @@ def on_terminal(command: str, root: Path, environment: Mapping[str, str]) -> str
     printed = ""
     while True:
         asked = child.expect(
-            [pexpect.EOF, r"Type ([A-Z0-9-]+) to approve, or reject to stop: ", "Type done, failed or note: "]
+            [
+                pexpect.EOF,
+                r"Type ([A-Z0-9-]+) to approve, or reject to stop: ",
+                "Type done, failed or note: ",
+                r"(?<=\n)incident = ",
+            ]
         )
         printed += f"{child.before}" if asked == 0 else f"{child.before}{child.after}"
         if asked == 0:
             return printed
-        child.sendline("done" if asked == 2 else child.match.group(1))  # type: ignore[union-attr]  # a pattern matched, no EOF
+        answer = {2: "done", 3: "INC-7"}.get(asked)
+        child.sendline(answer or child.match.group(1))  # type: ignore[union-attr]  # a pattern matched, no EOF
 
 
 MASKS = [

@@ -17,7 +17,12 @@ from ._published import ROOT
 
 DOCS = ROOT / "docs"
 PLAYED = ["tutorial.md", "how-to/ci.md", "how-to/release.md", "how-to/runbook.md"]
-ELSEWHERE = {"ai.md": "tests/plugin/test_ai_page.py", "approvals.md": "tests/plugin/test_approvals_page.py"}
+ELSEWHERE = {
+    "ai.md": "tests/plugin/test_ai_page.py",
+    "approvals.md": "tests/plugin/test_approvals_page.py",
+    "how-to/etcd-space.md": "tests/examples/test_pages.py",
+    "how-to/rolling-update.md": "tests/examples/test_pages.py",
+}
 """Pages with a test of their own, and where it is."""
 TRIAGE = """\
 workflow: triage

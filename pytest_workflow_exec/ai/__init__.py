@@ -6,10 +6,13 @@ from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiN
 from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
 from pytest_workflow_exec.ai._choice import MODES, AiChoice, backend_of, choice_problems, choose
 from pytest_workflow_exec.ai._claude import ClaudeBackend
+from pytest_workflow_exec.ai._dialogue import InputScriptError, hold_dialogue, read_input_script
+from pytest_workflow_exec.ai._interactive import InteractiveSession, SessionBounds
 from pytest_workflow_exec.ai._perform import ask_in_python, kind_of, needs_module, perform_ai
 from pytest_workflow_exec.ai._plans import CommandPlan, PlannedCommand
 from pytest_workflow_exec.ai._program import ai_problems
 from pytest_workflow_exec.ai._schema import SchemaRefusedError, fit_schema
+from pytest_workflow_exec.ai._sessions import perform_session, session_in_python
 
 __all__ = [
     "MODES",
@@ -25,17 +28,24 @@ __all__ = [
     "Asker",
     "ClaudeBackend",
     "CommandPlan",
+    "InputScriptError",
+    "InteractiveSession",
     "PlannedCommand",
     "RecordingBackend",
     "ReplayingBackend",
     "SchemaRefusedError",
+    "SessionBounds",
     "ai_problems",
     "ask_in_python",
     "backend_of",
     "choice_problems",
     "choose",
     "fit_schema",
+    "hold_dialogue",
     "kind_of",
     "needs_module",
     "perform_ai",
+    "perform_session",
+    "read_input_script",
+    "session_in_python",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -62,8 +63,31 @@ class Asker:
         """The run that it asks for."""
         return self._run
 
-    def ask(self, step: StepId, question: Question) -> AiAnswer:
+    @property
+    def backend(self) -> AiBackend:
+        """Who answers."""
+        return self._backend
+
+    @property
+    def tell(self) -> Callable[[AiNews], None]:
+        """Takes what is worth showing meanwhile."""
+        return self._tell
+
+    @contextmanager
+    def turn(self, step: StepId) -> Iterator[None]:
+        """Let a step talk with a model as long as the context lasts; nobody else is asked meanwhile.
+
+        Raises:
+            StepOrderError: The step is not under way.
+        """
+        with self._lock, self._run.asking(step):
+            yield
+
+    def ask(self, step: StepId, question: Question, *, scripted: bool = False) -> AiAnswer:
         """Return an answer that is what the question asks for.
+
+        Args:
+            scripted: Whether what is asked about was said by a script: then so is the answer.
 
         Raises:
             AiError: There is none.
@@ -85,6 +109,8 @@ class Asker:
                 self._run.record_asking(events.ai_response(step, attempt=attempt, facts=facts))
                 raise
             facts = {**said, **self._answer_facts(answer, question.kind)}
+            if scripted:
+                facts["source"] = "scripted"
             self._run.record_asking(events.ai_response(step, attempt=attempt, facts=facts))
             return answer
 
@@ -97,10 +123,18 @@ class Asker:
             schema=question.kind.schema,
             attempts=question.attempts,
             timeout=question.timeout_s,
-            budget_usd=self._left(question.budget_usd),
+            budget_usd=self.left(question.budget_usd),
         )
 
-    def _left(self, own_usd: float | None) -> float | None:
+    def left(self, own_usd: float | None) -> float | None:
+        """Return what may still be spent, None for no bound.
+
+        Args:
+            own_usd: What the step may spend; None for no bound of its own.
+
+        Raises:
+            AiError: Nothing is left of the run's budget.
+        """
         if self._budget_usd is None:
             return own_usd
         spent = self._run.answers.cost_usd

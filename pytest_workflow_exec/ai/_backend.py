@@ -84,6 +84,8 @@ class AiNews:
 
     text: str
     usage: AiUsage | None = None
+    passing: bool = False
+    """Whether it is only of the moment: shown where the next one can stand in its place, and nowhere else."""
 
 
 class AiBackend(Protocol):

@@ -81,7 +81,7 @@ def converse(make: Callable[[Caller], Coroutine[None, None, T]]) -> T:
     bounded time to clean up.
     """
     task = _Task(make)
-    loop = _loop()
+    loop = background_loop()
     future = asyncio.run_coroutine_threadsafe(task.run(), loop)
     try:
         task.caller.serve()
@@ -92,7 +92,8 @@ def converse(make: Callable[[Caller], Coroutine[None, None, T]]) -> T:
     return future.result()
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Return the process's own loop, which runs in a thread of its own."""
     with _lock:
         # By process: a fork has the loop but not its thread.
         if (loop := _loops.get(os.getpid())) is None:

@@ -22,6 +22,7 @@ from pytest_workflow_exec.model import (
     FormType,
     ModelType,
     PlanType,
+    Session,
     Step,
     StepId,
 )
@@ -30,8 +31,8 @@ from pytest_workflow_exec.run import Run, StepOutputs, context_of, judge_plan, r
 T = TypeVar("T")
 
 
-def kind_of(ai: Ai, annotation: object) -> AnswerKind:
-    """Return what an `ai:` step asks for.
+def kind_of(ai: Ai | Session, annotation: object) -> AnswerKind:
+    """Return what an `ai:` step asks for, or what a `session:` step concludes with.
 
     Args:
         annotation: The model that its module defines; None for a step without one.
@@ -46,8 +47,8 @@ def kind_of(ai: Ai, annotation: object) -> AnswerKind:
     return AnswerKind.of(annotation, name=f"{ai.output.path.stem}:{ai.output.name}")
 
 
-def needs_module(ai: Ai) -> ModelType | None:
-    """Return the model of an `ai:` step that has to be loaded; None if it needs none."""
+def needs_module(ai: Ai | Session) -> ModelType | None:
+    """Return the model of such a step that has to be loaded; None if it needs none."""
     return ai.output if isinstance(ai.output, ModelType) else None
 
 
@@ -63,7 +64,7 @@ def perform_ai(asker: Asker, step: Step, ai: Ai, kind: AnswerKind) -> StepOutput
     keys = list(dict.fromkeys(_executed_of(run, step.id)))
     prompt = whole_prompt(
         text_of(ai.prompt, run.values),
-        context=_context(run, ai.context),
+        context=context_text(run, ai.context),
         rules=_rules(run) if keys else None,
         data={},
         redactor=run.redactor,
@@ -110,7 +111,7 @@ def ask_in_python(
     is_plan = _is_plan(output)
     whole = whole_prompt(
         prompt,
-        context=_context(run, context),
+        context=context_text(run, context),
         rules=_rules(run) if is_plan else None,
         data=data or {},
         redactor=run.redactor,
@@ -154,7 +155,12 @@ def _rules(run: Run) -> Iterable[str]:
     return dict.fromkeys(rule.text for rule in run.policy.rules)
 
 
-def _context(run: Run, context: AiContext | None) -> str | None:
+def context_text(run: Run, context: AiContext | None) -> str | None:
+    """Return what a model is told of the project and the run; None if nothing is wanted.
+
+    Raises:
+        AiError: It can't be made.
+    """
     if context is None:
         return None
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pytest_workflow_exec.ai._backend import Accept, AiAnswer, AiAttempt, AiNews, AiRequest
+from pytest_workflow_exec.ai._talker import Ear, Reply
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import AiError
 
@@ -62,6 +63,39 @@ class ScriptedBackend:
         if not attempts:
             raise AiError(f"the script of answers holds no further proposal for step {request.step!r}")
         raise AiError(no_acceptable(attempts), attempts=[as_data(each) for each in attempts])
+
+    def reply(self, step: str) -> str:
+        """Return the next text of the script: what a model would say in a turn of a conversation.
+
+        Raises:
+            AiError: No further one is there, or it is no text.
+        """
+        left = self._left.get(step, [])
+        if not left or not isinstance(left[0], str):
+            raise AiError(f"the script of answers holds no further text for the conversation of step {step!r}")
+        return str(left.pop(0))
+
+
+class ScriptedTalk:
+    """A conversation in which a script says what a model would."""
+
+    is_over = False
+
+    def __init__(self, backend: ScriptedBackend, step: str) -> None:
+        self._backend, self._step = backend, step
+
+    def say(self, text: str, ear: Ear, *, timeout_s: float) -> Reply:
+        """Return the next text of the script."""
+        del text, timeout_s
+        try:
+            said = self._backend.reply(self._step)
+        except AiError as error:
+            return Reply(outcome="failed", error=str(error), kind="business")
+        ear.hear(said)
+        return Reply(outcome="whole", text=said)
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 def no_acceptable(attempts: Sequence[AiAttempt]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TypeAlias
 
@@ -23,6 +23,8 @@ PERMISSION_MODE = "dontAsk"
 _MIN_PROGRAM = (2, 1, 248)
 """The first version that leaves `@path` and `/command` in a prompt alone."""
 _HOOK_TIMEOUT_S = 24 * 3600
+_MAX_ROUNDS = 40
+"""How often a model may look at something before it has to say something, in one turn."""
 _ISOLATION: Mapping[str, object] = {
     "tools": [],
     "skills": [],
@@ -85,6 +87,46 @@ def options_of(
     _demand(sdk.ClaudeAgentOptions, {*wanted, "hooks"})
     _demand(sdk.HookMatcher, {"hooks", "on_failure", "timeout"})
     # A hook that fails would otherwise let the call through.
+    matcher = sdk.HookMatcher(hooks=[hook], on_failure="block", timeout=_HOOK_TIMEOUT_S)
+    options: object = sdk.ClaudeAgentOptions(**wanted, hooks={"PreToolUse": [matcher]})
+    return options
+
+
+def talk_options(
+    sdk: ModuleType,
+    *,
+    model: str,
+    budget_usd: float | None,
+    room: Room,
+    tools: Sequence[str],
+    servers: Mapping[str, object],
+    hook: Hook,
+    stderr: Callable[[str], None],
+) -> object:
+    """Return the options of a conversation: no tool of the program's own, and none of ours that the hook did not judge.
+
+    Raises:
+        Failure: The SDK does not know one that matters.
+    """
+    wanted: dict[str, object] = {
+        **_ISOLATION,
+        "allowed_tools": list(tools),
+        "mcp_servers": servers,
+        "cli_path": str(room.program),
+        "cwd": str(room.directory),
+        "env": {},
+        "extra_args": {"no-session-persistence": None, "permission-prompts": "none", "restricted": None},
+        "include_partial_messages": True,
+        "max_buffer_size": _MAX_MESSAGE_BYTES,
+        "max_turns": _MAX_ROUNDS,
+        "model": model,
+        "stderr": stderr,
+        "system_prompt": {"type": "file", "path": str(room.system)},
+    }
+    if budget_usd is not None:
+        wanted["max_budget_usd"] = budget_usd
+    _demand(sdk.ClaudeAgentOptions, {*wanted, "hooks"})
+    _demand(sdk.HookMatcher, {"hooks", "on_failure", "timeout"})
     matcher = sdk.HookMatcher(hooks=[hook], on_failure="block", timeout=_HOOK_TIMEOUT_S)
     options: object = sdk.ClaudeAgentOptions(**wanted, hooks={"PreToolUse": [matcher]})
     return options

@@ -33,6 +33,14 @@ class Tell:
             self.say(AiNews(text=f"answering, {characters} characters so far"))
 
 
+def progress_words(seconds: float, tokens: int, cost_usd: float) -> str:
+    """Return how long a model has been busy, what it has written and what it has cost, as far as that is known."""
+    parts = [f"{seconds:.0f} s"]
+    parts += [f"{tokens} tokens"] if tokens else []
+    parts += [f"${cost_usd:.4f}"] if cost_usd else []
+    return ", ".join(parts)
+
+
 def retry_words(data: Mapping[str, Any]) -> str:
     """Return the words for a request that the program tries again."""
     tries = int(data.get("max_retries") or 0) + 1

@@ -8,6 +8,7 @@ from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, cha
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
 from ._desk import SignatureDesk
+from ._dialogue import Dialogue, DialogueError
 from ._field import FormField
 from ._form import Answers, ReadAnswer
 from ._manual import Attestation, ManualTask, attest
@@ -61,6 +62,8 @@ __all__ = [
     "Counted",
     "Covered",
     "Decision",
+    "Dialogue",
+    "DialogueError",
     "Expired",
     "FormField",
     "GateRequest",

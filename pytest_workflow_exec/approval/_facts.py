@@ -73,6 +73,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Plan digest", request.plan_digest),
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
         *_failed(request),
+        *_concluded(request),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
         *_changes(request.plan_changes),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
@@ -103,6 +104,14 @@ def _failed(request: GateRequest) -> Iterable[Fact]:
     if request.failure:
         yield Fact(label="It failed", lines=(_value_line("failure", request.failure),), is_warning=True)
         yield _fact("You decide", "whether it counts as waived; if you approve, the steps behind it run all the same")
+
+
+def _concluded(request: GateRequest) -> Iterable[Fact]:
+    if request.conclusion:
+        yield _fact(
+            "You confirm", "what the conversation came to, as the outputs below show it; it opens no gate behind it"
+        )
+        yield _fact("Conclusion", f"sha256 {request.conclusion}")
 
 
 def _waived(steps: Sequence[str]) -> Iterable[Fact]:

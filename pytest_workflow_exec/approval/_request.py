@@ -126,6 +126,8 @@ class GateRequest:
     """The steps that failed before, and whose failure a person accepted."""
     failure: str = ""
     """How the step failed whose failure is to be accepted; empty for any other question."""
+    conclusion: str = ""
+    """SHA-256 of what a conversation concluded, in hex, if it is asked whether that is so; empty for any other question."""
     rules: SignatureRules | None = None
     """Who has to sign an answer; None if a code is typed at a terminal."""
     proposals: tuple[Proposal, ...] = ()
@@ -148,6 +150,7 @@ class GateRequest:
             # Without a form, a question has the digest that it had before there were forms.
             **({"waived": list(self.waived)} if self.waived else {}),
             **({"failure": self.failure} if self.failure else {}),
+            **({"conclusion": self.conclusion} if self.conclusion else {}),
             **({"form": [each.to_data() for each in self.form]} if self.form else {}),
             **({} if self.rules is None else {"rules": self.rules.to_data()}),
             **({"proposals": [asdict(each) for each in self.proposals]} if self.proposals else {}),

@@ -75,6 +75,7 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "carried": tuple(_text(each) for each in data["carried"]),
         "waived": tuple(_text(each) for each in data.get("waived", ())),
         "failure": data.get("failure", ""),
+        "conclusion": data.get("conclusion", ""),
         "covers": tuple(_made(Covered, each) for each in data["covers"]),
         "on_reject": tuple(_made(Covered, each) for each in data["on_reject"]),
         "shown": tuple(_shown(each) for each in data["shown"]),

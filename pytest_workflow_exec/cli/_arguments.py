@@ -90,7 +90,27 @@ def _verify(command: argparse.ArgumentParser) -> None:
 
 def _show(command: argparse.ArgumentParser) -> None:
     _run(command)
+    command.add_argument(
+        "--step", metavar="ID", help="everything of one step: attempts, commands with output, questions, values"
+    )
     command.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", nargs="?", help=_RUN_HELP)
+    command.add_argument("--all", action="store_true", help="an index of all runs of the project, with trends")
+    command.add_argument(
+        "--html",
+        metavar="FILE",
+        type=Path,
+        help="where to; by default .workflow-exec/reports/RUN.html. Only an earlier page is replaced",
+    )
+    command.add_argument("--open", action="store_true", help="open it in a browser")
+    command.add_argument(
+        "--expect-head", metavar="HASH", type=_hash, help="as for verify, whose verdict is on the page"
+    )
+    command.add_argument("--signers", metavar="FILE", type=_file, help="as for verify")
+    command.add_argument("--revoked", metavar="FILE", type=_file, help="as for verify")
 
 
 def _runs(command: argparse.ArgumentParser) -> None:
@@ -188,6 +208,10 @@ def _require(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print it as JSON")
 
 
+_ATTACK = (
+    "Try to get past gates, policy and evidence in a scratch project with this one's configuration. Exit codes: 0 all as "
+    "documented, 1 something got through that is not, or could not be tried, 2 usage."
+)
 _REQUIRE = (
     "Say whether a signed decision covers a file, for whoever is about to use it. Exit codes: 0 it does, 1 refused, "
     "2 unreadable or usage."
@@ -340,6 +364,7 @@ def _import(command: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
+    "report": ("Write a run as one page of HTML that needs nothing else, or an index of all runs.", _report),
     "runs": ("List the runs of the project, and what their logs and ledgers disagree on.", _runs),
     "list": ("List the workflows of the project, without importing anything of it.", _runs),
     "export": ("Write a run for other tools, or for another machine.", _export),
@@ -351,6 +376,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "approve": ("Show what a suspended run asks, and take the answer at this terminal, or a signed one.", _approve),
     "reject": ("Reject what a suspended run asks.", _reject),
     "require": (_REQUIRE, _require),
+    "attack": (_ATTACK, _runs),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),

@@ -57,6 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
 _COMMANDS = {
     "verify": "._verify",
     "show": "._show",
+    "report": "._report",
     "runs": "._runs",
     "list": "._list",
     "export": "._export",
@@ -70,6 +71,7 @@ _COMMANDS = {
     "approve": "._decide",
     "reject": "._decide",
     "require": "._require",
+    "attack": "._attack",
     "context": "._context",
     "prune": "._prune",
     "trust": "._trust",

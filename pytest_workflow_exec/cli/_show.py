@@ -23,8 +23,13 @@ def show(arguments: argparse.Namespace) -> int:
 
     Raises:
         LogUnreadableError: There is no such run, or nothing of it can be read.
+        UnknownStepError: The run has no such step.
     """
     log = log_of(arguments.run)
+    if arguments.step is not None:
+        from ._show_step import show_step
+
+        return show_step(log, arguments.step, as_json=arguments.json)
     verdict, view = verify_log(log), RunView()
     if verdict.word == "unreadable":
         raise LogUnreadableError(verdict.message)

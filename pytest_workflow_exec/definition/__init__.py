@@ -12,6 +12,7 @@ from ._decorators import (
     step,
 )
 from ._each import each
+from ._input_file import input_file
 from ._json_paths import JsonPathError, parse_json_path
 from ._judged import given_value
 from ._known import Given
@@ -50,6 +51,7 @@ __all__ = [
     "each_of",
     "gate",
     "given_value",
+    "input_file",
     "is_fragment",
     "is_workflow_file",
     "list_workflows",

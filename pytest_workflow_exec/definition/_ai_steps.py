@@ -1,4 +1,4 @@
-"""`ai:` and `execute:` steps: what a model is asked, the type of its answer, and where its commands may be run."""
+"""`ai:`, `session:` and `execute:` steps: what a model is asked, the type of its answer, and where its commands may be run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pytest_workflow_exec.model import (
     DEFAULT_AI_ATTEMPTS,
     DEFAULT_AI_TIMEOUT_S,
     DEFAULT_MODEL,
+    DEFAULT_SESSION_TIMEOUT_S,
+    DEFAULT_SESSION_TURNS,
+    SESSION_TOOLS,
     Ai,
     AiContext,
     AnswerType,
@@ -19,6 +22,7 @@ from pytest_workflow_exec.model import (
     ModelType,
     PlanType,
     Reference,
+    Session,
     Step,
     base_of,
 )
@@ -27,7 +31,7 @@ from ._forms import read_form
 from ._names import quoted, suggestion
 from ._problems import Problems, Where
 from ._python_source import ModuleNames, SourceError, names_in, parse_module
-from ._schema import AiContextModel, AiModel, DeclarationModel
+from ._schema import AiContextModel, AiModel, DeclarationModel, SessionModel
 from ._sources import inside
 from ._templates import Keys, parse_template
 from ._texts import Files, Texts
@@ -38,6 +42,7 @@ _PLAN = "CommandPlan"
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}(\[[A-Za-z0-9]{1,8}\])?", re.ASCII)
 _MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _MAX_ATTEMPTS = 10
+_MAX_TURNS = 200
 _WAYS = (
     "write module:Model for a pydantic model of a module beside this file, CommandPlan, or fields as a form has them"
 )
@@ -49,8 +54,8 @@ class _TypeError(ValueError):
     """Why something can't be the type of an answer."""
 
 
-def ai_keys(model: AiModel | None) -> Keys | None:
-    """Return the values of an `ai:` step that later steps may name; None if nothing says them before it runs."""
+def ai_keys(model: AiModel | SessionModel | None) -> Keys | None:
+    """Return the values of a step that a model gives and that later steps may name; None if nothing says them before it runs."""
     if model is None:
         return None
     if model.output == _PLAN:
@@ -60,9 +65,15 @@ def ai_keys(model: AiModel | None) -> Keys | None:
     return None
 
 
-def read_ai(model: AiModel, timeout_s: float | None, where: Where, texts: Texts, files: Files) -> Ai | None:
-    """Return what an `ai:` step asks, or None after adding why it can't be asked."""
-    place, problems = (*where, "ai"), texts.problems
+def read_ai(
+    model: AiModel, timeout_s: float | None, where: Where, texts: Texts, files: Files, *, key: str = "ai"
+) -> Ai | None:
+    """Return what an `ai:` step asks, or None after adding why it can't be asked.
+
+    Args:
+        key: The key of the step under which the question stands.
+    """
+    place, problems = (*where, key), texts.problems
     if not model.prompt.strip():
         problems.at((*place, "prompt"), "asks nothing")
     if model.timeout is not None and timeout_s is not None:
@@ -84,6 +95,54 @@ def read_ai(model: AiModel, timeout_s: float | None, where: Where, texts: Texts,
         timeout_s=model.timeout or timeout_s or DEFAULT_AI_TIMEOUT_S,
         budget_usd=_budget(model.budget, (*place, "budget"), problems),
         context=_context(model.context, (*place, "context"), problems),
+    )
+
+
+def read_session(
+    model: SessionModel, timeout_s: float | None, where: Where, texts: Texts, files: Files
+) -> Session | None:
+    """Return what a `session:` step is about, or None after adding why it can't be held."""
+    place, problems = (*where, "session"), texts.problems
+    # What it has in common with a question is read as one.
+    asked = read_ai(_as_question(model), timeout_s, where, texts, files, key="session")
+    for name in model.tools:
+        if name not in SESSION_TOOLS:
+            problems.at((*place, "tools"), f"there is no tool {quoted(name)} (there are {', '.join(SESSION_TOOLS)})")
+    turns = DEFAULT_SESSION_TURNS if model.turns is None else model.turns
+    if not 1 <= turns <= _MAX_TURNS:
+        problems.at((*place, "turns"), f"must be from 1 to {_MAX_TURNS} turns, not {turns}")
+    turn_budget_usd = _budget(model.turn_budget, (*place, "turn_budget"), problems)
+    if asked is None:
+        return None
+    if isinstance(asked.output, PlanType):
+        problems.at(
+            (*place, "output"), f"a session concludes with data, not with {_PLAN}; an ai step proposes commands"
+        )
+        return None
+    return Session(
+        prompt=asked.prompt,
+        output=asked.output,
+        tools=tuple(dict.fromkeys(model.tools)),
+        model=asked.model,
+        attempts=asked.attempts,
+        timeout_s=model.timeout or timeout_s or DEFAULT_SESSION_TIMEOUT_S,
+        turn_timeout_s=model.turn_timeout or DEFAULT_AI_TIMEOUT_S,
+        turns=turns,
+        budget_usd=asked.budget_usd,
+        turn_budget_usd=turn_budget_usd,
+        context=asked.context,
+    )
+
+
+def _as_question(model: SessionModel) -> AiModel:
+    return AiModel.model_construct(
+        prompt=model.prompt,
+        output=model.output,
+        context=model.context,
+        model=model.model,
+        attempts=model.attempts,
+        timeout=model.timeout,
+        budget=model.budget,
     )
 
 
@@ -170,9 +229,17 @@ def mode_of(model: DeclarationModel | None, steps: Iterable[Step], problems: Pro
 
     A workflow that does not say it may use what its steps use.
     """
+    steps = tuple(steps)
     asking = [step for step in steps if isinstance(step.body, Ai)]
+    talking = [step for step in steps if isinstance(step.body, Session)]
     if model is None or "mode" not in model.model_fields_set:
-        return "ai_json" if asking else "python"
+        return "interactive" if talking else "ai_json" if asking else "python"
+    for step in talking if model.mode != "interactive" else ():
+        message = (
+            f"step {quoted(base_of(step.id))} talks with a model, and the workflow says mode: {model.mode}. "
+            "Say mode: interactive"
+        )
+        problems.at_location(step.location, message)
     for step in asking if model.mode == "python" else ():
         message = f"step {quoted(base_of(step.id))} asks a model, and the workflow says mode: python. Say mode: ai_json"
         problems.at_location(step.location, message)

@@ -117,6 +117,7 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("Gate", "form"): _by_name(_ref("FormField"), minProperties=1),
     ("Manual", "form"): _by_name(_ref("FormField"), minProperties=1),
     ("Ai", "output"): {"anyOf": [_LINE, _by_name(_ref("FormField"), minProperties=1)]},
+    ("Session", "output"): {"anyOf": [_LINE, _by_name(_ref("FormField"), minProperties=1)]},
     ("Input", "default"): {"anyOf": [_ANY_VALUE, _ref("Default"), _ref("DefaultEnv")]},
     ("Expect", "json"): {
         "type": "object",

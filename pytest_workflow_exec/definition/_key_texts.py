@@ -63,6 +63,20 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "timeout": f"How long all attempts together may take, {_DURATION}; 5 minutes if nothing is said.",
         "budget": "What the question may cost at most, in US dollars: `0.50`.",
     },
+    "Session": {
+        "prompt": "What the conversation begins with. Values in it are given to the model as data, never as instructions.",
+        "output": "The type of the conclusion: `module:Model` for a pydantic model of a module beside the file, or fields as a "
+        "form has them.",
+        "tools": "What the model may look at the project with: `read`, `grep`, `glob`; nothing if nothing is said.",
+        "context": "Which of the project's CLAUDE.md files the model is given, and what the run knows.",
+        "model": "The model's full name.",
+        "attempts": "How many conclusions may be tried, from 1 to 10; 3 if nothing is said.",
+        "timeout": f"How long all of it may take, with the time to think, {_DURATION}; an hour if nothing is said.",
+        "turn_timeout": f"How long one answer may take, {_DURATION}; 5 minutes if nothing is said.",
+        "turns": "How often the model may be spoken to, from 1 to 200; 20 if nothing is said.",
+        "budget": "What the conversation and its conclusion may cost together, in US dollars: `2.00`.",
+        "turn_budget": "What one turn may cost, in US dollars; one that cost more ends the session.",
+    },
     "AiContext": {
         "task_type": "The kind of work, as files name it in `task_types`.",
         "keywords": "What the work is about, as files name it in `keywords`.",
@@ -152,6 +166,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "gate": "Stops everything until a person decides: a question, or all that it says.",
         "pause": "Waits: `7d`, or `{until: 2030-01-31T12:00:00Z, wait: suspend}`.",
         "ai": "A question to a model, whose answer is data of a type. The model proposes; it runs nothing.",
+        "session": "A conversation of a person with a model, ended by typed data that the person confirms.",
         "execute": "Runs the commands that an earlier step planned, behind a gate that showed them: `${steps.plan.commands}`.",
         "manual": "Work that a person does by hand: what to do, or all that it says. It opens no gate.",
     },

@@ -21,7 +21,7 @@ WORKFLOW_LATER = frozenset({"policy"})
 PYTHON_LATER = WORKFLOW_LATER | {"outputs"}
 """What a `Workflow` in Python can't say yet."""
 STEP_LATER = frozenset({
-    "session", "defaults", "concurrency",
+    "defaults", "concurrency",
     "policy",
 })  # fmt: skip
 BLOCK_LATER = frozenset({

@@ -1,27 +1,19 @@
-"""The values of a workflow's inputs in one run: given on the command line, or read from their defaults."""
+"""The values of a workflow's inputs in one run: given on the command line or in a file, or read from their defaults."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.errors import DefinitionError, PreflightError, Problem
+from pytest_workflow_exec.errors import PreflightError, Problem
 from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue, Workflow
 from pytest_workflow_exec.redaction import MIN_SECRET_BYTES
 
+from ._data_files import DATA_READERS, checked_size
 from ._names import quoted, suggestion
 from ._values import ValueProblemError, check_inside, groups_of, read_value, value_text
-from ._yaml_tree import MAX_SIZE_BYTES, read_tree
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 SECRET_WORD = "secret"  # noqa: S105 - the word that stands for one
 """What stands for a secret's value wherever inputs are shown, compared or kept."""
@@ -95,7 +87,7 @@ def resolve_inputs(
 def _secret(spec: InputSpec, given: Mapping[str, str], environment: Mapping[str, str]) -> Secret:
     variable = spec.variable or ""
     if spec.name in given:
-        raise ValueProblemError("is a secret, and a command line is no place for one")
+        raise ValueProblemError("is a secret, and a command line is no place for one, nor is a file of inputs")
     value = environment.get(variable, "")
     if not value:
         raise ValueProblemError("is a secret, and the environment does not hold it")
@@ -110,8 +102,8 @@ def _secret(spec: InputSpec, given: Mapping[str, str], environment: Mapping[str,
 def _undeclared(workflow: Workflow, name: str) -> Problem:
     known = [spec.name for spec in workflow.inputs]
     return Problem(
-        message=f"--workflow-input {name}=VALUE: workflow {quoted(workflow.name)} has no input {quoted(name)}"
-        f"{suggestion(name, known)}"
+        message=f"workflow {quoted(workflow.name)} has no input {quoted(name)}{suggestion(name, known)}, which "
+        f"--workflow-input or --workflow-inputs gives"
     )
 
 
@@ -165,38 +157,9 @@ def _data(root: Path, name: str) -> object:
     try:
         if not path.resolve().is_relative_to(root.resolve()):
             raise ValueProblemError("leads out of the project")
-        if not path.is_file():
-            raise ValueProblemError("is not a file")
-        if path.stat().st_size > MAX_SIZE_BYTES:
-            raise ValueProblemError(f"is larger than {MAX_SIZE_BYTES >> 20} MiB")
-        return _READERS[path.suffix](path, path.read_bytes())
+        return DATA_READERS[path.suffix](path, checked_size(path).read_bytes())
     except (OSError, RuntimeError, ValueError) as error:
         if isinstance(error, ValueProblemError):
             raise
         # UnicodeDecodeError, TOMLDecodeError and JSONDecodeError are ValueErrors; deep nesting is a RuntimeError.
         raise ValueProblemError(f"can't be read: {error}") from error
-
-
-def _toml(_path: Path, content: bytes) -> object:
-    return tomllib.loads(content.decode("utf-8"))
-
-
-def _json(_path: Path, content: bytes) -> object:
-    return json.loads(content)
-
-
-def _yaml(path: Path, content: bytes) -> object:
-    try:
-        tree = read_tree(path, content)
-        tree.problems.raise_if_any()
-    except DefinitionError as error:
-        raise ValueProblemError(f"can't be read: {error}") from error
-    return tree.value
-
-
-_READERS: Mapping[str, Callable[[Path, bytes], object]] = {
-    ".toml": _toml,
-    ".json": _json,
-    ".yaml": _yaml,
-    ".yml": _yaml,
-}

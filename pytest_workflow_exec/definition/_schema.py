@@ -378,6 +378,22 @@ class AiModel(Strict):
     budget: Text | None = None
 
 
+class SessionModel(Strict):
+    """A conversation of a person with a model, and the type of its conclusion."""
+
+    prompt: Text
+    output: object
+    tools: Annotated[list[Line], BeforeValidator(_show)] = []
+    context: AiContextModel | None = None
+    model: Line | None = None
+    attempts: Whole | None = None
+    timeout: Duration | None = None
+    turn_timeout: Duration | None = None
+    turns: Whole | None = None
+    budget: Text | None = None
+    turn_budget: Text | None = None
+
+
 class WaiveModel(Strict):
     """What a person is asked if the step fails."""
 
@@ -415,6 +431,7 @@ class StepModel(OwnRetry):
     pause: Annotated[PauseModel, _short("for")] | None = None
     manual: Annotated[ManualModel, _short("instruction")] | None = None
     ai: AiModel | None = None
+    session: SessionModel | None = None
     execute: Text | None = None
 
 
@@ -453,4 +470,4 @@ class FragmentModel(Strict):
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 
 
-KINDS = ("run", "call", "verify", "gate", "manual", "pause", "ai", "execute")
+KINDS = ("run", "call", "verify", "gate", "manual", "pause", "ai", "session", "execute")

@@ -18,6 +18,7 @@ from pytest_workflow_exec.model import (
     Manual,
     Pause,
     Poll,
+    Session,
     Step,
     StepId,
     Template,
@@ -26,7 +27,7 @@ from pytest_workflow_exec.model import (
     When,
 )
 
-from ._ai_steps import EXECUTE_KEYS, ai_keys, check_executes, read_ai, read_execute
+from ._ai_steps import EXECUTE_KEYS, ai_keys, check_executes, read_ai, read_execute, read_session
 from ._belongings import check_belongings
 from ._blocks import check_variable, read_block
 from ._calls import read_call
@@ -276,8 +277,8 @@ def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:
 def _keys_of(model: StepModel, kind: str) -> Keys | None:
     if kind == "run":
         return command_keys(model)
-    if kind in ("ai", "execute"):
-        return ai_keys(model.ai) if kind == "ai" else EXECUTE_KEYS
+    if kind in ("ai", "session", "execute"):
+        return EXECUTE_KEYS if kind == "execute" else ai_keys(model.ai or model.session)
     keys = {"verify": _VERIFY_KEYS, "gate": OUTCOME_ONLY, "manual": _MANUAL_KEYS, "pause": _PAUSE_KEYS}.get(kind)
     form = next((asking.form for asking in (model.gate, model.manual) if asking is not None), None)
     return keys if keys is None or not form else {**keys, **dict.fromkeys(form, frozenset[str]())}
@@ -291,11 +292,17 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.verify is not None:
         expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
         return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
-    if model.ai is not None:
-        return read_ai(model.ai, model.timeout, where, texts, files)
+    if model.ai is not None or model.session is not None:
+        return _of_a_model(model, where, texts, files)
     if model.execute is not None:
         return read_execute(model.execute, where, texts)
     return _waiting(model, where, texts, gates)
+
+
+def _of_a_model(model: StepModel, where: Where, texts: Texts, files: Files) -> Body | None:
+    if model.session is not None:
+        return read_session(model.session, model.timeout, where, texts, files)
+    return None if model.ai is None else read_ai(model.ai, model.timeout, where, texts, files)
 
 
 def _waiting(model: StepModel, where: Where, texts: Texts, gates: AbstractSet[str]) -> Body | None:
@@ -317,7 +324,7 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
     problem = None if model.waive is None else waive_problem(always=always, undoes=undoes, check=check)
     if problem is not None:
         problems.at_key((*where, "waive"), problem)
-    if model.undoes is not None and kind in ("gate", "pause", "ai"):
+    if model.undoes is not None and kind in ("gate", "pause", "ai", "session"):
         problems.at_key((*where, "undoes"), f"{'an' if kind == 'ai' else 'a'} {kind} undoes nothing")
 
 
@@ -400,7 +407,7 @@ def _step(
         location=reader.problems.location(where),
         digest="",
         description=model.description,
-        timeout_s=None if isinstance(body, (Gate, Manual, Ai)) else model.timeout,
+        timeout_s=None if isinstance(body, (Gate, Manual, Ai, Session)) else model.timeout,
         when=when,
         always=always,
         block=reader.around.cleans,

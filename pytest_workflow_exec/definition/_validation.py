@@ -51,6 +51,8 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("pause",): _keys(_schema.PauseModel),
     ("ai",): _keys(_schema.AiModel),
     ("ai", "context"): _keys(_schema.AiContextModel),
+    ("session",): _keys(_schema.SessionModel),
+    ("session", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
     _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.PYTHON_LATER)},

@@ -5,6 +5,9 @@ from ._ai import (
     DEFAULT_AI_TIMEOUT_S,
     DEFAULT_CONTEXT_TOKENS,
     DEFAULT_MODEL,
+    DEFAULT_SESSION_TIMEOUT_S,
+    DEFAULT_SESSION_TURNS,
+    SESSION_TOOLS,
     Ai,
     AiContext,
     AnswerType,
@@ -12,6 +15,7 @@ from ._ai import (
     FormType,
     ModelType,
     PlanType,
+    Session,
 )
 from ._body import (
     ArgumentValue,
@@ -59,7 +63,7 @@ from ._text import (
     Template,
     case_text,
 )
-from ._variables import VARIABLE_NAME, is_injection, variable_problem
+from ._variables import VARIABLE_NAME, is_injection, is_redirection, variable_problem
 from ._workflow import Step, Workflow
 
 __all__ = [
@@ -67,9 +71,12 @@ __all__ = [
     "DEFAULT_AI_TIMEOUT_S",
     "DEFAULT_CONTEXT_TOKENS",
     "DEFAULT_MODEL",
+    "DEFAULT_SESSION_TIMEOUT_S",
+    "DEFAULT_SESSION_TURNS",
     "ERROR_CLASSES",
     "POLLED_CLASSES",
     "RETRIED_CLASSES",
+    "SESSION_TOOLS",
     "VARIABLE_NAME",
     "Ai",
     "AiContext",
@@ -118,6 +125,7 @@ __all__ = [
     "RetriedClass",
     "Retry",
     "RunId",
+    "Session",
     "Signed",
     "Step",
     "StepId",
@@ -133,6 +141,7 @@ __all__ = [
     "case_text",
     "is_injection",
     "is_named_by",
+    "is_redirection",
     "looks_in",
     "plain_id",
     "variable_problem",

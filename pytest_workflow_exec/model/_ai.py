@@ -1,4 +1,4 @@
-"""`ai:` and `execute:`: a model is asked for typed data, and what it proposed to run is run once a person saw it."""
+"""`ai:`, `session:` and `execute:`: a model gives typed data, and what it proposed to run is run once a person saw it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ DEFAULT_AI_ATTEMPTS = 3
 DEFAULT_AI_TIMEOUT_S = 300.0
 DEFAULT_CONTEXT_TOKENS = 20_000
 """What fits beside a task in the window of any present model."""
+DEFAULT_SESSION_TIMEOUT_S = 3600.0
+DEFAULT_SESSION_TURNS = 20
+SESSION_TOOLS = ("read", "grep", "glob")
+"""What a session can let a model do in the project: nothing that changes anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,30 @@ class Ai:
     """For the whole request, all attempts together."""
     budget_usd: float | None = None
     """What the request may cost at most; None for what is left of the run's budget."""
+    context: AiContext | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """`session:`: a person and a model talk, until the model gives typed data that the person confirms."""
+
+    prompt: Template
+    """What the conversation begins with."""
+    output: ModelType | FormType
+    tools: tuple[str, ...] = ()
+    """What the model may look at the project with, of `SESSION_TOOLS`."""
+    model: str = DEFAULT_MODEL
+    attempts: int = DEFAULT_AI_ATTEMPTS
+    """How many conclusions may be tried."""
+    timeout_s: float = DEFAULT_SESSION_TIMEOUT_S
+    """For the whole conversation, with the time in which the person thinks."""
+    turn_timeout_s: float = DEFAULT_AI_TIMEOUT_S
+    turns: int = DEFAULT_SESSION_TURNS
+    """How often the model may be spoken to, over all sessions of the run."""
+    budget_usd: float | None = None
+    """What the conversation and its conclusion may cost together; None for what is left of the run's budget."""
+    turn_budget_usd: float | None = None
+    """What one turn may cost; None for no bound of its own."""
     context: AiContext | None = None
 
 

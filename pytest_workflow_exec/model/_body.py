@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.digests import Json
 
-from ._ai import Ai, Execute
+from ._ai import Ai, Execute, Session
 from ._identity import StepId
 from ._input import InputSpec
 from ._text import Template
@@ -231,6 +231,6 @@ class Pause:
     """Whether the run ends meanwhile, instead of waiting in its process."""
 
 
-Body = Command | Call | Verify | Function | Gate | Manual | Pause | Ai | Execute
+Body = Command | Call | Verify | Function | Gate | Manual | Pause | Ai | Session | Execute
 Check = Command | Verify
 """What tells whether a step's effect is there."""

@@ -44,6 +44,20 @@ def is_injection(variable: str) -> bool:
     return _INJECTION.fullmatch(variable.upper()) is not None
 
 
+# A variable is here if its value names where a common tool fetches from, sends to or goes through, or whom it trusts.
+_REDIRECTION = re.compile(
+    r"(?:PIP|UV|TWINE|POETRY|FLIT|HATCH|CARGO|DOCKER|GEM|BUNDLE|COMPOSER|NUGET|HOMEBREW|CONDA|MAMBA|PDM)_.*"
+    r"|(?:.*_)?(?:HTTPS?|FTP|ALL|NO|SOCKS)_?PROXY|GOPROXY|GOSUMDB|GONOSUM(?:DB|CHECK)|GOINSECURE|GOPRIVATE"
+    r"|.*_(?:URL|URI|HOST|HOSTNAME|SERVER|ENDPOINT|REGISTRY|REPOSITORY|INDEX|MIRROR|PROXY|CA_BUNDLE|CA_FILE|CACERT)S?"
+    r"|.*_ENDPOINT_URL_.*|SSL_CERT_(?:FILE|DIR)|SSH_AUTH_SOCK"
+)
+
+
+def is_redirection(variable: str) -> bool:
+    """Return whether a variable's value would let whoever sets it choose where a command fetches from or sends to."""
+    return _REDIRECTION.fullmatch(variable.upper()) is not None
+
+
 def variable_problem(name: str) -> str | None:
     """Return why a command can't be given a variable of that name by a workflow, or None."""
     if VARIABLE_NAME.fullmatch(name) is None:

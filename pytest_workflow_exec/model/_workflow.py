@@ -10,7 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
 
-from ._ai import Ai, Execute
+from ._ai import Ai, Execute, Session
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive
 from ._condition import When
 from ._identity import BlockId, Location, StepId
@@ -61,7 +61,7 @@ class Step:
         """Whether it may run a second time unasked: by its author's word, or because it only tests or asks."""
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
-        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai))
+        return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai, Session))
 
     @property
     def has_tests(self) -> bool:
@@ -93,6 +93,7 @@ _KINDS: dict[type, str] = {
     Manual: "manual",
     Pause: "pause",
     Ai: "ai",
+    Session: "session",
     Execute: "execute",
 }
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.ai.testing import FakeClaude
     from pytest_workflow_exec.run import Sandbox, WorkflowHandle
 
+    from ._talks import Claude
+
 
 class Announced:
     """Hooks for others. They hear of a run and can't change it; one that fails is reported.
@@ -98,6 +100,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="give a workflow's input a value; may be repeated",
     )
     group.addoption(
+        "--workflow-inputs",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]FILE",
+        help="give inputs the values in a YAML, JSON, TOML or .env file; --workflow-input goes before it",
+    )
+    group.addoption(
         "--workflow-until",
         action="append",
         default=[],
@@ -136,7 +145,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="answer them with what a JSON file holds, for tests; gates show it, and no gated command runs then",
     )
+    group.addoption(
+        "--workflow-session-input",
+        metavar="FILE",
+        help="what a person would type in conversations, from a JSON file, for tests; it is treated like scripted answers",
+    )
     group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
+    group.addoption(
+        "--workflow-summary",
+        metavar="FILE",
+        help="write a summary in Markdown at the end; a GitHub job gets it by itself, too",
+    )
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 
 
@@ -225,6 +244,14 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     from ._fixtures import step_sandbox
 
     return step_sandbox(request)
+
+
+@pytest.fixture
+def claude(request: pytest.FixtureRequest) -> Claude:
+    """Conversations with a model: `claude.session("...", output=Model)`. Only for steps of a workflow."""
+    from ._fixtures import step_claude
+
+    return step_claude(request)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from pytest_workflow_exec.ai import (
 from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import AiError, PreflightError, Problem, WorkflowExecError
-from pytest_workflow_exec.model import Ai, AiContext, Step, StepId, Workflow
+from pytest_workflow_exec.model import Ai, AiContext, Session, Step, StepId, Workflow
 from pytest_workflow_exec.run import Run, StepOutputs
 
 from ._keys import SESSION
@@ -58,8 +58,9 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
     Args:
         steps: Those that are to run.
     """
-    asking = [(step, step.body) for step in steps if isinstance(step.body, Ai)]
-    in_code = workflow.mode != "python" and not any(isinstance(step.body, Ai) for step in workflow.steps)
+    steps = tuple(steps)
+    asking = [(step, step.body) for step in steps if isinstance(step.body, (Ai, Session))]
+    in_code = workflow.mode != "python" and not any(isinstance(step.body, (Ai, Session)) for step in workflow.steps)
     if not asking and not in_code:
         return
     first = asking[0][0] if asking else None
@@ -71,6 +72,7 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
         return
     for problem in problems:
         yield _at(first, workflow, problem)
+    yield from _talking_problems(config, workflow, steps, choice)
     for step, ai in asking:
         try:
             kind = kind_for(ai)
@@ -78,6 +80,18 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
                 fit_schema(kind.schema)
         except (WorkflowExecError, SchemaRefusedError) as error:
             yield _at(step, workflow, f"can't be asked: {error}")
+
+
+def _talking_problems(
+    config: pytest.Config, workflow: Workflow, steps: Iterable[Step], choice: AiChoice
+) -> Iterator[Problem]:
+    talking = [step for step in steps if isinstance(step.body, Session)]
+    if not talking and workflow.mode != "interactive":
+        return
+    from ._talks import talking_problems
+
+    for problem in talking_problems(config, choice):
+        yield _at(talking[0] if talking else None, workflow, problem)
 
 
 def _at(step: Step | None, workflow: Workflow, message: str) -> Problem:
@@ -89,8 +103,8 @@ def _at(step: Step | None, workflow: Workflow, message: str) -> Problem:
     return Problem(path=place.path, line=place.line, column=place.column, message=f"step {step.id!r} {message}")
 
 
-def kind_for(ai: Ai) -> AnswerKind:
-    """Return what an `ai:` step asks for; its module is loaded from the digested bytes.
+def kind_for(ai: Ai | Session) -> AnswerKind:
+    """Return what a step asks a model for; its module is loaded from the digested bytes.
 
     Raises:
         AnswerKindError: Nobody can be asked for that, with the reason.
@@ -116,7 +130,7 @@ def perform_ai_step(session: WorkflowSession, run: Run, step: Step, ai: Ai) -> S
         PlanRefusedError: It holds a plan that is to be executed, and the policy does not allow it as a whole.
         OutputError: A value in the prompt is not there, or the answer lacks what a later step executes.
     """
-    return perform_ai(_asker(session, run), step, ai, kind_for(ai))
+    return perform_ai(asker_of(session, run), step, ai, kind_for(ai))
 
 
 def ask_for_code(item: pytest.Item, run: Run, step: Step) -> partial[object]:
@@ -153,7 +167,7 @@ def _ask(
             kind="permission",
         )
     return ask_in_python(
-        _asker(session, run),
+        asker_of(session, run),
         step,
         prompt,
         output,
@@ -166,7 +180,8 @@ def _ask(
     )
 
 
-def _asker(session: WorkflowSession, run: Run) -> Asker:
+def asker_of(session: WorkflowSession, run: Run) -> Asker:
+    """Return what asks models for a run, within its budget."""
     name = run.workflow.name
     if name not in session.askers:
         choice = choice_of(session.config)
@@ -186,7 +201,7 @@ def _asker(session: WorkflowSession, run: Run) -> Asker:
 
 
 def _tell(session: WorkflowSession, run: Run, news: AiNews) -> None:
-    if session.config.get_verbosity() < 0:
+    if session.config.get_verbosity() < 0 or news.passing:
         return
     line = escape_line(run.redactor.text(news.text), max_chars=200)
     with session.lines.aside():

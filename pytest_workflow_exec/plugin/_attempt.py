@@ -60,6 +60,8 @@ class Attempt:
     """Why nobody accepted that it failed, if that was asked."""
     may_waive: bool = False
     """Whether what asks about its failure is around its body already."""
+    told: Outcome | None = None
+    """The first outcome in its reports that is not satisfied; None if there is none."""
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
 from pytest_workflow_exec.definition import return_annotation
 from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Step, Verify
+from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Session, Step, Verify
 from pytest_workflow_exec.run import (
     Run,
     StepOutputs,
@@ -39,8 +40,16 @@ def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> No
             attempt.outputs = keepable(outputs, evidence=step.evidence)
         return
     with failing_plainly(attempt):
-        attempt.outputs = keepable(_engine_body(item, run, step), evidence=step.evidence)
+        with _shown(item, step):
+            outputs = _engine_body(item, run, step)
+        attempt.outputs = keepable(outputs, evidence=step.evidence)
         run.check_over(step.id)
+
+
+def _shown(item: pytest.Item, step: Step) -> AbstractContextManager[None]:
+    # Where a person is asked, nothing is drawn.
+    asks = isinstance(step.body, (Gate, Manual))
+    return nullcontext() if asks else item.config.stash[SESSION].lines.live.held()
 
 
 def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
@@ -66,6 +75,10 @@ def _of_a_model(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
         from ._ai import perform_ai_step
 
         return perform_ai_step(item.config.stash[SESSION], run, step, step.body)
+    if isinstance(step.body, Session):
+        from ._talks import perform_session_step
+
+        return perform_session_step(item, run, step, step.body)
     message = f"step {step.id!r} has no body that a YAML step can have"
     raise WorkflowExecError(message)
 

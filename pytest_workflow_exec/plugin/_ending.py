@@ -53,12 +53,14 @@ def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generato
         restore_order(session.items)
         refuse_cut_plans(workflows, session.items)
     workflows.begin(session)
+    workflows.lines.open_screen()
     try:
         with ending_signals_interrupt():
             with refusals_in_reports(workflows):
                 _open(workflows, session)
             return (yield from run_steps(workflows, session))
     finally:
+        workflows.lines.live.close()
         close_runs(workflows)
 
 

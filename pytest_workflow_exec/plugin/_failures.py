@@ -13,11 +13,12 @@ from ._attempt import Attempt, conclude
 from ._keys import PLANNED
 from ._run_end import shown_log
 from ._session import WorkflowSession
+from ._ways_on import going_on
 
 _OPEN: frozenset[ErrorClass] = frozenset({"transient", "permission", "business"})
 """The classes that somebody else may know better: what the policy, the definition or the engine say stands."""
 _NEXT: Mapping[ErrorClass, str] = {
-    "transient": "it may be gone by now",
+    "transient": "give it time",
     "permission": "get the right that it asks for",
     "business": "put right what is wrong",
     "definition": "correct the workflow or what it calls",
@@ -79,5 +80,4 @@ def _lines(run: Run, step: Step, attempt: Attempt, error_class: ErrorClass, *, d
         yield f"error     {attempt.failure.type or 'none was raised'}"
         yield f"log       {shown_log(run)}, behind record {run.head.seq}"
     yield f"evidence  workflow-exec show {run.id}"
-    file = run.workflow.file.relative_to(run.workflow.root).as_posix()
-    yield f"next      {_NEXT[error_class]}, then pytest {file} --workflow-resume"
+    yield f"next      {_NEXT[error_class]}, then {going_on(run)}"

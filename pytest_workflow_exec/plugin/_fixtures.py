@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,12 +14,20 @@ from pytest_workflow_exec.run import Run, Sandbox, WorkflowHandle, restore_retur
 from ._keys import PLANNED, SESSION
 from ._session import run_of
 
+if TYPE_CHECKING:
+    from ._talks import Claude
+
 
 def workflow_handle(request: pytest.FixtureRequest) -> WorkflowHandle:
     """Return the workflow as the requesting step sees it."""
     item = _step_item(request)
     run = run_of(item)
-    return WorkflowHandle(run, outputs=partial(_typed_outputs, item, run), ask=partial(_ask, item, run))
+    return WorkflowHandle(
+        run,
+        outputs=partial(_typed_outputs, item, run),
+        ask=partial(_ask, item, run),
+        batch=item.config.stash[SESSION].lines.batch,
+    )
 
 
 def _ask(item: pytest.Item, run: Run, *arguments: object, **options: object) -> object:
@@ -33,6 +42,14 @@ def step_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """Return the requesting step's access to commands."""
     item = _step_item(request)
     return Sandbox(run_of(item), item.stash[PLANNED].step.id)
+
+
+def step_claude(request: pytest.FixtureRequest) -> Claude:
+    """Return the requesting step's way to talk with a model."""
+    # Only here: a workflow that talks with no model loads nothing that could.
+    from ._talks import Claude
+
+    return Claude(_step_item(request))
 
 
 def _step_item(request: pytest.FixtureRequest) -> pytest.Item:

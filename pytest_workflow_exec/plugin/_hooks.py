@@ -15,6 +15,7 @@ from ._failures import show_failure
 from ._keys import ATTEMPT, PLANNED
 from ._lines import plan_line
 from ._planned import planned
+from ._properties import describe
 from ._runtest import admit_item, attempted, has_stand_in, judge_report, mask_warning, settle_report
 from ._session import WorkflowSession
 from ._waive import ruled_body
@@ -68,6 +69,8 @@ class PlanHooks:
         if self._session.share is not None:
             self._session.share.hand_in(self._session)
         result = yield
+        if self._session.summary is not None:
+            self._session.summary.write()
         self._session.lines.last_words(self._session.ends.values(), lost=self._session.evidence_error)
         return result
 
@@ -130,9 +133,12 @@ class SessionHooks(PlanHooks):
         """Turn a step's skips into failures, whatever other plugins made of its report."""
         report = yield
         if (attempt := item.stash.get(ATTEMPT, None)) is not None:
-            settle_report(attempt, call, report, self._session.run_under_way(item))
+            run = self._session.run_under_way(item)
+            settle_report(attempt, call, report, run)
             if report.failed:
                 show_failure(self._session, item, attempt, report)
+            if run is not None:
+                describe(report, attempt, run, item.stash[PLANNED].step.id)
         return report
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
@@ -152,7 +158,15 @@ class SessionHooks(PlanHooks):
         """Take secrets out of a warning before pytest keeps it for its summary."""
         mask_warning(self._session, warning_message)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep every report of a step."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
+        """Keep every report of a step, and let nothing be drawn while others write of it."""
         self._session.note_report(report)
+        if report.when != "setup" or report.failed:
+            self._session.lines.live.end()
+        with self._session.lines.live.hidden():
+            return (yield)
+
+    def pytest_enter_pdb(self) -> None:
+        """Let nothing be drawn while somebody looks for a mistake."""
+        self._session.lines.live.end()

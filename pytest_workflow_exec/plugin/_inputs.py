@@ -1,4 +1,4 @@
-"""What was given to the inputs of a workflow: on the command line, and in an earlier session of the run that goes on."""
+"""What was given to the inputs of a workflow: on the command line, in files, and in an earlier session of the run that goes on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.definition import Given
+from pytest_workflow_exec.definition import Given, input_file
 from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.run import History, newest_run, run_named
 
@@ -15,7 +15,7 @@ from ._onward import Onward
 
 
 def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping[str, str]:
-    """Return the texts that the command line gives to a workflow's inputs.
+    """Return the texts that the command line gives to a workflow's inputs: one that it types goes before any file's.
 
     Args:
         config: The session's.
@@ -26,6 +26,15 @@ def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping
         PreflightError: An option is none, or does not say for which workflow it is.
     """
     given: dict[str, str] = {}
+    for option in config.getoption("--workflow-inputs"):
+        # A file may have a colon in its name; a workflow's name has no slash.
+        target, colon, file = option.partition(":")
+        if not colon or "/" in target:
+            target, file = "", option
+        if not target and not only:
+            raise _usage(f"--workflow-inputs {option!r} does not say which of the workflows it is for: WORKFLOW:FILE")
+        if target in ("", workflow):
+            given.update(input_file(Path(config.invocation_params.dir, file)))
     for option in config.getoption("--workflow-input"):
         name, found, value = option.partition("=")
         target, colon, bare = name.rpartition(":")

@@ -10,12 +10,14 @@ import pytest
 
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.model import Outcome, Workflow
-from pytest_workflow_exec.progress import opening, outcome_style, spent
+from pytest_workflow_exec.progress import Live, opening, outcome_style, spent
+from pytest_workflow_exec.run import Batch
 from pytest_workflow_exec.sandbox import level_words
 from pytest_workflow_exec.settings import load_settings
 
 from ._planned import PlannedItem
 from ._run_end import RunEnd
+from ._screen import open_screen
 
 REPORT_OUTCOME = "workflow_exec_outcome"
 """The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
@@ -65,6 +67,7 @@ class StepLines:
         self._open = False
         self.summarising = False
         self.unsaid: list[str] = []
+        self.live = Live()
 
     @property
     def _terminal(self) -> Terminal | None:
@@ -90,14 +93,38 @@ class StepLines:
         terminal.write(_opening(step, workflow), flush=True)
         self._open = True
 
+    def open_screen(self) -> None:
+        """Show what goes on in steps from now on; nothing is captured at the moment."""
+        screen = open_screen(self._config)
+        if screen is not None:
+            self.live.open(screen, broken_line=self._leave)
+
+    def go(self, step: PlannedItem, workflow: Workflow, nodeid: str) -> None:
+        """Show what goes on in a step whose line has begun."""
+        said = _opening(step, workflow)
+        # At a higher verbosity pytest has written its node id.
+        self.live.begin(said.removesuffix(" ... "), column=len(said if self.own_lines else f"{nodeid} "))
+
+    def batch(self, batch: Batch) -> None:
+        """Show how far a step's code has come, or that it has come to the end."""
+        self.live.batch(batch)
+
     def pause(self) -> None:
-        """Leave the line, because something else is going to be shown."""
+        """Leave the line, because something else is going to be shown, and show nothing more of the step."""
+        self.live.end()
+        self._new_line()
+
+    def _new_line(self) -> None:
         if self._open and self._terminal is not None:
             self._terminal.write("\n", flush=True)
+        self._leave()
+
+    def _leave(self) -> None:
         self._open = False
 
     def finish(self, step: PlannedItem, workflow: Workflow, outcome: Outcome, seconds: float) -> None:
         """End a step's line."""
+        self.live.end()
         terminal, style = self._terminal, outcome_style(outcome)
         if terminal is None or not self.own_lines:
             return
@@ -149,8 +176,9 @@ class StepLines:
         if self._terminal is None:
             self.unsaid.append(line)
             return
-        self.pause()
-        self._terminal.write_line(line)
+        with self.live.hidden(new_line=True):
+            self._new_line()
+            self._terminal.write_line(line)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -166,6 +194,10 @@ class StepLines:
     def countdown(self, what: str) -> Iterator[Callable[[float], None]]:
         """Return what shows on a screen in how many seconds something happens; elsewhere it shows nothing."""
         terminal = self._terminal
+        if self.live.draws:
+            with self.live.waiting(what) as tell:
+                yield tell
+            return
         if terminal is None or not terminal.isatty:
             yield _say_nothing
             return
@@ -187,8 +219,9 @@ class StepLines:
         if lost is not None:
             terminal.write_line(f"evidence can't be written, so nothing here counts as passed: {lost}", red=True)
         for end in ends:
-            for line in end.lines:
-                terminal.write_line(line)
+            for number, line in enumerate(end.lines):
+                color = {"green" if end.fulfilled else "red": True} if number == 0 else {}
+                terminal.write_line(line, **color)
 
 
 def _say_nothing(_left_s: float) -> None:

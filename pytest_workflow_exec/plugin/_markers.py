@@ -6,14 +6,14 @@ import functools
 
 import pytest
 
-from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Step, Verify
+from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify
 
 
 def mark_step(item: pytest.Item, step: Step) -> None:
     """Tell pytest-timeout the step's own timeout, and pytest-rerunfailures to leave it alone."""
     plugins = item.config.pluginmanager
     if plugins.hasplugin("timeout"):
-        if step.times_itself or isinstance(step.body, (Gate, Manual, Pause)):
+        if step.times_itself or isinstance(step.body, (Gate, Manual, Pause, Session)):
             # Each attempt at a step that is tried again has a timer of its own. A person may take as long as the step allows, and a pause as long as it says; both count that themselves.
             item.add_marker(pytest.mark.timeout(0), append=False)
         elif step.timeout_s is not None and not isinstance(step.body, (Command, Execute, Verify)):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Step, Workflow
+from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Session, Step, Workflow
 
 from ._planned import planned
 from ._session import WorkflowSession
@@ -52,6 +52,8 @@ def _does(step: Step) -> str:
         does = f"by hand, {body.instruction.text!a}"
     elif isinstance(body, Ai):
         does = f"asks {body.model}, {body.prompt.shown!a}"
+    elif isinstance(body, Session):
+        does = f"a person talks with {body.model}, {body.prompt.shown!a}"
     elif isinstance(body, Execute):
         does = f"the commands of {body.plan.shown}"
     else:

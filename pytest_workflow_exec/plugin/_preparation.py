@@ -48,6 +48,7 @@ from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
+from ._minutes import Minutes
 from ._onward import (
     Onward,
     lost_of,
@@ -237,9 +238,10 @@ class _Preparation:
             signed_approver=ask_signed,
             after_rejection=reason_after(self._rejected, self.workflow),
             sign_start=self._sign_start,
-            listener=self._announcements(),
+            listener=self._minutes(),
             group=self.group,
             programs=self._programs,
+            watch=self._session.lines.live.command,
         )
 
     @property
@@ -261,6 +263,10 @@ class _Preparation:
             return start_problem(Path(self._session.config.invocation_params.dir, key), trust_of(policy))
         except PinError as error:
             return str(error)
+
+    def _minutes(self) -> Minutes:
+        self._session.minutes[self.workflow.name] = minutes = Minutes(self._announcements())
+        return minutes
 
     def _announcements(self) -> Announcements:
         name = self.workflow.name

@@ -11,6 +11,8 @@ from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 
+from ._ways_on import next_steps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
@@ -23,10 +25,11 @@ class RunEnd:
     """What a person is told about it; the last one is the head of its evidence."""
 
     @classmethod
-    def of(cls, run: Run, *, warnings: Sequence[str] = ()) -> RunEnd:
+    def of(cls, run: Run, *, minutes: Sequence[str] = (), warnings: Sequence[str] = ()) -> RunEnd:
         """Return how a run ended that is closed.
 
         Args:
+            minutes: What is told of its session besides the verdict, line by line.
             warnings: What else a person should know of it, line by line.
         """
         return cls(
@@ -34,6 +37,7 @@ class RunEnd:
             fulfilled=run.fulfilled,
             lines=(
                 f"workflow {run.workflow.name}: {_verdict(run)}",
+                *minutes,
                 *run.said,
                 *_ways_on(run),
                 *_warnings(run),
@@ -61,7 +65,7 @@ class RunEnd:
 def _ways_on(run: Run) -> list[str]:
     gate = run.suspended
     if gate is None:
-        return []
+        return [f"next      {each}" for each in next_steps(run)]
     body = run.workflow.step(gate).body
     if isinstance(body, Gate) and body.signed is not None:
         how = f"workflow-exec challenge {run.id} {gate} --out FILE says how, then pytest with --workflow-resume"

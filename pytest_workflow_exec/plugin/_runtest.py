@@ -62,6 +62,8 @@ def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
         pytest.fail("a step runs only as pytest runs its items", pytrace=False)
     with evidence_or_exit(session):
         _admit(item, attempt)
+    planned = item.stash[PLANNED]
+    session.lines.go(planned, session.workflows[planned.workflow], item.nodeid)
 
 
 def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
@@ -146,7 +148,12 @@ def close_run(session: WorkflowSession, run: Run) -> None:
     except EvidenceError as error:
         session.evidence_error = session.evidence_error or str(error)
     heard = session.announcements.get(run.workflow.name)
-    session.ends[run.workflow.name] = RunEnd.of(run, warnings=() if heard is None else heard.warnings)
+    minutes = session.minutes.get(run.workflow.name)
+    session.ends[run.workflow.name] = RunEnd.of(
+        run,
+        minutes=() if minutes is None else minutes.lines,
+        warnings=() if heard is None else heard.warnings,
+    )
 
 
 def _admit(item: pytest.Item, attempt: Attempt) -> None:

@@ -16,12 +16,14 @@ from ._announcements import Announcements
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
+from ._minutes import Minutes
 from ._planned import PlannedItem
 from ._run_end import RunEnd
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.ai import Asker
 
+    from ._summary import SummaryHooks
     from ._workers import WorkerShare
 
 HOOKS_NAME = "workflow_exec_session"
@@ -46,6 +48,8 @@ class WorkflowSession:
     runs: dict[str, Run] = field(default_factory=dict)
     announcements: dict[str, Announcements] = field(default_factory=dict)
     """What tells other plugins of the runs."""
+    minutes: dict[str, Minutes] = field(default_factory=dict)
+    """What the closing lines tell of the runs besides how they ended."""
     askers: dict[str, Asker] = field(default_factory=dict)
     """What asks models for the steps of each run, as far as any did."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
@@ -66,6 +70,8 @@ class WorkflowSession:
     """How the runs ended, as far as they have."""
     awaited: set[str] = field(default_factory=set)
     """The workflows that were to run."""
+    summary: SummaryHooks | None = None
+    """What writes a summary of the session; None if none is wanted."""
     share: WorkerShare | None = None
     """What this process may run, if it is one of several workers."""
     evidence_error: str | None = None
@@ -143,6 +149,9 @@ def session_of(config: pytest.Config) -> WorkflowSession:
         # Registered now, during collection, so that these wrappers are around those of plugins
         # that were there from the start: what pytest's cacheprovider reorders, they see last.
         config.pluginmanager.register(SessionHooks(session), HOOKS_NAME)
+        from ._summary import follow
+
+        follow(session)
     return config.stash[SESSION]
 
 

@@ -41,6 +41,11 @@ class Redactor:
             self._values[value] = name
             self._known = (*self._known, _Secret.of(name, value))
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether there is a secret to be masked."""
+        return bool(self._known)
+
     def text(self, text: str) -> str:
         """Return `text` with every known secret replaced by its name."""
         known = [secret for secret in self._known if len(text) >= secret.characters]

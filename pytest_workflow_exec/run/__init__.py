@@ -1,6 +1,7 @@
 """Running a workflow: what may happen next, what is true now, and what has to be known before."""
 
 from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
+from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
 from pytest_workflow_exec.run._check import perform_check
@@ -18,6 +19,7 @@ from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
+from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
@@ -38,6 +40,7 @@ __all__ = [
     "AfterRejection",
     "Answers",
     "Approver",
+    "Batch",
     "Carried",
     "CommandPlan",
     "EarlierRun",
@@ -46,6 +49,8 @@ __all__ = [
     "History",
     "NextAttempt",
     "OpenGate",
+    "PastTalk",
+    "PastTurn",
     "Plan",
     "Present",
     "Redo",
@@ -81,6 +86,7 @@ __all__ = [
     "newest_run",
     "next_attempt",
     "outputs_of_return",
+    "past_talk",
     "perform_check",
     "perform_command",
     "perform_execute",

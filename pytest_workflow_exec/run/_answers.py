@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
 from pytest_workflow_exec.evidence import read_log
-from pytest_workflow_exec.model import Ai, Workflow
+from pytest_workflow_exec.model import Ai, Session, Workflow
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Proposal
@@ -36,7 +36,7 @@ NO_ANSWERS = Answers(proposals=(), cost_usd=0.0)
 
 def may_ask(workflow: Workflow) -> bool:
     """Return whether a workflow's steps may ask a model at all."""
-    return workflow.mode != "python" or any(isinstance(step.body, Ai) for step in workflow.steps)
+    return workflow.mode != "python" or any(isinstance(step.body, (Ai, Session)) for step in workflow.steps)
 
 
 def answers_of(workflow: Workflow, log: Path) -> Answers:
@@ -51,10 +51,10 @@ def answers_of(workflow: Workflow, log: Path) -> Answers:
     found: dict[str, tuple[int | None, list[Proposal]]] = {}
     try:
         for record in read_log(log):
-            if record.type != "ai.response":
+            if record.type not in ("ai.response", "ai.reply"):
                 continue
             cost_usd += _cost(record.data)
-            if record.data.get("outcome") != "accepted":
+            if record.type != "ai.response" or record.data.get("outcome") != "accepted":
                 continue
             step = str(record.step)
             if step not in found or found[step][0] != record.attempt:

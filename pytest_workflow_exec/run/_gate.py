@@ -23,6 +23,7 @@ from pytest_workflow_exec.model import (
     Manual,
     Outcome,
     Pause,
+    Session,
     Step,
     StepId,
     Template,
@@ -87,6 +88,7 @@ def build_request(
     texts: Mapping[str, str] = MappingProxyType({}),
     answers: Answers = NO_ANSWERS,
     failure: str = "",
+    conclusion: str = "",
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -101,6 +103,7 @@ def build_request(
         texts: The inputs as a rule's `{name}` compares them.
         answers: The answers of models that the run goes by.
         failure: How the step failed, if that is what is asked about.
+        conclusion: SHA-256 of what a conversation concluded, if that is what is asked about.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -153,6 +156,7 @@ def build_request(
         carried=carried,
         waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
         failure=failure,
+        conclusion=conclusion,
         evidence_seq=head.seq,
         evidence_head=head.hash,
         nonce=secrets.token_hex(_NONCE_BYTES),
@@ -336,14 +340,14 @@ def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
         return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
     if isinstance(body, Verify):
         return f"tests in {body.path.relative_to(values.root)}"
-    if isinstance(body, (Pause, Manual, Ai, Execute)):
+    if isinstance(body, (Pause, Manual, Ai, Session, Execute)):
         return _does_otherwise(step, body, values, spell)
     name = body.name if isinstance(body, Function) else step.id
     return f"function {name}, source {step.digest}"
 
 
 def _does_otherwise(
-    step: Step, body: Pause | Manual | Ai | Execute, values: Values, spell: Callable[[str], str]
+    step: Step, body: Pause | Manual | Ai | Session | Execute, values: Values, spell: Callable[[str], str]
 ) -> str:
     if isinstance(body, Pause):
         return f"waits {_waits(body, values)}"
@@ -351,6 +355,8 @@ def _does_otherwise(
         return f"by hand: {spell(_as_known(body.instruction, values))}"
     if isinstance(body, Ai):
         return f"asks {body.model} for data, source {step.digest}"
+    if isinstance(body, Session):
+        return f"a person talks with {body.model}, and confirms what comes of it, source {step.digest}"
     return f"the commands of {body.plan.text}, once a gate has shown them"
 
 

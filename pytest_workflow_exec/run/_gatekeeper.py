@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
-from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Waive, Workflow
+from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Template, Waive, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import answers_of
 from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._signed_gate import SignedGates
 
 _MARGIN = timedelta(seconds=2)
+_QUESTION = "Is this what the conversation came to?"
+_CONFIRMING = Gate(question=Template(text=_QUESTION, parts=(_QUESTION,)), meaning="confirm the conclusion")
 
 Approver: TypeAlias = "Callable[[GateRequest, float], Decision]"
 """Asks a person; returns what was decided within so many seconds."""
@@ -170,6 +172,34 @@ class Gatekeeper:
         self._journal.barrier()
         return decision
 
+    def confirm(self, step: Step, outputs: Mapping[str, Json], *, attempt: int) -> Decision:
+        """Ask a person whether a conversation came to this, and return their approval, used for just that.
+
+        Raises:
+            GateDeniedError: Anything but an approval.
+            ApprovalLapsedError: What it was given for changed meanwhile.
+            EvidenceError: The question or the answer can't be written.
+        """
+        body = replace(_CONFIRMING, show=tuple((step.id, key) for key in outputs))
+        asking, concluded = replace(step, body=body), {step.id: StepOutputs(values=outputs, files={})}
+        digest = digest_of(self._redactor.value(dict(outputs)))
+        request = self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
+        self._journal.record(
+            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
+        )
+        self._journal.barrier()
+        decision = self._approver(request, _CONFIRMING.timeout_s)
+        self._journal.record(decided(step.id, request, decision))
+        self._journal.barrier()
+        if decision.decision != "approved":
+            raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+        now = self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
+        if changed := [*changed_facts(request, now), *changed_trust(self._workflow, self._policy)]:
+            raise ApprovalLapsedError(gate=step.id, changed=changed)
+        self._journal.record(events.gate_used(step.id, attempt=attempt, digest=request.digest, used_by=step.id))
+        self._journal.barrier()
+        return decision
+
     @property
     def approval(self) -> Approval | None:
         """What was approved last in this session; None if nothing was."""
@@ -296,14 +326,23 @@ class Gatekeeper:
         if self._gates[step] is not None:
             self._files.check_copies()
 
-    def _request(self, step: Step, *, attempt: int, words: str, failure: str = "") -> GateRequest:
+    def _request(
+        self,
+        step: Step,
+        *,
+        attempt: int,
+        words: str,
+        failure: str = "",
+        conclusion: str = "",
+        concluded: Mapping[StepId, StepOutputs] = MappingProxyType({}),
+    ) -> GateRequest:
         from pytest_workflow_exec.approval import request_of
 
         request = build_request(
             self._workflow,
             step,
             values=self._values,
-            left=self._left,
+            left={**self._left, **concluded} if concluded else self._left,
             files=self._files,
             policy=self._policy,
             head=self._journal.head,
@@ -315,6 +354,7 @@ class Gatekeeper:
             texts=self._texts,
             answers=answers_of(self._workflow, self._journal.path),
             failure=failure,
+            conclusion=conclusion,
         )
         if request.rules is None:
             return request

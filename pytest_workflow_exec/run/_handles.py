@@ -18,6 +18,7 @@ from pytest_workflow_exec.model import (
     RunId,
     StepId,
 )
+from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.sandbox import CommandResult, Surroundings
 
@@ -32,8 +33,15 @@ _CONTEXT_KEYS = ("task_type", "keywords", "max_tokens")
 class WorkflowHandle:
     """The workflow as its own steps see it: the fixture `workflow`."""
 
-    def __init__(self, run: Run, *, outputs: Callable[[], Mapping[StepId, object]], ask: Callable[..., object]) -> None:
-        self._run, self._outputs, self._ask = run, outputs, ask
+    def __init__(
+        self,
+        run: Run,
+        *,
+        outputs: Callable[[], Mapping[StepId, object]],
+        ask: Callable[..., object],
+        batch: Callable[[Batch], None],
+    ) -> None:
+        self._run, self._outputs, self._ask, self._batch = run, outputs, ask, batch
 
     @property
     def name(self) -> str:
@@ -145,6 +153,24 @@ class WorkflowHandle:
             data=dict(data or {}),
         )
         return cast("T", answer)
+
+    def progress(self, total: int, label: str = "") -> Batch:
+        """Show how far this step has come with many things of one kind: `with workflow.progress(8, "hosts") as bar:`.
+
+        `bar.advance()` counts one. It is shown and not recorded: a terminal shows a bar, elsewhere lines tell now and
+        then.
+
+        Args:
+            total: How many there are.
+            label: What they are called; it is shown as it is.
+
+        Raises:
+            ValueError: `total` is negative.
+        """
+        if total < 0:
+            message = f"a batch has no negative total: {total}"
+            raise ValueError(message)
+        return Batch(total, self._run.redactor.text(label), tell=self._batch)
 
     def secret(self, name: str) -> str:
         """Return a secret: the value of that variable of the environment.

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
-from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Step, Verify, Workflow
+from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._surroundings import surroundings_problems
@@ -49,6 +49,7 @@ def preflight(
         *_evidence_problems(workflow, filesystem),
         *group_problems(workflow, values),
         *_anchor_problems(workflow, policy),
+        *_talking_problems(workflow, terminal_problem),
     ]
     for step in steps:
         if _surely_left_out(step, values):
@@ -64,8 +65,9 @@ def preflight(
             ]
         if step.waive is not None and (alone := terminal_problem()) is not None:
             problems.append(_at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {alone}"))
-        if isinstance(step.body, Manual) and (alone := terminal_problem()) is not None:
-            problems.append(_at(step, f"step {step.id!r} is done by hand and needs a person at a terminal: {alone}"))
+        if isinstance(step.body, (Manual, Session)) and (alone := terminal_problem()) is not None:
+            kind = "done by hand" if isinstance(step.body, Manual) else "a conversation"
+            problems.append(_at(step, f"step {step.id!r} is {kind} and needs a person at a terminal: {alone}"))
         problems.extend(_given_problems(step, values))
         for command, what in _commands_of(step):
             problems.extend(
@@ -77,11 +79,19 @@ def preflight(
             continue
         if (
             step.timeout_s is not None
-            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Verify))
+            and not isinstance(step.body, (Execute, Gate, Manual, Pause, Session, Verify))
             and not python_timeouts
         ):
             problems.append(_at(step, f"step {step.id!r} has a timeout, but pytest-timeout is switched off"))
     return problems
+
+
+def _talking_problems(workflow: Workflow, terminal_problem: Callable[[], str | None]) -> Iterator[Problem]:
+    # Of Python code nobody knows which step talks; a step that says so itself has a problem of its own.
+    says = any(isinstance(step.body, Session) for step in workflow.steps)
+    if workflow.mode == "interactive" and not says and (alone := terminal_problem()) is not None:
+        message = f"workflow {workflow.name!r} has mode 'interactive' and needs a person at a terminal: {alone}"
+        yield Problem(path=workflow.file, message=message)
 
 
 def _given_problems(step: Step, values: Values) -> Iterator[Problem]:
@@ -145,7 +155,9 @@ def _command_problems(
                 yield _at(step, f"{what} needs the secret {name}, which the environment does not set")
         for message in surroundings_problems(command, values, rule):
             yield _at(step, f"{what}: {message}")
-        for message in [] if rule is None else write_problems(rule, root=values.root, level=policy.level):
+        for message in (
+            [] if rule is None else write_problems(rule, root=values.root, level=policy.level, path=policy.path)
+        ):
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
@@ -159,7 +171,7 @@ def _command_problems(
 def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Problem]:
     if not step.has_tests:
         return
-    for message in write_problems(policy.tests, root=values.root, level=policy.level):
+    for message in write_problems(policy.tests, root=values.root, level=policy.level, path=policy.path):
         yield _at(step, f"step {step.id!r}: {message}")
 
 
@@ -264,4 +276,4 @@ def known_values(
 
 def needs_person(workflow: Workflow) -> bool:
     """Whether a person has to be asked in the run."""
-    return any(isinstance(step.body, (Gate, Manual)) for step in workflow.steps)
+    return any(isinstance(step.body, (Gate, Manual, Session)) for step in workflow.steps)

@@ -167,6 +167,7 @@ class Run:
             outputs=directory / "outputs",
             decided=self._gatekeeper.covers_command,
             programs=settings.programs,
+            watch=settings.watch,
         )
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
@@ -507,6 +508,16 @@ class Run:
         if step.waive is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="its failure can't be accepted")
         return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure).approver.id
+
+    def confirm(self, step: Step, outputs: Mapping[str, Json]) -> str:
+        """Ask a person whether the conversation of the step under way came to this, and return who confirmed it.
+
+        Raises:
+            GateDeniedError: Nobody confirmed it.
+            ApprovalLapsedError: What it was confirmed under changed meanwhile.
+            EvidenceError: The question or the answer can't be written.
+        """
+        return self._gatekeeper.confirm(step, outputs, attempt=self._attempts[step.id]).approver.id
 
     def attest(self, step: Step, manual: Manual) -> StepOutputs:
         """Tell a person what to do, and return only if they say that it was done.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -15,9 +18,13 @@ def fresh_scratch(directory: Path) -> Path:
         EvidenceError: It can't be made.
     """
     # What commands of an earlier session left in their homes is not for those of this one.
-    shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(directory, ignore_errors=True)
     try:
-        directory.mkdir()
+        # What could not be removed is in folders of names that no command is given again.
+        directory.mkdir(exist_ok=True)
+        if directory.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         # Not by mkdir's mode, of which the umask takes its part.
         directory.chmod(0o700)
     except OSError as error:

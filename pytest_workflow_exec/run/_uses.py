@@ -19,6 +19,7 @@ from pytest_workflow_exec.model import (
     Matcher,
     Pause,
     Reference,
+    Session,
     Step,
     StepId,
     Template,
@@ -130,7 +131,7 @@ def _references(step: Step) -> Iterator[Reference]:
 
 
 def _of_a_model(body: object) -> Template | None:
-    if isinstance(body, Ai):
+    if isinstance(body, (Ai, Session)):
         return body.prompt
     return body.plan if isinstance(body, Execute) else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._environment import make_folders as notice_folders
+from ._last_line import CommandWatch
 from ._level import highest_offer, level_for, level_words, mode_of, offered_level
 from ._narrow import narrow_rule, narrow_rule_of
 from ._notice import Notice, give_notice
@@ -22,6 +23,7 @@ __all__ = [
     "Anything",
     "CommandResult",
     "CommandRunner",
+    "CommandWatch",
     "Gated",
     "InputValue",
     "Matching",

@@ -81,6 +81,8 @@ class Grant:
     root: Path
     private: tuple[Path, ...]
     """The engine's own folders for it, in which it may write."""
+    path: tuple[Path, ...] = ()
+    """Where programs are found, in which it may not write."""
     write: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     exec: tuple[str, ...] = ()
@@ -147,7 +149,8 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         ruleset.allow(folder, WRITE)
     writable: list[Writable] = []
     for entry in grant.write:
-        granted = open_writable(grant.root, entry, level="namespaces" if grant.namespaces else "landlock")
+        level = "namespaces" if grant.namespaces else "landlock"
+        granted = open_writable(grant.root, entry, level=level, path=grant.path)
         stack.callback(os.close, granted.descriptor)
         ruleset.allow_opened(granted.descriptor, WRITE)
         writable.append(granted)
@@ -191,9 +194,17 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
 def _readable(grant: Grant) -> Iterator[str]:
     yield from _ALWAYS_READABLE
     yield str(grant.root)
-    yield from (str(grant.root / entry) for entry in grant.read)
+    yield from (_read_from(grant.root, entry) for entry in grant.read)
     if grant.home is not None:
         yield str(grant.home)
+
+
+def _read_from(root: Path, entry: str) -> str:
+    path, inside = os.path.realpath(root / entry), os.path.realpath(root)
+    # A link there may be an earlier command's.
+    if not entry.startswith("/") and path != inside and not path.startswith(f"{inside}/"):
+        raise NotConfinableError(f"read {entry!r} leads out of the project, to {path!r}; name that, if it is meant")
+    return path
 
 
 def _allow_running(ruleset: Ruleset, grant: Grant, what: Startable, program: int, find: Callable[[str], Path]) -> None:

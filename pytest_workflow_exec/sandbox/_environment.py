@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +37,7 @@ def make_folders(scratch: Path) -> tuple[Path, Path]:
         SandboxSetupError: They can't be made, or something else stands in their place.
     """
     folders = (scratch / "home", scratch / "tmp")
-    for folder in folders:
+    for folder in (scratch, *folders):
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
             if folder.is_symlink():
@@ -44,6 +46,23 @@ def make_folders(scratch: Path) -> tuple[Path, Path]:
         except OSError as error:
             raise SandboxSetupError(f"the commands' folder {folder} can't be made: {error.strerror}") from error
     return folders
+
+
+def check_scratch(scratch: Path) -> None:
+    """Return if commands can have folders in it.
+
+    Raises:
+        SandboxSetupError: It is no directory, or leads somewhere else.
+    """
+    if scratch.is_symlink() or not scratch.is_dir():
+        raise SandboxSetupError(f"the commands' folders can't be made: {scratch} is no directory")
+
+
+def remove_folders(folder: Path) -> None:
+    """Remove the folders of one command, as far as that can be done; nobody is given them again."""
+    # Folders can be too deep to be removed.
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def base_environment(

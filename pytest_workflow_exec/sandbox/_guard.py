@@ -25,10 +25,13 @@ EXACT = (
     "tox.ini",
     "setup.cfg",
 )
-_PATTERNS = r"workflow_.*\.py|.*\.workflow\.ya?ml|test_.*\.py|.*_test\.py"
+# Also as compiled: Python loads that instead, if its time and size say that it is of the same source.
+_PATTERNS = r".*\.workflow\.ya?ml|(?:conftest|workflow_.*|test_.*|.*_test)(?:\..*)?\.py[co]?"
 PROTECTED = re.compile("|".join([*map(re.escape, EXACT), _PATTERNS]))
 GIT = ".git"
 _OF_WORKTREE = "config.worktree"
+_COMMON = "commondir"
+_OF_THE_REPOSITORY = b"../.."
 OF_GIT = ("config", _OF_WORKTREE, "hooks", "modules")
 """What chooses the programs that git runs; the rest of a repository is data."""
 _MOST_FILES = 100_000
@@ -37,6 +40,9 @@ _MOST_PROTECTED = 5_000
 
 Place = Literal["project", "repository", "repository's data"]
 """Where a folder lies: in a `.git`, it may be that itself, or below it."""
+
+
+_Found = tuple[str, os.stat_result, str]
 
 
 class GuardError(Exception):
@@ -57,10 +63,11 @@ class Guard:
         return tuple(path for path, *_ in sorted(set(now.protected) - set(self.protected)))
 
 
-def guard_of(descriptor: int, *, place: Place, is_before: bool = True) -> Guard:
+def guard_of(descriptor: int, *, place: Place, is_before: bool = True, places: frozenset[str] = frozenset()) -> Guard:
     """Return what is protected in an open folder.
 
     Args:
+        places: What else is, whatever its name; paths from there.
         is_before: Whether what holds more than can be guarded is refused; afterwards it is only looked at.
 
     Raises:
@@ -68,7 +75,7 @@ def guard_of(descriptor: int, *, place: Place, is_before: bool = True) -> Guard:
     """
     protected: list[tuple[str, int, int]] = []
     missing = [name for name in _TOP[place] if not _is_there(name, descriptor)]
-    for count, (path, found, kind) in enumerate(_below(descriptor, place)):
+    for count, (path, found, kind) in enumerate(_bounded(_below(descriptor, place, places))):
         if kind == "repository":
             missing += [f"{path}/{name}" for name in OF_GIT if not _is_there(f"{path}/{name}", descriptor)]
         elif kind == "protected":
@@ -85,7 +92,14 @@ def guard_of(descriptor: int, *, place: Place, is_before: bool = True) -> Guard:
 _TOP: Mapping[Place, tuple[str, ...]] = {"project": EXACT, "repository": OF_GIT, "repository's data": ()}
 
 
-def _below(descriptor: int, place: Place) -> Iterator[tuple[str, os.stat_result, str]]:
+def _bounded(found: Iterator[_Found]) -> Iterator[_Found]:
+    try:
+        yield from found
+    except RecursionError:
+        raise GuardError("folders that are too deep to be looked through") from None
+
+
+def _below(descriptor: int, place: Place, places: frozenset[str]) -> Iterator[tuple[str, os.stat_result, str]]:
     def unreadable(error: OSError) -> None:
         raise GuardError(f"something that can't be looked at: {error}") from error
 
@@ -97,10 +111,30 @@ def _below(descriptor: int, place: Place) -> Iterator[tuple[str, os.stat_result,
             except OSError as error:
                 raise GuardError(f"{path!r}, which can't be looked at: {error}") from error
             kind = _kind(path.split("/"), place, is_folder=stat.S_ISDIR(found.st_mode))
+            if path in places or (name == _COMMON and _leads_elsewhere(path, place, opened, found)):
+                kind = "protected"
             if kind == "protected" and name in folders:
                 # All of it is.
                 folders.remove(name)
             yield path, found, kind
+
+
+def _leads_elsewhere(path: str, place: Place, folder: int, found: os.stat_result) -> bool:
+    # Git takes configuration and hooks from the folder that this file names. In a linked working tree it names the
+    # repository; anywhere else it is of no use but to lead astray.
+    names = path.split("/")
+    if GIT not in names[:-1] and place == "project":
+        return False
+    if not stat.S_ISREG(found.st_mode) or "worktrees" not in names[-3:-2]:
+        return True
+    try:
+        file = os.open(_COMMON, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        raise GuardError(f"{path!r}, which can't be looked at: {error}") from error
+    try:
+        return os.read(file, 100).rstrip(b"\n") != _OF_THE_REPOSITORY
+    finally:
+        os.close(file)
 
 
 def _kind(names: list[str], place: Place, *, is_folder: bool) -> str:

@@ -15,6 +15,7 @@ from signal import Signals
 from typing import IO
 
 from ._environment import MARKER
+from ._last_line import LastLine
 from ._limits import UNLIMITED, Limits
 from ._spawner import Confinement, SpawnedChild, Use, can_spawn, spawn
 from ._tree import Sweep, end_tree
@@ -108,6 +109,7 @@ class RunningCommand:
             OSError: It can't be started, or not be confined.
         """
         self._stdout, self._stderr = Stream(), Stream()
+        self.last_line = LastLine()
         self._timed_out = self._cut_off = False
         self._interrupted_by: Signals | None = None
         self._marker = f"{MARKER}={environment[MARKER]}"
@@ -235,6 +237,7 @@ class RunningCommand:
                 continue
             if chunk:
                 key.data.add(chunk)
+                self.last_line.add(key.fd, chunk)
             else:
                 self._selector.unregister(key.fileobj)
         return bool(ready)

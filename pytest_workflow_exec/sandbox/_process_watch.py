@@ -22,7 +22,15 @@ _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 # package calls the author's code, as do the other parts of `ai/`.
 _ENGINE = tuple(
     _PACKAGE + each.replace("/", os.sep)
-    for each in ("sandbox/", "approval/", "evidence/", "ai/_conversation.py", "ai/_sdk.py", "run/_repository.py")
+    for each in (
+        "sandbox/",
+        "approval/",
+        "evidence/",
+        "ai/_conversation.py",
+        "ai/_talk.py",
+        "ai/_sdk.py",
+        "run/_repository.py",
+    )
 )
 _LISTENERS = _PACKAGE + os.path.join("plugin", "_announcements.py")  # noqa: PTH118  # compared as text
 _STANDARD = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
-from ._environment import base_environment, granted, make_folders
+from ._environment import base_environment, check_scratch, granted, make_folders, remove_folders
+from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
 from ._policy import Policy, find_rule, refusal_reason
@@ -72,6 +74,8 @@ class _Job:
     facts: Mapping[str, Json]
     level: Level
     limits: Limits
+    own: Path
+    """Where its home and its temporary folder are, while it runs."""
     grant: Grant
 
 
@@ -94,13 +98,14 @@ class CommandRunner:
         outputs: Path | None = None,
         decided: Callable[[StepId, Sequence[str], Gated], bool] | None = None,
         programs: ProgramPins | None = None,
+        watch: CommandWatch | None = None,
     ) -> None:
         """Prepare for running commands.
 
         Args:
             policy: What may run.
             root: The project, in which commands run.
-            scratch: An existing private directory, for the commands' home and temporary files.
+            scratch: An existing private directory, in which each command has a home and temporary files of its own.
             inputs: The workflow's input values as texts, by name.
             environment: The engine's environment; only what a rule names is read from it.
             redactor: Knows the run's secrets.
@@ -112,16 +117,19 @@ class CommandRunner:
             decided: Tells whether a decision that is worth what a gated rule asks for listed this command of a step. None:
                 none did.
             programs: What the policy's programs were when the run was checked; None: nobody looked.
+            watch: Is told of each command as long as it runs. Of a run with secrets it sees no line: what is printed so far
+                may be the part of one.
 
         Raises:
-            SandboxSetupError: The commands' folders can't be made in `scratch`.
+            SandboxSetupError: There is no such directory as `scratch`.
         """
         self._policy, self._root, self._redactor, self._record = policy, root, redactor, record
         self._judged_as, self._decided, self._closed, self._work = judged_as, decided, closed, work
-        self._outputs = outputs
+        self._outputs, self._watch = outputs, watch
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
-        self._home, self._tmp = make_folders(scratch)
+        self._scratch = scratch
+        check_scratch(scratch)
 
     def run(
         self,
@@ -237,11 +245,14 @@ class CommandRunner:
         identity, shown = identify(program), self._masked(words)
         if rule is not None:
             check_digest(rule, identity)
+        # A name that nobody knows before, for this command alone: what one leaves at home must not be configuration
+        # of the next, which may have other rights.
+        own = self._scratch / f"command-{secrets.token_hex(8)}"
         base = base_environment(
             path=self._policy.path,
             root=self._root,
-            home=self._home,
-            tmp=self._tmp,
+            home=own / "home",
+            tmp=own / "tmp",
             marker=secrets.token_hex(16),
             git_identity=self._policy.git_identity,
         )
@@ -273,7 +284,8 @@ class CommandRunner:
             facts=facts,
             level=level,
             limits=limits,
-            grant=self._grant(program, identity, rule),
+            own=own,
+            grant=self._grant(program, identity, rule, own),
         )
 
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
@@ -297,8 +309,8 @@ class CommandRunner:
             return "secret"
         return {"sha256": digest_of_bytes(content), "size_bytes": len(content)}
 
-    def _grant(self, program: Path, identity: Identity, rule: Rule | None) -> Grant:
-        private = (self._home, self._tmp, *([self._work] if self._work is not None else []))
+    def _grant(self, program: Path, identity: Identity, rule: Rule | None, own: Path) -> Grant:
+        private = (own / "home", own / "tmp", *([self._work] if self._work is not None else []))
         if rule is None:
             return Grant(program=program, root=self._root, private=private)
         return Grant(
@@ -306,6 +318,7 @@ class CommandRunner:
             stamp=identity.stamp,
             root=self._root,
             private=private,
+            path=self._policy.path,
             write=rule.write,
             read=rule.read,
             exec=rule.exec,
@@ -322,7 +335,10 @@ class CommandRunner:
         # leave a command alive, or ended without a record.
         with held_signals() as held:
             self._record(command_started(job.of.step, attempt=job.of.attempt, facts=job.facts))
-            ended, result = self._ended(job, held.arrived)
+            try:
+                ended, result = self._ended(job, held.arrived)
+            finally:
+                remove_folders(job.own)
         self._check(job, ended)
         return result
 
@@ -334,7 +350,8 @@ class CommandRunner:
         command = self._started(job)
         error = ""
         try:
-            command.wait(job.of.timeout_s, arrived=arrived)
+            with self._watched(command):
+                command.wait(job.of.timeout_s, arrived=arrived)
         except BaseException as interruption:
             error = f"interrupted by {type(interruption).__name__}"
             raise
@@ -347,11 +364,22 @@ class CommandRunner:
             result = self._finished(job, ended, error)
         return ended, result
 
+    def _watched(self, command: RunningCommand) -> AbstractContextManager[None]:
+        if self._watch is None:
+            return nullcontext()
+        last = command.last_line
+
+        def line() -> str:
+            return "" if self._redactor.knows_any else last.line.decode("utf-8", "replace")
+
+        return self._watch(line)
+
     def _started(self, job: _Job) -> RunningCommand:
         __tracebackhide__ = True
         stdin: int | None = None
         try:
-            stdin = None if job.stdin is None else readable(job.stdin, self._tmp)
+            make_folders(job.own)
+            stdin = None if job.stdin is None else readable(job.stdin, self._scratch)
             if job.level == "none":
                 return self._run_as(job, stdin, None)
             with confined(job.grant, find=self._find) as confinement:

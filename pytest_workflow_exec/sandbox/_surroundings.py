@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.model import variable_problem
+from pytest_workflow_exec.model import is_redirection, variable_problem
 
 from ._rules import Rule
 from ._runners import runner_of
@@ -102,6 +102,12 @@ def check_variables(env: Mapping[str, str], rule: Rule) -> None:
         if name in rule.secrets:
             raise SurroundingsError(
                 f"its env sets {name}, which is a secret of the rule {rule.text!r}; keep one of them"
+            )
+        if is_redirection(name) and name not in rule.env:
+            # A rule's secret, or what it is given to work on, would go to whoever a workflow says.
+            raise SurroundingsError(
+                f"its env sets {name}, whose value chooses where a command fetches from or sends to. If you trust it, "
+                f'write the rule {rule.text!r} as a table with env = ["{name}"]'
             )
         if "\0" in value or _bytes_of(value) is None:
             raise SurroundingsError(f"its env: the value of {name} holds a character that no variable can hold")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._guard import GIT, OF_GIT, PROTECTED, Guard, GuardError, Place, guard_of
+from ._loaded_from import held_in, holding, loaded_from
 from ._rules import Rule
 
 _MOST_FILES = 100_000
@@ -28,55 +29,63 @@ class Writable:
     descriptor: int
     guard: Guard | None
     """What stays protected in it; None where nothing in it may be."""
+    places: frozenset[str] = frozenset()
+    """What programs and the engine's own code are loaded from in it; paths from there."""
 
 
-def write_problems(rule: Rule, *, root: Path, level: str) -> Iterator[str]:
+def write_problems(rule: Rule, *, root: Path, level: str, path: Sequence[Path]) -> Iterator[str]:
     """Return why folders that a rule names can't be granted, without making any; one that is missing can be made.
 
     Args:
         root: The project.
         level: The confinement that its commands run under; without any, nothing is granted or refused.
+        path: The policy's.
     """
     for entry in rule.write if level != "none" else ():
         try:
+            places = _places(root, entry, path)
             descriptor = _opened(root, _names(entry, level), entry, make=False)
             if descriptor is not None:
-                _check_and_close(descriptor, entry, level)
+                _check_and_close(descriptor, entry, level, places)
         except NotWritableError as error:
             yield f"rule {rule.text!r}: {error}"
 
 
-def open_writable(root: Path, entry: str, *, level: str = "landlock") -> Writable:
+def open_writable(root: Path, entry: str, *, level: str = "landlock", path: Sequence[Path] = ()) -> Writable:
     """Return a folder of the project that commands may write in, made if it is not there; the caller closes it.
 
     Args:
         entry: A canonical path relative to `root`.
+        path: The policy's.
 
     Raises:
         NotWritableError: It holds or could hold a protected path that the level can't guard, or a file with a second
             name, or is no folder.
     """
+    places = _places(root, entry, path)
     descriptor = _opened(root, _names(entry, level), entry, make=True)
     if descriptor is None:
         raise NotWritableError(f"write {entry!r} vanished while it was made")
     try:
-        guard = _check(descriptor, entry, level)
+        guard = _check(descriptor, entry, level, places)
     except BaseException:
         os.close(descriptor)
         raise
-    return Writable(entry=entry, descriptor=descriptor, guard=guard)
+    return Writable(entry=entry, descriptor=descriptor, guard=guard, places=places)
 
 
 def trespasses(root: Path, before: Writable) -> tuple[str, ...]:
-    """Return what was made in a guarded folder that is protected, as paths of the project."""
-    if before.guard is None:
-        return ()
+    """Return what was made in a folder though its name is protected, as paths of the project."""
+    level = "landlock" if before.guard is None else _GUARDING
     try:
-        descriptor = _opened(root, _names(before.entry, _GUARDING), before.entry, make=False)
+        descriptor = _opened(root, _names(before.entry, level), before.entry, make=False)
         if descriptor is None:
             return (before.entry,)
         try:
-            now = guard_of(descriptor, place=_place(before.entry), is_before=False)
+            if before.guard is None:
+                # There was none before: else it would not have been granted.
+                return tuple(path for path, name, _ in _below(descriptor, before.entry) if PROTECTED.fullmatch(name))
+            now = guard_of(descriptor, place=_place(before.entry), is_before=False, places=before.places)
         finally:
             os.close(descriptor)
     except (NotWritableError, GuardError) as error:
@@ -84,9 +93,9 @@ def trespasses(root: Path, before: Writable) -> tuple[str, ...]:
     return tuple(os.path.normpath(f"{before.entry}/{path}") for path in before.guard.trespasses(now))
 
 
-def _check_and_close(descriptor: int, entry: str, level: str) -> None:
+def _check_and_close(descriptor: int, entry: str, level: str, places: frozenset[str]) -> None:
     try:
-        _check(descriptor, entry, level)
+        _check(descriptor, entry, level, places)
     finally:
         os.close(descriptor)
 
@@ -137,13 +146,24 @@ def _place(entry: str) -> Place:
     return "repository" if names[-1] == GIT else "repository's data"
 
 
-def _check(descriptor: int, entry: str, level: str) -> Guard | None:
+def _places(root: Path, entry: str, path: Sequence[Path]) -> frozenset[str]:
+    places, folder = loaded_from(path), os.path.normpath(f"{os.path.realpath(root)}/{entry}")
+    place = holding(folder, places)
+    if place is not None:
+        raise NotWritableError(f"write {entry!r} lies in {place!r}, which programs are loaded from")
+    return held_in(folder, places)
+
+
+def _check(descriptor: int, entry: str, level: str, places: frozenset[str]) -> Guard | None:
     if level == _GUARDING:
         try:
-            return guard_of(descriptor, place=_place(entry))
+            return guard_of(descriptor, place=_place(entry), places=places)
         except GuardError as error:
             raise NotWritableError(f"write {entry!r} holds {error}") from error
+    held = {os.path.normpath(f"{entry}/{place}") for place in places}
     for count, (path, name, found) in enumerate(_below(descriptor, entry)):
+        if path in held:
+            raise NotWritableError(f"write {entry!r} holds {path!r}, which programs are loaded from")
         if PROTECTED.fullmatch(name):
             raise NotWritableError(f"write {entry!r} holds {path!r}, which is protected")
         if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
@@ -157,11 +177,14 @@ def _below(descriptor: int, entry: str) -> Iterator[tuple[str, str, os.stat_resu
     def unreadable(error: OSError) -> None:
         raise NotWritableError(f"write {entry!r} can't be looked through: {error}") from error
 
-    for folder, folders, files, opened in os.fwalk(".", dir_fd=descriptor, onerror=unreadable):
-        for name in (*folders, *files):
-            path = os.path.normpath(f"{entry}/{folder}/{name}")
-            try:
-                found = os.stat(name, dir_fd=opened, follow_symlinks=False)
-            except OSError as error:
-                raise NotWritableError(f"write {entry!r}: {path!r} can't be looked at: {error}") from error
-            yield path, name, found
+    try:
+        for folder, folders, files, opened in os.fwalk(".", dir_fd=descriptor, onerror=unreadable):
+            for name in (*folders, *files):
+                path = os.path.normpath(f"{entry}/{folder}/{name}")
+                try:
+                    found = os.stat(name, dir_fd=opened, follow_symlinks=False)
+                except OSError as error:
+                    raise NotWritableError(f"write {entry!r}: {path!r} can't be looked at: {error}") from error
+                yield path, name, found
+    except RecursionError:
+        raise NotWritableError(f"write {entry!r} holds folders that are too deep to be looked through") from None

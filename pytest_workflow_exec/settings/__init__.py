@@ -4,7 +4,7 @@ pydantic reads, frozen dataclasses travel. No option and no environment variable
 """
 
 from ._pin import Pin, differences, parse_pin, pin_content, spelled
-from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings
+from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_settings, table_of_source
 from ._published import settings_schema
 from ._stated import StatedSetting, stated_settings
 from ._values import (
@@ -56,4 +56,5 @@ __all__ = [
     "settings_schema",
     "spelled",
     "stated_settings",
+    "table_of_source",
 ]

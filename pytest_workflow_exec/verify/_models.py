@@ -14,7 +14,7 @@ from ._plan import PlannedStep
 from ._told import Told
 
 _SOURCES = ("live", "local", "replay", "scripted")
-_KINDS = ("ai", "step", "call")
+_KINDS = ("ai", "session", "step", "call")
 """The kinds of steps that can ask a model."""
 
 
@@ -84,7 +84,7 @@ class Models:
         Raises:
             ContradictionError: It has no accepted answer, left something else, or ran something else than was shown.
         """
-        if step.kind == "ai":
+        if step.kind in ("ai", "session"):
             self._demand_answer(step, record)
         elif step.kind == "execute" and record.data.get("checked") is not True:
             # Where its check found the effect, nothing of it ran.

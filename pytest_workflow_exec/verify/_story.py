@@ -18,6 +18,7 @@ from ._clock import Clock
 from ._commands import Commands
 from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
+from ._conversations import Conversations
 from ._models import Models
 from ._plan import Plan, PlannedStep, policy_in, read_plan
 from ._probes import Probes
@@ -43,7 +44,7 @@ _OF_THE_LOG = frozenset({"recovery", "segment.sealed"})
 _KNOWN_TYPES = AFTER_THE_END | {
     "run.started", "run.resumed", "run.finished", "step.started", "step.finished", "step.invalidated",
     "command.started", "command.finished", "command.refused", "gate.requested", "gate.decided", "gate.used",
-    "ai.request", "ai.response", "ai.tool", "retry.waiting", "recovery", "manual.attested",
+    "ai.request", "ai.response", "ai.turn", "ai.tool", "ai.reply", "retry.waiting", "recovery", "manual.attested",
     "segment.sealed",
 }  # fmt: skip
 
@@ -66,6 +67,7 @@ class Story:
         """That of the last of them: a later session may be under the first one's again."""
         self._clock, self._commands, self._consent, self._probes = Clock(), Commands(), Consent(), Probes()
         self._retries, self._models, self._waivers = Retries(), Models(), Waivers()
+        self._talks = Conversations()
         self._answered: tuple[str, int | None] | None = None
         """The last step and attempt in which somebody was asked about work by hand."""
         self._attested: tuple[str, int | None] | None = None
@@ -91,7 +93,11 @@ class Story:
         proven = self._approvals.proven
         return tuple(
             replace(facts, proven=proven[facts].assurance) if facts in proven else facts
-            for facts in (*self._approvals.decisions.values(), *self._waivers.decisions.values())
+            for facts in (
+                *self._approvals.decisions.values(),
+                *self._waivers.decisions.values(),
+                *self._talks.decisions.values(),
+            )
         )
 
     @property
@@ -111,7 +117,7 @@ class Story:
 
     @property
     def _worths(self) -> Sequence[Worth]:
-        counted = (*self._approvals.counted, *self._consent.counted, *self._waivers.counted)
+        counted = (*self._approvals.counted, *self._consent.counted, *self._waivers.counted, *self._talks.counted)
         return [self._approvals.worth(decision) for decision in counted]
 
     @property
@@ -238,6 +244,7 @@ class Story:
         self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
         self._models.begin(step, record.attempt)
+        self._talks.begin(step, record.attempt)
         self._waivers.start(step)
         self._approvals.demand_cover(step)
 
@@ -246,6 +253,7 @@ class Story:
         if outcome in (Outcome.PASSED, Outcome.WAIVED):
             self._commands.demand_ends(step.id)
             self._models.end(step, record)
+            self._talks.end(step)
         if outcome is Outcome.PASSED and step.is_gate:
             self._approvals.demand_approval(step, record.attempt, record.ts)
             demand_left(step.id, self._approvals.answers.get(step.id, {}), record.data.get("outputs"))
@@ -282,10 +290,21 @@ class Story:
             raise ContradictionError(f"step {step.id!r} is refused a command, but that attempt is not under way")
 
     def _ask_model(self, record: Told) -> None:
+        self._talks.ask_model(self._plan.step_of(record))
         self._models.request(self._plan.step_of(record), record)
 
     def _hear_model(self, record: Told) -> None:
         self._models.response(self._plan.step_of(record), record)
+        self._talks.hear_model(record)
+
+    def _say(self, record: Told) -> None:
+        self._talks.say(self._plan.step_of(record), record)
+
+    def _use_tool(self, record: Told) -> None:
+        self._talks.use_tool(self._plan.step_of(record), record)
+
+    def _reply(self, record: Told) -> None:
+        self._talks.reply(self._plan.step_of(record), record)
 
     def _attest(self, record: Told) -> None:
         step = self._plan.step_of(record)
@@ -304,6 +323,9 @@ class Story:
             self._consent.request(record)
             return
         step = self._gate_under_way(record)
+        if self._talks.is_asked(record):
+            self._talks.request(step, record)
+            return
         if step.waivable:
             self._waivers.request(step, record)
             return
@@ -320,6 +342,9 @@ class Story:
             self._approvals.decide_open(step, record)
             return
         step = self._gate_under_way(record)
+        if self._talks.is_about(record):
+            self._talks.decide(step, record)
+            return
         if step.waivable:
             self._waivers.decide(step, record)
             return
@@ -330,6 +355,9 @@ class Story:
             self._consent.use(record)
             return
         gate = self._plan.step_of(record)
+        if self._talks.is_about(record):
+            self._talks.use(self._gate_under_way(record), record)
+            return
         if gate.waivable:
             self._waivers.use(self._gate_under_way(record), record)
             return
@@ -410,6 +438,9 @@ _TAKES = {
     "retry.waiting": Story._wait,  # noqa: SLF001
     "ai.request": Story._ask_model,  # noqa: SLF001
     "ai.response": Story._hear_model,  # noqa: SLF001
+    "ai.turn": Story._say,  # noqa: SLF001
+    "ai.tool": Story._use_tool,  # noqa: SLF001
+    "ai.reply": Story._reply,  # noqa: SLF001
 }
 
 

@@ -317,7 +317,7 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 LATER = {
     "workflow": ("policy",),
     "step": (
-        "session",
+        "concurrency",
     ),
 }  # fmt: skip
 

@@ -88,7 +88,7 @@ def test_decorated_function_is_still_itself() -> None:
 @pytest.mark.parametrize(
     ("decorate", "fragment"),
     [
-        (lambda: any_step(session="Go"), "@step: 'session' can't be used yet"),
+        (lambda: any_step(concurrency="Go"), "@step: 'concurrency' can't be used yet"),
         (lambda: any_step(always="yes"), "@step: always must be True or False, not 'yes'"),
         (lambda: any_step(when=3), "@step: when must be a text, not 3"),
         (lambda: any_step(tiemout="5m"), "unknown keyword 'tiemout' (did you mean 'timeout'?)"),

@@ -74,20 +74,22 @@ class Project:
             stderr=subprocess.DEVNULL,
         )
 
-    def terminal(self, *arguments: str) -> pexpect.spawn[str]:
+    def terminal(self, *arguments: str, columns: int = 200, rows: int = 60, term: str = "xterm") -> pexpect.spawn[str]:
         """Run pytest in the project on a terminal of its own."""
-        return self.terminal_of(sys.executable, "-m", "pytest", *arguments)
+        return self.terminal_of(sys.executable, "-m", "pytest", *arguments, columns=columns, rows=rows, term=term)
 
-    def terminal_of(self, program: str, *arguments: str) -> pexpect.spawn[str]:
+    def terminal_of(
+        self, program: str, *arguments: str, columns: int = 200, rows: int = 60, term: str = "xterm"
+    ) -> pexpect.spawn[str]:
         """Run a program of the interpreter's environment in the project, on a terminal of its own."""
         return pexpect.spawn(
             str(Path(sys.executable).parent / program),
             list(arguments),
             cwd=str(self.root),
-            env={**self._env(), "TERM": "xterm"},
+            env={**self._env(), "TERM": term},
             encoding="utf-8",
             timeout=PATIENCE_S,
-            dimensions=(60, 200),
+            dimensions=(rows, columns),
         )
 
     def run(self, program: str, *arguments: str) -> Session:

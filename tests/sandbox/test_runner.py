@@ -241,12 +241,14 @@ def test_environment_is_built_from_nothing(project: Project) -> None:
 
     scratch = project.folder / "scratch"
     marker = seen.pop("WORKFLOW_EXEC_COMMAND")
+    own = Path(seen["HOME"]).parent
+    assert own.parent == scratch
     seen.pop("VIRTUAL_ENV", None)
     assert len(marker) == 32
     assert seen == {
         "PATH": f"{project.folder / 'bin'}:/usr/bin:/bin",
-        "HOME": str(scratch / "home"),
-        "TMPDIR": str(scratch / "tmp"),
+        "HOME": str(own / "home"),
+        "TMPDIR": str(own / "tmp"),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "PYTHONSAFEPATH": "1",
@@ -304,20 +306,32 @@ def test_missing_secret_is_refused_before_the_start(project: Project, environmen
     assert list(project.root.iterdir()) == []
 
 
-def test_private_folders_are_private(project: Project) -> None:
-    """The commands' home and temporary folder are for the user alone."""
-    project.runner()
+def test_private_folders_are_private_and_of_one_command(project: Project) -> None:
+    """The home and the temporary folder of a command are for the user alone, empty, and gone when it has ended."""
+    project.tool(
+        "seen = {}\n"
+        "for name in ('HOME', 'TMPDIR'):\n"
+        "  folder = os.environ[name]\n"
+        "  seen[folder] = [oct(os.stat(folder).st_mode & 0o777), os.listdir(folder)]\n"
+        "  open(folder + '/.netrc', 'w')\n"
+        "print(json.dumps(seen))"
+    )
+    runner = project.runner()
 
-    for name in ("home", "tmp"):
-        assert stat.S_IMODE((project.folder / "scratch" / name).stat().st_mode) == 0o700
+    first, second = (json.loads(runner.run(["tool"], step="build", attempt=1).stdout) for _ in range(2))
+
+    assert [*first.values(), *second.values()] == [["0o700", []]] * 4
+    assert not {*first} & {*second}
+    assert list((project.folder / "scratch").iterdir()) == []
 
 
 def test_private_folder_that_is_a_link_is_refused(project: Project) -> None:
-    """A link in place of the private home would let commands write somewhere else."""
+    """A link in place of the folder with the private homes would let commands write somewhere else."""
     (project.folder / "elsewhere").mkdir(mode=0o755)
-    (project.folder / "scratch" / "home").symlink_to(project.folder / "elsewhere")
+    (project.folder / "scratch").rmdir()
+    (project.folder / "scratch").symlink_to(project.folder / "elsewhere")
 
-    with pytest.raises(SandboxSetupError, match="link"):
+    with pytest.raises(SandboxSetupError, match="no directory"):
         project.runner()
 
     assert stat.S_IMODE((project.folder / "elsewhere").stat().st_mode) == 0o755

@@ -17,6 +17,7 @@ from .._preparation import check_runs
 from .._refusals import refusals_in_reports, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
 from .._session import HOOKS_NAME, WorkflowSession
 from .._signals import ending_signals_interrupt
+from .._summary import follow
 from ._arguments import workflow_arguments
 from ._messages import KEY, Handover
 from ._processes import Gateway, WorkerProcesses
@@ -37,6 +38,7 @@ def conduct(session: pytest.Session) -> None:
     workflows = WorkflowSession(config)
     config.stash[SESSION] = workflows
     config.pluginmanager.register(Controller(workflows, session, arguments), HOOKS_NAME)
+    follow(workflows)
 
 
 class _Spec(Protocol):

@@ -1,0 +1,178 @@
+"""Attempts on a gate that wants a signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_workflow_exec.approval import Ballot
+from pytest_workflow_exec.evidence import hand_in
+
+from ._evidence_attempts import edit_question
+from ._forge import append, decision, last
+from ._gate_attempts import approve, held
+from ._result import Result, got_through, not_applicable, not_tried
+from ._scratch import SIGNER, Present, Scratch
+
+_SIGNED = ", assurance: 2"
+_SUSPENDED = f"{_SIGNED}, wait: suspend"
+_MALLORY = "mallory"
+
+
+def code_without_signature(scratch: Scratch, now: Present) -> Result:
+    """A script owns the terminal and types the code, without a signature."""
+    del now
+    scratch.renew(gate=_SIGNED)
+    with scratch.pytest_terminal() as terminal:
+        for _ in range(5):
+            approve(terminal)
+        status = terminal.finish()
+    return held(
+        scratch,
+        status,
+        terminal.text,
+        "There is no signature that counts",
+        "the code alone opens nothing: there is no signature",
+    )
+
+
+def forged_decision(scratch: Scratch, now: Present) -> Result:
+    """A signed approval of one run is written into the log of another, for its question and with hashes that fit."""
+    del now
+    _suspended(scratch)
+    _hand_in(scratch, scratch.sign("signer", _challenge(scratch)))
+    # A good one first: nothing would be known of bad ones where no signature opens a gate.
+    good = scratch.pytest("--workflow-resume")
+    if good.status != 0 or scratch.released is None:
+        return not_tried(f"a good signature did not open its gate: pytest exited {good.status}")
+    (scratch.project / "released.txt").unlink()
+    signed = last(scratch.log, "gate.decided")
+    scratch.pytest()
+    append(scratch.log, decision(last(scratch.log, "gate.requested"), who=SIGNER, like=signed))
+    resumed = scratch.pytest("--workflow-resume")
+    return held(
+        scratch,
+        resumed.status,
+        resumed.text,
+        "did not sign these bytes",
+        "a decision whose signature is of other bytes counts for nothing",
+    )
+
+
+def unlisted_key(scratch: Scratch, now: Present) -> Result:
+    """A key that nobody listed signs, and the answer is put beside the log by hand."""
+    del now
+    _suspended(scratch)
+    _hand_in(scratch, scratch.sign(_MALLORY, _challenge(scratch)))
+    resumed = scratch.pytest("--workflow-resume")
+    return held(scratch, resumed.status, resumed.text, "is none of those of", "the pinned list does not have that key")
+
+
+def swapped_list(scratch: Scratch, now: Present) -> Result:
+    """The list of signers gets another key for a listed name, and that key signs."""
+    _suspended(scratch)
+    listed = now.settings.policy.trusted.signers
+    if listed is None:
+        return not_applicable(now.no_signatures)
+    file = scratch.project / listed.path
+    file.write_text(
+        file.read_text(encoding="utf-8").replace(scratch.public("signer"), scratch.public(_MALLORY)), encoding="utf-8"
+    )
+    _hand_in(scratch, scratch.sign(_MALLORY, _challenge(scratch)))
+    resumed = scratch.pytest("--workflow-resume")
+    return held(
+        scratch, resumed.status, resumed.text, "--- the pin", "the pin holds another list: exit 4 with the diff"
+    )
+
+
+def moved_signature(scratch: Scratch, now: Present) -> Result:
+    """A good signature of one run is handed in for another one."""
+    del now
+    _suspended(scratch)
+    armor = scratch.sign("signer", _challenge(scratch))
+    scratch.pytest("--workflow-new")
+    _hand_in(scratch, armor)
+    resumed = scratch.pytest("--workflow-resume")
+    return held(
+        scratch,
+        resumed.status,
+        resumed.text,
+        "did not sign these bytes",
+        "it is of other bytes: run, nonce and head are in them",
+    )
+
+
+def edited_question(scratch: Scratch, now: Present) -> Result:
+    """The question in the log is made harmless before it is signed, with hashes that fit."""
+    del now
+    _suspended(scratch)
+    edit_question(scratch.log)
+    _hand_in(scratch, scratch.sign("signer", _challenge(scratch)))
+    resumed = scratch.pytest("--workflow-resume")
+    return held(
+        scratch,
+        resumed.status,
+        resumed.text,
+        "it is about another request",
+        "all of it is made again before it is used: it is asked anew",
+    )
+
+
+def key_in_reach(scratch: Scratch, now: Present) -> Result:
+    """A listed key lies in the folder of keys of the run's user, and signs there."""
+    _suspended(scratch)
+    folder = scratch.root / "home" / ".ssh"
+    folder.mkdir(mode=0o700)
+    (folder / "id_ed25519").write_bytes((scratch.keys / "signer").read_bytes())
+    (folder / "id_ed25519.pub").write_bytes((scratch.keys / "signer.pub").read_bytes())
+    _hand_in(scratch, scratch.sign("signer", _challenge(scratch)))
+    resumed = scratch.pytest("--workflow-resume")
+    if scratch.released is None and now.refuses_reachable_keys:
+        return held(
+            scratch,
+            resumed.status,
+            resumed.text,
+            "SUSPENDED",
+            "refuse_reachable_keys: such a key counts as a typed code",
+        )
+    if resumed.status == 0 and scratch.released is not None:
+        if last(scratch.log, "gate.decided")["data"].get("proof", {}).get("key_reachable") is not True:
+            return not_tried("a key within the run's reach signed, and nothing says so")
+        return got_through(
+            "it signs like any other key, and is recorded as key_reachable: refuse_reachable_keys is for that"
+        )
+    return not_tried(f"a good signature did not open its gate: pytest exited {resumed.status}")
+
+
+def where_signed(attempt: Callable[[Scratch, Present], Result]) -> Callable[[Scratch, Present], Result]:
+    """Return an attempt that is made where gates can want signatures, and a good one opens them."""
+
+    def tried(scratch: Scratch, now: Present) -> Result:
+        if now.no_signatures:
+            return not_applicable(now.no_signatures)
+        return attempt(scratch, now)
+
+    return tried
+
+
+def _suspended(scratch: Scratch) -> None:
+    scratch.renew(gate=_SUSPENDED)
+    scratch.pytest()
+
+
+def _challenge(scratch: Scratch) -> bytes:
+    return scratch.tool("challenge", "latest", "approve").text.encode("ascii")
+
+
+def _hand_in(scratch: Scratch, armor: str) -> None:
+    """Put an answer beside the newest log, past the tool that would judge it first."""
+    request = last(scratch.log, "gate.requested")
+    ballot = Ballot(
+        run=request["run"],
+        step=request["step"],
+        request=request["data"]["digest"],
+        answer="approve",
+        reason="",
+        principal=SIGNER,
+        armor=armor,
+    )
+    hand_in(scratch.log.parent, ballot.content())

@@ -1,0 +1,104 @@
+"""The closing lines of a run: verdict, time, decisions, what to do next, and the head at the very end."""
+
+from __future__ import annotations
+
+import re
+
+from .conftest import Project, Session, code_at, finish
+
+GATED = """
+workflow: flow
+steps:
+  - {id: one, run: [touch, ran-one]}
+  - {id: approve, gate: Go on?}
+  - {id: two, run: [touch, ran-two]}
+"""
+FAILING = """
+workflow: flow
+steps:
+  - {id: one, run: [touch, ran-one]}
+  - {id: two, run: ["false"]}
+"""
+
+
+def _closing(session: Session) -> list[str]:
+    lines = session.text.splitlines()
+    return lines[
+        next(at for at, line in enumerate(lines) if line.startswith("workflow flow: ") and ", plan" not in line) :
+    ]
+
+
+def _command(lines: list[str], end: str) -> list[str]:
+    [line] = [line.removeprefix("next      ") for line in lines if line.startswith("next ") and line.endswith(end)]
+    return line.removesuffix(end).split()
+
+
+def test_a_passed_run_names_who_decided(project: Project) -> None:
+    """Time, the decision and its assurance stand behind the verdict; the evidence and its head end it."""
+    project.write("wf/flow.workflow.yaml", GATED)
+    child = project.terminal("wf", "-s")
+    child.sendline(code_at(child))
+
+    done = finish(child)
+    lines = _closing(done)
+
+    assert done.status == 0
+    assert lines[0] == "workflow flow: passed, 3 of 3 steps"
+    assert re.fullmatch(r"time      \d+\.\ds", lines[1])
+    assert re.fullmatch(r"gate      approve: approved by \S+ \(terminal, assurance 1\)", lines[2])
+    words = _command(lines, ", with the head as you kept it elsewhere")
+    assert words[-1] == "HASH"
+    checked = project.run(words[0], *words[1:-1], done.heads[-1])
+    assert checked.status == 0, checked.text
+    assert lines[-2].startswith("evidence .workflow-exec/runs/")
+    assert lines[-1].startswith("evidence head ")
+
+
+def test_a_rejection_is_told_with_its_reason_and_the_way_on(project: Project) -> None:
+    """The reason stands beside who gave it, and the command that asks again does."""
+    project.write("wf/flow.workflow.yaml", GATED)
+    child = project.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("not on a friday")
+
+    done = finish(child)
+    lines = _closing(done)
+    words = _command(lines, " asks again, and for a reason")
+    child = project.terminal(*words[1:])
+    child.expect("[Rr]eason")
+    child.sendeof()
+    finish(child)
+
+    assert done.status == 1
+    assert re.fullmatch(r"gate      approve: rejected by \S+ \(terminal, assurance 1\): not on a friday", lines[2])
+    assert words[:1] == ["pytest"]
+    assert not (project.root / "ran-two").exists()
+
+
+def test_a_failed_run_names_commands_that_go_on(project: Project) -> None:
+    """What is said to be next can be typed as it stands."""
+    project.write("wf/flow.workflow.yaml", FAILING)
+
+    done = project.pytest("wf")
+    lines = _closing(done)
+    shown = project.run(*_command(lines, project.logs()[0].parent.name), project.logs()[0].parent.name)
+    project.write("wf/flow.workflow.yaml", FAILING.replace('["false"]', "[echo, ok]"))
+    resumed = project.pytest(*_command(lines, " goes on, once what is wrong is put right")[1:])
+
+    assert done.status == 1
+    assert shown.status == 0
+    assert "two" in shown.text
+    assert resumed.status == 0
+    assert "[1/2] one ... CARRIED" in resumed.text
+
+
+def test_the_lines_lead_on_from_where_pytest_was_started(project: Project) -> None:
+    """In a folder of the project, the file is named as it is seen from there."""
+    project.write("wf/flow.workflow.yaml", FAILING)
+    below = Project(project.root / "wf")
+
+    lines = _closing(below.pytest("flow.workflow.yaml"))
+
+    assert "next      pytest flow.workflow.yaml --workflow-resume goes on, once what is wrong is put right" in lines
