@@ -76,12 +76,16 @@ def return_annotation(function: Callable[..., object]) -> object | None:
     annotations = getattr(plain, "__annotations__", {})
     if "return" not in annotations:
         return None
+    said = annotations["return"]
+    if said is None or (type(said) is str and said == "None"):
+        # What nearly every step says, and a name that nothing can change.
+        return types.NoneType
     # Only the return's: a parameter may be annotated with a name that is imported for type checkers alone.
-    holder = types.SimpleNamespace(__annotations__={"return": annotations["return"]})
+    holder = types.SimpleNamespace(__annotations__={"return": said})
     try:
         hints = typing.get_type_hints(holder, globalns=getattr(plain, "__globals__", {}), include_extras=True)
     except Exception as error:
-        message = f"what {plain.__name__} returns can't be understood ({annotations['return']!r}): {error}"
+        message = f"what {plain.__name__} returns can't be understood ({said!r}): {error}"
         raise DefinitionError([problem_at(place_of(plain), message)]) from error
     return cast("object", hints["return"])
 

@@ -131,13 +131,7 @@ class LogFile:
         Raises:
             OSError: It can't be found out.
         """
-        named = _facts(self.path)
-        if named is None:
-            return "was deleted or moved away"
-        gone = not self._let_go and os.fstat(self._descriptor).st_nlink == 0
-        if gone or self._identity != (named.st_dev, named.st_ino):
-            return "was replaced by another file"
-        return None
+        return self._displaced(None if self._let_go else os.fstat(self._descriptor))
 
     def problem(self, size_bytes: int) -> str | None:
         """Return what was done to the file behind its holder's back, or None.
@@ -148,9 +142,10 @@ class LogFile:
         Raises:
             OSError: It can't be found out.
         """
-        if displaced := self.displaced():
+        facts = None if self._let_go else os.fstat(self._descriptor)
+        if displaced := self._displaced(facts):
             return displaced
-        held = self.path.lstat() if self._let_go else os.fstat(self._descriptor)
+        held = self.path.lstat() if facts is None else facts
         if held.st_nlink != 1:
             return "has a second name: somebody linked it"
         if held.st_size > size_bytes:
@@ -168,6 +163,15 @@ class LogFile:
         """Give the file and its lock back; a second time does nothing."""
         self._let_go = False
         self._close()
+
+    def _displaced(self, held: os.stat_result | None) -> str | None:
+        named = _facts(self.path)
+        if named is None:
+            return "was deleted or moved away"
+        gone = held is not None and held.st_nlink == 0
+        if gone or self._identity != (named.st_dev, named.st_ino):
+            return "was replaced by another file"
+        return None
 
     def _again(self) -> BinaryIO:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

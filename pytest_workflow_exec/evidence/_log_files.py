@@ -29,6 +29,8 @@ class LogFiles:
         self._files = [first]
         self._complete = complete
         """Whether all files that there are were opened."""
+        self._following = (1, segment_path(first.path, 1))
+        """The number of the file that would come next, and its path: looked at before every effect."""
         self._begun = 0
         """The number of the file that was begun last."""
 
@@ -161,7 +163,11 @@ class LogFiles:
             expected = size_bytes if at == number else file.final_bytes
             if problem := file.problem(expected):
                 return FileProblem(file.path, problem)
-        following = self.path_of(len(self._files))
+        count, following = self._following
+        if count != len(self._files):
+            # Made anew here, not where a file is added: an interrupt could strike between the two.
+            following = self.path_of(len(self._files))
+            self._following = len(self._files), following
         if is_there(following):
             return FileProblem(following, "was put there by somebody else: the log has not come so far")
         return None

@@ -208,7 +208,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect a YAML workflow that the command line names."""
     if not file_path.name.endswith((".workflow.yaml", ".workflow.yml")):
         return None
-    from ._collect_yaml import collect_yaml
+    from ._garbage import no_garbage_collection
+
+    # Hundreds of modules are imported at once, and nothing of them is garbage.
+    with no_garbage_collection():
+        from ._collect_yaml import collect_yaml
 
     return collect_yaml(file_path, parent)
 
@@ -218,7 +222,10 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     """Collect a Python workflow."""
     if not module_path.name.startswith(("workflow_", "_workflow_")):
         return None
-    from ._collect_python import collect_python
+    from ._garbage import no_garbage_collection
+
+    with no_garbage_collection():
+        from ._collect_python import collect_python
 
     return collect_python(module_path, parent)
 

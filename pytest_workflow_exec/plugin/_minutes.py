@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.progress import spent
 
@@ -37,6 +36,8 @@ class Minutes:
 
 
 def _decision(record: Record) -> str:
+    from pytest_workflow_exec.approval import escape_line
+
     data = record.data
     reason = escape_line(str(data.get("reason") or ""), max_chars=_MAX_REASON)
     who = escape_line(str(data.get("approver") or "nobody"))

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_workflow_exec.approval import escape_line
-
 _MAX_CHARACTERS = 200
 
 
@@ -125,4 +123,6 @@ class Activity:
 
 
 def _one_line(text: str) -> str:
+    from pytest_workflow_exec.approval import escape_line
+
     return escape_line(text.replace("\t", " ").strip(), max_chars=_MAX_CHARACTERS)

@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.progress._activity import Activity, Counted, Seen
 from pytest_workflow_exec.progress._plain import spent
 
@@ -152,6 +151,8 @@ class Live:
 
         Where the step's own code prints, too, nothing is drawn meanwhile: a line of its own says it now and then.
         """
+        from pytest_workflow_exec.approval import escape_line
+
         self._activity.batch(batch)
         with self._lock:
             screen, now_s = self._screen, time.monotonic()

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.progress._plain import outcome_style, spent
 
@@ -53,6 +52,8 @@ def summary(runs: Sequence[SummaryRun]) -> str:
 
 
 def _run(run: SummaryRun) -> Iterator[str]:
+    from pytest_workflow_exec.approval import escape_line
+
     verdict = run.lines[0] if run.lines else f"workflow {run.workflow}: nothing was run"
     yield f"### {'✅' if run.good else _FAILED} {_text(verdict)}"
     yield ""
@@ -75,4 +76,6 @@ def _row(step: SummaryStep) -> str:
 
 
 def _text(text: str) -> str:
+    from pytest_workflow_exec.approval import escape_line
+
     return _MARKUP.sub(r"\\\1", html.escape(escape_line(text, max_chars=_MAX_CHARACTERS), quote=False))

@@ -1,0 +1,32 @@
+"""What a run loads: nothing that asks, judges signatures or verifies, where nothing of it is needed."""
+
+from __future__ import annotations
+
+from .conftest import Project
+
+_WORKFLOW = "workflow: flow\nsteps:\n  - {id: one, call: 'beside:made'}\n"
+_TELLS = """
+import sys
+
+def pytest_unconfigure():
+    names = sorted({".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("pytest_workflow_exec.")})
+    print("loaded:", *names)
+"""
+
+
+_NOT_NEEDED = {f"pytest_workflow_exec.{package}" for package in ("ai", "approval", "context", "verify")}
+
+
+def test_run_without_gates_loads_nothing_that_asks_or_verifies(project: Project) -> None:
+    """A new run whose steps need no person loads neither what asks one nor what reads an earlier run."""
+    project.write("wf/beside.py", "def made() -> None:\n    pass\n")
+    project.write("wf/flow.workflow.yaml", _WORKFLOW)
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = []\n')
+    project.write("conftest.py", _TELLS)
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    loaded = next(line for line in session.text.splitlines() if line.startswith("loaded:")).split()
+    assert "pytest_workflow_exec.run" in loaded
+    assert not _NOT_NEEDED & set(loaded)
