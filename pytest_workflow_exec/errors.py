@@ -57,7 +57,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return `file:line:column: message`, as far as the place is known."""
-        place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+        place = ":".join(_harmless(str(part)) for part in (self.path, self.line, self.column) if part is not None)
         return f"{place}: {self.message}" if place else self.message
 
 
@@ -258,7 +258,7 @@ class ExpectationError(WorkflowExecError):
         exit_status: int | None = None,
         printed: str = "",
     ) -> None:
-        super().__init__(f"{_shown(argv)}: expected {what} {expected}, found {found}")
+        super().__init__(_harmless(f"{_shown(argv)}: expected {what} {expected}, found {found}"))
         self.argv, self.what, self.expected, self.found = tuple(argv), what, expected, found
         self.exit_status, self.printed = exit_status, printed
 
@@ -267,7 +267,7 @@ class PollFailedError(WorkflowExecError):
     """What a step looks at has become what it must not become."""
 
     def __init__(self, *, argv: Sequence[str], found: str) -> None:
-        super().__init__(f"{_shown(argv)}: {found}, which its fail_on names")
+        super().__init__(_harmless(f"{_shown(argv)}: {found}, which its fail_on names"))
         self.argv, self.found = tuple(argv), found
 
 
@@ -296,6 +296,9 @@ class ValueRefusedError(OutputError):
 
 class VerifyFailedError(WorkflowExecError):
     """A `verify:` step's tests did not all run and pass."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_harmless(message))
 
 
 class EvidenceError(WorkflowExecError):
@@ -328,9 +331,17 @@ def _last_words(stdout: str, stderr: str, *, truncated: bool) -> str:
     if len(tail) < len(text):
         # Whole lines, unless the last one alone is longer.
         tail = tail.partition("\n")[2] or tail
+    tail = _harmless(tail)
     of = f"what is kept of {name}" if truncated else name
     # stderr is what anyone expects to see; only what is not needs a name.
     return f":\n{tail}" if of == "stderr" else f". The end of {of}:\n{tail}"
+
+
+def _harmless(text: str) -> str:
+    """Return a text in which no character acts on a terminal, hides or turns the direction of others."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each if each in "\n\t" or each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -289,6 +289,10 @@ class Run:
         """The steps whose failure a person accepted, now or in an earlier session."""
         return tuple(step for step, outcome in self._outcomes.items() if outcome is Outcome.WAIVED)
 
+    def carries_waived(self, step: StepId) -> bool:
+        """Return whether a step is carried whose failure a person accepted."""
+        return step in self._carried and self._carried[step].outcome is Outcome.WAIVED
+
     @property
     def until(self) -> StepId | None:
         """The step after which the run was to stop; None if it was to go to its end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -192,7 +193,7 @@ def test_waived_step_is_carried_and_shown_at_later_gates(project: Project) -> No
     _waive_and_fail(project)
 
     project.write("made-by-hand", "")
-    child = project.terminal("wf", "-s", "--workflow-resume")
+    child = project.terminal("wf", "-s", "--workflow-resume", "--junitxml=report.xml")
     code = code_at(child)
     gate = child.before or ""
     child.sendline(code)
@@ -202,6 +203,8 @@ def test_waived_step_is_carried_and_shown_at_later_gates(project: Project) -> No
     assert "Waived steps" in gate
     assert "- builders" in gate
     assert "1 waived: builders" in session.text
+    report = (project.root / "report.xml").read_text()
+    assert '<property name="workflow_exec.waived" value="in an earlier session of this run" />' in report
     ends = [record["data"] for record in project.of_type("step.finished") if record["step"] == "builders"]
     assert [(end["outcome"], end["message"].partition(":")[0]) for end in ends][1] == (
         "carried",
@@ -235,7 +238,7 @@ def test_waiver_holds_for_what_it_was_given_for(project: Project, change: str) -
     child = project.terminal("wf", "-s", "--workflow-resume")
     # First whether it may run again, then what is to be said of its failure.
     code = code_at(child)
-    asked = " ".join((child.before or "").split())
+    asked = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", child.before or "").split())
     child.sendline(code)
     code_at(child)
     child.sendline("reject")
