@@ -21,7 +21,8 @@ _GROUP = "pytest11"
 _OWN_NAME = "workflow_exec"
 _NEIGHBOURS: Mapping[str, str] = {
     "pytest-xdist": "spreads whole workflows over workers; a gate at a terminal needs -n0",
-    "pytest-rerunfailures": "never runs a step again; --force-reruns is refused",
+    "pytest-rerunfailures": "never runs a step again; --force-reruns is refused; beside pytest-xdist it keeps confined "
+    "tests of verify: steps from starting (docs/sandbox.md)",
     "flaky": "never runs a step again; --force-flaky is refused",
     "pytest-sugar": "draws its own lines instead of ours",
     "pytest-workflow": "takes every YAML file whose name begins with test",

@@ -11,7 +11,7 @@ from pytest_workflow_exec.run._outputs import outputs_of_command
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._surroundings import surroundings_of
 from pytest_workflow_exec.run._values import StepOutputs
-from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE, check_report, child_command, read_report
+from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE, check_report, child_command, held_back, read_report
 
 
 def perform_command(run: Run, step: Step, command: Command) -> StepOutputs:
@@ -54,6 +54,8 @@ def perform_verify(run: Run, step: Step, verify: Verify) -> StepOutputs:
     check_poll(step.poll, result, run.values)
     if not report_path.exists():
         # pytest itself did not get far enough to report: its own words say more than ours.
+        if (why := held_back(result.stdout + result.stderr)) is not None:
+            raise VerifyFailedError(f"{why}\n{_tail(result.stderr or result.stdout)}")
         check_expectation(verify.expect, result, run.values)
     report = read_report(report_path)
     try:

@@ -45,6 +45,20 @@ def child_command(verify: Verify) -> list[str]:
     ]
 
 
+def held_back(output: str) -> str | None:
+    """Return what confinement kept a pytest from that did not get far enough to report; None if it is not known.
+
+    Args:
+        output: What it printed.
+    """
+    if "pytest_rerunfailures" not in output or "PermissionError" not in output:
+        return None
+    return (
+        "pytest-rerunfailures beside pytest-xdist opens a socket in every session, and these tests may open none. Say "
+        '-p no:rerunfailures in the addopts of the tests, or needs = ["loopback"] in [tool.workflow-exec.policy.verify].'
+    )
+
+
 def read_report(path: Path) -> ChildReport:
     """Return what the reporter wrote.
 

@@ -153,3 +153,17 @@ def test_a_resumed_run_carries_tests_while_their_rights_are_the_same(project: Pr
 
     assert "tests ... CARRIED" in same.text, same.text
     assert "tests ... PASSED" in other.text, other.text
+
+
+def test_plugin_that_needs_a_socket_is_named_with_the_ways_out(project: Project) -> None:
+    """pytest-rerunfailures beside pytest-xdist can't start without a socket: the step fails and says what to do."""
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "required:landlock"\n')
+    project.write("wf/flow.workflow.yaml", _FLOW)
+    project.write("checks/test_it.py", "def test_it():\n    pass\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 1
+    said = " ".join(session.text.split())
+    assert "pytest-rerunfailures beside pytest-xdist opens a socket in every session" in said
+    assert 'needs = ["loopback"]' in said
