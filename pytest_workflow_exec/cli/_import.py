@@ -69,7 +69,9 @@ def _taken_in(
         f"run {verdict.run} of workflow {verdict.workflow} is here: {folder}",
         f"its head is {listed.head.hash}, {how}",
         "what is approved in it counts once in each copy of its folder: let it go on in one place only",
-        "workflow-exec pending shows what it waits for; pytest with --workflow-resume goes on",
+        "it has passed: there is nothing to go on with"
+        if verdict.result == "passed"
+        else "workflow-exec pending shows what it waits for; pytest with --workflow-resume goes on",
     ]
     return lines if problem is None else [*lines, f"the copy of the ledger outside the project: {problem}"]
 

@@ -302,7 +302,7 @@ class EvidenceLog:
             for blob in blobs:
                 write_blob(self.path.parent, blob, synced=self._synced)
         except EvidenceError as error:
-            self._die(str(error), error)
+            self._die(f"lacks a stored text: {error}", error)
         content = after + line
         # Whole and in order: this is done for every record, and takes a third of the time.
         _, _, before, events, file, first, ended = self._state
