@@ -23,7 +23,12 @@ def test_request_is_json_data_with_every_field() -> None:
     # given
     rules = SignatureRules(assurance=2, approvers={"managers": ("alice",)}, required={"managers": 1})
     request = sample_request(
-        rules=rules, form=(FormField(name="ticket"),), **_OF_MODELS, waived=("tests",), failure="it is red"
+        rules=rules,
+        form=(FormField(name="ticket"),),
+        **_OF_MODELS,
+        waived=("tests",),
+        failure="it is red",
+        conclusion="00",
     )
 
     # when
@@ -32,7 +37,8 @@ def test_request_is_json_data_with_every_field() -> None:
     # then
     assert set(data) == {field.name for field in fields(GateRequest)}
     # Of a gate without them the data is what it was before there were signatures, forms, models and waivers.
-    assert set(sample_request().to_data()) == set(data) - {"rules", "form", "waived", "failure", *_OF_MODELS}
+    later = {"rules", "form", "waived", "failure", "conclusion", *_OF_MODELS}
+    assert set(sample_request().to_data()) == set(data) - later
     assert json.loads(canonical_json(data)) == data
 
 
