@@ -159,7 +159,7 @@ def test_python_file_that_cannot_be_imported_stops_every_workflow(project: Proje
         ("WORKFLOW = 3\ndef test_x():\n    pass\n", "WORKFLOW must be"),
         (PYTHON.format(name="d") + "@step\ndef one(workflow) -> None:\n    pass\n", "one"),
         (PYTHON.format(name="d") + "@step(wen='x')\ndef two() -> None:\n    pass\n", "'wen'"),
-        (PYTHON.format(name="d") + "@step(session=3)\ndef two() -> None:\n    pass\n", "'session' can't be used yet"),
+        (PYTHON.format(name="d") + "@step(session=3)\ndef two() -> None:\n    pass\n", "unknown keyword 'session'"),
         (PYTHON.format(name="d") + "@step\nclass Two:\n    pass\n", "class"),
     ],
 )
