@@ -20,7 +20,7 @@ _NONE_YET = "none yet"
 _LEVELS = {
     "none": "none: commands are not confined",
     "landlock": "landlock: commands are held to their rules by the kernel",
-    "namespaces": "namespaces: commands are held to their rules by the kernel, on a machine of their own",
+    "namespaces": "namespaces: commands are held to their rules by the kernel, in namespaces of their own",
 }
 _SOURCES = {
     "live": "asked now",
