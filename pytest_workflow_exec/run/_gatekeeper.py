@@ -155,22 +155,11 @@ class Gatekeeper:
             EvidenceError: The question or the answer can't be written.
         """
         asking = replace(step, body=waive.as_gate())
-        request = self._request(asking, attempt=attempt, words="", failure=failure)
-        self._journal.record(
-            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
-        )
-        self._journal.barrier()
-        decision = self._approver(request, waive.timeout_s)
-        self._journal.record(decided(step.id, request, decision))
-        self._journal.barrier()
-        if decision.decision != "approved":
-            raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
-        now = self._request(asking, attempt=attempt, words="", failure=failure)
-        if changed := [*changed_facts(request, now), *changed_trust(self._workflow, self._policy)]:
-            raise ApprovalLapsedError(gate=step.id, changed=changed)
-        self._journal.record(events.gate_used(step.id, attempt=attempt, digest=request.digest, used_by=step.id))
-        self._journal.barrier()
-        return decision
+
+        def request() -> GateRequest:
+            return self._request(asking, attempt=attempt, words="", failure=failure)
+
+        return self._used_once(step, request, attempt=attempt, timeout_s=waive.timeout_s)
 
     def confirm(self, step: Step, outputs: Mapping[str, Json], *, attempt: int) -> Decision:
         """Ask a person whether a conversation came to this, and return their approval, used for just that.
@@ -183,20 +172,28 @@ class Gatekeeper:
         body = replace(_CONFIRMING, show=tuple((step.id, key) for key in outputs))
         asking, concluded = replace(step, body=body), {step.id: StepOutputs(values=outputs, files={})}
         digest = digest_of(self._redactor.value(dict(outputs)))
-        request = self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
+
+        def request() -> GateRequest:
+            return self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
+
+        return self._used_once(step, request, attempt=attempt, timeout_s=_CONFIRMING.timeout_s)
+
+    def _used_once(self, step: Step, request: Callable[[], GateRequest], *, attempt: int, timeout_s: float) -> Decision:
+        """Ask what is to be decided of the step under way alone, and use the approval at once, for just that."""
+        self._journal.make_room()
+        asked = request()
         self._journal.record(
-            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
+            events.gate_requested(step.id, attempt=attempt, request=asked.to_data(), digest=asked.digest)
         )
         self._journal.barrier()
-        decision = self._approver(request, _CONFIRMING.timeout_s)
-        self._journal.record(decided(step.id, request, decision))
+        decision = self._approver(asked, timeout_s)
+        self._journal.record(decided(step.id, asked, decision))
         self._journal.barrier()
         if decision.decision != "approved":
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
-        now = self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
-        if changed := [*changed_facts(request, now), *changed_trust(self._workflow, self._policy)]:
+        if changed := [*changed_facts(asked, request()), *changed_trust(self._workflow, self._policy)]:
             raise ApprovalLapsedError(gate=step.id, changed=changed)
-        self._journal.record(events.gate_used(step.id, attempt=attempt, digest=request.digest, used_by=step.id))
+        self._journal.record(events.gate_used(step.id, attempt=attempt, digest=asked.digest, used_by=step.id))
         self._journal.barrier()
         return decision
 

@@ -748,8 +748,10 @@ class Run:
             refused=self._refused,
             interrupted=interrupted,
         )
+        if self.results_problem:
+            result = "failed"
         event = events.run_finished(
-            result="failed" if self.results_problem else result,
+            result=result,
             counts=counts,
             not_satisfied=self.not_satisfied,
             outputs=self._results.values,

@@ -48,6 +48,11 @@ def test_run_whose_output_changed_has_not_passed(project: Project) -> None:
     """A file that is not what its step made is no result: every step passed, and pytest exits 1."""
     project.write("wf/w.workflow.yaml", FLOW.format(last='call: "spoil:spoil"'))
     project.write("wf/spoil.py", "def spoil(workflow):\n    (workflow.root / 'made.txt').write_text('other')\n")
+    (project.root / "tell").write_text(f'#!/bin/sh\ncat >> "{project.root}/told"\n')
+    (project.root / "tell").chmod(0o755)
+    configuration = (project.root / "workflow-exec.toml").read_text()
+    told = json.dumps([str(project.root / "tell")])
+    project.write("workflow-exec.toml", f'{configuration}\n[[notify]]\ncommand = {told}\non = ["finished"]\n')
 
     session = project.pytest("wf")
 
@@ -57,3 +62,5 @@ def test_run_whose_output_changed_has_not_passed(project: Project) -> None:
     assert (end["data"]["result"], "outputs" in end["data"]) == ("failed", False)
     assert "changed since its step made it" in end["data"]["outputs_problem"]
     assert project.run("workflow-exec", "verify", "latest").status == 4
+    # Who is told elsewhere hears what the log says.
+    assert json.loads((project.root / "told").read_text())["result"] == "failed"
