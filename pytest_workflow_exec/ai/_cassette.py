@@ -11,9 +11,9 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._backend import AiAnswer, AiAttempt, AiRequest, AiUsage
-from ._strict import NotJsonError, parse
 
 Redact: TypeAlias = Callable[[Json], Json]
 """Takes known secrets out of a value."""
@@ -128,7 +128,7 @@ class Cassette(_Kept):
         """
         try:
             cassette = cls.model_validate(parse(text))
-        except NotJsonError as error:
+        except StrictJsonError as error:
             raise CassetteError(str(error)) from error
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._backend import AiAttempt
 from ._schema_wrap import WRAPPED
-from ._strict import NotJsonError, parse
 
 ONE_ONLY = "an answer has been accepted already; there is nothing more to do"
 
@@ -59,7 +59,7 @@ class Proposals:
             return (ONE_ONLY,)
         try:
             value = parse("".join(self._texts[call]) or "{}")
-        except NotJsonError as error:
+        except StrictJsonError as error:
             return self._note(call, "".join(self._texts[call]), (f"the answer is not usable: {error}",))
         errors = self._unwrapped_errors(value)
         if not errors:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pytest_workflow_exec.errors import DefinitionError
+from pytest_workflow_exec.strict_json import parse
 
-from ._names import quoted
 from ._values import ValueProblemError
 from ._yaml_tree import MAX_SIZE_BYTES, read_tree
 
@@ -38,16 +37,7 @@ def _toml(_path: Path, content: bytes) -> object:
 
 
 def _json(_path: Path, content: bytes) -> object:
-    return json.loads(content, object_pairs_hook=_once)
-
-
-def _once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueProblemError(f"has the key {quoted(key)} twice")
-        found[key] = value
-    return found
+    return parse(content.decode("utf-8-sig"))
 
 
 def _yaml(path: Path, content: bytes) -> object:
@@ -69,5 +59,5 @@ DATA_READERS: Mapping[str, Callable[[Path, bytes], object]] = {
 
 Raises:
     ValueError: They are no such file. `ValueProblemError` is one; its message continues the file's name.
-    RecursionError: They are nested too deep.
+    RecursionError: TOML is nested too deep.
 """

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple, cast
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
 from pytest_workflow_exec.redaction import REDACTED
+from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._files import open_regular, opened_directory, private_directory, reason_of, write_durably
 from ._names import BLOBS
-from ._strict import StrictJsonError, parse
 
 MAX_TEXT_BYTES = 8 << 10
 """A longer text goes to a blob."""

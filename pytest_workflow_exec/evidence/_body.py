@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Actor
+from pytest_workflow_exec.strict_json import encode
 
 from ._blobs import MAX_TEXT_BYTES, Blob, spilled
 from ._lines import MAX_LINE_BYTES
-from ._strict import encode
 from ._values import refuse_too_long
 
 _SEAL_ROOM = 128

@@ -20,12 +20,12 @@ from typing import BinaryIO
 from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import EvidenceError
 from pytest_workflow_exec.model import RunId
+from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._files import reason_of, write_all
 from ._names import BLOBS, LOG_NAME
 from ._record import Head
 from ._run_id import RUN_ID
-from ._strict import StrictJsonError, parse
 
 PROJECT = "project/"
 """Where a bundle holds the files of the project that steps left."""

@@ -11,10 +11,10 @@ from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import RunId
+from pytest_workflow_exec.strict_json import StrictJsonError, encode, parse
 
 from ._lines import Line, lines_of
 from ._record import NO_HASH, Head
-from ._strict import StrictJsonError, encode, parse
 
 LedgerEvent = Literal["started", "resumed", "finished", "pruned", "imported"]
 

@@ -14,9 +14,9 @@ from typing import BinaryIO, NamedTuple, get_args
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.events import Actor, ActorKind
+from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._record import KEYS, VERSION, Record
-from ._strict import StrictJsonError, parse
 
 MAX_LINE_BYTES = 64 << 10
 """The longest line, its newline included."""

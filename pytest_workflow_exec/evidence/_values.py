@@ -9,9 +9,9 @@ from typing import TypeAlias
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import ValueRefusedError
 from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.strict_json import encode
 
 from ._blobs import MAX_BLOB_BYTES, is_reference, spilled
-from ._strict import encode
 
 _MAX_DEPTH = 64
 _INTEGERS = range(-(2**63), 2**63)

@@ -250,7 +250,7 @@ def broken(**changes: Any) -> str:
     [
         ("", "no JSON"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"format": 1, "format": 2}', "a key stands in it twice"),
+        ('{"format": 1, "format": 2}', "it has a key twice"),
         ('{"x": NaN}', "it holds NaN"),
         ("[]", "Input should be a valid dictionary"),
         (broken(format="workflow-exec-cassette/2"), "format"),

@@ -176,9 +176,9 @@ def test_a_writer_killed_between_two_files_is_gone_on_with(tmp_path: Path, left:
     assert log.path.read_bytes() == before
     assert last.read_bytes().startswith(torn if left == "torn" else b"")
     assert left == "torn" or [record["type"] for record in records_in(last)] == ["note"]
-    assert [record.type for record in read_log(log.path)][-2:] == [
-        "recovery" if left == "torn" else "segment.sealed", "note",
-    ]  # fmt: skip
+    # Whether the last record still fits behind a recovery, the length of the clock's figures decides.
+    written = [record.type for record in read_log(log.path) if left != "torn" or record.type != "segment.sealed"]
+    assert written[-2:] == ["recovery" if left == "torn" else "segment.sealed", "note"]
 
 
 def test_an_end_without_its_newline_is_an_end(tmp_path: Path) -> None:
