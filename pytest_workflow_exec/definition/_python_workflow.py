@@ -11,6 +11,7 @@ from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import InputValue, Workflow
 
+from ._comparisons import check_comparisons
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._inputs import read_inputs
@@ -76,6 +77,7 @@ def python_workflow(
     )
     _check_collected(tree, functions, problems)
     steps = read_functions(reader, functions)
+    check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
