@@ -156,7 +156,12 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         writable.append(granted)
     if ports:
         ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
-    calls = Calls(network=bool(grant.network), exec_more=bool(grant.exec), signals_scoped=ruleset.scopes_signals)
+    calls = Calls(
+        network=bool(grant.network),
+        exec_more=bool(grant.exec),
+        signals_scoped=ruleset.scopes_signals,
+        own_memory=grant.namespaces,
+    )
     return Confinement(
         program=program,
         prefix=what.prefix,

@@ -149,7 +149,8 @@ def _check_script(confinement: dict[str, Any]) -> None:
 
 
 def _set_limits(limits: dict[str, int | None]) -> None:
-    _set_limit(resource.RLIMIT_CORE, 0, 0)
+    # Not 0: a program that the kernel hands cores to is started then all the same, and keeps what the command knew.
+    _set_limit(resource.RLIMIT_CORE, 1, 1)
     for name, kind in _LIMITS.items():
         value = limits[name]
         if value is not None:
