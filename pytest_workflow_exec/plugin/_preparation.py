@@ -47,7 +47,7 @@ from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pi
 from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
 
 from ._announcements import Announcements
-from ._inputs import given_inputs
+from ._inputs import given_inputs, input_texts, plain_inputs
 from ._minutes import Minutes
 from ._onward import (
     Onward,
@@ -202,7 +202,7 @@ class _Preparation:
     def group(self) -> str | None:
         """The concurrency group of its run, which was checked."""
         inputs, _ = self._ready()
-        return group_of(self.workflow, known_values(self.workflow, _plain(inputs), inputs.groups))
+        return group_of(self.workflow, known_values(self.workflow, plain_inputs(inputs), inputs.groups))
 
     def settings(self) -> RunSettings:
         """Return what the run is started with; asks for the reason of a step that is to run again.
@@ -219,9 +219,9 @@ class _Preparation:
         return RunSettings(
             workflow=self.workflow,
             policy=policy,
-            inputs=_plain(inputs),
+            inputs=plain_inputs(inputs),
             input_groups=inputs.groups,
-            input_texts=_texts(inputs),
+            input_texts=input_texts(inputs),
             secrets={name: secret.value for name, secret in inputs.secrets.items()},
             environment=os.environ,
             redactor=redactor,
@@ -339,7 +339,7 @@ class _Preparation:
         if self._onward is None or self._inputs is None or self._policy is None:
             return None
         return Present(
-            inputs=_plain(self._inputs),
+            inputs=plain_inputs(self._inputs),
             policy=self._policy,
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
@@ -374,9 +374,9 @@ class _Preparation:
         self.problems += preflight(
             self.workflow,
             steps=steps,
-            values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
+            values=known_values(self.workflow, plain_inputs(self._inputs), self._inputs.groups),
             policy=self._policy,
-            texts=_texts(self._inputs),
+            texts=input_texts(self._inputs),
             environment=os.environ,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
@@ -396,19 +396,6 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
         for name, value in workflow.listed.items()
         if inputs.values[name] != value
     ]
-
-
-def _plain(inputs: Inputs) -> Mapping[str, Json]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
-
-
-def _texts(inputs: Inputs) -> Mapping[str, str]:
-    known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
-    return {name: value for name, value in known.items() if isinstance(value, str)} | {
-        name: str(value)
-        for name, value in known.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ from pytest_workflow_exec.run._preflight import known_values, needs_person, pref
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
+from pytest_workflow_exec.run._rights import command_rule
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_approver import ask_signed
@@ -71,6 +72,7 @@ __all__ = [
     "ask_signed",
     "class_of_text",
     "classify",
+    "command_rule",
     "context_of",
     "demanded_pin",
     "failure_of",

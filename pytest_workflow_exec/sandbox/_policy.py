@@ -169,6 +169,7 @@ def compile_policy(
         _located(settings, RuleProblem(place=settings.verify.place, message=f"verify: {problem}"))
         for problem in rights_problems(settings.verify)
     ]
+    found += [_located(settings, problem) for problem in _socket_problems(settings, workflow, level)]
     if found:
         raise PolicyError(found)
     return Policy(
@@ -186,6 +187,19 @@ def compile_policy(
         git_identity=settings.git_identity,
         trusted=settings.trusted,
         pin=pin,
+    )
+
+
+def stated_policy(settings: PolicySettings, *, workflow: str) -> Policy:
+    """Return the policy that the settings state for one workflow, to be shown: nothing is tried, and broken rules are left out."""
+    path = tuple(_resolved_path(settings.path, []))
+    tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
+    return Policy(
+        rules=tuple(rule for table in tables for rule in compiled_rules(table, path, settings.approvers).rules),
+        path=path,
+        digest=settings.digest,
+        tests=tests_rule(settings.verify),
+        level="none",
     )
 
 
@@ -267,6 +281,17 @@ def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping
     for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules, settings.verify):
         if rule.home:
             yield f"rule {name_of(rule)!r}: it grants home, but HOME is no absolute path. Set it, or remove home."
+
+
+def _socket_problems(settings: PolicySettings, workflow: str, level: Level) -> Iterator[RuleProblem]:
+    for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules, settings.verify):
+        if rule.sockets and level != "none":
+            from ._sockets_canary import sockets_problem
+
+            reason = sockets_problem(level)
+            if reason:
+                message = f"rule {name_of(rule)!r}: its commands can't be held to the sockets it names: {reason}"
+                yield RuleProblem(place=rule.place, message=message)
 
 
 def _resolved_path(entries: Sequence[str], problems: list[str]) -> Iterator[Path]:

@@ -125,6 +125,7 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+    sockets: list[_Text] = []
     limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
@@ -157,6 +158,7 @@ class _Verify(_Strict):
     read: list[_Text] = []
     write: list[_Text] = []
     home: bool = False
+    sockets: list[_Text] = []
     needs: list[VerifyNeed] = []
 
 
@@ -267,6 +269,7 @@ def _verify(verify: _Verify) -> RuleSettings:
         read=tuple(verify.read),
         write=tuple(verify.write),
         home=verify.home,
+        sockets=tuple(verify.sockets),
         needs=tuple(verify.needs),
         place=("policy", "verify"),
     )
@@ -299,6 +302,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        sockets=tuple(rule.sockets),
         limits=rule.limits.settings(defaults.limits),
         place=place,
     )

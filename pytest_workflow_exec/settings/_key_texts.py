@@ -44,7 +44,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "read": "Paths that the tests may read beside the project.",
         "write": "Paths of the project that the tests may write.",
         "home": "Whether the tests read your home instead of a private one.",
-        "needs": "What the tests need beyond that: pseudo-terminals of their own, or servers on this machine.",
+        "sockets": "Sockets of this machine that the tests may connect to, by their paths.",
+        "needs": "What the tests need beyond that: pseudo-terminals, servers on this machine, or namespaces.",
     },
     "GitIdentity": {
         "name": "The name that git writes down.",
@@ -73,6 +74,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
         "limits": "What the command may use up; what it does not say is as the policy says.",
         "home": "Whether the command has your home instead of a private one.",
+        "sockets": "Sockets of this machine that the command may connect to, by their paths: `/run/docker.sock`.",
     },
     "Limits": {
         "processes": "How many processes all of a command may be at once; 4096 if nothing is said.",

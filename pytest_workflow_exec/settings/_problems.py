@@ -14,11 +14,6 @@ from ._approvers import NOT_UNIQUE
 from ._toml import line_of
 from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
 
-LATER = {
-    "sockets": "sockets",
-}
-"""What a key that is not supported yet would give."""
-
 _TABLE, _ENTRY = "{table}policy", "git status"
 _EXPECTED = {
     "policy": f"a table: [{_TABLE}]",
@@ -50,6 +45,7 @@ _EXPECTED = {
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
     "cwd": 'a list of folders of the project, such as ["frontend"]',
     "home": "true or false",
+    "sockets": 'a list of paths, such as ["/run/docker.sock"]',
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "python_processes": " or ".join(f'"{word}"' for word in get_args(PythonProcesses)),
@@ -57,7 +53,7 @@ _EXPECTED = {
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
     "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
-    "needs": 'a list of "pty" and "loopback"',
+    "needs": "a list of " + ", ".join(f'"{word}"' for word in get_args(VerifyNeed)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
@@ -200,8 +196,6 @@ def _spelled(place: Sequence[str | int]) -> str:
 
 
 def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Iterable[str]]) -> str:
-    if key in LATER:
-        return f"{LATER[key]} ({key!r}) can't be used yet; remove the key"
     here = sorted(known[_kind_of(place[:-1])])
     near = difflib.get_close_matches(key, here, n=1)
     if near:

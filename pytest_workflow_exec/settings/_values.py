@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import digest_of, digest_of_bytes
 
-VerifyNeed = Literal["pty", "loopback"]
+VerifyNeed = Literal["pty", "loopback", "namespaces"]
 """What tests of a `verify:` step may need beyond the rights of a command."""
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
@@ -84,6 +84,7 @@ class RuleSettings:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     home: bool = False
+    sockets: tuple[str, ...] = ()
     limits: LimitSettings = field(default_factory=LimitSettings)
     needs: tuple[VerifyNeed, ...] = ()
     """Of the tests of `verify:` steps only."""
