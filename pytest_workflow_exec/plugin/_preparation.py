@@ -44,7 +44,16 @@ from pytest_workflow_exec.run import (
     trust_of,
 )
 from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
-from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
+from pytest_workflow_exec.settings import (
+    Durability,
+    Filesystem,
+    NotifySettings,
+    Pin,
+    PolicySettings,
+    Said,
+    load_settings,
+    with_variables,
+)
 
 from ._announcements import Announcements
 from ._inputs import given_inputs
@@ -182,6 +191,7 @@ class _Preparation:
         self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._notify: Sequence[NotifySettings] = ()
+        self._said: Mapping[str, Said] = {}
         self._filesystem: Filesystem = "local"
         self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
@@ -232,6 +242,7 @@ class _Preparation:
             durability=self._durability,
             notify=self._notify,
             segment_bytes=self._segment_bytes,
+            variables={said.variable: said.value for said in self._said.values()},
             resumption=resumption,
             approver=partial(_ask, read=read),
             attester=partial(_attest, read=read),
@@ -293,9 +304,9 @@ class _Preparation:
 
     def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
         try:
-            loaded = load_settings(self.workflow.root)
+            loaded = with_variables(load_settings(self.workflow.root), os.environ)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
-            self._notify = loaded.notify
+            self._notify, self._said = loaded.notify, loaded.said
             self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
                 settings,

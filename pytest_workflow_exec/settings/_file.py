@@ -30,6 +30,12 @@ from ._limits import Limits
 from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
+    MAX_BUDGET_USD,
+    MAX_RETENTION_S,
+    MAX_SEGMENT_MIB,
+    MIN_BUDGET_USD,
+    MIN_SEGMENT_MIB,
+    AiMode,
     Carry,
     Durability,
     Filesystem,
@@ -48,12 +54,10 @@ from ._values import (
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _MIB = 1 << 20
-_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
-_MAX_RETENTION_S = parse_duration("36500d")
 
 
 def _retention(text: str) -> str:
-    if parse_duration(text) > _MAX_RETENTION_S:
+    if parse_duration(text) > MAX_RETENTION_S:
         message = "it is longer than a century"
         raise ValueError(message)
     return text
@@ -198,7 +202,9 @@ class _File(_Strict):
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
-    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
+    segment_mib: Annotated[float, Field(ge=MIN_SEGMENT_MIB, le=MAX_SEGMENT_MIB)] | None = None
+    ai: AiMode | None = None
+    ai_budget: Annotated[float, Field(ge=MIN_BUDGET_USD, le=MAX_BUDGET_USD)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -226,6 +232,8 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         notify=tuple(NotifySettings(command=tuple(each.command), on=tuple(each.on)) for each in file.notify),
         segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
+        ai=file.ai,
+        ai_budget_usd=file.ai_budget,
     )
 
 

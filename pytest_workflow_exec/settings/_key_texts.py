@@ -12,6 +12,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "filesystem": "Where evidence may lie: `any` also allows file systems that can lose appended records.",
         "segment_mib": "How long a file of a log becomes, in MiB, before the log goes on in a next one; 64 if it is not said.",
         "retention": "How long ended runs are kept at least: `workflow-exec prune` refuses to remove younger ones.",
+        "ai": "Who answers steps that ask a model, where `--workflow-ai` does not say it: not said, `live`, and `off` in CI.",
+        "ai_budget": "What the models of a run may cost at most, in US dollars; `--workflow-ai-budget` may say less.",
     },
     "Notify": {
         "command": "The program, a name on the policy's path or an absolute path, and its arguments.",

@@ -12,7 +12,7 @@ from pytest_workflow_exec.errors import Problem
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
+from ._values import AiMode, Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
 
 LATER = {
     "sockets": "sockets",
@@ -61,6 +61,8 @@ _EXPECTED = {
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
+    "ai": " or ".join(f'"{word}"' for word in get_args(AiMode)),
+    "ai_budget": "an amount of US dollars from 0.000001 to 999999, such as 2.50",
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
