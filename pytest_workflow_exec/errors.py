@@ -357,6 +357,14 @@ class SecretMissingError(WorkflowExecError):
         self.step, self.name = step, name
 
 
+class SecretSourceError(WorkflowExecError):
+    """A secret can't be had from where the policy says that it stands."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        super().__init__(f"the secret {name} {reason}")
+        self.name, self.reason = name, reason
+
+
 class AiError(WorkflowExecError):
     """A model gave no answer that counts.
 

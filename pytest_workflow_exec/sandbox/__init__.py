@@ -14,6 +14,7 @@ from ._program_pins import ProgramPins, pin_programs
 from ._result import CommandResult
 from ._rules import Gated, Rule
 from ._runner import CommandRunner
+from ._secrets import SecretEnvironment, file_problem, place_of
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
 from ._tokens import Anything, InputValue, Matching, Piece, RuleTextError, Text
 from ._writable import write_problems
@@ -34,6 +35,7 @@ __all__ = [
     "ProgramPins",
     "Rule",
     "RuleTextError",
+    "SecretEnvironment",
     "Surroundings",
     "SurroundingsError",
     "Text",
@@ -41,6 +43,7 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "file_problem",
     "give_notice",
     "highest_offer",
     "identify",
@@ -52,6 +55,7 @@ __all__ = [
     "notice_folders",
     "offered_level",
     "pin_programs",
+    "place_of",
     "resolve_program",
     "stdin_bytes",
     "watched_processes",

@@ -47,6 +47,7 @@ from ._values import (
     PythonProcesses,
     RuleSettings,
     SandboxMode,
+    SecretSource,
     Settings,
     Trusted,
     VerifyNeed,
@@ -164,6 +165,24 @@ class _Verify(_Strict):
     needs: list[VerifyNeed] = []
 
 
+class _Secret(_Strict):
+    file: _Text | None = None
+    user: _Text | None = None
+
+    # The last: it stands for the file, and says so if both are there.
+    keyring: Annotated[_Text | None, Field(validate_default=True)] = None
+
+    @field_validator("keyring")
+    @classmethod
+    def _one_place(cls, service: str | None, others: ValidationInfo) -> str | None:
+        file, user = others.data.get("file"), others.data.get("user")
+        if (file is None) == (service is None):
+            raise PydanticCustomError("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
+        if (user is None) == (service is not None):
+            raise PydanticCustomError("form", ": user and keyring stand together")
+        return service
+
+
 class _Policy(_WorkflowPolicy):
     path: list[_Text] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
@@ -175,6 +194,7 @@ class _Policy(_WorkflowPolicy):
     verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
+    secrets: dict[_Text, _Secret] = {}
     signers: _Text | None = None
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
@@ -250,6 +270,10 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
+        secrets={
+            name: SecretSource(file=source.file, keyring=source.keyring, user=source.user)
+            for name, source in policy.secrets.items()
+        },
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
         python_processes=policy.python_processes,
@@ -323,5 +347,6 @@ def _known() -> Mapping[str, Iterable[str]]:
         "git_identity": _GitIdentity,
         "notify": _Notify,
         "limits": Limits,
+        "secret": _Secret,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

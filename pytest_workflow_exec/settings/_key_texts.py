@@ -34,6 +34,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "git_identity": "Who git says commits and tags: it reads no configuration but the repository's.",
         "carry": "What a resumed run may carry: all that passed, only what a seal covers, or nothing.",
         "approvers": "Groups of principals by name, for gates that want signatures.",
+        "secrets": "Where secrets stand that are in no variable, by the names that rules and workflows use.",
         "signers": "The file that says whose signatures count: an allowed signers file of OpenSSH.",
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
@@ -75,6 +76,11 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
         "limits": "What the command may use up; what it does not say is as the policy says.",
         "home": "Whether the command has your home instead of a private one.",
+    },
+    "Secret": {
+        "file": "The file that it is the content of: nobody else's, mode 600, where no command reads.",
+        "keyring": "The service in the keyring of the system that it is the password of; needs the extra `keyring`.",
+        "user": "The user of that service.",
     },
     "Limits": {
         "processes": "How many processes all of a command may be at once; 4096 if nothing is said.",

@@ -45,6 +45,9 @@ _EXPECTED = {
     "env": 'a list of names of variables, such as ["LANG"]',
     "secrets": 'a list of names of variables, such as ["TWINE_PASSWORD"]',
     "network": 'a list of places, such as ["*:443"]',
+    "file": 'an absolute path, or one that begins with ~/, such as "~/.config/pypi-token"',
+    "keyring": 'the service of a keyring, such as "pypi"',
+    "user": 'the user of that service, such as "__token__"',
     "read": 'a list of paths, such as ["dist"]',
     "write": 'a list of paths, such as ["dist"]',
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
@@ -87,6 +90,7 @@ _HOMES = {
     "git_identity": "the table policy.git_identity",
     "notify": "a table of notify",
     "limits": "the table limits of the policy or a rule",
+    "secret": "a table of policy.secrets",
 }
 _SHOWN_CHARACTERS = 60
 
@@ -187,6 +191,8 @@ def _expected(place: Sequence[str | int], key: str) -> str:
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"
+    if tuple(place) == ("policy", "secrets") or tuple(place[-3:-1]) == ("policy", "secrets"):
+        return f'{"tables" if place[-1] == "secrets" else "a table"}: [{_TABLE}.secrets] with TOKEN = {{{{file = "~/token"}}}}'
     if len(place) > 1 and place[-2] == "workflows":
         return f'a table: [{_TABLE}.workflows.{key}] with commands = ["{_ENTRY}"]'
     return _EXPECTED[key]
@@ -219,4 +225,6 @@ def _kind_of(table: Sequence[str | int]) -> str:
         return str(table[-1])
     if len(table) > 1 and table[-2] == "workflows":
         return "workflow"
+    if len(table) > 1 and table[-2] == "secrets":
+        return "secret"
     return "policy" if table else "top"

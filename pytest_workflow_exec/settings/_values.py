@@ -136,6 +136,17 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSource:
+    """Where a secret stands: in a file, or in the keyring."""
+
+    file: str | None = None
+    keyring: str | None = None
+    """The keyring's service."""
+    user: str | None = None
+    """The user whose password of that service it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """What commands the project allows, as written."""
 
@@ -152,6 +163,8 @@ class PolicySettings:
     carry: Carry = "any"
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    """Where secrets stand that are in no variable, by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
     python_processes: PythonProcesses = "refuse"
