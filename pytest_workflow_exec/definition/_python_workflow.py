@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import InputValue, Workflow
+from pytest_workflow_exec.model import InputValue, Template, Workflow
 
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
@@ -75,7 +75,8 @@ def python_workflow(
         ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
     )
     _check_collected(tree, functions, problems)
-    steps = read_functions(reader, functions)
+    results: dict[str, Template] = {}
+    steps = read_functions(reader, functions, outputs=text_keys(declaration.outputs), results=results)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
@@ -93,6 +94,7 @@ def python_workflow(
         variables=MappingProxyType(variables),
         concurrency=group,
         listed=MappingProxyType(dict(listed)),
+        outputs=MappingProxyType(results),
         steps=steps,
         sources=MappingProxyType(sources),
     )
@@ -113,6 +115,7 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "vars": declaration.vars,
         "concurrency": declaration.concurrency,
         "defaults": declaration.defaults,
+        "outputs": declaration.outputs,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 
