@@ -140,6 +140,7 @@ class DeclarationModel(Strict):
     vars: dict[str, object] = {}
     concurrency: Line | None = None
     defaults: object = None
+    outputs: dict[str, Text] = {}
 
 
 class FileModel(DeclarationModel):
@@ -147,7 +148,6 @@ class FileModel(DeclarationModel):
 
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
-    outputs: dict[str, Text] = {}
 
 
 def _attempts(value: object) -> object:

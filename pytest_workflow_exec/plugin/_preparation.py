@@ -43,8 +43,17 @@ from pytest_workflow_exec.run import (
     steps_until,
     trust_of,
 )
-from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
-from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
+from pytest_workflow_exec.sandbox import Policy, ProgramPins, SecretEnvironment, compile_policy, pin_programs
+from pytest_workflow_exec.settings import (
+    Durability,
+    Filesystem,
+    NotifySettings,
+    Pin,
+    PolicySettings,
+    Said,
+    load_settings,
+    with_variables,
+)
 
 from ._announcements import Announcements
 from ._inputs import given_inputs, input_texts, plain_inputs
@@ -182,9 +191,11 @@ class _Preparation:
         self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._notify: Sequence[NotifySettings] = ()
+        self._said: Mapping[str, Said] = {}
         self._filesystem: Filesystem = "local"
         self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
+        self._environment = self._with_secrets()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
         self._given: Mapping[str, str] = {}
@@ -215,6 +226,7 @@ class _Preparation:
         if self._onward is not None and self._present is not None and resumption is not None:
             resumption = with_reason(self._onward, self.workflow, self._present, resumption)
         redactor = Redactor(self._secrets())
+        self._environment.tell = redactor.add
         read = answer_reader(redactor)
         return RunSettings(
             workflow=self.workflow,
@@ -223,7 +235,7 @@ class _Preparation:
             input_groups=inputs.groups,
             input_texts=input_texts(inputs),
             secrets={name: secret.value for name, secret in inputs.secrets.items()},
-            environment=os.environ,
+            environment=self._environment,
             redactor=redactor,
             command_line=config.invocation_params.args,
             plugins=_plugin_versions(config),
@@ -232,6 +244,7 @@ class _Preparation:
             durability=self._durability,
             notify=self._notify,
             segment_bytes=self._segment_bytes,
+            variables={said.variable: said.value for said in self._said.values()},
             resumption=resumption,
             approver=partial(_ask, read=read),
             attester=partial(_attest, read=read),
@@ -284,7 +297,7 @@ class _Preparation:
             declared = {spec.name for spec in self.workflow.inputs}
             kept = {name: text for name, text in earlier.items() if name in declared}
             self._given = {**kept, **given_inputs(self._session.config, self.workflow.name, only=only)}
-            inputs = resolve_inputs(self.workflow, self._given, environment=os.environ)
+            inputs = resolve_inputs(self.workflow, self._given, environment=self._environment)
         except PreflightError as error:
             self.problems += error.problems
             return None
@@ -293,9 +306,9 @@ class _Preparation:
 
     def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
         try:
-            loaded = load_settings(self.workflow.root)
+            loaded = with_variables(load_settings(self.workflow.root), os.environ)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
-            self._notify = loaded.notify
+            self._notify, self._said = loaded.notify, loaded.said
             self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
                 settings,
@@ -307,6 +320,12 @@ class _Preparation:
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
             return None, None
+
+    def _with_secrets(self) -> SecretEnvironment:
+        policy = self._policy
+        sources = {} if policy is None else policy.secrets
+        rules = () if policy is None else (*policy.rules, policy.tests)
+        return SecretEnvironment(os.environ, sources, root=self.workflow.root, rules=rules)
 
     def _find_pin(self, settings: PolicySettings) -> Pin | None:
         try:
@@ -377,7 +396,7 @@ class _Preparation:
             values=known_values(self.workflow, plain_inputs(self._inputs), self._inputs.groups),
             policy=self._policy,
             texts=input_texts(self._inputs),
-            environment=os.environ,
+            environment=self._environment,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
             filesystem=self._filesystem,
@@ -387,7 +406,9 @@ class _Preparation:
         inputs, policy = self._ready()
         names = {name for rule in policy.rules for name in rule.secrets}
         of_rules = {name: os.environ[name] for name in names if name in os.environ}
-        return of_rules | {secret.variable: secret.value for secret in inputs.secrets.values()}
+        return {**of_rules, **self._environment.read} | {
+            secret.variable: secret.value for secret in inputs.secrets.values()
+        }
 
 
 def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:

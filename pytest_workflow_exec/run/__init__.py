@@ -4,7 +4,7 @@ from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
 from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
-from pytest_workflow_exec.run._check import perform_check
+from pytest_workflow_exec.run._check import check_attested, perform_check
 from pytest_workflow_exec.run._command_plan import CommandPlan, judge_plan, read_plan
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._context import context_of
@@ -70,6 +70,7 @@ __all__ = [
     "answers_of",
     "apply",
     "ask_signed",
+    "check_attested",
     "class_of_text",
     "classify",
     "command_rule",

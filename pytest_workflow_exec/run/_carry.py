@@ -97,6 +97,11 @@ class Present:
     """The last record of the log that an anchor covers, such as a seal of a pinned signer."""
 
 
+def _has_probe(step: Step) -> bool:
+    # Work by hand is checked behind a person's word, never in place of it.
+    return step.check is not None and step.kind != "manual"
+
+
 def resumption_of(
     workflow: Workflow, history: History, present: Present, *, run: RunId, redo: Redo | None = None
 ) -> Resumption:
@@ -113,7 +118,7 @@ def resumption_of(
     passed_before = [step for step in again if step in history.satisfied]
     unknown = tuple(step.id for step in workflow.steps if step.id in history.unknown)
     unchecked = judge.unchecked()
-    probe = tuple(step for step in unknown if workflow.step(step).check is not None and step not in unchecked)
+    probe = tuple(step for step in unknown if _has_probe(workflow.step(step)) and step not in unchecked)
     return Resumption(
         run=run,
         head=history.head,

@@ -319,11 +319,15 @@ def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):
-        return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
+        return f"{what}; {_when_checked(step)}: {_argv(step.check, values, spell)}"
     if isinstance(step.check, Verify):
         tests = step.check.path.relative_to(values.root)
-        return f"{what}; asked first if a session is broken off in it: tests in {tests}"
+        return f"{what}; {_when_checked(step)}: tests in {tests}"
     return what
+
+
+def _when_checked(step: Step) -> str:
+    return "checked behind it" if isinstance(step.body, Manual) else "asked first if a session is broken off in it"
 
 
 def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:

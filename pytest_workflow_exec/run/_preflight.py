@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
+from pytest_workflow_exec.errors import (
+    CommandNotFoundError,
+    CommandRefusedError,
+    OutputError,
+    Problem,
+    SecretSourceError,
+)
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
@@ -159,7 +165,12 @@ def _command_problems(
     try:
         rule = possible_rule(command, values, policy, texts)
         for name in [] if rule is None else rule.secrets:
-            if not environment.get(name):
+            try:
+                held = bool(environment.get(name))
+            except SecretSourceError as error:
+                yield _at(step, f"{what}: {error}")
+                continue
+            if not held:
                 yield _at(step, f"{what} needs the secret {name}, which the environment does not set")
         for message in surroundings_problems(command, values, rule):
             yield _at(step, f"{what}: {message}")

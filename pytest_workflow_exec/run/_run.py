@@ -266,10 +266,11 @@ class Run:
         return self._settings.redactor
 
     def secret(self, name: str) -> str:
-        """Return the value of a variable of the engine's environment, which from now on is masked wherever it appears.
+        """Return the secret of that name, which from now on is masked wherever it appears.
 
         Raises:
-            SecretMissingError: It is not set, or empty.
+            SecretMissingError: No variable holds it, and the policy says no other place.
+            SecretSourceError: It can't be had from where the policy says that it stands.
         """
         value = self._settings.environment.get(name)
         if not value:

@@ -59,6 +59,8 @@ class RunSettings:
     """What the policy's programs were when the run was checked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    """The settings that the environment says, by its variables."""
     notify: Sequence[NotifySettings] = ()
     """Commands that tell people what it waits for and how it ended."""
     listener: Callable[[Record], None] | None = None

@@ -15,6 +15,7 @@ from ._result import CommandResult
 from ._rules import Gated, Rule
 from ._runner import CommandRunner
 from ._sockets import socket_problems
+from ._secrets import SecretEnvironment, file_problem, place_of
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
 from ._tokens import Anything, InputValue, Matching, Piece, RuleTextError, Text
 from ._writable import write_problems
@@ -35,6 +36,7 @@ __all__ = [
     "ProgramPins",
     "Rule",
     "RuleTextError",
+    "SecretEnvironment",
     "Surroundings",
     "SurroundingsError",
     "Text",
@@ -42,6 +44,7 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "file_problem",
     "give_notice",
     "highest_offer",
     "identify",
@@ -53,6 +56,7 @@ __all__ = [
     "notice_folders",
     "offered_level",
     "pin_programs",
+    "place_of",
     "resolve_program",
     "socket_problems",
     "stated_policy",

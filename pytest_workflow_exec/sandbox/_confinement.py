@@ -64,6 +64,12 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _TERMINALS = ("/dev/ptmx", "/dev/pts", "/dev/tty")
 _NAMES_PORT = 53
 
+
+def always_readable() -> tuple[str, ...]:
+    """Return what every confined command may read, beside the project and what its rule says."""
+    return _ALWAYS_READABLE
+
+
 Stamp = tuple[int, ...]
 """Which file it is, and whether it changed: device, inode, size, times of content and state."""
 

@@ -17,6 +17,7 @@ from pytest_workflow_exec.settings import (
     PolicySettings,
     PythonProcesses,
     RuleSettings,
+    SecretSource,
     SignersFile,
     Trusted,
 )
@@ -27,6 +28,7 @@ from ._level import Level, level_for
 from ._limits import Limits, limits_of
 from ._rights import rights_problems
 from ._rules import Difference, Rule, breadth, difference
+from ._secrets import secret_problems
 from ._tokens import InputValue, has_control
 
 _VENV = "venv"
@@ -53,6 +55,8 @@ class Policy:
     """What commands may use up that no rule is for: the engine's own."""
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    """Where secrets stand that are in no variable, by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
     python_processes: PythonProcesses = "refuse"
@@ -162,6 +166,7 @@ def compile_policy(
     problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
+    problems += secret_problems(settings, [*(rule for table in tables for rule in table), settings.verify])
     compiled = [compiled_rules(table, path, settings.approvers) for table in tables]
     found = [Problem(message=f"policy: {problem}") for problem in problems]
     found += [_located(settings, problem) for table in compiled for problem in table.problems]
@@ -181,6 +186,7 @@ def compile_policy(
         level=level,
         limits=limits_of(settings.limits),
         approvers=settings.approvers,
+        secrets=settings.secrets,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,
         python_processes=settings.python_processes,

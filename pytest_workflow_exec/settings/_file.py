@@ -30,6 +30,12 @@ from ._limits import Limits
 from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
+    MAX_BUDGET_USD,
+    MAX_RETENTION_S,
+    MAX_SEGMENT_MIB,
+    MIN_BUDGET_USD,
+    MIN_SEGMENT_MIB,
+    AiMode,
     Carry,
     Durability,
     Filesystem,
@@ -41,6 +47,7 @@ from ._values import (
     PythonProcesses,
     RuleSettings,
     SandboxMode,
+    SecretSource,
     Settings,
     Trusted,
     VerifyNeed,
@@ -48,12 +55,10 @@ from ._values import (
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _MIB = 1 << 20
-_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
-_MAX_RETENTION_S = parse_duration("36500d")
 
 
 def _retention(text: str) -> str:
-    if parse_duration(text) > _MAX_RETENTION_S:
+    if parse_duration(text) > MAX_RETENTION_S:
         message = "it is longer than a century"
         raise ValueError(message)
     return text
@@ -162,6 +167,24 @@ class _Verify(_Strict):
     needs: list[VerifyNeed] = []
 
 
+class _Secret(_Strict):
+    file: _Text | None = None
+    user: _Text | None = None
+
+    # The last: it stands for the file, and says so if both are there.
+    keyring: Annotated[_Text | None, Field(validate_default=True)] = None
+
+    @field_validator("keyring")
+    @classmethod
+    def _one_place(cls, service: str | None, others: ValidationInfo) -> str | None:
+        file, user = others.data.get("file"), others.data.get("user")
+        if (file is None) == (service is None):
+            raise PydanticCustomError("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
+        if (user is None) == (service is not None):
+            raise PydanticCustomError("form", ": user and keyring stand together")
+        return service
+
+
 class _Policy(_WorkflowPolicy):
     path: list[_Text] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
@@ -173,6 +196,7 @@ class _Policy(_WorkflowPolicy):
     verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
+    secrets: dict[_Text, _Secret] = {}
     signers: _Text | None = None
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
@@ -200,7 +224,9 @@ class _File(_Strict):
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
-    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
+    segment_mib: Annotated[float, Field(ge=MIN_SEGMENT_MIB, le=MAX_SEGMENT_MIB)] | None = None
+    ai: AiMode | None = None
+    ai_budget: Annotated[float, Field(ge=MIN_BUDGET_USD, le=MAX_BUDGET_USD)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -228,6 +254,8 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         notify=tuple(NotifySettings(command=tuple(each.command), on=tuple(each.on)) for each in file.notify),
         segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
+        ai=file.ai,
+        ai_budget_usd=file.ai_budget,
     )
 
 
@@ -244,6 +272,10 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
+        secrets={
+            name: SecretSource(file=source.file, keyring=source.keyring, user=source.user)
+            for name, source in policy.secrets.items()
+        },
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
         python_processes=policy.python_processes,
@@ -319,5 +351,6 @@ def _known() -> Mapping[str, Iterable[str]]:
         "git_identity": _GitIdentity,
         "notify": _Notify,
         "limits": Limits,
+        "secret": _Secret,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

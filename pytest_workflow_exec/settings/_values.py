@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
-from pytest_workflow_exec.digests import digest_of, digest_of_bytes
+from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
+from pytest_workflow_exec.durations import parse_duration
 
 VerifyNeed = Literal["pty", "loopback", "namespaces"]
 """What tests of a `verify:` step may need beyond the rights of a command."""
@@ -21,9 +24,24 @@ PythonProcesses = Literal["refuse", "record"]
 Carry = Literal["any", "anchored", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
 
-
+AiMode = Literal["live", "replay", "off"]
+"""Who answers steps that ask a model, where no option says it."""
 NotifyOn = Literal["gate.requested", "suspended", "denied", "finished"]
 """When somebody is told: a gate asks, or a session ended: suspended, denied, or in any way."""
+
+MIN_SEGMENT_MIB, MAX_SEGMENT_MIB = 1 / 1024, 1024
+MAX_RETENTION_S = parse_duration("36500d")
+MIN_BUDGET_USD, MAX_BUDGET_USD = 0.000001, 999_999
+MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+"""An amount of US dollars, as it is typed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a variable of the environment says."""
+
+    variable: str
+    value: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +137,17 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSource:
+    """Where a secret stands: in a file, or in the keyring."""
+
+    file: str | None = None
+    keyring: str | None = None
+    """The keyring's service."""
+    user: str | None = None
+    """The user whose password of that service it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """What commands the project allows, as written."""
 
@@ -135,6 +164,8 @@ class PolicySettings:
     carry: Carry = "any"
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    """Where secrets stand that are in no variable, by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
     python_processes: PythonProcesses = "refuse"
@@ -165,3 +196,9 @@ class Settings:
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""
     notify: tuple[NotifySettings, ...] = ()
+    ai: AiMode | None = None
+    """Who answers steps that ask a model; None: not said."""
+    ai_budget_usd: float | None = None
+    """What the models of a run may cost at most; None: not said."""
+    said: Mapping[str, Said] = field(default_factory=lambda: MappingProxyType({}))
+    """What variables of the environment say, by the key of the file, or else the option, that says the same."""
