@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.ai._answer_kind import MAX_ANSWER_BYTES, AnswerKind
-from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, Source
+from pytest_workflow_exec.ai._backend import Accept, AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, Source
 from pytest_workflow_exec.ai._prompt import SYSTEM_PROMPT
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import AiError, ValueRefusedError, WorkflowExecError
@@ -31,6 +31,13 @@ class Question:
     attempts: int
     timeout_s: float
     budget_usd: float | None = None
+    judge: Accept | None = None
+    """What else is wrong with a value that is what its type asks for; None if nothing can be."""
+
+    def problems(self, value: Json) -> tuple[str, ...]:
+        """Return what is wrong with a proposal, in words that go back to the model."""
+        found = self.kind.problems(value)
+        return found if found or self.judge is None else self.judge(value)
 
 
 class Asker:
@@ -102,7 +109,7 @@ class Asker:
             self._run.record_asking(events.ai_request(step, attempt=attempt, facts=asked))
             said: dict[str, Json] = {"number": number, "model": question.model, "request": digest_of(asked)}
             try:
-                answer = self._answer(request, question.kind)
+                answer = self._answer(request, question)
             except BaseException as error:
                 # Written in any case: what it cost counts against the budget, and what was proposed is evidence.
                 facts = {**said, **_failed_facts(error, self._source)}
@@ -146,16 +153,16 @@ class Asker:
             )
         return left if own_usd is None else min(left, own_usd)
 
-    def _answer(self, request: AiRequest, kind: AnswerKind) -> AiAnswer:
+    def _answer(self, request: AiRequest, question: Question) -> AiAnswer:
         try:
-            answer = self._backend.ask(request, kind.problems, self._tell)
+            answer = self._backend.ask(request, question.problems, self._tell)
         except WorkflowExecError:
             raise
         except Exception as error:
             message = f"what asks the model failed in a way that it has no words for: {type(error).__name__}: {error}"
             raise AiError(message) from error
         # The final word is here, whatever the backend did with it.
-        problems = kind.problems(answer.value)
+        problems = question.problems(answer.value)
         if answer.source != self._source:
             problems = (f"it claims to be {answer.source}, and can only be {self._source}",)
         if problems:

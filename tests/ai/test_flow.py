@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -253,3 +254,84 @@ def test_the_budget_is_one_for_all_questions_and_sessions_of_a_run(project: Proj
 
     assert [request.budget_usd for request in model.asked] == [0.75, 0.5]
     assert len(of_type(run, "ai.request")) == 2
+
+
+class Patient:
+    """Proposes one plan after the other, as long as it may and none is accepted."""
+
+    def __init__(self, *plans: Json) -> None:
+        self.plans, self.told = plans, list[tuple[str, ...]]()
+
+    def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+        """Return the first plan that is accepted."""
+        attempts: list[AiAttempt] = []
+        for plan in self.plans[: request.attempts]:
+            attempts.append(AiAttempt(value=plan, errors=accept(plan)))
+            self.told.append(attempts[-1].errors)
+            if not attempts[-1].errors:
+                return AiAnswer(value=plan, source="live", attempts=tuple(attempts))
+        data = [{"value": each.value, "errors": list(each.errors)} for each in attempts]
+        raise AiError("nothing was accepted", attempts=data, cost_usd=0.5)
+
+
+BAD: dict[str, Json] = {"commands": [{"argv": ["echo", "a"], "why": "x"}, {"argv": ["rm", "b"], "why": "y"}]}
+
+
+def test_a_plan_that_the_policy_refuses_may_be_mended(project: Project) -> None:
+    """Each refusal is written before the model is told of it; what is accepted in the end is allowed as a whole."""
+    run = project.open(FLOW)
+    model = Patient(BAD, {"commands": []}, PLAN)
+
+    ask(run, model)  # type: ignore[arg-type]  # another backend
+
+    [by_policy], by_type, none = model.told
+    assert "the policy refuses the plan in 'commands' of step 'ask' as a whole, and nothing of it is run" in by_policy
+    assert "2 of 2: the policy refuses ['rm', 'b']" in by_policy
+    assert "at least 1 item" in by_type[0]
+    assert none == ()
+    types = [record.type for record in read_log(run.log_path) if record.type.startswith(("ai.", "command."))]
+    assert types == ["ai.request", "command.refused", "ai.response"]
+    assert [each["errors"] for each in of_type(run, "ai.response")[0]["attempts"]] == [[by_policy], list(by_type), []]
+    run.close(interrupted=True)
+
+
+def test_a_plan_that_is_never_allowed_is_refused_in_the_policy_s_words(project: Project) -> None:
+    """After the last attempt, as a refusal and not as a bad answer; what it cost counts, and nothing ran."""
+    run = project.open(FLOW)
+
+    with pytest.raises(
+        PlanRefusedError, match=r"(?s)2 of 2: the policy refuses \['rm', 'b'\].*None of the 3 proposals"
+    ):
+        ask(run, Patient(BAD, BAD, BAD, PLAN))  # type: ignore[arg-type]  # another backend
+
+    run.close(interrupted=True)
+    assert [each["argv"] for each in of_type(run, "command.refused")] == [["rm", "b"]] * 3
+    assert of_type(run, "ai.response")[0]["outcome"] == "failed"
+    assert run.answers.cost_usd == 0.5
+    assert of_type(run, "command.started") == []
+
+
+@pytest.mark.parametrize("last", [{"commands": []}, "prose"])
+def test_what_went_wrong_last_is_what_is_said(project: Project, last: Json) -> None:
+    """Where the last proposal was none at all, that is the error, whatever the policy refused before."""
+    run = project.open(FLOW)
+
+    with pytest.raises(AiError, match="nothing was accepted"):
+        ask(run, Patient(BAD, BAD, last))  # type: ignore[arg-type]  # another backend
+
+    run.close(interrupted=True)
+    assert len(of_type(run, "command.refused")) == 2
+
+
+def test_a_refusal_told_to_a_model_holds_no_secret(project: Project) -> None:
+    """What goes back to the model leaves the machine; the same words without it are kept."""
+    plan: Json = {"commands": [{"argv": ["rm", "hunter2-hunter2"], "why": "x"}]}
+    flow = "inputs: {key: {type: secret, default: {env: KEY}}}\n" + FLOW.lstrip()
+    run = project.open(flow, environment={**os.environ, "KEY": "hunter2-hunter2"})
+    model = Patient(plan, PLAN)
+
+    ask(run, model)  # type: ignore[arg-type]  # another backend
+
+    assert "hunter2" not in str(model.told)
+    assert "hunter2" not in run.log_path.read_text()
+    run.close(interrupted=True)
