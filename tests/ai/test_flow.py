@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pytest_workflow_exec.ai import (
     AiRequest,
     AiUsage,
     Asker,
+    Purse,
     kind_of,
     perform_ai,
 )
@@ -68,9 +70,11 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def ask(run: Run, model: Model, *, budget_usd: float | None = None, step: str = "ask") -> None:
+def ask(
+    run: Run, model: Model, *, budget_usd: float | None = None, step: str = "ask", purse: Purse | None = None
+) -> None:
     """Let a step ask, and end as it does."""
-    asker = Asker(run, model, source="live", budget_usd=budget_usd, tell=lambda _: None)
+    asker = Asker(run, model, source="live", purse=purse or Purse(budget_usd), tell=lambda _: None)
     planned = run.workflow.step(step)
     assert isinstance(planned.body, Ai)
     run.start(planned)
@@ -335,3 +339,99 @@ def test_a_refusal_told_to_a_model_holds_no_secret(project: Project) -> None:
     assert "hunter2" not in str(model.told)
     assert "hunter2" not in run.log_path.read_text()
     run.close(interrupted=True)
+
+
+ASKING = (
+    "steps:\n  - {id: a, ai: {prompt: What?, output: {a: {}}}}\n  - {id: b, ai: {prompt: What?, output: {a: {}}}}\n"
+)
+
+
+def runs_of(tmp_path: Path, *names: str) -> list[Run]:
+    """Return a run of each of several projects."""
+    made = []
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "workflow-exec.toml").write_text(GATED)
+        made.append(Project(tmp_path / name).open(ASKING))
+    return made
+
+
+def test_the_budget_is_one_for_all_runs_of_a_session(tmp_path: Path) -> None:
+    """What one workflow spent, another can't spend again: with nothing left nobody is asked, and it says who spent it."""
+    first, second = runs_of(tmp_path, "first", "second")
+    model, purse = Model({"a": "x"}, cost_usd=0.5), Purse(1.0)
+
+    ask(first, model, step="a", purse=purse)
+    ask(second, model, step="a", purse=purse)
+    with pytest.raises(
+        AiError, match=r"is spent \(\$0.5000, and \$0.5000 by other runs of this session\); nothing was"
+    ):
+        ask(second, model, step="b", purse=purse)
+
+    assert [request.budget_usd for request in model.asked] == [1.0, 0.5]
+    for run in (first, second):
+        run.close(interrupted=True)
+
+
+def test_workers_share_the_budget(tmp_path: Path) -> None:
+    """Each process knows what the others spent; while one asks, all that is left is spent for the others."""
+    shared = tmp_path / "costs"
+    shared.mkdir()
+    first, second = runs_of(tmp_path, "first", "second")
+    mine, other = Purse(1.0, shared=shared), Purse(1.0, shared=shared)
+
+    class Looking(Model):
+        def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+            noted.append(json.loads((shared / "costs.json").read_text()))
+            return super().ask(request, accept, tell)
+
+    noted: list[dict[str, float]] = []
+    model = Looking({"a": "x"}, cost_usd=0.75)
+    ask(first, model, step="a", purse=mine)
+    ask(second, model, step="a", purse=other)
+    with pytest.raises(AiError, match=r"\$0.7500 by other runs of this session\); nothing was asked"):
+        ask(first, model, step="b", purse=mine)
+
+    assert noted == [{first.id: 1.0}, {first.id: 0.75, second.id: 0.25}]
+    assert [request.budget_usd for request in model.asked] == [1.0, 0.25]
+    for run in (first, second):
+        run.close(interrupted=True)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"a": "x"}', '{"a": -1}', '{"a": NaN}', "[" * 100_000])
+def test_what_others_spent_is_known_or_nobody_is_asked(tmp_path: Path, content: str) -> None:
+    """A file that can't be read bounds nothing: doubt asks nobody."""
+    shared = tmp_path / "costs"
+    shared.mkdir()
+    (shared / "costs.json").write_text(content)
+    [run] = runs_of(tmp_path, "first")
+    model = Model({"a": "x"}, cost_usd=0.75)
+
+    with pytest.raises(AiError, match=r"what other workers spent on models can't be known.*Add -n0"):
+        ask(run, model, step="a", purse=Purse(1.0, shared=shared))
+
+    assert model.asked == []
+    assert of_type(run, "ai.request") == []
+    run.close(interrupted=True)
+
+
+def test_who_died_while_asking_spent_it_all(tmp_path: Path) -> None:
+    """What its model took is in no log: others have nothing left."""
+    shared = tmp_path / "costs"
+    shared.mkdir()
+    first, second = runs_of(tmp_path, "first", "second")
+
+    class Dying(Model):
+        def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+            kept.append((shared / "costs.json").read_bytes())
+            return super().ask(request, accept, tell)
+
+    kept: list[bytes] = []
+    ask(first, Dying({"a": "x"}), step="a", purse=Purse(1.0, shared=shared))
+    (shared / "costs.json").write_bytes(kept[0])
+
+    with pytest.raises(AiError, match=r"\$1.0000 by other runs of this session\); nothing was asked"):
+        ask(second, Model({"a": "x"}), step="a", purse=Purse(1.0, shared=shared))
+
+    for run in (first, second):
+        run.close(interrupted=True)
