@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._ask import ask
-from ._ballot import Ballot, BallotRefusedError, Trust, assurance_of, ballot_in, checked
+from ._ballot import Ballot, Trust, assurance_of, ballot_in, checked
 from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, challenge_of
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
@@ -11,6 +11,15 @@ from ._desk import SignatureDesk
 from ._dialogue import Dialogue, DialogueError
 from ._field import FormField
 from ._form import Answers, ReadAnswer
+from ._in_advance import (
+    MAX_VALID,
+    PlanApproval,
+    PlanSignature,
+    moment_text,
+    plan_approval_in,
+    plan_challenge_of,
+    valid_until,
+)
 from ._manual import Attestation, ManualTask, attest
 from ._proof import Proof
 from ._quorum import (
@@ -29,6 +38,7 @@ from ._quorum import (
     shortage,
 )
 from ._reason import ask_reason
+from ._refusal import BallotRefusedError
 from ._request import (
     AuthorWords,
     Covered,
@@ -48,6 +58,7 @@ from ._words import escape, escape_line
 
 __all__ = [
     "MAX_REASON_CHARS",
+    "MAX_VALID",
     "NAMESPACE",
     "Answer",
     "Answers",
@@ -70,7 +81,9 @@ __all__ = [
     "ManualTask",
     "Missing",
     "Open",
+    "PlanApproval",
     "PlanChange",
+    "PlanSignature",
     "Proof",
     "Proposal",
     "Quorum",
@@ -99,6 +112,9 @@ __all__ = [
     "escape",
     "escape_line",
     "moment_of",
+    "moment_text",
+    "plan_approval_in",
+    "plan_challenge_of",
     "quorum",
     "render",
     "request_of",
@@ -108,4 +124,5 @@ __all__ = [
     "sign_start",
     "start_problem",
     "terminal_problem",
+    "valid_until",
 ]

@@ -12,13 +12,13 @@ from typing import TextIO
 
 from pytest_workflow_exec.events import ENGINE, Actor, Decided
 
-from ._ballot import BallotRefusedError
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Decision
 from ._desk import SignatureDesk
 from ._facts import facts_of
 from ._form import Answers, FormError, ReadAnswer, fill_in
 from ._pager import PageError, Pages
+from ._refusal import BallotRefusedError
 from ._request import GateRequest
 from ._say import say
 from ._screen import Screen, frames

@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
-from pytest_workflow_exec.errors import WorkflowExecError
 
 from . import signature
 from ._challenge import NAMESPACE, Answer, ChallengeError, challenge_of
+from ._in_advance import plan_challenge_of, valid_until
 from ._proof import Proof
+from ._refusal import BallotRefusedError
 from ._request import GateRequest
 from ._rules import SignatureRules
 
 _VERSION = 1
 _KEYS = ("run", "step", "request", "answer", "reason", "principal", "armor")
 _TERMINAL, _SIGNATURE, _PRESENCE = 1, 2, 3
-
-
-class BallotRefusedError(WorkflowExecError):
-    """A signed answer does not count; nothing of it is taken in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +34,8 @@ class Ballot:
     principal: str
     """Who is said to have signed; empty to go by the key."""
     armor: str
+    until: str = ""
+    """When it holds no more, if a plan was approved in advance; empty for an answer to just this question."""
 
     def content(self) -> bytes:
         """Return it as its file holds it."""
@@ -72,11 +71,14 @@ def ballot_in(content: bytes) -> Ballot:
     return ballot
 
 
-def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime) -> Proof:
+def checked(
+    ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime, taken_in: datetime | None = None
+) -> Proof:
     """Return what an answer to this question proves.
 
     Args:
         at: The time at which its signer must be valid, aware.
+        taken_in: When it was taken in, at which an approval in advance must hold; None for `at`.
 
     Raises:
         BallotRefusedError: It is about something else, or its signature does not count; says why.
@@ -92,7 +94,7 @@ def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime)
         if said != asked:
             raise BallotRefusedError(f"it is about another {what}: {said}, and not {asked}")
     try:
-        message = challenge_of(request, ballot.answer, reason=ballot.reason)
+        message = _message(ballot, request, rules, at if taken_in is None else taken_in)
         principal = _principal(ballot, rules, trust)
         verified = signature.verify_signature(
             message,
@@ -123,6 +125,16 @@ def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime)
         # A token is asked by software, and answers only to a finger: that it did is in what it signed.
         key_reachable=key.blob in trust.reachable and not verified.presence,
     )
+
+
+def _message(ballot: Ballot, request: GateRequest, rules: SignatureRules, taken_in: datetime) -> bytes:
+    if not ballot.until:
+        return challenge_of(request, ballot.answer, reason=ballot.reason)
+    if not rules.in_advance or ballot.answer != "approve":
+        raise BallotRefusedError(f"gate {request.step!r} takes no such answer in advance")
+    if problem := valid_until(ballot.until, at=taken_in):
+        raise BallotRefusedError(problem)
+    return plan_challenge_of(request, ballot.until)
 
 
 def assurance_of(proof: Proof, rules: SignatureRules) -> int:
@@ -159,6 +171,11 @@ def _is_starter(principal: str, key: str, rules: SignatureRules) -> bool:
 
 
 def _explained(error: signature.SignatureRefusedError, ballot: Ballot, request: GateRequest) -> str:
+    if error.refusal == "other bytes" and ballot.until:
+        return (
+            f"{error}. It is about another plan, gate, policy or time: sign exactly what `workflow-exec challenge "
+            f"{request.run} {request.step} --in-advance --until {ballot.until}` writes"
+        )
     if error.refusal == "other bytes":
         return (
             f"{error}. Sign exactly what `workflow-exec challenge {request.run} {request.step}` writes, for the answer "

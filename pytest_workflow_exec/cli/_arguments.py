@@ -154,6 +154,18 @@ def _gate(command: argparse.ArgumentParser) -> None:
 def _approve(command: argparse.ArgumentParser) -> None:
     _gate(command)
     _signature(command)
+    _in_advance(command)
+
+
+def _in_advance(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--in-advance", action="store_true", help="the plan behind the gate, for every later run that proposes just it"
+    )
+    command.add_argument(
+        "--until",
+        metavar="TIME",
+        help="when that holds no more: a duration, or a moment as challenge writes it; 30d by default, 90d at most",
+    )
 
 
 def _signature(command: argparse.ArgumentParser) -> None:
@@ -235,6 +247,7 @@ def _challenge(command: argparse.ArgumentParser) -> None:
         "--answer", choices=("approve", "reject"), default="approve", help="what is to be signed; approve by default"
     )
     command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
+    _in_advance(command)
     command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
 
 

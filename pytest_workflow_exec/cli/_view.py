@@ -224,6 +224,8 @@ class RunView:
     def decide(self, record: Record) -> None:
         """Take in a decision."""
         words = {key: _text(record.data.get(key)) for key in ("decision", "approver", "channel", "assurance", "reason")}
+        if record.data.get("in_advance"):
+            words["channel"] += " in advance"
         self.gates.append(GateView(step=record.step or "", decided=record.ts, **words))
 
     def start_command(self, record: Record) -> None:

@@ -327,6 +327,7 @@ class GateModel(Strict):
     required: Annotated[int | dict[str, int] | None, BeforeValidator(_required)] = None
     min_wait: Duration | None = None
     veto: Flag | None = None
+    in_advance: Flag = False
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
     on_timeout: Annotated[Literal["reject", "suspend"], BeforeValidator(_choice)] = "reject"
     expires: Duration | None = None

@@ -339,6 +339,7 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
         required=model.required,
         min_wait_s=model.min_wait,
         veto=model.veto,
+        in_advance=model.in_advance,
         suspends=model.wait == "suspend",
         expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
     )

@@ -151,6 +151,8 @@ class Signed:
     """How long the question stays open whoever agreed, in seconds."""
     veto: bool = True
     """Whether one rejection ends it."""
+    in_advance: bool = False
+    """Whether signatures count that were made before the question, for the plan that it lets run."""
 
     @property
     def persons(self) -> int:
@@ -165,6 +167,8 @@ class Signed:
             "required": self.required if isinstance(self.required, int) else dict(self.required),
             "min_wait_s": self.min_wait_s,
             "veto": self.veto,
+            # Without it, a plan has the digest that it had before plans could be approved in advance.
+            **({"in_advance": True} if self.in_advance else {}),
         }
 
 

@@ -150,7 +150,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="what a person would type in conversations, from a JSON file, for tests; it is treated like scripted answers",
     )
-    group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
+    group.addoption(
+        "--workflow-ai-budget", metavar="USD", help="what the models of all runs of the session may cost together"
+    )
     group.addoption(
         "--workflow-summary",
         metavar="FILE",

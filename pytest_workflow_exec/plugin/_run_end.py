@@ -69,7 +69,8 @@ def _ways_on(run: Run) -> list[str]:
     body = run.workflow.step(gate).body
     if isinstance(body, Gate) and body.signed is not None:
         how = f"workflow-exec challenge {run.id} {gate} --out FILE says how, then pytest with --workflow-resume"
-        return [f"gate {gate} waits for signatures: {how}"]
+        early = "; with --in-advance it says how the plan is approved for later runs" if body.signed.in_advance else ""
+        return [f"gate {gate} waits for signatures: {how}{early}"]
     if not isinstance(body, Gate):
         return [f"step {gate} waits: pytest with --workflow-resume goes on when its time has come"]
     return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]

@@ -21,7 +21,7 @@ from ._planned import PlannedItem
 from ._run_end import RunEnd
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.ai import Asker
+    from pytest_workflow_exec.ai import Asker, Purse
 
     from ._summary import SummaryHooks
     from ._workers import WorkerShare
@@ -51,9 +51,11 @@ class WorkflowSession:
     minutes: dict[str, Minutes] = field(default_factory=dict)
     """What the closing lines tell of the runs besides how they ended."""
     askers: dict[str, Asker] = field(default_factory=dict)
+    """What asks models for the steps of each run, as far as any did."""
+    purse: Purse | None = None
+    """What they may spend together; None before the first one asks."""
     ai_news: str = ""
     """How far the model has come that is asked at the moment."""
-    """What asks models for the steps of each run, as far as any did."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     """The steps under way, by node id."""

@@ -5,7 +5,7 @@ from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
 from pytest_workflow_exec.run._check import check_attested, perform_check
-from pytest_workflow_exec.run._command_plan import CommandPlan, judge_plan, read_plan
+from pytest_workflow_exec.run._command_plan import CommandPlan, JudgedPlan, judge_plan, read_plan
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
@@ -48,6 +48,7 @@ __all__ = [
     "Failure",
     "FileOutput",
     "History",
+    "JudgedPlan",
     "NextAttempt",
     "OpenGate",
     "PastTalk",

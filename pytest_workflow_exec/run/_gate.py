@@ -162,7 +162,7 @@ def build_request(
         nonce=secrets.token_hex(_NONCE_BYTES),
         issued=_spelled(issued),
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
-        author_words=(*_author_words(step, gate, values, words), *_reasons(executed, values)),
+        author_words=(*_author_words(step, gate, values, words), *reasons_of(executed, values)),
         form=fields_of(gate.form),
         rules=_rules(gate, policy, start),
         proposals=answers.proposals,
@@ -264,7 +264,7 @@ def _all_covered(
     return [_covered(step, values, spell)]
 
 
-def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
+def reasons_of(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
     """Give why a model wants the commands of each plan: its own words, of which nothing is believed."""
     from pytest_workflow_exec.approval import AuthorWords
 

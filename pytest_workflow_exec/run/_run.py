@@ -24,6 +24,7 @@ from pytest_workflow_exec.evidence import (
     Head,
     create_run_directory,
     new_run_id,
+    plans_folder,
     runs_directory,
 )
 from pytest_workflow_exec.model import Command, ErrorClass, Execute, Gate, Manual, Outcome, Pause, RunId, Step, StepId
@@ -133,6 +134,7 @@ class Run:
             signed = SignedGates(
                 policy=settings.policy,
                 directory=directory,
+                plans=plans_folder(workflow.file, workflow.name),
                 journal=self._journal,
                 approver=settings.signed_approver,
                 environment=settings.environment,

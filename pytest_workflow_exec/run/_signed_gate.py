@@ -30,6 +30,7 @@ from pytest_workflow_exec.approval import (
     escape_line,
     moment_of,
     quorum,
+    valid_until,
 )
 from pytest_workflow_exec.approval.signature import reachable_keys
 from pytest_workflow_exec.digests import Json
@@ -38,6 +39,7 @@ from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
 from pytest_workflow_exec.model import Gate, StepId
 from pytest_workflow_exec.run._history import PastVote
+from pytest_workflow_exec.run._in_advance import ballots_in_advance
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._signed_approver import SignedApprover
 from pytest_workflow_exec.run._signers import trust_of
@@ -82,6 +84,7 @@ class SignedGates:
         *,
         policy: Policy,
         directory: Path,
+        plans: Path,
         journal: Journal,
         approver: SignedApprover,
         environment: Mapping[str, str],
@@ -91,10 +94,12 @@ class SignedGates:
 
         Args:
             directory: The run's folder.
+            plans: Where plans lie that were approved in advance.
             environment: The engine's own, which names the agent whose keys are within reach.
             say: Tells the person at the terminal what was taken in, and what was not.
         """
         self._policy, self._directory, self._journal = policy, directory, journal
+        self._plans = plans
         self._approver, self._environment, self._tell = approver, environment, say
 
     def decide(self, step: StepId, gate: Gate, question: Question) -> Agreement:
@@ -112,6 +117,9 @@ class SignedGates:
         trust = trust_of(self._policy, reachable=reachable_keys(self._environment))
         path = keep_challenge(self._directory, step, request.digest, challenge)
         answers = [*self._past(question, trust), *self._new(step, question, trust)]
+        # Looked for last: who said no to just this question is heard before who said yes to its like.
+        if rules.in_advance and self._is_open(rules, request, answers):
+            answers += self._in_advance(step, question, trust)
         agreement = self._counted(step, gate, rules, request, answers)
         return agreement or self._at_terminal(step, gate, question, trust=trust, path=path, answers=answers)
 
@@ -134,6 +142,9 @@ class SignedGates:
             who = ", ".join(vote.principal for vote in found.by)
             raise GateDeniedError(step=step, decision="rejected", reason=f"by {who}")
         raise GateDeniedError(step=step, decision="expired", reason=f"the question expired at {request.expires}")
+
+    def _is_open(self, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]) -> bool:
+        return isinstance(_amount(rules, request, _countable(answers, rules)), Open)
 
     def _past(self, question: Question, trust: Trust) -> Iterator[_Answer]:
         for vote in question.votes:
@@ -168,14 +179,42 @@ class SignedGates:
             self._take_in(step, question, ballot, proof, answer.assurance)
             yield answer
 
+    def _in_advance(self, step: StepId, question: Question, trust: Trust) -> Iterator[_Answer]:
+        """Take in the signatures under plans that are the one that is asked about."""
+        known = {_armor_of(vote.data) for vote in question.votes}
+        for ballot, file in ballots_in_advance(self._plans, question.request, self._say):
+            if ballot.armor in known:
+                continue
+            try:
+                proof = self._judged(ballot, question, trust)
+            except BallotRefusedError as error:
+                self._say(f"{file.name}: the signature of {ballot.principal} does not count: {error}")
+                continue
+            known.add(ballot.armor)
+            answer = _answer(proof, ballot, _rules(question.request), datetime.now(timezone.utc))
+            self._take_in(step, question, ballot, proof, answer.assurance, file=file)
+            yield answer
+
     def _judged(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
         request, now = question.request, datetime.now(timezone.utc)
         proof = checked(ballot, request, trust=trust, at=now)
         if now + _MARGIN >= moment_of(request.expires):
             raise BallotRefusedError(f"the question expired at {request.expires}")
+        if ballot.until and (problem := valid_until(ballot.until, at=now + _MARGIN)):
+            raise BallotRefusedError(problem)
         return proof
 
-    def _take_in(self, step: StepId, question: Question, ballot: Ballot, proof: Proof, assurance: int) -> None:
+    def _take_in(
+        self,
+        step: StepId,
+        question: Question,
+        ballot: Ballot,
+        proof: Proof,
+        assurance: int,
+        *,
+        file: Path | None = None,
+    ) -> None:
+        early: Mapping[str, Json] = {} if file is None else {"until": ballot.until, "file": file.name}
         decision: events.Decided = "approved" if ballot.answer == "approve" else "rejected"
         self._journal.record(
             events.gate_decided(
@@ -189,10 +228,13 @@ class SignedGates:
                 assurance=assurance,
                 digest=question.request.digest,
                 proof=proof.to_data(),
+                in_advance=early,
             )
         )
         self._journal.barrier()
-        self._say(f"gate {step}: {decision} by {proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})")
+        how = "" if file is None else f" in advance until {ballot.until}"
+        who = f"{proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})"
+        self._say(f"gate {step}: {decision}{how} by {who}")
         self._warn(proof)
 
     def _say(self, line: str) -> None:
@@ -308,7 +350,13 @@ def _ballot_of(data: Mapping[str, Json], request: GateRequest) -> Ballot:
         reason=str(data.get("reason")),
         principal=str(data.get("approver")),
         armor=armor,
+        until=_until_of(data),
     )
+
+
+def _until_of(data: Mapping[str, Json]) -> str:
+    early = data.get("in_advance")
+    return str(early.get("until")) if isinstance(early, Mapping) else ""
 
 
 def _armor_of(data: Mapping[str, Json]) -> str | None:

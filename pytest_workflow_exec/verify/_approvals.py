@@ -12,7 +12,7 @@ from pytest_workflow_exec.model import StepId
 from ._answers import answers_in, asked_in
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
-from ._signed_gates import Cast, SignedQuestion, Worth
+from ._signed_gates import SIGNATURE, Cast, SignedQuestion, Worth
 from ._told import Told
 from ._verdict import GateFacts
 
@@ -103,10 +103,13 @@ class Approvals:
             raise ContradictionError(
                 f"gate {gate.id!r} is decided again after it was {self.decisions[gate.id].decision}"
             )
-        if facts.channel != "signature" and facts.decision == "approved":
+        if facts.channel != SIGNATURE and facts.decision == "approved":
             raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
-        if facts.channel == "signature":
-            signed.casts.append(Cast(at=record.ts, data=record.data))
+        if facts.channel == SIGNATURE:
+            cast = Cast(at=record.ts, data=record.data)
+            if cast.until and not signed.rules().in_advance:
+                raise ContradictionError(f"gate {gate.id!r} is decided in advance, and takes no such answer")
+            signed.casts.append(cast)
         else:
             signed.stopped = True
         self.decisions[gate.id], self._decided[gate.id] = facts, question
@@ -121,7 +124,7 @@ class Approvals:
             return self.proven[decision]
         if decision.assurance <= _TERMINAL:
             return Worth(decision.assurance)
-        if decision.channel == "signature":
+        if decision.channel.startswith(SIGNATURE):
             return Worth(
                 _TERMINAL,
                 f"the signatures at gate {decision.step!r} were not checked: give --signers FILE with your own list",
