@@ -14,8 +14,8 @@ from ._program_pins import ProgramPins, pin_programs
 from ._result import CommandResult
 from ._rules import Gated, Rule
 from ._runner import CommandRunner
-from ._sockets import socket_problems
 from ._secrets import SecretEnvironment, file_problem, place_of
+from ._sockets import socket_problems
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
 from ._tokens import Anything, InputValue, Matching, Piece, RuleTextError, Text
 from ._writable import write_problems
