@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.evidence import read_log
-from pytest_workflow_exec.report import Attempt, Happening, RunStory, StepStory, clock, spoken
+from pytest_workflow_exec.report import Attempt, Happening, RunStory, StepStory, clock, mapping, spoken
 from pytest_workflow_exec.verify import verify_log
 
 from ._text import escape, lines
@@ -93,10 +93,30 @@ def _attempt(attempt: Attempt, *, sessions: int) -> Iterator[str]:
     yield from _text("why", attempt.message)
     for told in attempt.happenings:
         yield from _happening(told)
-    for title, key in (("output", "outputs"), ("file", "files")):
-        values = attempt.data.get(key)
-        for name, value in values.items() if isinstance(values, Mapping) else ():
-            yield _fact(title, f"{name} = {_spelled(value)}")
+    yield from _values(attempt)
+
+
+def _values(attempt: Attempt) -> Iterator[str]:
+    printed = _printed(attempt)
+    for name, value in mapping(attempt.data.get("outputs")).items():
+        if printed.get(name) == value:
+            # What a `run:` step leaves without `outputs:` stands above, as its command printed it.
+            continue
+        if isinstance(value, str) and "\n" in value:
+            yield from _text(f"output    {escape(name)}", value)
+        else:
+            yield _fact("output", f"{name} = {_spelled(value)}")
+    for name, value in mapping(attempt.data.get("files")).items():
+        yield _fact("file", f"{name} = {_spelled(value)}")
+
+
+def _printed(attempt: Attempt) -> Mapping[str, Json]:
+    commands = [told.ended for told in attempt.happenings if told.kind == "command" and told.ended is not None]
+    if len(commands) != 1:
+        return {}
+    [ended] = commands
+    texts = {stream: str(ended.get(stream) or "").removesuffix("\n") for stream in ("stdout", "stderr")}
+    return {**texts, "exit": ended.get("exit")}
 
 
 def _happening(told: Happening) -> Iterator[str]:
@@ -130,7 +150,8 @@ def _facts(facts: Mapping[str, Json]) -> Iterator[str]:
     for key, value in facts.items():
         # An exit status of 0 is worth telling, and equal to False.
         if value is not None and value is not False and value not in ("", [], {}):
-            yield f"{'':<{_COLUMN}}{escape(key.replace('_', ' '))}: {escape(_spelled(value))}"
+            name, unit = (key[:-2], " s") if key.endswith("_s") and isinstance(value, float) else (key, "")
+            yield f"{'':<{_COLUMN}}{escape(name.replace('_', ' '))}: {escape(_spelled(value))}{unit}"
 
 
 def _text(title: str, text: str) -> Iterator[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ._attempts import NO_END, SATISFIED, Attempt, Happening, StepStory
+from ._attempts import NO_END, NOT_STARTED, SATISFIED, Attempt, Happening, StepStory
 from ._index import RunLine, index_page
 from ._page import GENERATOR, TemplatesMissingError, run_page
 from ._raw import RawRecords, raw_records
-from ._story import RunStory, Session
+from ._story import RunStory, Session, mapping
 from ._tail import Tail
 from ._words import clock, moment, spoken, visible
 
 __all__ = [
     "GENERATOR",
+    "NOT_STARTED",
     "NO_END",
     "SATISFIED",
     "Attempt",
@@ -25,6 +26,7 @@ __all__ = [
     "TemplatesMissingError",
     "clock",
     "index_page",
+    "mapping",
     "moment",
     "raw_records",
     "run_page",
