@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
+from typing import Protocol, cast
 
 import pytest
 
-from pytest_workflow_exec.model import ErrorClass, Outcome, Step
+from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.model import ErrorClass, Outcome, StepId
 from pytest_workflow_exec.run import Failure, Run, failure_of
 
 from ._attempt import Attempt, conclude
 from ._keys import PLANNED
+from ._lines import REPORT_LINE
 from ._run_end import shown_log
 from ._session import WorkflowSession
 from ._ways_on import going_on
@@ -42,11 +46,15 @@ def show_failure(session: WorkflowSession, item: pytest.Item, attempt: Attempt, 
     if not report.failed or run is None or attempt.shown or conclude(attempt).outcome is not Outcome.FAILED:
         return
     attempt.shown = True
-    error_class = class_of(session, item, attempt)
+    step, error_class = planned.step.id, class_of(session, item, attempt)
+    title = f"step {step}, attempt {run.attempt_of(step)}"
+    if item.config.getoption("tbstyle", "auto") == "line":
+        line = f"{title}, {error_class}: {_evidence(run, step)}; then {going_on(run)}"
+        setattr(report, REPORT_LINE, line)
+        return
     detailed = item.config.get_verbosity() >= _DETAILED
-    lines = _lines(run, planned.step, attempt, error_class, detailed=detailed)
-    title = f"step {planned.step.id}, attempt {run.attempt_of(planned.step.id)}"
-    report.sections.append((title, "\n".join(lines)))
+    lines = list(_lines(run, step, attempt, error_class, said=report.longreprtext, detailed=detailed))
+    _put_beneath(report, title, "\n".join(lines), raised=attempt.error is not None)
 
 
 def _judged(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> Failure:
@@ -72,12 +80,57 @@ def _judged(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> Fa
     return failure if said is None else failure.judged(said)
 
 
-def _lines(run: Run, step: Step, attempt: Attempt, error_class: ErrorClass, *, detailed: bool) -> Iterator[str]:
+def _put_beneath(report: pytest.TestReport, title: str, text: str, *, raised: bool) -> None:
+    add = getattr(report.longrepr, "addsection", None)
+    if raised and add is not None:
+        # Part of the traceback: `--show-capture` chooses among a report's own sections.
+        cast("_AddSection", add)(title, text)
+    else:
+        report.sections.append((title, text))
+
+
+class _AddSection(Protocol):
+    def __call__(self, name: str, content: str) -> None: ...
+
+
+def _lines(
+    run: Run, step: StepId, attempt: Attempt, error_class: ErrorClass, *, said: str, detailed: bool
+) -> Iterator[str]:
+    happened = conclude(attempt).message
+    if said.strip() != happened.strip():
+        # A traceback shows where, and what it was at its very end, or not at all.
+        yield f"failed    {_first_line(happened)}"
     yield f"class     {error_class}"
     for tried in attempt.tried:
         yield f"tried     {attempt.mask(tried)}"
     if detailed and attempt.failure is not None:
         yield f"error     {attempt.failure.type or 'none was raised'}"
         yield f"log       {shown_log(run)}, behind record {run.head.seq}"
-    yield f"evidence  workflow-exec show {run.id}"
+        yield from _details(run, step)
+    yield f"evidence  {_evidence(run, step)}"
     yield f"next      {_NEXT[error_class]}, then {going_on(run)}"
+
+
+def _evidence(run: Run, step: StepId) -> str:
+    return f"workflow-exec show {run.id} --step {shlex.quote(step)}"
+
+
+def _first_line(text: str) -> str:
+    first, _, more = text.partition("\n")
+    return f"{first.removesuffix(':')} ..." if more else first
+
+
+def _details(run: Run, step: StepId) -> Iterator[str]:
+    """Give what happened in the attempt under way, as the log tells of it."""
+    from pytest_workflow_exec.evidence import read_log
+    from pytest_workflow_exec.report import RunStory, happening_lines
+
+    story = RunStory()
+    try:
+        story.take(read_log(run.log_path))
+    except LogUnreadableError as error:
+        yield f"log       can't be read: {error}"
+    told = story.steps.get(step)
+    if told is not None and told.last is not None:
+        for each in told.last.happenings:
+            yield from happening_lines(each)

@@ -54,6 +54,11 @@ class PlanHooks:
         """Say a step's outcome in our words."""
         return self._session.lines.status(report)
 
+    @pytest.hookimpl(tryfirst=True, specname="pytest_terminal_summary")
+    def pytest_lines_of_failures(self) -> None:
+        """Put our lines beneath those that pytest shows of failures."""
+        self._session.lines.failures()
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self) -> Generator[None, object, object]:
         """List the blocked steps below pytest's own short summary."""

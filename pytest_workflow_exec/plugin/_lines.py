@@ -23,6 +23,8 @@ REPORT_OUTCOME = "workflow_exec_outcome"
 """The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
 REPORT_LOG = "workflow_exec_log"
 """The attribute of a report that says where the evidence of its step is."""
+REPORT_LINE = "workflow_exec_line"
+"""The attribute of a report that says in one line of a failed step what is said beneath other styles of traceback."""
 
 _WITHOUT_TIME = (Outcome.BLOCKED, Outcome.NOT_APPLICABLE, Outcome.CARRIED)
 
@@ -158,6 +160,16 @@ class StepLines:
         if self.own_lines and not self.summarising:
             return category, "", ""
         return category, style.letter, (style.word, {style.color: True})
+
+    def failures(self) -> None:
+        """Write a line for each step that failed, where a line is all that pytest shows of one."""
+        terminal = self._terminal
+        if terminal is None:
+            return
+        for reports in list(terminal.stats.values()):
+            for line in (getattr(report, REPORT_LINE, None) for report in reports):
+                if line is not None:
+                    terminal.write_line(str(line))
 
     def blocked(self, steps: Iterable[tuple[str, str]]) -> None:
         """Write the blocked steps below pytest's short summary, but for those that are in it already."""
