@@ -6,8 +6,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
 from ._mounts import mounts_of

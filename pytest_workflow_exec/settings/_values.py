@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from pytest_workflow_exec.digests import digest_of, digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 VerifyNeed = Literal["pty", "loopback"]
 """What tests of a `verify:` step may need beyond the rights of a command."""

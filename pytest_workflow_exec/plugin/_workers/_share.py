@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pytest
 
 from pytest_workflow_exec.errors import StepOrderError, WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import Run
 
