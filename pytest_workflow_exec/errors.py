@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 __all__ = [
     "AiError",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, Protocol
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import ErrorClass, Outcome, StepId
 
 ActorKind = Literal["engine", "human", "agent", "worker"]

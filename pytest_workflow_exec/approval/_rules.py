@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._quorum import QuorumRules, roles_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import pytest_workflow_exec
 from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._capture import kept
 from ._names import WORKFLOW_LATER

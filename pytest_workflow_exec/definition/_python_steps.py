@@ -6,9 +6,10 @@ import ast
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Retry, Step, StepId, Template, Waive, When
 
 from ._cases import as_case

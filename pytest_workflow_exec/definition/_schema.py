@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RetriedClass
 
 from ._names import one_line_problem, quoted, step_id_problem

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _names, _schema
 from ._names import quoted, suggestion

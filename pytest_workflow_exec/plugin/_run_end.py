@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_workflow_exec.errors import Problem, WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
 from pytest_workflow_exec.run import Run
 

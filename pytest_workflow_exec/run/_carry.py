@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow, blocks_around
 from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.run._gate import gates_of, steps_behind

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import SEGMENT_BYTES, Record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption

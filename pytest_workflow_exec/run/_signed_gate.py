@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -37,6 +36,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError, WorkflowExecError
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate, StepId
 from pytest_workflow_exec.run._history import PastVote
 from pytest_workflow_exec.run._in_advance import ballots_in_advance

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import GatedSettings, RuleSettings
 
 from ._limits import limits_of

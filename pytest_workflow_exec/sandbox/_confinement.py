@@ -6,8 +6,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
 from ._mounts import mounts_of

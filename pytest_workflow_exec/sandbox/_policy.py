@@ -6,10 +6,11 @@ import difflib
 import os.path
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import (
     Carry,
     GitIdentity,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._limits import Limits
 from ._shape import Shape, shape_mismatch

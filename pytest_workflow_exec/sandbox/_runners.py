@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 _NEVER = re.compile(r"(?!)")
 

@@ -6,7 +6,8 @@ import functools
 import platform
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 EXEC_DESCRIPTOR = 1024
 """Where the program's descriptor lies when it is started; no process of the command can open that number again."""

@@ -14,11 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._limits import Limits
 from ._seccomp import EXEC_DESCRIPTOR

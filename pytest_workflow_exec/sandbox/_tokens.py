@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 INPUT_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What a value must look like to stand for `{name}`, whatever the workflow declares."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, get_args
 
 from pytest_workflow_exec.errors import Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of

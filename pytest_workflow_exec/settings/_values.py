@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 VerifyNeed = Literal["pty", "loopback", "namespaces"]
 """What tests of a `verify:` step may need beyond the rights of a command."""

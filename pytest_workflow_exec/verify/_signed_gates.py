@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._contradiction import ContradictionError
 from ._verdict import GateFacts

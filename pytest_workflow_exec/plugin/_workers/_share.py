@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import pytest
 
 from pytest_workflow_exec.errors import StepOrderError, WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import Run
 
