@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._again import Again, Difference, again_of, differences, spoken
 from ._ask import ask
 from ._ballot import Ballot, BallotRefusedError, Trust, assurance_of, ballot_in, checked
 from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, challenge_of
@@ -38,6 +39,7 @@ from ._request import (
     ShownFile,
     ShownOutput,
     WordsSource,
+    facts_in,
 )
 from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
@@ -49,6 +51,7 @@ from ._words import escape, escape_line
 __all__ = [
     "MAX_REASON_CHARS",
     "NAMESPACE",
+    "Again",
     "Answer",
     "Answers",
     "Approved",
@@ -64,6 +67,7 @@ __all__ = [
     "Decision",
     "Dialogue",
     "DialogueError",
+    "Difference",
     "Expired",
     "FormField",
     "GateRequest",
@@ -87,6 +91,7 @@ __all__ = [
     "Trust",
     "Vote",
     "WordsSource",
+    "again_of",
     "ask",
     "ask_reason",
     "assurance_of",
@@ -96,8 +101,10 @@ __all__ = [
     "checked",
     "checked_start",
     "confirm",
+    "differences",
     "escape",
     "escape_line",
+    "facts_in",
     "moment_of",
     "quorum",
     "render",
@@ -106,6 +113,7 @@ __all__ = [
     "rules_of",
     "shortage",
     "sign_start",
+    "spoken",
     "start_problem",
     "terminal_problem",
 ]

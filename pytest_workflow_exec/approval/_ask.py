@@ -99,7 +99,7 @@ def _decide(
             pages = Pages(cuts=shown.cuts, whole=lambda: _shown(request, color=color, whole=True), color=color)
             with Deadline(timeout_s) as deadline:
                 decision = _tries(request, code, pages, deadline=deadline, screen=screen, terminal=terminal, desk=desk)
-                if decision.decision != "approved" or read is None:
+                if decision.decision != "approved" or read is None or not request.fields_to_fill:
                     return decision
                 return replace(decision, answers=_filled_in(request, read, deadline=deadline, screen=screen))
     except _RefusedError as refused:
@@ -145,7 +145,7 @@ def _tries(
 
 
 def _filled_in(request: GateRequest, read: ReadAnswer, *, deadline: Deadline, screen: TextIO) -> Answers:
-    answers = fill_in(request.form, read, deadline=deadline, screen=screen)
+    answers = fill_in(request.fields_to_fill, read, deadline=deadline, screen=screen)
     if _is_past(request.expires):
         raise _RefusedError(f"not filled in before the request expired at {request.expires}", "expired")
     return answers
@@ -234,7 +234,7 @@ def _expiry_problem(expires: str) -> str | None:
 
 
 def _form_problem(request: GateRequest, read: ReadAnswer | None) -> str | None:
-    return "its form can't be filled in here" if request.form and read is None else None
+    return "its form can't be filled in here" if request.fields_to_fill and read is None else None
 
 
 def _is_past(expires: str) -> bool:

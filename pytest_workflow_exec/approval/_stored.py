@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 
+from ._again import again_of
 from ._field import FormField
 from ._request import AuthorWords, Covered, GateRequest, PlanChange, Proposal, ShownFile, ShownOutput
 from ._rules import rules_of
@@ -40,6 +41,7 @@ _FREE = frozenset(
         "proposals",
         "plan_changes",
         "lines",
+        "again",
     }
 )
 _T = TypeVar("_T")
@@ -86,6 +88,7 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "inputs": dict(data["inputs"]),
         "starter": dict(data["starter"]),
         "rules": None if data.get("rules") is None else rules_of(data["rules"]),
+        "again": None if data.get("again") is None else again_of(data["again"]),
     }
     return _made(GateRequest, {**data, **lists})
 

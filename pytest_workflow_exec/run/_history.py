@@ -310,6 +310,9 @@ class History:
     def _ask(self, record: Told) -> None:
         request = record.data.get("request")
         self._waiving = record.step if isinstance(request, Mapping) and request.get("failure") else None
+        if isinstance(request, Mapping) and request.get("again") is not None:
+            # Asked anew behind its turn: the gate itself was left, and is asked in its turn again in a later session.
+            return
         if self._waiving is None and record.step is not None and isinstance(request, Mapping):
             self.open_gates[record.step] = OpenGate(
                 attempt=record.attempt or 1, request=request, digest=str(record.data.get("digest"))

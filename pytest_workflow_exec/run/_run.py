@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -31,8 +31,8 @@ from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import Answers, answers_of
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
-from pytest_workflow_exec.run._gate import wants_signatures
-from pytest_workflow_exec.run._gatekeeper import Gatekeeper
+from pytest_workflow_exec.run._gate import gates_of, wants_signatures
+from pytest_workflow_exec.run._gatekeeper import Gatekeeper, Holding
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
@@ -305,6 +305,15 @@ class Run:
         return stop.step if stop is not None and stop.outcome is Outcome.SUSPENDED else None
 
     @property
+    def denied_at(self) -> StepId | None:
+        """The gate whose refusal keeps every later step from running; None if none does."""
+        stop = self.state.stop
+        if stop is None or stop.outcome is not Outcome.DENIED:
+            return None
+        # Asked anew, a gate is refused when the first step behind it is about to start.
+        return gates_of(self.workflow)[stop.step] or stop.step
+
+    @property
     def fulfilled(self) -> bool:
         """Whether every step that was to run is satisfied."""
         asked = steps_until(self.workflow, self.until)
@@ -370,18 +379,21 @@ class Run:
         admit(self.state, step.id)
         return step.when is None or holds(step.when, self._values)
 
-    def start(self, step: Step) -> None:
+    def start(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Announce a step; returns only when the announcement is durable.
+
+        Args:
+            holding: Lets nothing count or draw if a person has to be asked anew at the gate before it.
 
         Raises:
             StepOrderError: The step may not start.
-            GateDeniedError: No decision covers it.
-            ApprovalLapsedError: What was approved before it is not what is there now.
+            GateDeniedError: No decision covers it, or what was approved changed and is not approved as it is now.
+            ApprovalLapsedError: What was approved before it is not what is there now, and nobody can be asked anew.
             OutputError: A file that was approved is gone or changed.
             EvidenceError: The announcement can't be written.
         """
         admit(self.state, step.id)
-        self._gatekeeper.use(step)
+        self._gatekeeper.use(step, holding=holding)
         attempt = self._attempts.get(step.id, 0) + 1
         # The check speaks of what an earlier session did; behind an attempt of this one it says nothing.
         probe = self.probing.asks(step) and self.state.again != step.id

@@ -11,8 +11,8 @@ from pytest_workflow_exec.evidence import SEGMENT_BYTES, Record
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
-from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
+from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_approver import SignedApprover, ask_signed
 from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins

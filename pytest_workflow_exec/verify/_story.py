@@ -12,6 +12,7 @@ from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.redaction import holds_mask
 
+from ._again import again_in
 from ._answers import answers_in, asked_in, demand_left
 from ._approvals import Approvals
 from ._clock import Clock
@@ -322,6 +323,9 @@ class Story:
         if record.step is None:
             self._consent.request(record)
             return
+        if self._is_asked_again(record):
+            self._approvals.request_again(self._plan.step_of(record), record)
+            return
         step = self._gate_under_way(record)
         if self._talks.is_asked(record):
             self._talks.request(step, record)
@@ -332,11 +336,21 @@ class Story:
         self._approvals.request(step, record)
         self._models.ask_at_gate(step, record)
 
+    def _is_asked_again(self, record: Told) -> bool:
+        """Return whether a gate asks behind its own turn: it passed, and what was approved changed before it was used."""
+        step = self._plan.step_of(record)
+        if again_in(record) is None or not step.is_gate or self._turns.running is not None:
+            return False
+        return self._turns.satisfied(step.id) and self._turns.last_attempt(step.id) == record.attempt
+
     def _decide(self, record: Told) -> None:
         if record.step is None:
             self._consent.decide(record)
             return
         step = self._plan.step_of(record)
+        if self.result is None and self._turns.running is None and self._approvals.asks_again(step.id, record):
+            self._approvals.decide(step, record)
+            return
         stands = self._turns.running == step.id and self._approvals.waits_for_signatures(step.id, record)
         if self.result is not None or stands:
             self._approvals.decide_open(step, record)
