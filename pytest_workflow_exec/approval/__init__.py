@@ -12,6 +12,7 @@ from ._desk import SignatureDesk
 from ._dialogue import Dialogue, DialogueError
 from ._field import FormField
 from ._form import Answers, ReadAnswer
+from ._glass import ask_break_glass
 from ._manual import Attestation, ManualTask, attest
 from ._proof import Proof
 from ._quorum import (
@@ -93,6 +94,7 @@ __all__ = [
     "WordsSource",
     "again_of",
     "ask",
+    "ask_break_glass",
     "ask_reason",
     "assurance_of",
     "attest",

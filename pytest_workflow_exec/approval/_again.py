@@ -20,6 +20,7 @@ _SPOKEN = {
     "rules": "who has to sign",
     "shown": "an output that was shown",
     "waived": "which failures were accepted",
+    "broken_glass": "which gates were gone past",
     "starter": "who runs it",
     "proposals": "whose answers the run goes by",
 }

@@ -11,7 +11,7 @@ from pytest_workflow_exec.events import Actor, Decided
 
 from ._proof import Proof
 
-Channel = Literal["terminal", "command", "signature", "none"]
+Channel = Literal["terminal", "command", "signature", "break-glass", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

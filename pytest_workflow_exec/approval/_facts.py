@@ -92,6 +92,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Sandbox level", _LEVELS.get(request.level, request.level), is_warning=request.level in {"", "none"}),
         Fact(label="Carried steps", lines=_texts(request.carried)),
         *_waived(request.waived),
+        *_broken(request.broken_glass),
         _fact("Evidence head", f"record {request.evidence_seq}, {escape_line(request.evidence_head) or _NONE_YET}"),
         _fact("Meaning", request.meaning),
         Fact(label="References", lines=_texts(request.refs)),
@@ -154,6 +155,11 @@ def _concluded(request: GateRequest) -> Iterable[Fact]:
 def _waived(steps: Sequence[str]) -> Iterable[Fact]:
     if steps:
         yield Fact(label="Waived steps", lines=_texts(steps), is_warning=True)
+
+
+def _broken(gates: Sequence[str]) -> Iterable[Fact]:
+    if gates:
+        yield Fact(label="Broken glass", lines=_texts(gates), is_warning=True)
 
 
 def form_fact(form: Iterable[FormField]) -> Fact:

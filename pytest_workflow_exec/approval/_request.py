@@ -125,6 +125,8 @@ class GateRequest:
     """What an approver fills in, in order."""
     waived: tuple[str, ...] = ()
     """The steps that failed before, and whose failure a person accepted."""
+    broken_glass: tuple[str, ...] = ()
+    """The gates before it that somebody went past without the signatures that they want, each with who and why."""
     failure: str = ""
     """How the step failed whose failure is to be accepted; empty for any other question."""
     conclusion: str = ""
@@ -152,6 +154,7 @@ class GateRequest:
             "author_words": [asdict(each) for each in self.author_words],
             # Without a form, a question has the digest that it had before there were forms.
             **({"waived": list(self.waived)} if self.waived else {}),
+            **({"broken_glass": list(self.broken_glass)} if self.broken_glass else {}),
             **({"failure": self.failure} if self.failure else {}),
             **({"conclusion": self.conclusion} if self.conclusion else {}),
             **({"form": [each.to_data() for each in self.form]} if self.form else {}),

@@ -36,6 +36,8 @@ class SignatureRules:
     """The fingerprint of the key that signed it."""
     refuse_reachable: bool = False
     """Whether a key within the reach of the run's user is worth no more than a code typed at a terminal."""
+    break_glass: bool = False
+    """Whether a person at the run's terminal may go past all this, by the policy."""
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -54,6 +56,8 @@ class SignatureRules:
             "starter": self.starter,
             "starter_key": self.starter_key,
             "refuse_reachable": self.refuse_reachable,
+            # Without it, a question has the digest that it had before there was such a grant.
+            **({"break_glass": True} if self.break_glass else {}),
         }
 
     def quorum(self, *, issued: str, expires: str) -> QuorumRules:
@@ -90,6 +94,8 @@ class SignatureRules:
             yield f"not before {self.min_wait_s:g} s after it was issued"
         if self.refuse_reachable:
             yield "a key within the reach of the run's user does not count"
+        if self.break_glass:
+            yield "a person at the run's terminal may break the glass, for a reason: the policy grants it"
 
     def said_of_starter(self) -> str:
         """Return what is known of who started the run."""
@@ -133,8 +139,9 @@ def rules_of(data: Mapping[str, Json]) -> SignatureRules:
         starter=given["starter"],
         starter_key=given["starter_key"],
         refuse_reachable=given["refuse_reachable"],
+        break_glass=given.get("break_glass", False),
     )
-    flags = (rules.veto, rules.starter_excluded, rules.refuse_reachable)
+    flags = (rules.veto, rules.starter_excluded, rules.refuse_reachable, rules.break_glass)
     numbers = [rules.required] if isinstance(rules.required, int) else list(rules.required.values())
     is_known = (
         rules.to_data() == data

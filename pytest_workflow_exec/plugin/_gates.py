@@ -25,7 +25,7 @@ def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -
         GateDeniedError: Anything but an approval.
         OutputError: An output to be shown is not there, or its file changed.
     """
-    _hold_still(item, shows=not gate.suspends)
+    _hold_still(item, shows=not gate.suspends or run.glass_to_break == step.id)
     return run.decide(step, gate, words=words)
 
 

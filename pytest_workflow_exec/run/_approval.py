@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._history import OpenGate
+from pytest_workflow_exec.sandbox import Gated
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import GateRequest
@@ -31,6 +32,8 @@ class Approval:
     """What the decision is worth: 1 terminal, 2 signature, 3 presence."""
     approvers: tuple[str, ...] = ()
     """The principals who signed it; empty if nobody did."""
+    broken: str = ""
+    """Who went past the signatures that the gate wants, and why; empty if nobody did."""
     approver: str = ""
     """Who gave it, in one text."""
     answers: Mapping[str, Json] = field(default_factory=dict)
@@ -45,6 +48,13 @@ class Approval:
         rules = self.request.rules
         named = {} if rules is None else rules.approvers
         return frozenset(name for name, group in named.items() if set(group) & set(self.approvers))
+
+    def suffices(self, gated: Gated) -> bool:
+        """Return whether it is worth enough for a command that wants a decision."""
+        # Where the policy lets a person go past signatures, it lets them do what these are for.
+        if self.broken:
+            return True
+        return self.assurance >= gated.assurance and not (gated.approvers and not self.groups & set(gated.approvers))
 
 
 def asked_again(given: Approval, now: GateRequest, *, used_by: StepId) -> GateRequest | None:

@@ -76,6 +76,7 @@ def build_request(
     answers: Answers = NO_ANSWERS,
     failure: str = "",
     conclusion: str = "",
+    broken_glass: Mapping[StepId, str] = MappingProxyType({}),
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -91,6 +92,7 @@ def build_request(
         answers: The answers of models that the run goes by.
         failure: How the step failed, if that is what is asked about.
         conclusion: SHA-256 of what a conversation concluded, if that is what is asked about.
+        broken_glass: The gates that were gone past without the signatures that they want, and who did it, and why.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -142,6 +144,7 @@ def build_request(
         level=policy.level,
         carried=carried,
         waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
+        broken_glass=tuple(f"{gate} by {said}" for gate, said in broken_glass.items() if gate != step.id),
         failure=failure,
         conclusion=conclusion,
         evidence_seq=head.seq,

@@ -58,6 +58,7 @@ class Gatekeeper:
         start: SignedStart | None = None,
         redactor: Redactor | None = None,
         texts: Mapping[str, str] = MappingProxyType({}),
+        broken_glass: Mapping[StepId, str] = MappingProxyType({}),
     ) -> None:
         """Begin without an approval.
 
@@ -69,6 +70,7 @@ class Gatekeeper:
             start: Who signed the start of the run; None if nobody did.
             redactor: Masks what is written: what is signed must be what evidence holds.
             texts: The inputs as a rule's `{name}` compares them.
+            broken_glass: The carried gates that were gone past, and who did it, and why.
         """
         self._texts = texts
         self._signed, self._start = signed, start
@@ -79,6 +81,12 @@ class Gatekeeper:
         self._journal, self._questions = journal, Questions(journal, approver)
         self._gates = gates_of(workflow)
         self._approval: Approval | None = None
+        self._broken_glass = dict(broken_glass)
+
+    @property
+    def broken_glass(self) -> Mapping[StepId, str]:
+        """The gates that were gone past without the signatures that they want, and who did it, and why."""
+        return self._broken_glass
 
     def ask(self, step: Step, gate: Gate, *, attempt: int, words: str) -> StepOutputs:
         """Ask a person, and return only if the answer is yes.
@@ -195,7 +203,7 @@ class Gatekeeper:
 
     def _ask_signers(self, step: Step, gate: Gate, request: GateRequest, *, attempt: int) -> StepOutputs:
         from pytest_workflow_exec.approval import request_of
-        from pytest_workflow_exec.run._signed_gate import Question
+        from pytest_workflow_exec.run._signed_question import Question
 
         if self._signed is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="nobody can sign here")
@@ -218,8 +226,11 @@ class Gatekeeper:
             digest=question.request.digest,
             assurance=agreement.assurance,
             approvers=agreement.principals,
+            broken=agreement.broken,
         )
-        return StepOutputs(values={"approver": ", ".join(agreement.principals)}, files={})
+        if agreement.broken:
+            self._broken_glass[step.id] = agreement.broken
+        return StepOutputs(values={"approver": agreement.broken_by or ", ".join(agreement.principals)}, files={})
 
     def use(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.
@@ -315,7 +326,7 @@ class Gatekeeper:
         approval, gate = self._approval, self._gates.get(step)
         if approval is None or not approval.used or gate is None or approval.request.step != gate:
             return False
-        if approval.assurance < gated.assurance or (gated.approvers and not approval.groups & set(gated.approvers)):
+        if not approval.suffices(gated):
             return False
         body = self._workflow.step(step)
         if isinstance(body.body, Execute):
@@ -385,6 +396,7 @@ class Gatekeeper:
             answers=answers_of(self._workflow, self._journal.path),
             failure=failure,
             conclusion=conclusion,
+            broken_glass=self._broken_glass,
         )
         if request.rules is None:
             return request

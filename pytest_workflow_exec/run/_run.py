@@ -137,6 +137,9 @@ class Run:
                 approver=settings.signed_approver,
                 environment=settings.environment,
                 say=self.said.append,
+                break_glass=settings.break_glass,
+                glass_approver=settings.glass_approver,
+                notice=self._notifier.glass_broken,
             )
         self._gatekeeper = Gatekeeper(
             workflow,
@@ -152,6 +155,7 @@ class Run:
             start=start,
             redactor=settings.redactor,
             texts=settings.input_texts,
+            broken_glass={} if resumption is None else resumption.broken_glass,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -288,6 +292,16 @@ class Run:
     def waived(self) -> tuple[StepId, ...]:
         """The steps whose failure a person accepted, now or in an earlier session."""
         return tuple(step for step, outcome in self._outcomes.items() if outcome is Outcome.WAIVED)
+
+    @property
+    def glass_to_break(self) -> StepId | None:
+        """The gate at which a person is asked whether they go past its signatures; None for none."""
+        return self._settings.break_glass
+
+    @property
+    def broken_glass(self) -> Mapping[StepId, str]:
+        """The gates that somebody went past without the signatures that they want, and who, and why."""
+        return self._gatekeeper.broken_glass
 
     def carries_waived(self, step: StepId) -> bool:
         """Return whether a step is carried whose failure a person accepted."""

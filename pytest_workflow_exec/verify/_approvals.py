@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
@@ -15,7 +16,7 @@ from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
 from ._signed_gates import Cast, SignedQuestion, Worth
 from ._told import Told
-from ._verdict import GateFacts
+from ._verdict import BrokenGlass, GateFacts
 
 _APPROVED = "approved"
 _TERMINAL = 1
@@ -56,6 +57,10 @@ class Approvals:
         """What they are worth to a verifier with a list of signers."""
         self._requests: dict[StepId, Mapping[str, Json]] = {}
         """What each gate last asked."""
+        self.glass_granted = False
+        """Whether the policy of the session lets a person go past signatures."""
+        self.broken: dict[StepId, BrokenGlass] = {}
+        """The gates that somebody went past, in any session."""
         self._used_now: set[StepId] = set()
         """The gates whose approval was used since the run was last resumed."""
 
@@ -147,9 +152,13 @@ class Approvals:
             raise ContradictionError(
                 f"gate {gate.id!r} is decided again after it was {self.decisions[gate.id].decision}"
             )
-        if facts.channel != "signature" and facts.decision == "approved":
+        if facts.breaks_glass:
+            signed.break_glass(facts, record.data, granted=self.glass_granted)
+        elif facts.channel != "signature" and facts.decision == "approved":
             raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
-        if facts.channel == "signature":
+        if facts.breaks_glass:
+            pass
+        elif facts.channel == "signature":
             signed.casts.append(Cast(at=record.ts, data=record.data))
         else:
             signed.stopped = True
@@ -161,6 +170,8 @@ class Approvals:
 
     def worth(self, decision: GateFacts) -> Worth:
         """Return what a decision is worth: beyond a code typed at a terminal, only what is proven counts."""
+        if decision.breaks_glass:
+            return Worth(0, f"the glass of gate {decision.step!r} was broken, which is no approval")
         if decision in self.proven:
             return self.proven[decision]
         if decision.assurance <= _TERMINAL:
@@ -171,6 +182,21 @@ class Approvals:
                 f"the signatures at gate {decision.step!r} were not checked: give --signers FILE with your own list",
             )
         return Worth(_TERMINAL, f"the decision at gate {decision.step!r} claims more than its channel is worth")
+
+    def review(self, record: Told, review: Mapping[str, Json]) -> None:
+        """Take in what somebody says who looked at a gate that another person went past.
+
+        Raises:
+            ContradictionError: Nobody went past it, or the same person did.
+        """
+        broken, who = self.broken.get(record.step or ""), text_in(record.data, "who")
+        if broken is None or review.get("digest") != broken.digest:
+            raise ContradictionError(
+                f"it is reviewed that the glass of {record.step!r} was broken, but nobody broke it"
+            )
+        if who == broken.by:
+            raise ContradictionError(f"{who} reviews that {who} broke the glass of gate {broken.step!r}")
+        self.broken[broken.step] = replace(broken, reviewed_by=who, review=text_in(record.data, "text"))
 
     def suspend(self, step: PlannedStep, attempt: int | None) -> None:
         """Leave a gate open behind the end of its session; a pause asks nothing.
@@ -232,7 +258,12 @@ class Approvals:
         if gate.id in self._signed and gate.id in self._decided:
             agreed = self._signed[gate.id].agreed(at)
             self._agreed[gate.id] = self.decisions[gate.id] = agreed
-            self.signed[agreed] = (self._signed[gate.id], at)
+            if agreed.breaks_glass:
+                self.broken[gate.id] = BrokenGlass(
+                    step=gate.id, by=agreed.approver, reason=agreed.reason, digest=self._signed[gate.id].digest
+                )
+            else:
+                self.signed[agreed] = (self._signed[gate.id], at)
         question = self._decided.get(gate.id)
         adopted = question is not None and question == self._open.get(gate.id) and question != self._used.get(gate.id)
         if not self._approved(gate.id) or question is None or not (question.attempt == attempt or adopted):
@@ -337,4 +368,5 @@ def facts_of(step: str, record: Told) -> GateFacts:
         approver=text_in(record.data, "approver"),
         channel=text_in(record.data, "channel"),
         assurance=assurance,
+        reason=str(record.data.get("reason") or "") if record.data.get("channel") == "break-glass" else "",
     )

@@ -21,14 +21,14 @@ from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
 from ._conversations import Conversations
 from ._models import Models
-from ._plan import Plan, PlannedStep, policy_in, read_plan
+from ._plan import Plan, PlannedStep, grants_glass, policy_in, read_plan
 from ._probes import Probes
 from ._retries import Retries
 from ._shapes import Recognized
 from ._signed_gates import Worth
 from ._told import Told
 from ._turns import Turns
-from ._verdict import GateFacts
+from ._verdict import BrokenGlass, GateFacts
 from ._waivers import Waivers
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ class Story:
     def waived(self) -> tuple[str, ...]:
         """The steps whose failure a person accepted, in this session or in one before it."""
         return tuple(self._waivers.waived)
+
+    @property
+    def broken_glass(self) -> tuple[BrokenGlass, ...]:
+        """The gates that somebody went past without the signatures that they want, in any session."""
+        return tuple(self._approvals.broken.values())
 
     @property
     def assurance(self) -> int | None:
@@ -191,6 +196,7 @@ class Story:
         self.run, self._first = record.run, record.data
         self.workflow = text_in(record.data, "workflow")
         self._follow(self._planned(record))
+        self._approvals.glass_granted = grants_glass(record.data)
 
     def _planned(self, record: Told) -> Plan:
         plan = read_plan(record.data)
@@ -214,6 +220,7 @@ class Story:
         self._plan = self._planned(record)
         self._turns.resume(self._plan)
         self._approvals.resume(self._plan)
+        self._approvals.glass_granted = grants_glass(record.data)
         self._consent.resume()
         self._commands.resume()
         self._retries.resume()
@@ -379,6 +386,11 @@ class Story:
             raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")
         self._approvals.use(gate, record)
 
+    def _note(self, record: Told) -> None:
+        review = record.data.get("review")
+        if isinstance(review, Mapping):
+            self._approvals.review(record, review)
+
     def _finish(self, record: Told) -> None:
         _demand_whole_run(record)
         result = text_in(record.data, "result")
@@ -450,6 +462,7 @@ _TAKES = {
     "gate.decided": Story._decide,  # noqa: SLF001
     "gate.used": Story._use,  # noqa: SLF001
     "retry.waiting": Story._wait,  # noqa: SLF001
+    "note": Story._note,  # noqa: SLF001
     "ai.request": Story._ask_model,  # noqa: SLF001
     "ai.response": Story._hear_model,  # noqa: SLF001
     "ai.turn": Story._say,  # noqa: SLF001
