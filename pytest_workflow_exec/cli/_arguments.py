@@ -136,6 +136,12 @@ def _note(command: argparse.ArgumentParser) -> None:
     command.add_argument("text", metavar="TEXT", help="the remark")
 
 
+def _review(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("step", metavar="GATE", help="the gate whose glass was broken")
+    command.add_argument("text", metavar="TEXT", help="what you found")
+
+
 def _seal(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument(
@@ -397,6 +403,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "attack": (_ATTACK, _runs),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
+    "review": ("Say what you found of a gate whose glass somebody else broke.", _review),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
     "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),

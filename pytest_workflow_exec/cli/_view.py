@@ -49,6 +49,16 @@ class GateView:
     reason: str
     decided: str
 
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether somebody went past the signatures that the gate wants."""
+        return (self.channel, self.decision) == ("break-glass", "approved")
+
+    @property
+    def word(self) -> str:
+        """How it was decided, as a person should hear it."""
+        return "GLASS BROKEN" if self.breaks_glass else self.decision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandView:

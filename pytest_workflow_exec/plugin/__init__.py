@@ -125,6 +125,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="when going on, run this step and its dependents again; asks for a reason",
     )
     group.addoption(
+        "--workflow-break-glass",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]GATE",
+        help="ask at this gate whether somebody goes past its signatures, where the policy grants it; answers nothing itself",
+    )
+    group.addoption(
         "--workflow-new", action="store_true", help="start a new run beside an older one that has not passed"
     )
     group.addoption(

@@ -24,7 +24,7 @@ from pytest_workflow_exec.errors import (
     WorkflowExecError,
 )
 from pytest_workflow_exec.evidence import SEGMENT_BYTES
-from pytest_workflow_exec.model import RunId, Workflow
+from pytest_workflow_exec.model import RunId, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
     Present,
@@ -56,6 +56,7 @@ from pytest_workflow_exec.settings import (
 )
 
 from ._announcements import Announcements
+from ._glass import glass_problem, glass_to_break
 from ._inputs import given_inputs, input_texts, plain_inputs
 from ._minutes import Minutes
 from ._onward import (
@@ -198,6 +199,7 @@ class _Preparation:
         self._environment = self._with_secrets()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
+        self._break_glass = self._find_glass(only=only)
         self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
         self._present = self._look()
@@ -251,6 +253,7 @@ class _Preparation:
             signed_approver=ask_signed,
             after_rejection=reason_after(self._rejected, self.workflow),
             sign_start=self._sign_start,
+            break_glass=self._break_glass,
             listener=self._minutes(),
             group=self.group,
             programs=self._programs,
@@ -353,6 +356,19 @@ class _Preparation:
         if runs and (problem := rejection_problem(runs, terminal_problem=self._terminal_problem())) is not None:
             self.problems.append(Problem(path=self.workflow.file, message=problem))
         return runs
+
+    def _find_glass(self, *, only: bool) -> StepId | None:
+        try:
+            gate = glass_to_break(self._session.config, self.workflow, only=only)
+        except PreflightError as error:
+            self.problems += error.problems
+            return None
+        if gate is None or self._policy is None:
+            return None
+        problem = glass_problem(gate, self._policy, terminal_problem=self._terminal_problem())
+        if problem is not None:
+            self.problems.append(Problem(path=self.workflow.file, message=problem))
+        return gate
 
     def _look(self) -> Present | None:
         if self._onward is None or self._inputs is None or self._policy is None:

@@ -14,7 +14,6 @@ from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
 from pytest_workflow_exec.run._form import answer_reader
 from pytest_workflow_exec.run._gate import gates_of
-from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
@@ -23,6 +22,7 @@ from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
+from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for

@@ -66,6 +66,8 @@ class Policy:
     """Whom git takes the runner of commands for; None for nobody."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
+    break_glass: bool = False
+    """Whether a person at the terminal may go past its gates that want signatures."""
     trusted: Trusted = field(default_factory=Trusted)
     """The policy as the project states it, with the lists of keys."""
     pin: Pin | None = None
@@ -190,6 +192,7 @@ def compile_policy(
         secrets=settings.secrets,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,
+        break_glass=settings.break_glass or workflow in settings.break_glass_in,
         python_processes=settings.python_processes,
         git_identity=settings.git_identity,
         trusted=settings.trusted,

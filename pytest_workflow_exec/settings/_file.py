@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
-from pytest_workflow_exec.errors import SettingsError
+from pytest_workflow_exec.errors import Problem, SettingsError
 
 from ._approvers import Group, Principals
 from ._limits import Limits
@@ -154,6 +154,7 @@ class _Rule(_Strict):
 class _WorkflowPolicy(_Strict):
     commands: list[_Text] = []
     command: list[_Rule] = []
+    break_glass: bool = False
 
 
 class _Verify(_Strict):
@@ -245,6 +246,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         known, origin = _known(), Source(path=source, place=place)
         details = cast("list[Detail]", error.errors(include_url=False))
         raise SettingsError([origin.problem(detail, known) for detail in details]) from error
+    _demand_told(file, Source(path=source, place=place))
     return Settings(
         root=root,
         source=source,
@@ -257,6 +259,31 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         ai=file.ai,
         ai_budget_usd=file.ai_budget,
     )
+
+
+def _demand_told(file: _File, source: Source) -> None:
+    """Return unless glass may be broken and nobody would hear of it.
+
+    Raises:
+        SettingsError: So it is.
+    """
+    if any("break_glass" in each.on for each in file.notify):
+        return
+    tables = {name: own.break_glass for name, own in file.policy.workflows.items()}
+    granted: list[Place] = [("policy", "break_glass")] if file.policy.break_glass else []
+    granted += [("policy", "workflows", name, "break_glass") for name, grants in tables.items() if grants]
+    prefix = "".join(f"{part}." for part in source.place)
+    problems = [
+        Problem(
+            path=source.path,
+            line=source.locate(place)[1],
+            message=f"{'.'.join(map(str, place))} needs somebody who is told at once: a table [[{prefix}notify]] with "
+            'command = [...] and on = ["break_glass"]',
+        )
+        for place in granted
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
@@ -278,6 +305,8 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         },
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        break_glass=policy.break_glass,
+        break_glass_in=frozenset(name for name, own in policy.workflows.items() if own.break_glass),
         python_processes=policy.python_processes,
         git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),

@@ -17,7 +17,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "Notify": {
         "command": "The program, a name on the policy's path or an absolute path, and its arguments.",
-        "on": "When it is run: `gate.requested`, `suspended`, `denied`, or `finished` for every end.",
+        "on": "When it is run: `gate.requested`, `break_glass`, `suspended`, `denied`, or `finished` for every end.",
     },
     "Policy": {
         "commands": "Rules in short form, each a command: `git status --porcelain`.",
@@ -39,6 +39,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
+        "break_glass": "Whether a person at the terminal may go past gates that want signatures; it is told, marked and reviewed.",
     },
     "Verify": {
         "exec": "The programs that the tests may start: names, `none` or `any`.",
@@ -57,6 +58,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "WorkflowPolicy": {
         "commands": "Rules in short form, for this workflow alone.",
         "command": "Rules in table form, for this workflow alone.",
+        "break_glass": "As `break_glass` of the policy, for this workflow alone.",
     },
     "Rule": {
         "rule": "The command, argument by argument: exact words, `*`, `{input}`, `{:regex}`, and `**` for the rest.",

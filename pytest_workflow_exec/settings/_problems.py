@@ -66,6 +66,8 @@ _EXPECTED = {
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
     "refuse_reachable_keys": "true or false",
+    "starter_may_approve": "true or false",
+    "break_glass": "true or false",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _OF_NOTIFY = {

@@ -27,8 +27,8 @@ Carry = Literal["any", "anchored", "never"]
 
 AiMode = Literal["live", "replay", "off"]
 """Who answers steps that ask a model, where no option says it."""
-NotifyOn = Literal["gate.requested", "suspended", "denied", "finished"]
-"""When somebody is told: a gate asks, or a session ended: suspended, denied, or in any way."""
+NotifyOn = Literal["gate.requested", "break_glass", "suspended", "denied", "finished"]
+"""When somebody is told: a gate asks, its glass is broken, or a session ended: suspended, denied, or in any way."""
 
 MIN_SEGMENT_MIB, MAX_SEGMENT_MIB = 1 / 1024, 1024
 MAX_RETENTION_S = parse_duration("36500d")
@@ -174,6 +174,10 @@ class PolicySettings:
     """Whom git takes the runner of commands for; None: nobody, and it refuses to commit."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
+    break_glass: bool = False
+    """Whether a person at the terminal may go past gates that want signatures, in any workflow."""
+    break_glass_in: frozenset[str] = frozenset()
+    """The workflows that alone have this grant."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""
