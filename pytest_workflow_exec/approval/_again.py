@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 # Which session asks, and what that carries, is not what was decided about.
 _OF_THE_SESSION = frozenset({"attempt", "carried", "starter"})

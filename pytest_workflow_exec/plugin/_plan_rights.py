@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pytest
 
 from pytest_workflow_exec.definition import resolve_inputs
 from pytest_workflow_exec.errors import PreflightError, SettingsError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Step, Workflow
 from pytest_workflow_exec.run import command_rule, known_values
 from pytest_workflow_exec.sandbox import Rule, stated_policy

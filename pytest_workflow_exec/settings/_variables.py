@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import get_args
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._values import MAX_RETENTION_S, MAX_SEGMENT_MIB, MIN_SEGMENT_MIB, MONEY, Durability, Filesystem, Said, Settings
 
