@@ -175,6 +175,7 @@ class _Policy(_WorkflowPolicy):
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    submitters: list[_Text] = []
     git_identity: _GitIdentity | None = None
     python_processes: PythonProcesses = "refuse"
 
@@ -244,6 +245,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        submitters=tuple(policy.submitters),
         python_processes=policy.python_processes,
         git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),

@@ -36,6 +36,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
+        "submitters": "Groups whose people may submit runs to a fleet; every listed signer if it is not said.",
     },
     "Verify": {
         "exec": "The programs that the tests may start: names, `none` or `any`.",

@@ -141,6 +141,8 @@ class PolicySettings:
     """Whom git takes the runner of commands for; None: nobody, and it refuses to commit."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
+    submitters: tuple[str, ...] = ()
+    """The groups whose people may submit runs to a fleet; empty: every listed signer."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""
