@@ -25,6 +25,7 @@ from pytest_workflow_exec.evidence import (
     unpack_below,
     write_bundle,
 )
+from pytest_workflow_exec.run import History
 from pytest_workflow_exec.verify import verify_log
 
 from ._database import Database
@@ -87,14 +88,23 @@ def put_into(database: Database, stored: Stored, root: Path) -> Path:
         if verdict.word in _BROKEN or verdict.run != stored.run or verdict.head != stored.head:
             raise FleetRefusedError(f"the log of run {stored.run} in the database is {verdict.word}: {verdict.message}")
         write_bundle(folder / "bundle", listed, sources)
+        left = _left_by(folder / "files" / LOG_NAME)
         with open_bundle(folder / "bundle") as file:
             again = read_list(file)
             place = take_in(root, file, again)
-            missing = frozenset(each.path for each in files if _is_missing(root, each))
+            missing = frozenset(
+                each.path for each in files if left.get(each.path) == each.sha256 and _is_missing(root, each)
+            )
             unpack_below(
                 file, again, root, wanted=lambda each: each.path.removeprefix(PROJECT) if each.path in missing else ""
             )
     return place / LOG_NAME
+
+
+def _left_by(log: Path) -> Mapping[str, str]:
+    """Return the files that the satisfied steps of a log left in the project: no other one is put into a checkout."""
+    steps = History.of(log).satisfied.values()
+    return {f"{PROJECT}{file.path}": file.sha256 for step in steps for file in step.outputs.files.values()}
 
 
 def _is_missing(root: Path, file: BundledFile) -> bool:

@@ -32,6 +32,7 @@ def prune(database: Database, *, older_than_s: float, dry_run: bool) -> int:
             if dry_run or client is None:
                 return len(rows)
             for row in rows:
+                transaction.run("INSERT INTO fleet_pruned (id) VALUES (:id)", id=row["id"])
                 transaction.run("DELETE FROM fleet_submission WHERE id = :id", id=row["id"])
         names = [workflow_id(str(row["id"]), leg + 1) for row in rows for leg in range(int(row["legs"] or 0))]
         if names:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ._errors import FleetError, FleetLostError
+from ._host import Host
 from ._legs import LegEnd, Standing, end_leg, order_leg, standing_of, standings, workflow_id
-from ._player import Host, accepted
+from ._player import accepted
 
 if TYPE_CHECKING:
     from dbos import DBOSClient

@@ -12,45 +12,23 @@ from typing import Any, cast
 from pytest_workflow_exec.digests import Json, digest_of_bytes
 from pytest_workflow_exec.evidence import (
     LOG_NAME,
-    NO_HASH,
     PROJECT,
-    BadLineError,
-    BlobError,
     Record,
-    Seal,
     blob_path,
     may_be_left,
     may_hold_blobs,
-    read_seal,
-    record_of,
     references_in,
     runs_directory,
-    segment_path,
-    whole_record,
 )
 
-from ._database import Database, Transaction, UnreachableError
+from ._database import Database, Transaction
 from ._errors import FleetLostError, FleetRefusedError
+from ._log_tail import LogTail, Piece
 from ._submission import Submission
 
 MAX_FILE_BYTES = 64 << 20
 """A larger file that a step left is not carried to other hosts: there, its step runs again."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PARSED = frozenset({b"run.started", b"run.resumed", b"gate.requested", b"gate.used", b"step.finished"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
-    """Whole lines of one file of a log."""
-
-    file: int
-    prev: str
-    lines: tuple[bytes, ...]
-    seals: tuple[Seal, ...]
-
-    @property
-    def head(self) -> tuple[int, str]:
-        return self.seals[-1].seq, self.seals[-1].hash.decode("ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +38,6 @@ class _Left:
     path: str
     content: bytes
     executable: bool = False
-
-
-@dataclass(slots=True)
-class _Place:
-    """How far a log has been shipped."""
-
-    seq: int = -1
-    hash: str = NO_HASH
-    file: int = 0
-    offset: int = 0
 
 
 @dataclass
@@ -83,7 +51,7 @@ class Shipper:
     """The project in its checkout."""
     run: str = ""
     """The run; empty before it has begun."""
-    _place: _Place = field(default_factory=_Place)
+    _tail: LogTail | None = None
     _nonces: dict[str, str] = field(default_factory=dict)
     _shipped: set[tuple[str, str]] = field(default_factory=set)
 
@@ -99,9 +67,11 @@ class Shipper:
             FleetRefusedError: The log is not what the database has.
         """
         self.run = run
-        for piece in self._pieces(through=seq):
-            self._take(piece)
-        if (self._place.seq, self._place.hash) != (seq, hash_):
+        tail = self._tail = LogTail(self.log)
+        for piece in tail.pieces(through=seq):
+            tail.take(piece)
+            self._remember(tail.records(piece))
+        if tail.head != (seq, hash_):
             raise FleetRefusedError(f"the log of run {run} is not what the database has")
 
     def ship(self, log: Path, *, seq: int, hash_: str) -> None:
@@ -112,18 +82,16 @@ class Shipper:
             FleetLostError: This leg has no say in the run any more.
             UnreachableError: The database can't be reached.
         """
-        if not self.run:
-            self.run = self._run_of(log)
+        self.run = self.run or self._run_of(log)
         if log.resolve() != self.log.resolve():
             raise FleetRefusedError(f"{log} is not the log of run {self.run}")
-        if seq <= self._place.seq:
+        tail = self._tail = self._tail or LogTail(self.log)
+        if seq <= tail.head[0]:
             return
-        pieces = list(self._pieces(through=seq))
+        pieces = list(tail.pieces(through=seq))
         if not pieces or pieces[-1].head != (seq, hash_):
             raise FleetRefusedError(f"the log of run {self.run} is not what its engine says")
-        self._commit(pieces)
-        for piece in pieces:
-            self._take(piece)
+        self._commit(tail, pieces)
 
     def ship_rest(self) -> None:
         """Ship the whole lines that nobody asked for, once nobody writes any more.
@@ -138,97 +106,41 @@ class Shipper:
             self.run = self._run_of(found[0])
         if not self.run:
             return
-        pieces = list(self._pieces(through=None))
+        tail = self._tail = self._tail or LogTail(self.log)
+        pieces = list(tail.pieces(through=None))
         if pieces:
-            self._commit(pieces)
-            for piece in pieces:
-                self._take(piece)
+            self._commit(tail, pieces)
 
     def _run_of(self, log: Path) -> str:
         if log.name != LOG_NAME or log.parent.parent.resolve() != runs_directory(self.root).resolve():
             raise FleetRefusedError(f"{log} is no log of this checkout")
         return log.parent.name
 
-    def _pieces(self, *, through: int | None) -> Iterable[_Piece]:
-        """Give what follows what is known, file by file, with every hash looked at.
+    def _remember(self, records: Sequence[Record]) -> None:
+        for record in records:
+            request = record.data.get("request")
+            if record.type == "gate.requested" and isinstance(request, Mapping):
+                self._nonces[str(record.data.get("digest"))] = str(request.get("nonce"))
 
-        Args:
-            through: The last record; None for all that is whole.
-        """
-        seq, prev, file, offset = self._place.seq, self._place.hash, self._place.file, self._place.offset
-        while through is None or seq < through:
-            path = segment_path(self.log, file)
-            lines, seals = [], []
-            before = prev
-            for raw in _lines_from(path, offset):
-                if through is not None and seq >= through:
-                    break
-                seal = self._seal(raw, seq=seq + 1, prev=prev)
-                lines.append(raw)
-                seals.append(seal)
-                seq, prev = seal.seq, seal.hash.decode("ascii")
-            if lines:
-                yield _Piece(file=file, prev=before, lines=tuple(lines), seals=tuple(seals))
-            if not segment_path(self.log, file + 1).exists():
-                return
-            file, offset = file + 1, 0
+    def _commit(self, tail: LogTail, pieces: Sequence[Piece]) -> None:
+        from sqlalchemy.exc import DBAPIError
 
-    def _seal(self, raw: bytes, *, seq: int, prev: str) -> Seal:
-        try:
-            seal = read_seal(raw)
-        except BadLineError as error:
-            # A torn end that was recovered from stands in the log; its own record tells of it.
-            raise FleetRefusedError(f"the log of run {self.run} can't be shipped: {error}") from error
-        if (seal.seq, seal.prev.decode("ascii"), seal.run.decode("ascii")) != (seq, prev, self.run):
-            raise FleetRefusedError(f"the log of run {self.run} does not go on where the database has its end")
-        return seal
-
-    def _take(self, piece: _Piece) -> None:
-        if piece.file != self._place.file:
-            self._place.offset = 0
-        seq, hash_ = piece.head
-        offset = self._place.offset + sum(map(len, piece.lines))
-        self._place = _Place(seq=seq, hash=hash_, file=piece.file, offset=offset)
-        for record in self._records(piece):
-            self._remember(record)
-
-    def _records(self, piece: _Piece) -> list[Record]:
-        try:
-            return [
-                whole_record(record_of(raw), self.log.parent)
-                for raw, seal in zip(piece.lines, piece.seals, strict=True)
-                if seal.type in _PARSED
-            ]
-        except (BadLineError, BlobError) as error:
-            raise FleetRefusedError(f"the log of run {self.run} can't be read: {error}") from error
-
-    def _remember(self, record: Record) -> None:
-        request = record.data.get("request")
-        if record.type == "gate.requested" and isinstance(request, Mapping):
-            self._nonces[str(record.data.get("digest"))] = str(request.get("nonce"))
-
-    def _commit(self, pieces: Sequence[_Piece]) -> None:
-        from sqlalchemy.exc import DBAPIError, IntegrityError
-
-        records = [record for piece in pieces for record in self._records(piece)]
+        records = [record for piece in pieces for record in tail.records(piece)]
         for record in records:
             self._demand_own(record)
-            self._remember(record)
+        self._remember(records)
         files = list(self._files(pieces, records))
         try:
             with self.database.transaction() as transaction:
-                if self._is_there(transaction, pieces[-1]):
-                    return
-                self._insert(transaction, pieces, records, files)
-        except UnreachableError:
-            raise
-        except IntegrityError as error:
-            raise _refused(error) from error
+                if not self._is_there(transaction, pieces[-1]):
+                    self._insert(transaction, pieces, records, files)
         except DBAPIError as error:
             raise _refused(error) from error
+        for piece in pieces:
+            tail.take(piece)
         self._shipped |= {(file.path, digest_of_bytes(file.content)) for file in files}
 
-    def _is_there(self, transaction: Transaction, last: _Piece) -> bool:
+    def _is_there(self, transaction: Transaction, last: Piece) -> bool:
         # A connection that was lost during a commit does not say whether it was one.
         found = transaction.row(
             "SELECT last_seq, head FROM fleet_segment WHERE run = :run AND last_seq = :seq AND leg = :leg",
@@ -239,7 +151,7 @@ class Shipper:
         return found is not None and found["head"] == last.head[1]
 
     def _insert(
-        self, transaction: Transaction, pieces: Sequence[_Piece], records: Sequence[Record], files: Sequence[_Left]
+        self, transaction: Transaction, pieces: Sequence[Piece], records: Sequence[Record], files: Sequence[_Left]
     ) -> None:
         if pieces[0].seals[0].seq == 0:
             transaction.run(
@@ -312,7 +224,7 @@ class Shipper:
             if found[name] != value:
                 raise FleetRefusedError(f"its {name} is not what was submitted: {found[name]!r}, and not {value!r}")
 
-    def _files(self, pieces: Sequence[_Piece], records: Sequence[Record]) -> Iterable[_Left]:
+    def _files(self, pieces: Sequence[Piece], records: Sequence[Record]) -> Iterable[_Left]:
         for digest in dict.fromkeys(_blobs_in(pieces)):
             path = blob_path(self.log.parent, digest)
             yield _Left(path=path.relative_to(self.log.parent).as_posix(), content=_content(path))
@@ -363,23 +275,11 @@ def _as_left(path: Path, name: str, *, sha256: str) -> Iterable[_Left]:
         yield _Left(path=name, content=content, executable=os.access(path, os.X_OK))
 
 
-def _blobs_in(pieces: Sequence[_Piece]) -> Iterable[str]:
+def _blobs_in(pieces: Sequence[Piece]) -> Iterable[str]:
     for piece in pieces:
         for raw in piece.lines:
             if may_hold_blobs(raw):
                 yield from references_in(json.loads(raw)["data"])
-
-
-def _lines_from(path: Path, offset: int) -> Iterable[bytes]:
-    try:
-        with os.fdopen(os.open(path, _READ), "rb") as file:
-            file.seek(offset)
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    return
-                yield raw
-    except OSError as error:
-        raise FleetRefusedError(f"{path} can't be read: {error.strerror}") from error
 
 
 def _content(path: Path) -> bytes:

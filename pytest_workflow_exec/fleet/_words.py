@@ -5,8 +5,8 @@ from __future__ import annotations
 from ._database import Database
 from ._engine import client_of
 from ._errors import FleetError
+from ._host import Host
 from ._legs import Standing, standing_of
-from ._player import Host
 from ._rounds import take_over
 
 

@@ -19,9 +19,10 @@ from ._checkout import sweep
 from ._database import Database, UnreachableError
 from ._engine import LEG, client_of, config_of
 from ._errors import FleetError
+from ._host import Host
 from ._legs import standing_of, standings
 from ._limits import Limits, limits_of, set_limits
-from ._player import Host, play_leg
+from ._player import play_leg
 from ._project import ProjectState
 from ._rounds import Rounds, TakeOver, take_over
 from ._trust import pin_of

@@ -80,8 +80,9 @@ class Witness:
             if not end:
                 time.sleep(_PAUSE_S)
                 continue
-            if of == b"%d" % number:
-                self._socket.recv(len(line) + 1)
-                return "" if word == b"ok" else reason.decode("utf-8", "backslashreplace") or "its witness says no"
-            # The answer to a question that was interrupted.
+            if word not in (b"ok", b"no") or not of.isdigit() or int(of) > number:
+                return "what its witness says is no answer"
             self._socket.recv(len(line) + 1)
+            # A lower number answers a question that was interrupted.
+            if int(of) == number:
+                return "" if word == b"ok" else reason.decode("utf-8", "backslashreplace") or "its witness says no"

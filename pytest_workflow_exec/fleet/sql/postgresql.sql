@@ -129,6 +129,19 @@ CREATE TABLE workflow_exec.fleet_queue (
   max_waiting bigint NOT NULL CHECK (max_waiting > 0)
 );
 
+-- The submissions that were pruned: what was signed once is not played a second time.
+CREATE TABLE workflow_exec.fleet_pruned (id text PRIMARY KEY);
+
+CREATE FUNCTION workflow_exec.fleet_check_submission() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM workflow_exec.fleet_pruned p WHERE p.id = NEW.id) THEN
+    RAISE EXCEPTION 'fleet: submission % was there before', NEW.id;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER fleet_submission_check BEFORE INSERT ON workflow_exec.fleet_submission
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_submission();
+
 -- All that concerns one submission happens one after the other.
 CREATE FUNCTION workflow_exec.fleet_alone(submission text) RETURNS void LANGUAGE sql
   AS 'SELECT pg_advisory_xact_lock(hashtextextended(submission, 7301))';

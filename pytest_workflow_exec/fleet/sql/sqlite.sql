@@ -128,49 +128,56 @@ CREATE TABLE fleet_queue (
   max_waiting bigint NOT NULL CHECK (max_waiting > 0)
 );
 
-CREATE TRIGGER fleet_leg_follows BEFORE INSERT ON fleet_leg
-WHEN NEW.number <> (SELECT coalesce(max(number), 0) FROM fleet_leg WHERE submission = NEW.submission) + 1
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg does not follow the one before it'); END;
+-- The submissions that were pruned: what was signed once is not played a second time.
+CREATE TABLE fleet_pruned (id text PRIMARY KEY);
 
-CREATE TRIGGER fleet_leg_ended BEFORE INSERT ON fleet_leg
-WHEN NEW.number > 1 AND NOT EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission AND e.leg = NEW.number - 1)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg before it has not ended'); END;
+CREATE TRIGGER fleet_submission_check BEFORE INSERT ON fleet_submission
+WHEN EXISTS (SELECT 1 FROM fleet_pruned p WHERE p.id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'fleet: the submission was there before'); END;
 
-CREATE TRIGGER fleet_leg_over BEFORE INSERT ON fleet_leg
-WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission
+CREATE TRIGGER fleet_leg_check BEFORE INSERT ON fleet_leg BEGIN
+  SELECT CASE
+    WHEN NEW.number <> (SELECT coalesce(max(number), 0) FROM fleet_leg WHERE submission = NEW.submission) + 1
+      THEN RAISE(ABORT, 'fleet: the leg does not follow the one before it')
+    WHEN NEW.number > 1 AND NOT EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission AND e.leg = NEW.number - 1)
+      THEN RAISE(ABORT, 'fleet: the leg before it has not ended')
+    WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission
   AND (e.leg = 0 OR e.outcome IN ('passed', 'denied', 'cancelled')))
-BEGIN SELECT RAISE(ABORT, 'fleet: the submission is over'); END;
+      THEN RAISE(ABORT, 'fleet: the submission is over')
+  END;
+END;
 
-CREATE TRIGGER fleet_claim_newest BEFORE INSERT ON fleet_claim
-WHEN NEW.leg <> (SELECT coalesce(max(number), 0) FROM fleet_leg WHERE submission = NEW.submission)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg was taken over by another'); END;
+CREATE TRIGGER fleet_claim_check BEFORE INSERT ON fleet_claim BEGIN
+  SELECT CASE
+    WHEN NEW.leg <> (SELECT coalesce(max(number), 0) FROM fleet_leg WHERE submission = NEW.submission)
+      THEN RAISE(ABORT, 'fleet: the leg was taken over by another')
+    WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission AND e.leg = NEW.leg)
+      THEN RAISE(ABORT, 'fleet: the leg has ended')
+  END;
+END;
 
-CREATE TRIGGER fleet_claim_open BEFORE INSERT ON fleet_claim
-WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission AND e.leg = NEW.leg)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg has ended'); END;
+CREATE TRIGGER fleet_end_check BEFORE INSERT ON fleet_end BEGIN
+  SELECT CASE
+    WHEN NEW.leg <> (SELECT coalesce(max(number), 0) FROM fleet_leg WHERE submission = NEW.submission)
+      THEN RAISE(ABORT, 'fleet: the leg was taken over by another')
+    WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission AND e.leg = NEW.leg)
+      THEN RAISE(ABORT, 'fleet: the leg has ended')
+  END;
+END;
 
-CREATE TRIGGER fleet_end_newest BEFORE INSERT ON fleet_end
-WHEN NEW.leg <> (SELECT coalesce(max(number), 0) FROM fleet_leg WHERE submission = NEW.submission)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg was taken over by another'); END;
-
-CREATE TRIGGER fleet_end_open BEFORE INSERT ON fleet_end
-WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission AND e.leg = NEW.leg)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg has ended'); END;
-
-CREATE TRIGGER fleet_segment_newest BEFORE INSERT ON fleet_segment
-WHEN NEW.leg <> (SELECT max(l.number) FROM fleet_leg l JOIN fleet_run r ON r.submission = l.submission WHERE r.run = NEW.run)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg was taken over by another'); END;
-
-CREATE TRIGGER fleet_segment_open BEFORE INSERT ON fleet_segment
-WHEN EXISTS (SELECT 1 FROM fleet_end e JOIN fleet_run r ON r.submission = e.submission
+CREATE TRIGGER fleet_segment_check BEFORE INSERT ON fleet_segment BEGIN
+  SELECT CASE
+    WHEN NEW.leg <> (SELECT max(l.number) FROM fleet_leg l JOIN fleet_run r ON r.submission = l.submission WHERE r.run = NEW.run)
+      THEN RAISE(ABORT, 'fleet: the leg was taken over by another')
+    WHEN EXISTS (SELECT 1 FROM fleet_end e JOIN fleet_run r ON r.submission = e.submission
   WHERE r.run = NEW.run AND e.leg = NEW.leg)
-BEGIN SELECT RAISE(ABORT, 'fleet: the leg has ended'); END;
-
-CREATE TRIGGER fleet_segment_follows BEFORE INSERT ON fleet_segment
-WHEN NEW.first_seq <> coalesce((SELECT max(s.last_seq) FROM fleet_segment s WHERE s.run = NEW.run), -1) + 1
+      THEN RAISE(ABORT, 'fleet: the leg has ended')
+    WHEN NEW.first_seq <> coalesce((SELECT max(s.last_seq) FROM fleet_segment s WHERE s.run = NEW.run), -1) + 1
   OR NEW.prev <> coalesce((SELECT s.head FROM fleet_segment s WHERE s.run = NEW.run ORDER BY s.first_seq DESC LIMIT 1),
                           hex(zeroblob(32)))
-BEGIN SELECT RAISE(ABORT, 'fleet: the log goes on elsewhere'); END;
+      THEN RAISE(ABORT, 'fleet: the log goes on elsewhere')
+  END;
+END;
 
 CREATE TRIGGER fleet_submission_kept BEFORE UPDATE ON fleet_submission
 BEGIN SELECT RAISE(ABORT, 'fleet: rows are added, never changed'); END;
