@@ -20,6 +20,7 @@ PLAYED = ["tutorial.md", "how-to/ci.md", "how-to/release.md", "how-to/runbook.md
 ELSEWHERE = {
     "ai.md": "tests/plugin/test_ai_page.py",
     "approvals.md": "tests/plugin/test_approvals_page.py",
+    "fleet.md": "tests/fleet/test_page.py",
     "how-to/etcd-space.md": "tests/examples/test_pages.py",
     "how-to/release-vote.md": "tests/examples/test_pages.py",
     "how-to/rolling-update.md": "tests/examples/test_pages.py",

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ._fleet._arguments import fleet_arguments
+
 DISTRIBUTION = "pytest-workflow-exec"
 FORMATS = ("in-toto", "junit", "otel-json", "csv")
 _RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a run's folder or log"
@@ -410,6 +412,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
     "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
+    "fleet": ("Run workflows on more than one machine: a queue, workers, and evidence in a database.", fleet_arguments),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

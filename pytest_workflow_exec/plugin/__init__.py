@@ -165,6 +165,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write a summary in Markdown at the end; a GitHub job gets it by itself, too",
     )
+    group.addoption(
+        "--workflow-witness",
+        metavar="FD",
+        help="tell the process at the other end of this socket of each barrier; nothing goes on without its word",
+    )
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 
 

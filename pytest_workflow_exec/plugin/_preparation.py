@@ -72,6 +72,7 @@ from ._onward import (
 from ._refusals import listed, placed, running
 from ._rejected import reason_after, rejected_before, rejection_problem
 from ._session import WorkflowSession
+from ._witness import witness_of, witness_problem
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, ManualTask, ReadAnswer
@@ -257,6 +258,7 @@ class _Preparation:
             listener=self._minutes(),
             group=self.group,
             programs=self._programs,
+            witness=witness_of(self._session),
             watch=self._session.lines.live.command,
         )
 
@@ -394,6 +396,8 @@ class _Preparation:
             return
         if (problem := self._start_problem(self._policy)) is not None:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
+        if (problem := witness_problem(self._session)) is not None:
+            self.problems.append(Problem(message=f"--workflow-witness: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
         self._programs = pin_programs(self._policy)
         steps = [

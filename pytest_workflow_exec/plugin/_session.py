@@ -11,7 +11,7 @@ import pytest
 from pytest_workflow_exec.errors import Problem, WorkflowExecError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.run import Confirm, Run
 
 from ._announcements import Announcements
 from ._attempt import Attempt
@@ -79,6 +79,8 @@ class WorkflowSession:
     """What writes a summary of the session; None if none is wanted."""
     share: WorkerShare | None = None
     """What this process may run, if it is one of several workers."""
+    witness: Confirm | None = None
+    """Confirms each barrier of the runs; None if nobody supervises them."""
     evidence_error: str | None = None
     """Why evidence can't be written; the session ends with exit status 3."""
 

@@ -34,6 +34,7 @@ from pytest_workflow_exec.run._signers import trust_in, trust_of
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
+from pytest_workflow_exec.run._witness import Confirm, Witness
 
 __all__ = [
     "NO_OUTPUTS",
@@ -44,6 +45,7 @@ __all__ = [
     "Batch",
     "Carried",
     "CommandPlan",
+    "Confirm",
     "EarlierRun",
     "Failure",
     "FileOutput",
@@ -65,6 +67,7 @@ __all__ = [
     "StepOutputs",
     "Stop",
     "Values",
+    "Witness",
     "WorkflowHandle",
     "admit",
     "answer_reader",

@@ -111,6 +111,7 @@ class Run:
             begun=resumption is not None and resumption.begun,
             started=self._attempts,
             listener=self._notifier.take if settings.notify else settings.listener,
+            witness=settings.witness,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
         self._undoing = Undoing(done, record=self._journal.record)

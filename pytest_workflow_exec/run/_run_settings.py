@@ -16,6 +16,7 @@ from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover, ask_past, ask_signed
+from pytest_workflow_exec.run._witness import Confirm
 from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins
 from pytest_workflow_exec.settings import Durability, NotifySettings
 
@@ -70,5 +71,7 @@ class RunSettings:
     """Commands that tell people what it waits for and how it ended."""
     listener: Callable[[Record], None] | None = None
     """Is told of each record after it was written, where an interrupt does no harm. It must raise nothing of its own."""
+    witness: Confirm | None = None
+    """Has to know of everything at each barrier, before anything follows from it; None if nobody supervises the run."""
     watch: CommandWatch | None = None
     """Is told of each command as long as it runs."""

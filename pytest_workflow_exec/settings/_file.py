@@ -202,6 +202,7 @@ class _Policy(_WorkflowPolicy):
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    submitters: list[_Text] = []
     git_identity: _GitIdentity | None = None
     python_processes: PythonProcesses = "refuse"
 
@@ -307,6 +308,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         starter_may_approve=policy.starter_may_approve,
         break_glass=policy.break_glass,
         break_glass_in=frozenset(name for name, own in policy.workflows.items() if own.break_glass),
+        submitters=tuple(policy.submitters),
         python_processes=policy.python_processes,
         git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),

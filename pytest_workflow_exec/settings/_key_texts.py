@@ -40,6 +40,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
         "break_glass": "Whether a person at the terminal may go past gates that want signatures; it is told, marked and reviewed.",
+        "submitters": "Groups whose people may submit runs to a fleet; every listed signer if it is not said.",
     },
     "Verify": {
         "exec": "The programs that the tests may start: names, `none` or `any`.",

@@ -178,6 +178,8 @@ class PolicySettings:
     """Whether a person at the terminal may go past gates that want signatures, in any workflow."""
     break_glass_in: frozenset[str] = frozenset()
     """The workflows that alone have this grant."""
+    submitters: tuple[str, ...] = ()
+    """The groups whose people may submit runs to a fleet; empty: every listed signer."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""
