@@ -144,6 +144,8 @@ class SessionHooks(PlanHooks):
                 show_failure(self._session, item, attempt, report)
             if run is not None:
                 describe(report, attempt, run, item.stash[PLANNED].step.id)
+            if self._session.share is not None:
+                self._session.share.tell(self._session, report)
         return report
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
