@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from ._asynchronous import await_body
+from ._attachments import attach, is_wanted
 from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
@@ -144,6 +145,8 @@ class SessionHooks(PlanHooks):
                 show_failure(self._session, item, attempt, report)
             if run is not None:
                 describe(report, attempt, run, item.stash[PLANNED].step.id)
+                if is_wanted(item.config):
+                    attach(item.config, report, run, item.stash[PLANNED].step.id, self._session.told_by(run))
             if self._session.share is not None:
                 self._session.share.tell(self._session, report)
         return report
