@@ -175,7 +175,10 @@ class SessionHooks(PlanHooks):
         if report.when != "setup" or report.failed:
             self._session.lines.live.end()
         with self._session.lines.live.hidden():
-            return (yield)
+            result = yield
+        if not self._session.lines.own_lines:
+            self._session.lines.note_letter(report)
+        return result
 
     def pytest_enter_pdb(self) -> None:
         """Let nothing be drawn while somebody looks for a mistake."""

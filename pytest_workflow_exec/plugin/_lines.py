@@ -73,7 +73,7 @@ class StepLines:
         self.summarising = False
         self.unsaid: list[str] = []
         self.letters = False
-        """Whether letters of ordinary tests stand on the line where the cursor is."""
+        """Whether letters stand on the line where the cursor is, of ordinary tests or, with `-q`, of steps."""
         self.live = Live()
 
     @property
@@ -162,6 +162,11 @@ class StepLines:
         terminal.write(f"{whose(step, workflow)} ")
         terminal.write(style.word, **{style.color: True})
         terminal.write_line("" if outcome in _WITHOUT_TIME else f" {spent(seconds)}")
+
+    def note_letter(self, report: pytest.TestReport) -> None:
+        """Take note of a report for which pytest has written a letter, and nothing else."""
+        if self._config.get_verbosity() <= 0 and (report.when == "call" or not report.passed):
+            self.letters = True
 
     def _after_letters(self, terminal: Terminal) -> None:
         if self.letters:

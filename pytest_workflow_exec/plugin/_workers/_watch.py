@@ -93,9 +93,8 @@ class Watch:
     def after(self, report: pytest.TestReport) -> None:
         """Write the step's line after its last report, and block what was lost with it."""
         step, lines = self._steps.get(report.nodeid), self._session.lines
-        if step is None and (report.when == "call" or not report.passed):
-            # Its letter stands there now.
-            lines.letters = lines.own_lines
+        if step is None or not lines.own_lines:
+            lines.note_letter(report)
         if self._shown is not None:
             self._stand(self._shown)
         if step is None or self._session.discovery:
