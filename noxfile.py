@@ -18,11 +18,9 @@ IN_THE_MATRIX = ("pytest-cov", "pytest-dependency", "pytest-randomly", "pytest-s
 """What the matrix meets beyond what the extra `dev` brings."""
 NEIGHBOURS = (
     *IN_THE_MATRIX,
-    "allure-pytest",
     "flaky",
     "pytest-asyncio",
     "pytest-bdd",
-    "pytest-html",
     "pytest-json-report",
     "pytest-mock",
     "pytest-reportlog",

@@ -29,12 +29,12 @@ def print_run(view: RunView, story: RunStory, *, log: Path, broken: str | None, 
         story: What is told of its steps.
     """
     console = _console()
+    drawn = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if broken is not None:
         _line(console, f"BROKEN {escape(broken)}", "bold red")
     for text in _header(view, log, torn_bytes):
         _line(console, text)
     steps = [story.steps.get(name) or StepStory(id=name) for name in view.steps]
-    drawn = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     with console.capture() as captured:
         console.print(tree_table(story, steps, cells=console.width, drawn=drawn))
     # A cell is filled up with spaces, the last one of a line, too.
@@ -59,7 +59,10 @@ def _console() -> Console:
 
 def _line(console: Console, text: str, style: str = "") -> None:
     # Soft wrap: a path or a hash that the console itself broke in two could not be copied.
-    console.print(Text(text, style=style), soft_wrap=True)
+    with console.capture() as captured:
+        console.print(Text(text, style=style), soft_wrap=True)
+    # Not by the console: where nobody reads any more, it would exit as if the log were broken.
+    sys.stdout.write(captured.get())
 
 
 def _header(view: RunView, log: Path, torn_bytes: int) -> Iterator[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 import pytest
 
-from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.model import ErrorClass, Outcome, StepId
 from pytest_workflow_exec.run import Failure, Run, failure_of
 
+from ._attachments import DETAILED, told_of
 from ._attempt import Attempt, conclude
 from ._keys import PLANNED
 from ._lines import REPORT_LINE
@@ -29,8 +29,6 @@ _NEXT: Mapping[ErrorClass, str] = {
     "policy": "ask whether the policy should allow it",
     "internal": "see whether the engine can work here",
 }
-_DETAILED = 2
-"""The verbosity at which everything is shown."""
 
 
 def class_of(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> ErrorClass:
@@ -52,8 +50,10 @@ def show_failure(session: WorkflowSession, item: pytest.Item, attempt: Attempt, 
         line = f"{title}, {error_class}: {_evidence(run, step)}; then {going_on(run)}"
         setattr(report, REPORT_LINE, line)
         return
-    detailed = item.config.get_verbosity() >= _DETAILED
-    lines = list(_lines(run, step, attempt, error_class, said=report.longreprtext, detailed=detailed))
+    details = None
+    if item.config.get_verbosity() >= DETAILED:
+        details = [line for last in session.told_by(run).attempts(step)[-1:] for line in told_of(last)]
+    lines = list(_lines(run, step, attempt, error_class, said=report.longreprtext, details=details))
     _put_beneath(report, title, "\n".join(lines), raised=attempt.error is not None)
 
 
@@ -94,7 +94,7 @@ class _AddSection(Protocol):
 
 
 def _lines(
-    run: Run, step: StepId, attempt: Attempt, error_class: ErrorClass, *, said: str, detailed: bool
+    run: Run, step: StepId, attempt: Attempt, error_class: ErrorClass, *, said: str, details: Sequence[str] | None
 ) -> Iterator[str]:
     happened = conclude(attempt).message
     if said.strip() != happened.strip():
@@ -103,10 +103,10 @@ def _lines(
     yield f"class     {error_class}"
     for tried in attempt.tried:
         yield f"tried     {attempt.mask(tried)}"
-    if detailed and attempt.failure is not None:
+    if details is not None and attempt.failure is not None:
         yield f"error     {attempt.failure.type or 'none was raised'}"
         yield f"log       {shown_log(run)}, behind record {run.head.seq}"
-        yield from _details(run, step)
+        yield from details
     yield f"evidence  {_evidence(run, step)}"
     yield f"next      {_NEXT[error_class]}, then {going_on(run)}"
 
@@ -118,19 +118,3 @@ def _evidence(run: Run, step: StepId) -> str:
 def _first_line(text: str) -> str:
     first, _, more = text.partition("\n")
     return f"{first.removesuffix(':')} ..." if more else first
-
-
-def _details(run: Run, step: StepId) -> Iterator[str]:
-    """Give what happened in the attempt under way, as the log tells of it."""
-    from pytest_workflow_exec.evidence import read_log
-    from pytest_workflow_exec.report import RunStory, happening_lines
-
-    story = RunStory()
-    try:
-        story.take(read_log(run.log_path))
-    except LogUnreadableError as error:
-        yield f"log       can't be read: {error}"
-    told = story.steps.get(step)
-    if told is not None and told.last is not None:
-        for each in told.last.happenings:
-            yield from happening_lines(each)

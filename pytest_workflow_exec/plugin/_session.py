@@ -14,6 +14,7 @@ from pytest_workflow_exec.model import Outcome, StepId, Workflow
 from pytest_workflow_exec.run import Confirm, Run
 
 from ._announcements import Announcements
+from ._attachments import Told
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
@@ -89,6 +90,13 @@ class WorkflowSession:
         self.lines = StepLines(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}
+        self._told: dict[str, Told] = {}
+
+    def told_by(self, run: Run) -> Told:
+        """Return what the log of a run says of its steps."""
+        if run.id not in self._told:
+            self._told[run.id] = Told(run)
+        return self._told[run.id]
 
     @property
     def unfinished(self) -> bool:

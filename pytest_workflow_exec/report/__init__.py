@@ -6,7 +6,7 @@ from ._attempts import NO_END, NOT_STARTED, SATISFIED, Attempt, Happening, StepS
 from ._index import RunLine, index_page
 from ._page import GENERATOR, TemplatesMissingError, run_page
 from ._raw import RawRecords, raw_records
-from ._step_lines import happening_lines, step_lines
+from ._step_lines import attempt_lines, happening_lines, step_lines
 from ._story import RunStory, Session, mapping
 from ._tail import Tail
 from ._words import clock, moment, spoken, visible
@@ -25,6 +25,7 @@ __all__ = [
     "StepStory",
     "Tail",
     "TemplatesMissingError",
+    "attempt_lines",
     "clock",
     "happening_lines",
     "index_page",

@@ -34,13 +34,14 @@ def step_lines(story: RunStory, step: StepStory) -> Iterator[str]:
         yield _fact("again", reason)
     for attempt in step.attempts:
         yield ""
-        yield from _attempt(attempt, sessions=len(story.sessions))
+        yield from attempt_lines(attempt, sessions=len(story.sessions))
     for note in step.notes:
         yield ""
         yield from happening_lines(note)
 
 
-def _attempt(attempt: Attempt, *, sessions: int) -> Iterator[str]:
+def attempt_lines(attempt: Attempt, *, sessions: int = 1) -> Iterator[str]:
+    """Give everything of an attempt that has ended; of which session it is, if there were several."""
     session = f", session {attempt.session}" if sessions > 1 else ""
     began = f"started {clock(attempt.started)}" if attempt.started else "never started"
     took = "" if attempt.duration_s is None else f", took {spoken(attempt.duration_s)}"
