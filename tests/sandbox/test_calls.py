@@ -167,3 +167,42 @@ def test_ready_file_signals_nobody_else(tmp_path: Path, what: str, abi: int | No
     assert alive
     # With a scope, it is the signal that goes nowhere.
     assert (b"PermissionError" in ended.stderr.content) != (bytes(ended.stdout.content) == b"sent\n")
+
+
+MODES = {
+    "of a file": "os.chmod('made/kept', 0o4755)",
+    "of a group": "os.chmod('made/kept', 0o2755)",
+    "of a descriptor": "os.fchmod(os.open('made/kept', os.O_RDONLY), 0o4755)",
+    "with flags": "call(fchmodat2=(452, 452), arguments=(-100, b'made/kept', 0o4755, 0))",
+    "of a new file": "os.open('made/new', os.O_CREAT | os.O_WRONLY, 0o4755)",
+    "of a nameless file": "os.open('made', os.O_TMPFILE | os.O_RDWR, 0o4755)",
+    "of a new pipe": "os.mknod('made/new', 0o104755)",
+    "by words in memory": "call(openat2=(437, 437), arguments=(-100, b'made/kept', bytes(24), 24))",
+}
+
+
+@both
+@pytest.mark.parametrize("code", MODES.values(), ids=MODES)
+def test_no_program_is_left_that_runs_as_its_owner(project: Project, level: str, code: str) -> None:
+    """A command makes no file by which whoever starts it becomes the engine's user or of its group."""
+    (project.root / "made").mkdir()
+    (project.root / "made/kept").write_text("")
+    body = CALL.replace("map(ctypes.c_long, (number, *arguments))", "(ctypes.c_long(number), *map(word, arguments))")
+    body = f"import ctypes\nword = lambda each: ctypes.c_long(each) if isinstance(each, int) else each\n{body}"
+
+    exit_status, said = tried(project, f"{body}os.umask(0)\n{code}", level=level, write=("made",))
+
+    assert exit_status == 1
+    assert "Error" in said
+    assert [oct(path.stat().st_mode & 0o6000) for path in (project.root / "made").iterdir()] == ["0o0"]
+
+
+@both
+def test_other_modes_are_set(project: Project, level: str) -> None:
+    """Whether a file can be read, written and started is a command's own matter; so is a folder that anybody may clean."""
+    body = (
+        "os.open('made/new', os.O_CREAT | os.O_WRONLY, 0o755); os.chmod('made/new', 0o700)\n"
+        "os.mkdir('made/folder'); os.chmod('made/folder', 0o1777)"
+    )
+
+    assert tried(project, body, level=level, write=("made",)) == (0, "")
