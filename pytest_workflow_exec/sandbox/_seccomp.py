@@ -14,7 +14,7 @@ EXEC_DESCRIPTOR = 1024
 _LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ASK, _KILL, _REFUSE, _MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-_X32 = 0x40000000
+_X32, _FIRST_UNKNOWN = 0x40000000, 470
 _AT_EMPTY_PATH = 0x1000
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
 _NAMESPACES = 0x7E020000
@@ -44,7 +44,10 @@ _REFUSED = {
     "fsopen": (430, 430),
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
+    "fspick": (433, 433),
     "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
+    "fanotify_init": (300, 262),
     "open_by_handle_at": (304, 265),
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -146,6 +149,8 @@ def _steps(calls: Calls, column: int, architecture: int) -> Iterator[_Step]:
     yield from ((_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL))
     yield (_LOAD, 0, 0, _NUMBER)
     yield from ((_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE))
+    # What a newer kernel can is not judged by anything here; programs know kernels without it.
+    yield from ((_AT_LEAST, 0, 1, _FIRST_UNKNOWN), (_RETURN, 0, 0, _MISSING))
     for numbers in _refused(calls):
         yield from ((_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE))
     # Its flags lie in memory, where no filter can see them; the C library then takes the older call.
