@@ -63,7 +63,7 @@ _ALWAYS_READABLE = (
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Making one opens the terminal of the number that the kernel gives, which nobody knows before.
-_TERMINALS = ("/dev/ptmx", "/dev/pts", "/dev/tty")
+_TERMINALS, _OWN_TERMINAL = ("/dev/ptmx", "/dev/pts", "/dev/tty"), ("/dev/tty",)
 _NAMES_PORT = 53
 
 
@@ -202,7 +202,7 @@ def _mounts(grant: Grant, writable: Sequence[Writable]) -> Mounts | None:
     if not grant.namespaces:
         return None
     mounts = mounts_of(grant.root, private=grant.private, writable=writable, hidden=grant.hidden, shown=grant.shown)
-    return replace(mounts, maps=grant.more_namespaces)
+    return replace(mounts, maps=grant.more_namespaces, terminals=grant.terminals)
 
 
 def _unchanged(grant: Grant, what: Startable, program: int) -> tuple[tuple[str, Stamp], ...]:
@@ -217,7 +217,8 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(path, READ)
     for script in what.scripts:
         ruleset.allow(script, READ)
-    for device in (*_DEVICES, *(_TERMINALS if grant.terminals else ())):
+    terminals = _OWN_TERMINAL if grant.namespaces else _TERMINALS
+    for device in (*_DEVICES, *(terminals if grant.terminals else ())):
         ruleset.allow(device, DEVICE)
 
 

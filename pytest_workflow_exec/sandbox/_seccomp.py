@@ -15,7 +15,7 @@ EXEC_DESCRIPTOR = 1024
 _LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ASK, _KILL, _REFUSE, _MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-_X32 = 0x40000000
+_X32, _FIRST_UNKNOWN = 0x40000000, 470
 _AT_EMPTY_PATH = 0x1000
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
 _NAMESPACES = 0x7E020000
@@ -45,7 +45,10 @@ _REFUSED = {
     "fsopen": (430, 430),
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
+    "fspick": (433, 433),
     "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
+    "fanotify_init": (300, 262),
     "open_by_handle_at": (304, 265),
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -93,6 +96,16 @@ _EXECVE, _EXECVEAT = (59, 221), (322, 281)
 _SOCKET, _SOCKET_PAIR, _IOCTL, _FCNTL = (41, 198), (53, 199), (16, 29), (72, 25)
 _PRLIMIT, _KILL_CALL = (302, 261), (62, 129)
 _CONNECT, _BIND = (42, 203), (49, 200)
+_NO_NUMBER = 0xFFFFFFFF
+# Who starts a file with one of these modes becomes its owner, or of its group.
+_OWNERS_MODES = 0o6000
+_MAKING = 0o100 | 0o20000000
+_SETTING_MODES = {(90, _NO_NUMBER): 1, (91, 52): 1, (268, 53): 2, (452, 452): 2, (133, _NO_NUMBER): 1, (259, 33): 2}
+"""The calls that set modes (of a path, a descriptor, a name in a folder, the same with flags; of new files), with the place
+of the mode."""
+_OPENING, _OPEN_BY_WORDS = {(2, _NO_NUMBER): 1, (257, 56): 2}, (437, 437)
+"""The calls that open files, with the place of their flags, behind which the mode is; and one that has both in memory."""
+_CREATE = (85, _NO_NUMBER)
 _SENDING = {(44, 206): 3, (46, 211): 2, (307, 269): 3}
 """The calls that send (to an address, a message, several), with the place of their flags."""
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -137,10 +150,13 @@ def _steps(calls: Calls, column: int, architecture: int) -> Iterator[_Step]:
     yield from ((_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL))
     yield (_LOAD, 0, 0, _NUMBER)
     yield from ((_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE))
+    # What a newer kernel can is not judged by anything here; programs know kernels without it.
+    yield from ((_AT_LEAST, 0, 1, _FIRST_UNKNOWN), (_RETURN, 0, 0, _MISSING))
     for numbers in _refused(calls):
         yield from ((_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE))
     # Its flags lie in memory, where no filter can see them; the C library then takes the older call.
     yield from ((_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _MISSING))
+    yield from _of_modes(column)
     yield from _of_processes(calls, column)
     yield from _of_sockets(calls, column)
     yield (_RETURN, 0, 0, _ALLOW)
@@ -156,6 +172,19 @@ def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
         yield from _OWN_NAMESPACES.values()
     if not calls.own_memory:
         yield from _SHARED_MEMORY.values()
+
+
+def _of_modes(column: int) -> Iterator[_Step]:
+    yield from ((_EQUAL, 0, 1, _OPEN_BY_WORDS[column]), (_RETURN, 0, 0, _MISSING))
+    for numbers, position in {**_SETTING_MODES, _CREATE: 1}.items():
+        yield from _when(numbers[column], _no_owners_mode(position))
+    for numbers, position in _OPENING.items():
+        mode = _no_owners_mode(position + 1)
+        yield from _when(numbers[column], [_argument(position), (_ANY_BIT, 0, len(mode), _MAKING), *mode])
+
+
+def _no_owners_mode(position: int) -> list[_Step]:
+    return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODES), (_RETURN, 0, 0, _REFUSE)]
 
 
 def _of_processes(calls: Calls, column: int) -> Iterator[_Step]:

@@ -56,6 +56,8 @@ class Mounts:
     """A folder that is empty but for what is shown of it."""
     shown: tuple[tuple[Folder, bool], ...] = ()
     """Folders in the hidden one, and whether each is writable."""
+    terminals: bool = False
+    """Whether it may make pseudo-terminals, which nobody else sees."""
     maps: bool = False
     """Whether it may say of its processes who they are in namespaces that it makes."""
 
@@ -67,6 +69,7 @@ class Mounts:
             "masked": list(self.masked),
             "hidden": self.hidden,
             "maps": self.maps,
+            "terminals": self.terminals,
             "shown": [[*_row(each), is_writable] for each, is_writable in self.shown],
             "folder": [folder.path, [folder.device, folder.inode]],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_workflow_exec.settings import RuleSettings
+
 from .conftest import Project
 from .test_confinement import PYTHON, landlock, run
-from .test_ctf import both, namespaces, tried
+from .test_ctf import both, namespaces, runner_of, tried
 
 SENT = {
     "with an address": "pair.sendto(b'x', path)",
@@ -167,3 +170,72 @@ def test_ready_file_signals_nobody_else(tmp_path: Path, what: str, abi: int | No
     assert alive
     # With a scope, it is the signal that goes nowhere.
     assert (b"PermissionError" in ended.stderr.content) != (bytes(ended.stdout.content) == b"sent\n")
+
+
+WITH_TEXTS = (
+    "import ctypes\nword = lambda each: ctypes.c_long(each) if isinstance(each, int) else each\n"
+    + CALL.replace("map(ctypes.c_long, (number, *arguments))", "(ctypes.c_long(number), *map(word, arguments))")
+)
+MODES = {
+    "of a file": "os.chmod('made/kept', 0o4755)",
+    "of a group": "os.chmod('made/kept', 0o2755)",
+    "of a descriptor": "os.fchmod(os.open('made/kept', os.O_RDONLY), 0o4755)",
+    "with flags": "call(fchmodat2=(452, 452), arguments=(-100, b'made/kept', 0o4755, 0))",
+    "of a new file": "os.open('made/new', os.O_CREAT | os.O_WRONLY, 0o4755)",
+    "of a nameless file": "os.open('made', os.O_TMPFILE | os.O_RDWR, 0o4755)",
+    "of a new pipe": "os.mknod('made/new', 0o104755)",
+    "by words in memory": "call(openat2=(437, 437), arguments=(-100, b'made/kept', bytes(24), 24))",
+}
+
+
+@both
+@pytest.mark.parametrize("code", MODES.values(), ids=MODES)
+def test_no_program_is_left_that_runs_as_its_owner(project: Project, level: str, code: str) -> None:
+    """A command makes no file by which whoever starts it becomes the engine's user or of its group."""
+    (project.root / "made").mkdir()
+    (project.root / "made/kept").write_text("")
+    exit_status, said = tried(project, f"{WITH_TEXTS}os.umask(0)\n{code}", level=level, write=("made",))
+
+    assert exit_status == 1
+    assert "Error" in said
+    assert [oct(path.stat().st_mode & 0o6000) for path in (project.root / "made").iterdir()] == ["0o0"]
+
+
+@both
+def test_other_modes_are_set(project: Project, level: str) -> None:
+    """Whether a file can be read, written and started is a command's own matter; so is a folder that anybody may clean."""
+    body = (
+        "os.open('made/new', os.O_CREAT | os.O_WRONLY, 0o755); os.chmod('made/new', 0o700)\n"
+        "os.mkdir('made/folder'); os.chmod('made/folder', 0o1777)"
+    )
+
+    assert tried(project, body, level=level, write=("made",)) == (0, "")
+
+
+@both
+@pytest.mark.parametrize("number", [470, 471, 500, 1000, 0x3FFFFFFF])
+def test_calls_that_nobody_knows_yet_are_not_there(project: Project, level: str, number: int) -> None:
+    """What a newer kernel offers is missing for a command, as on an older one, until somebody has judged it."""
+    code = f"try: call(x=({number}, {number}), arguments=(0, 0, 0))\nexcept OSError as error: print(error.errno)"
+    project.tool(CALL + code)
+
+    result = runner_of(project, RuleSettings(rule="tool"), level=level).run(["tool"], step="build", attempt=1)
+
+    assert result.stdout == f"{errno.ENOSYS}\n", result.stderr
+
+
+TREES = {
+    "pick a file system": "call(fspick=(433, 433), arguments=(-100, b'/', 0))",
+    "copy a tree of mounts": "call(open_tree_attr=(467, 467), arguments=(-100, b'/', 0, 0, 0))",
+    "watch a file system": "call(fanotify_init=(300, 262), arguments=(0x200, 0))",
+}
+
+
+@both
+@pytest.mark.parametrize("code", TREES.values(), ids=TREES)
+def test_mounts_are_not_looked_behind(project: Project, level: str, code: str) -> None:
+    """No call on mounts or whole file systems is let through, those of later kernels neither."""
+    exit_status, said = tried(project, WITH_TEXTS + code, level=level)
+
+    assert exit_status == 1
+    assert "PermissionError" in said

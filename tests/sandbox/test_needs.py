@@ -121,3 +121,40 @@ def test_tests_say_who_they_are_in_their_namespaces(user: str) -> None:
         done = run_as(user, "-c", code, folder, CALLS + MAPPED)
 
     assert json.loads(done.stdout) == [0, ""], done.stderr
+
+
+TERMINALS = """
+import pty
+ours, theirs = pty.openpty()
+os.write(ours, b'x\\n')
+assert os.read(theirs, 10) == b'x\\n' and os.isatty(os.open(os.ttyname(theirs), os.O_RDWR | os.O_NOCTTY))
+"""
+
+
+@both
+def test_tests_have_terminals_of_their_own(project: Project, level: str) -> None:
+    """With the need they make pseudo-terminals, without they do not."""
+    with_need, without = (outcome_of_tests(project, TERMINALS, *needs, level=level) for needs in (("pty",), ()))
+
+    assert with_need.exit == 0, with_need.stderr
+    assert without.exit == 1
+    assert "Error" in without.stderr
+
+
+@namespaces
+@pytest.mark.parametrize("user", USERS)
+def test_nobody_elses_terminal_is_opened(user: str) -> None:
+    """At level `namespaces` a terminal of the machine is not there, so that none is written to or read from."""
+    code = (
+        "import json, os, pty, sys; from pathlib import Path; from tests.sandbox._attempts import project_in, run\n"
+        "_, theirs = pty.openpty(); look = f'os.open({os.ttyname(theirs)!r}, os.O_RDWR | os.O_NOCTTY)'\n"
+        "places = project_in(Path(sys.argv[1]) / 'p')\n"
+        "ends = [run(look, *places, free=True), *(run(code, *places, terminals=True) for code in (look, sys.argv[2]))]\n"
+        "print(json.dumps([end.exit for end in ends]), bytes(ends[-1].stderr.content).decode())"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        if user == "nobody":
+            os.chown(folder, NOBODY, NOBODY)
+        done = run_as(user, "-c", code, folder, "import os" + TERMINALS)
+
+    assert done.stdout.strip() == "[0, 1, 0]", done.stdout + done.stderr
