@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of_bytes
 from pytest_workflow_exec.errors import WorkflowExecError
 
 from . import signature
@@ -37,11 +38,14 @@ class Ballot:
     principal: str
     """Who is said to have signed; empty to go by the key."""
     armor: str
+    answers: Mapping[str, Json] = field(default_factory=dict)
+    """What is filled into the question's form."""
 
     def content(self) -> bytes:
         """Return it as its file holds it."""
-        fields = {"v": _VERSION, **{key: getattr(self, key) for key in _KEYS}}
-        return canonical_json(fields).encode("ascii") + b"\n"
+        fields: dict[str, Json] = {"v": _VERSION, **{key: getattr(self, key) for key in _KEYS}}
+        filled: dict[str, Json] = {"answers": self.answers} if self.answers else {}
+        return canonical_json({**fields, **filled}).encode("ascii") + b"\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +66,12 @@ def ballot_in(content: bytes) -> Ballot:
     """
     try:
         fields = json.loads(content.decode("ascii"))
-        ballot = Ballot(**{key: fields[key] for key in _KEYS})
+        ballot = Ballot(**{key: fields[key] for key in _KEYS}, answers=fields.get("answers", {}))
         is_whole = ballot.content() == content
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BallotRefusedError("it is no decision as workflow-exec approve and reject write it") from error
     texts = all(isinstance(getattr(ballot, key), str) for key in _KEYS)
-    if not is_whole or not texts or ballot.answer not in ("approve", "reject"):
+    if not is_whole or not texts or not isinstance(ballot.answers, dict) or ballot.answer not in ("approve", "reject"):
         raise BallotRefusedError("it is no decision as workflow-exec approve and reject write it")
     return ballot
 
@@ -92,7 +96,7 @@ def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime)
         if said != asked:
             raise BallotRefusedError(f"it is about another {what}: {said}, and not {asked}")
     try:
-        message = challenge_of(request, ballot.answer, reason=ballot.reason)
+        message = challenge_of(request, ballot.answer, reason=ballot.reason, answers=ballot.answers)
         principal = _principal(ballot, rules, trust)
         verified = signature.verify_signature(
             message,

@@ -160,6 +160,18 @@ def _gate(command: argparse.ArgumentParser) -> None:
 def _approve(command: argparse.ArgumentParser) -> None:
     _gate(command)
     _signature(command)
+    _fill(command)
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--fill",
+        metavar="FIELD=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="what a signed approval fills into the gate's form; approve takes it from the signed file, if that lies beside",
+    )
 
 
 def _signature(command: argparse.ArgumentParser) -> None:
@@ -241,6 +253,7 @@ def _challenge(command: argparse.ArgumentParser) -> None:
         "--answer", choices=("approve", "reject"), default="approve", help="what is to be signed; approve by default"
     )
     command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
+    _fill(command)
     command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from pytest_workflow_exec.approval import (
     checked,
     moment_of,
 )
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, PinError
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, find_pin, hand_in, pin_places, read_small
 from pytest_workflow_exec.run import trust_in
 
+from ._filled import demand_same, filled_beside, filled_by_options
 from ._find import log_of, project
 from ._open_gates import GateError, Waiting, waiting_at
 
@@ -39,7 +42,11 @@ def challenge(arguments: argparse.Namespace) -> int:
     _demand_signed(waiting)
     if arguments.answer == "reject" and not arguments.reason.strip():
         raise GateError("a rejection is signed with its reason: --reason TEXT")
-    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip())
+    answers: Mapping[str, Json] = {}
+    if arguments.answer == "approve":
+        answers = filled_by_options(waiting.request.fields_to_fill, arguments.fill)
+        demand_same(waiting, answers)
+    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip(), answers=answers)
     if arguments.out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
@@ -70,6 +77,10 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
         armor = read_small(arguments.signature).decode("ascii")
     except (OSError, ValueError) as error:
         raise GateError(f"{arguments.signature} can't be read: {error}") from error
+    answers: Mapping[str, Json] = {}
+    if answer == "approve":
+        answers = filled_beside(request.fields_to_fill, arguments.fill, arguments.signature)
+        demand_same(waiting, answers)
     ballot = Ballot(
         run=waiting.run,
         step=waiting.step,
@@ -78,6 +89,7 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
         reason=reason,
         principal=arguments.principal,
         armor=armor,
+        answers=answers,
     )
     try:
         proof = checked(ballot, request, trust=_trust(waiting.log), at=now)

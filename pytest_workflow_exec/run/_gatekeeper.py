@@ -227,10 +227,12 @@ class Gatekeeper:
             assurance=agreement.assurance,
             approvers=agreement.principals,
             broken=agreement.broken,
+            answers=agreement.answers,
         )
         if agreement.broken:
             self._broken_glass[step.id] = agreement.broken
-        return StepOutputs(values={"approver": agreement.broken_by or ", ".join(agreement.principals)}, files={})
+        who = agreement.broken_by or ", ".join(agreement.principals)
+        return StepOutputs(values={"approver": who, **agreement.answers}, files={})
 
     def use(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.

@@ -140,6 +140,7 @@ class Run:
                 break_glass=settings.break_glass,
                 glass_approver=settings.glass_approver,
                 notice=self._notifier.glass_broken,
+                redactor=settings.redactor,
             )
         self._gatekeeper = Gatekeeper(
             workflow,

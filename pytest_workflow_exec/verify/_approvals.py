@@ -59,6 +59,8 @@ class Approvals:
         """What each gate last asked."""
         self.glass_granted = False
         """Whether the policy of the session lets a person go past signatures."""
+        self._past_signatures: dict[StepId, Mapping[str, Json]] = {}
+        """What was filled in by those who went past signatures."""
         self.broken: dict[StepId, BrokenGlass] = {}
         """The gates that somebody went past, in any session."""
         self._used_now: set[StepId] = set()
@@ -156,8 +158,10 @@ class Approvals:
             signed.break_glass(facts, record.data, granted=self.glass_granted)
         elif facts.channel != "signature" and facts.decision == "approved":
             raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
+        asked = self._forms[gate.id] if facts.decision == _APPROVED else frozenset[str]()
+        answers = answers_in(record.data, asked=asked)
         if facts.breaks_glass:
-            pass
+            self._past_signatures[gate.id] = answers
         elif facts.channel == "signature":
             signed.casts.append(Cast(at=record.ts, data=record.data))
         else:
@@ -258,6 +262,8 @@ class Approvals:
         if gate.id in self._signed and gate.id in self._decided:
             agreed = self._signed[gate.id].agreed(at)
             self._agreed[gate.id] = self.decisions[gate.id] = agreed
+            passed_by = self._past_signatures.get(gate.id) if agreed.breaks_glass else self._signed[gate.id].filled
+            self.answers[gate.id] = passed_by or {}
             if agreed.breaks_glass:
                 self.broken[gate.id] = BrokenGlass(
                     step=gate.id, by=agreed.approver, reason=agreed.reason, digest=self._signed[gate.id].digest
