@@ -82,7 +82,7 @@ class Approvals:
         self._forms[gate.id] = asked_in(self._keep(gate, record).get("form"))
         for kept in (self._open, self._signed, self._agreed):
             kept.pop(gate.id, None)
-        question = _signed_question(gate, record)
+        question = signed_question(gate, record)
         if question is not None:
             self._signed[gate.id] = question
 
@@ -330,7 +330,7 @@ def _demand_gate(step: PlannedStep, record: Told) -> None:
         raise ContradictionError(f"{record.type} names step {step.id!r}, which is no gate")
 
 
-def _signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
+def signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
     """Return what a gate asks if it wants signatures; None if it is decided at a terminal.
 
     Raises:

@@ -358,3 +358,65 @@ def test_at_a_terminal_the_form_is_filled_in_before_it_is_signed(team: Team) -> 
     assert session.status == 0, session.text
     [decided] = project.of_type("gate.decided")
     assert (decided["data"]["form"], decided["data"]["assurance"]) == ({"ticket": "REL-9", "count": 1}, 2)
+
+
+WAIVED = """
+workflow: release
+steps:
+  - id: builders
+    run: ["false"]
+    waive: {question: Release with red builders?, assurance: 2, approvers: [managers]}
+  - {id: publish, run: [touch, ran-publish]}
+"""
+
+
+def test_a_failure_is_accepted_by_signature(team: Team) -> None:
+    """The question comes when the step fails, says what to sign, and takes the code only beside the signature."""
+    project = team.project
+    project.write("workflow-exec.toml", POLICY.replace('"touch *"', '"touch *", "false"'))
+    place = places_in(team.folder).user
+    assert place is not None
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    project.write("wf/release.workflow.yaml", WAIVED)
+    child = project.terminal("wf", "-s")
+    child.expect(r"What has to be signed is in (\S+)\r\n")
+    assert child.match is not None
+    challenge = Path(child.match.group(1))  # type: ignore[union-attr]  # a pattern matched
+    assert "It failed:" in challenge.read_text()
+    code = code_at(child)
+    child.sendline(code)
+    child.expect("There is no signature that counts")
+    team.sign("bob", challenge)
+    child.sendline(code_at(child))
+
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert "1 waived: builders" in session.text
+    assert "gate      builders: approved by bob@example.org (signature, assurance 2)" in session.text
+    proven = team.tool(
+        "verify", "latest", "--signers", _listed(team), "--min-assurance", "2", "--expect-head", session.heads[0]
+    )
+    assert proven.status == 0, proven.text
+
+
+def test_a_waiver_that_nobody_could_sign_is_refused_before_anything(team: Team) -> None:
+    """Without a pin there is no list of signers: that is said at the step, and nothing runs."""
+    project = team.project
+    project.write("workflow-exec.toml", POLICY.replace("managers", "others").replace('"touch *"', '"touch *", "false"'))
+    place = places_in(team.folder).user
+    assert place is not None
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    project.write("wf/release.workflow.yaml", WAIVED)
+
+    session = finish(project.terminal("wf", "-s"))
+
+    assert session.status == 4, session.text
+    assert "waiver of step 'builders': the policy has no group of approvers managers" in session.text
+    assert project.untouched
+
+
+def _listed(team: Team) -> Path:
+    listed = team.folder / "listed"
+    listed.write_text((team.project.root / "workflow-signers").read_text())
+    return listed
