@@ -126,7 +126,7 @@ def step(
     check: Sequence[str] = (),
     undoes: Sequence[str] = (),
     retry: int | Mapping[str, object] | None = None,
-    waive: str | None = None,
+    waive: str | Mapping[str, object] | None = None,
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
@@ -140,7 +140,7 @@ def step(function: object = None, /, **options: object) -> object:
             a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
             in it; `undoes`, the steps that it reverts;
             `retry`, how often it is tried again and after which errors; `waive`, the question that a person is asked if
-            it fails: whether the run goes on all the same.
+            it fails: whether the run goes on all the same, or a mapping of `question`, `assurance` and `approvers`.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

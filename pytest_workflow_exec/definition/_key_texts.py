@@ -148,6 +148,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "Waive": {
         "question": "The question: may the run go on although the step failed?",
         "timeout": f"How long the terminal waits for an answer, {_DURATION}.",
+        "assurance": "What the answer has to be worth: 1 typed at a terminal, 2 signed, 3 signed with a touched token.",
+        "approvers": "Groups of the policy of which one person has to sign; everybody who is listed if none is named.",
     },
     "Poll": {
         "every": f"How long to wait between two looks, {_DURATION}.",

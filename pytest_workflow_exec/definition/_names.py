@@ -26,7 +26,7 @@ BLOCK_LATER = frozenset({
     "retry", "poll", "defaults", "timeout", "env", "cwd", "concurrency", "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
-WAIVE_LATER = frozenset({"approvers", "assurance", "form", "meaning", "refs", "required", "show", "wait"})
+WAIVE_LATER = frozenset({"form", "meaning", "min_wait", "refs", "required", "show", "veto", "wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 

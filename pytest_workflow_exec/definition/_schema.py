@@ -400,6 +400,8 @@ class WaiveModel(Strict):
 
     question: Text
     timeout: Duration | None = None
+    assurance: Whole = 1
+    approvers: Annotated[list[Line], BeforeValidator(_show)] = []
 
 
 class StepModel(OwnRetry):

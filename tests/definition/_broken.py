@@ -342,10 +342,6 @@ for _key in LATER["workflow"]:
     SHAPE[f"later: {_key}"] = (f"{_key}: x\n" + step("run: [git]"), [("1:1", f"'{_key}' can't be used yet")])
 for _key in LATER["step"]:
     SHAPE[f"later step: {_key}"] = (step(f"run: [git]\n{_key}: x"), [("4:5", f"'{_key}' can't be used yet")])
-BODIES["signed form"] = (
-    step("gate: {question: Go?, assurance: 2, form: {t: {}}}"),
-    [("3:41", "a signature covers no form")],
-)
 BODIES["gate shows too deep"] = (
     TWO + "    gate: {question: Go?, show: [a.v.major]}\n",
     [("6:34", "write step or step.key")],
