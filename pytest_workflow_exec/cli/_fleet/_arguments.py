@@ -20,8 +20,8 @@ def fleet_arguments(command: argparse.ArgumentParser) -> None:
     """Add the commands of a fleet."""
     asked = command.add_subparsers(dest="asked", metavar="WHAT", required=True)
     for name, (summary, add) in _COMMANDS.items():
-        text = summary.replace("%", "%%")
-        each = asked.add_parser(name, allow_abbrev=False, help=text.lower().rstrip("."), description=text)
+        said = summary[0].lower() + summary[1:].rstrip(".")
+        each = asked.add_parser(name, allow_abbrev=False, help=said, description=summary)
         each.add_argument("--database", metavar="URL", help=_ADDRESS)
         add(each)
 
