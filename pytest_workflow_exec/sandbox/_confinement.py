@@ -173,6 +173,7 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         network=bool(grant.network),
         sockets=bool(grant.sockets),
         exec_more=bool(grant.exec),
+        exec_any=grant.exec == ("any",),
         signals_scoped=ruleset.scopes_signals,
         namespaces=grant.more_namespaces,
         own_memory=grant.namespaces,
