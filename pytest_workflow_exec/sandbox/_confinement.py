@@ -171,6 +171,7 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
     calls = Calls(
         network=bool(grant.network),
+        all_ports=ports is None,
         sockets=bool(grant.sockets),
         exec_more=bool(grant.exec),
         exec_any=grant.exec == ("any",),

@@ -97,7 +97,7 @@ _MEMFD_CREATE, _CLONE, _CLONE3 = (319, 279), (56, 220), (435, 435)
 _EXECVE, _EXECVEAT = (59, 221), (322, 281)
 _SOCKET, _SOCKET_PAIR, _IOCTL, _FCNTL = (41, 198), (53, 199), (16, 29), (72, 25)
 _PRLIMIT, _KILL_CALL = (302, 261), (62, 129)
-_CONNECT, _BIND = (42, 203), (49, 200)
+_CONNECT, _BIND, _LISTEN = (42, 203), (49, 200), (50, 201)
 _NO_NUMBER = 0xFFFFFFFF
 # Who starts a file with one of these modes becomes its owner, or of its group.
 _OWNERS_MODES = 0o6000
@@ -123,6 +123,8 @@ class Calls:
 
     network: bool
     """Whether it may make internet sockets."""
+    all_ports: bool
+    """Whether its ports are not judged; else it waits for connections at none, as the kernel would pick one."""
     sockets: bool
     """Whether it may make sockets for connections within this machine. Then whoever holds the filter's listener is asked
     about each connection of any socket; else it makes no other kind."""
@@ -172,6 +174,8 @@ def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
         yield _EXECVE
     if not calls.signals_scoped:
         yield from _SIGNALLING.values()
+    if not calls.all_ports:
+        yield _LISTEN
     if not calls.namespaces:
         yield from _OWN_NAMESPACES.values()
     if not calls.own_memory:

@@ -269,3 +269,15 @@ def test_program_in_memory_is_not_started(
         pytest.skip("this kernel knows no files in memory that are never started")
     assert (result.stdout == "made\n") is made, result.stderr
     assert (project.root / "made/PWNED").exists() is ran
+
+
+@both
+@pytest.mark.parametrize(("network", "waits"), [("*:443", False), ("*:*", True)])
+def test_connections_are_awaited_with_all_ports_only(
+    project: Project, level: str, network: str, *, waits: bool
+) -> None:
+    """A command whose rule names ports waits at none that the kernel picks for it."""
+    exit_status, said = tried(project, "import socket; socket.socket().listen()", level=level, network=(network,))
+
+    assert (exit_status == 0) is waits
+    assert ("PermissionError" in said) is not waits
