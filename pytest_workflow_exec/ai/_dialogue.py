@@ -104,9 +104,14 @@ class _Person:
     def line(self) -> str | None:
         """Return what is said next; None if the conversation is done."""
         while True:
+            recorded = self._session.recorded if self._script is None else None
+            if recorded is not None:
+                self._screen.tell(f"recorded: {recorded or '/done'} (Enter says it again)")
             text = self._typed(_PROMPT)
             word = text.strip()
-            if word == "/done":
+            if not word and recorded:
+                return recorded
+            if word == "/done" or (not word and recorded is not None):
                 return None
             if word == "/abort":
                 raise AiError("a person gave the conversation up")

@@ -184,7 +184,7 @@ def test_turns_are_bounded(talking: Project) -> None:
     ("arguments", "said"),
     [
         (["--workflow-ai-answers=answers.json"], "is a conversation and needs a person at a terminal"),
-        (["--workflow-ai=replay"], "neither recorded nor replayed"),
+        (["--workflow-ai=replay"], "is a conversation and needs a person at a terminal"),
         (["--workflow-ai=off"], "none is to be asked"),
         (["--workflow-ai-answers=answers.json", "-n2"], "is a conversation and needs a person at a terminal"),
         (["--workflow-ai-answers=answers.json", "--workflow-session-input=no.json"], "no.json can't be read"),
