@@ -4,7 +4,7 @@ from pytest_workflow_exec.ai._answer_kind import AnswerKind, AnswerKindError
 from pytest_workflow_exec.ai._asking import Asker
 from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, AiUsage
 from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
-from pytest_workflow_exec.ai._choice import MODES, AiChoice, backend_of, choice_problems, choose
+from pytest_workflow_exec.ai._choice import MODES, AiChoice, Standing, backend_of, choice_problems, choose
 from pytest_workflow_exec.ai._claude import ClaudeBackend
 from pytest_workflow_exec.ai._dialogue import InputScriptError, hold_dialogue, read_input_script
 from pytest_workflow_exec.ai._interactive import InteractiveSession, SessionBounds
@@ -37,6 +37,7 @@ __all__ = [
     "ReplayingBackend",
     "SchemaRefusedError",
     "SessionBounds",
+    "Standing",
     "ai_problems",
     "ask_in_python",
     "backend_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
@@ -25,6 +25,7 @@ from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import ValueRefusedError, WorkflowExecError
 from pytest_workflow_exec.evidence import refuse_unkeepable
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import InputSpec
 
 MAX_ANSWER_BYTES = 1 << 20

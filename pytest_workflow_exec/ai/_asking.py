@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from pytest_workflow_exec.ai._purse import Purse
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import AiError, ValueRefusedError, WorkflowExecError
 from pytest_workflow_exec.evidence import refuse_unkeepable
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import Run
 

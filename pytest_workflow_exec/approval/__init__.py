@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._again import Again, Difference, again_of, differences, spoken
 from ._ask import ask
 from ._ballot import Ballot, Trust, assurance_of, ballot_in, checked
 from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, challenge_of
@@ -11,6 +12,7 @@ from ._desk import SignatureDesk
 from ._dialogue import Dialogue, DialogueError
 from ._field import FormField
 from ._form import Answers, ReadAnswer
+from ._glass import ask_break_glass
 from ._in_advance import (
     MAX_VALID,
     PlanApproval,
@@ -48,6 +50,7 @@ from ._request import (
     ShownFile,
     ShownOutput,
     WordsSource,
+    facts_in,
 )
 from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
@@ -60,6 +63,7 @@ __all__ = [
     "MAX_REASON_CHARS",
     "MAX_VALID",
     "NAMESPACE",
+    "Again",
     "Answer",
     "Answers",
     "Approved",
@@ -75,6 +79,7 @@ __all__ = [
     "Decision",
     "Dialogue",
     "DialogueError",
+    "Difference",
     "Expired",
     "FormField",
     "GateRequest",
@@ -100,7 +105,9 @@ __all__ = [
     "Trust",
     "Vote",
     "WordsSource",
+    "again_of",
     "ask",
+    "ask_break_glass",
     "ask_reason",
     "assurance_of",
     "attest",
@@ -109,8 +116,10 @@ __all__ = [
     "checked",
     "checked_start",
     "confirm",
+    "differences",
     "escape",
     "escape_line",
+    "facts_in",
     "moment_of",
     "moment_text",
     "plan_approval_in",
@@ -122,6 +131,7 @@ __all__ = [
     "rules_of",
     "shortage",
     "sign_start",
+    "spoken",
     "start_problem",
     "terminal_problem",
     "valid_until",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 
 from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import signature
 from ._challenge import NAMESPACE, Answer, ChallengeError, challenge_of

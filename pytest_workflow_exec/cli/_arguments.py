@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ._fleet._arguments import fleet_arguments
+
 DISTRIBUTION = "pytest-workflow-exec"
 FORMATS = ("in-toto", "junit", "otel-json", "csv")
 _RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a run's folder or log"
@@ -134,6 +136,12 @@ def _note(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument("step", metavar="STEP", nargs="?", help="the step that it is about")
     command.add_argument("text", metavar="TEXT", help="the remark")
+
+
+def _review(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("step", metavar="GATE", help="the gate whose glass was broken")
+    command.add_argument("text", metavar="TEXT", help="what you found")
 
 
 def _seal(command: argparse.ArgumentParser) -> None:
@@ -397,12 +405,14 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "attack": (_ATTACK, _runs),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
+    "review": ("Say what you found of a gate whose glass somebody else broke.", _review),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
     "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
     "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
     "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
+    "fleet": ("Run workflows on more than one machine: a queue, workers, and evidence in a database.", fleet_arguments),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

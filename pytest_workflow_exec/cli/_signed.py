@@ -12,6 +12,7 @@ from pytest_workflow_exec.approval import (
     Answer,
     Ballot,
     BallotRefusedError,
+    Proof,
     challenge_of,
     checked,
     moment_of,
@@ -66,6 +67,24 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
         EvidenceError: The answer can't be written.
     """
     _demand_signed(waiting)
+    ballot, proof = signed_answer(waiting, arguments, answer, reason=reason)
+    path = hand_in(waiting.log.parent, ballot.content())
+    sys.stdout.write(
+        f"{answer} by {proof.principal} ({proof.key_type} {proof.key}) is handed in: {path}\n"
+        "pytest with --workflow-resume judges it again and takes it in\n"
+    )
+    return 0
+
+
+def signed_answer(
+    waiting: Waiting, arguments: argparse.Namespace, answer: Answer, *, reason: str = ""
+) -> tuple[Ballot, Proof]:
+    """Return an answer whose signature counts as of now, and what it proves.
+
+    Raises:
+        GateError: It does not count.
+        PinError: There is no list of signers here to judge it by.
+    """
     request, now = waiting.request, datetime.now(timezone.utc)
     if now >= moment_of(request.expires):
         raise GateError(f"the question expired at {request.expires}; pytest with --workflow-resume asks again")
@@ -83,15 +102,9 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
         armor=armor,
     )
     try:
-        proof = checked(ballot, request, trust=trust_of(waiting.log), at=now)
+        return ballot, checked(ballot, request, trust=trust_of(waiting.log), at=now)
     except BallotRefusedError as error:
         raise GateError(f"the signature does not count, and nothing was written: {error}") from error
-    path = hand_in(waiting.log.parent, ballot.content())
-    sys.stdout.write(
-        f"{answer} by {proof.principal} ({proof.key_type} {proof.key}) is handed in: {path}\n"
-        "pytest with --workflow-resume judges it again and takes it in\n"
-    )
-    return 0
 
 
 def _demand_signed(waiting: Waiting) -> None:

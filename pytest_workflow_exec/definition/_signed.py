@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Signed
 
 from ._names import quoted, suggestion

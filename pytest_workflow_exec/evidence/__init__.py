@@ -27,7 +27,7 @@ from ._directories import (
 )
 from ._filesystem import filesystem_of, is_remote
 from ._gate_files import HandedIn, challenge_path, hand_in, handed_in, keep_challenge, read_small
-from ._incoming import is_known, take_in, unpack_below
+from ._incoming import is_known, may_be_put_back, take_in, unpack_below
 from ._kept import NotSameError, digest_without_following, keep_copy
 from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
 from ._ledger_lines import LedgerEntry, LedgerEvent
@@ -118,6 +118,7 @@ __all__ = [
     "lines_of",
     "list_runs",
     "may_be_left",
+    "may_be_put_back",
     "may_be_redacted",
     "may_hold_blobs",
     "new_run_id",

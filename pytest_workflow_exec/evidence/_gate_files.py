@@ -9,11 +9,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import EvidenceError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._files import opened_directory, private_directory, reason_of, write_durably
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 
@@ -39,6 +39,7 @@ class RunEnd:
                 f"workflow {run.workflow.name}: {_verdict(run)}",
                 *minutes,
                 *run.said,
+                *_to_review(run),
                 *_ways_on(run),
                 *_warnings(run),
                 *warnings,
@@ -60,6 +61,13 @@ class RunEnd:
     def to_data(self) -> dict[str, object]:
         """Return it in values that travel between processes."""
         return {"workflow": self.workflow, "fulfilled": self.fulfilled, "lines": list(self.lines)}
+
+
+def _to_review(run: Run) -> list[str]:
+    return [
+        f"review    workflow-exec review {run.id} {gate} TEXT, by somebody else than who broke its glass"
+        for gate in run.broken_glass
+    ]
 
 
 def _ways_on(run: Run) -> list[str]:
@@ -114,4 +122,5 @@ def _verdict(run: Run) -> str:
 
 
 def _waived(run: Run) -> str:
-    return f", {len(run.waived)} waived: {', '.join(run.waived)}" if run.waived else ""
+    waived = f", {len(run.waived)} waived: {', '.join(run.waived)}" if run.waived else ""
+    return waived + (f", GLASS BROKEN at {', '.join(run.broken_glass)}" if run.broken_glass else "")

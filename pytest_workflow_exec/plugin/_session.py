@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_workflow_exec.errors import Problem, WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.run import Confirm, Run
 
 from ._announcements import Announcements
+from ._attachments import Told
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
@@ -78,6 +80,8 @@ class WorkflowSession:
     """What writes a summary of the session; None if none is wanted."""
     share: WorkerShare | None = None
     """What this process may run, if it is one of several workers."""
+    witness: Confirm | None = None
+    """Confirms each barrier of the runs; None if nobody supervises them."""
     evidence_error: str | None = None
     """Why evidence can't be written; the session ends with exit status 3."""
 
@@ -86,6 +90,13 @@ class WorkflowSession:
         self.lines = StepLines(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}
+        self._told: dict[str, Told] = {}
+
+    def told_by(self, run: Run) -> Told:
+        """Return what the log of a run says of its steps."""
+        if run.id not in self._told:
+            self._told[run.id] = Told(run)
+        return self._told[run.id]
 
     @property
     def unfinished(self) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, PlanRefusedError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Execute, Step
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program

@@ -56,19 +56,6 @@ _T = TypeVar("_T")
 
 _UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit"})
 _NONCE_BYTES = 16
-_SPOKEN = {
-    "commit": "the commit",
-    "changes": "a file of the working tree",
-    "covers": "what runs after it",
-    "form": "what it asks for",
-    "dirty": "whether the working tree is clean",
-    "policy_digest": "the policy",
-    "rules": "who has to sign",
-    "shown": "an output that was shown",
-    "waived": "which failures were accepted",
-    "starter": "who runs it",
-    "proposals": "whose answers the run goes by",
-}
 
 
 def build_request(
@@ -89,6 +76,7 @@ def build_request(
     answers: Answers = NO_ANSWERS,
     failure: str = "",
     conclusion: str = "",
+    broken_glass: Mapping[StepId, str] = MappingProxyType({}),
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -104,6 +92,7 @@ def build_request(
         answers: The answers of models that the run goes by.
         failure: How the step failed, if that is what is asked about.
         conclusion: SHA-256 of what a conversation concluded, if that is what is asked about.
+        broken_glass: The gates that were gone past without the signatures that they want, and who did it, and why.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -155,6 +144,7 @@ def build_request(
         level=policy.level,
         carried=carried,
         waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
+        broken_glass=tuple(f"{gate} by {said}" for gate, said in broken_glass.items() if gate != step.id),
         failure=failure,
         conclusion=conclusion,
         evidence_seq=head.seq,
@@ -222,13 +212,11 @@ def wants_signatures(workflow: Workflow) -> bool:
 
 def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
     """Return the facts that are no longer what was approved, as a person calls them."""
+    from pytest_workflow_exec.approval import spoken
+
     before, after = approved.facts(), now.facts()
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    return [_SPOKEN.get(name, name) for name in changed]
-
-
-# Who resumes a run, what that session carries and which attempt it is are not what was decided about.
-_OF_THE_SESSION = frozenset({"attempt", "carried", "starter"})
+    return [spoken(name) for name in changed]
 
 
 def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
@@ -237,9 +225,9 @@ def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
     Args:
         asked: The request as evidence holds it.
     """
-    facts = {name: value for name, value in now.facts().items() if name not in _OF_THE_SESSION}
-    changed = sorted(name for name, value in facts.items() if name not in asked or asked[name] != value)
-    return [_SPOKEN.get(name, name) for name in changed]
+    from pytest_workflow_exec.approval import differences, facts_in, spoken
+
+    return [spoken(each.fact) for each in differences(facts_in(asked), now.facts())]
 
 
 def _rules(gate: Gate, policy: Policy, start: SignedStart | None) -> SignatureRules | None:
@@ -319,11 +307,15 @@ def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):
-        return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
+        return f"{what}; {_when_checked(step)}: {_argv(step.check, values, spell)}"
     if isinstance(step.check, Verify):
         tests = step.check.path.relative_to(values.root)
-        return f"{what}; asked first if a session is broken off in it: tests in {tests}"
+        return f"{what}; {_when_checked(step)}: tests in {tests}"
     return what
+
+
+def _when_checked(step: Step) -> str:
+    return "checked behind it" if isinstance(step.body, Manual) else "asked first if a session is broken off in it"
 
 
 def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:

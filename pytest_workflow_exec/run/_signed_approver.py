@@ -17,3 +17,14 @@ def ask_signed(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> D
     from pytest_workflow_exec.approval import ask
 
     return ask(request, timeout_s=timeout_s, desk=desk)
+
+
+GlassApprover: TypeAlias = "Callable[[GateRequest, float, str], Decision]"
+"""Asks a person at the terminal whether they go past what a gate still wants, which is said in one text."""
+
+
+def ask_past(request: GateRequest, timeout_s: float, missing: str) -> Decision:
+    """Return whether the person at the terminal breaks the glass."""
+    from pytest_workflow_exec.approval import ask_break_glass
+
+    return ask_break_glass(request, timeout_s=timeout_s, missing=missing)

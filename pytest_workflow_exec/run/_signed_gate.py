@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -37,37 +36,19 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError, WorkflowExecError
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate, StepId
-from pytest_workflow_exec.run._history import PastVote
+from pytest_workflow_exec.run._glass import Glass
 from pytest_workflow_exec.run._in_advance import ballots_in_advance
 from pytest_workflow_exec.run._journal import Journal
-from pytest_workflow_exec.run._signed_approver import SignedApprover
+from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover
+from pytest_workflow_exec.run._signed_question import Agreement, Question, write_decision
 from pytest_workflow_exec.run._signers import trust_of
 from pytest_workflow_exec.sandbox import Policy
 
 # Nobody is let through in the last moment: what is written a moment later must not look too late.
 _MARGIN = timedelta(seconds=2)
 _MAX_LINE_CHARACTERS = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a gate asks, in this session or since an earlier one."""
-
-    request: GateRequest
-    attempt: int
-    """The attempt in which it was asked."""
-    votes: tuple[PastVote, ...] = ()
-    """What the log says was answered; judged again before it counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """Enough persons signed."""
-
-    principals: tuple[str, ...]
-    assurance: int
-    """The lowest of theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +70,9 @@ class SignedGates:
         approver: SignedApprover,
         environment: Mapping[str, str],
         say: Callable[[str], None],
+        break_glass: StepId | None,
+        glass_approver: GlassApprover,
+        notice: Callable[[StepId, Mapping[str, Json]], None],
     ) -> None:
         """Begin a session.
 
@@ -97,7 +81,18 @@ class SignedGates:
             plans: Where plans lie that were approved in advance.
             environment: The engine's own, which names the agent whose keys are within reach.
             say: Tells the person at the terminal what was taken in, and what was not.
+            break_glass: The gate at which a person is asked whether they go past it; None for none.
+            glass_approver: Asks them.
+            notice: Tells others that somebody did, in a session that was broken off.
         """
+        self._glass = Glass(
+            granted=policy.break_glass,
+            gate=break_glass,
+            approver=glass_approver,
+            journal=journal,
+            say=self._say,
+            notice=notice,
+        )
         self._policy, self._directory, self._journal = policy, directory, journal
         self._plans = plans
         self._approver, self._environment, self._tell = approver, environment, say
@@ -112,20 +107,20 @@ class SignedGates:
             ChallengeError: The question is too long to be signed.
             EvidenceError: What was answered can't be written.
         """
-        request, rules = question.request, _rules(question.request)
+        request = question.request
         challenge = challenge_of(request, "approve")
         trust = trust_of(self._policy, reachable=reachable_keys(self._environment))
         path = keep_challenge(self._directory, step, request.digest, challenge)
         answers = [*self._past(question, trust), *self._new(step, question, trust)]
         # Looked for last: who said no to just this question is heard before who said yes to its like.
+        rules = _rules(request)
         if rules.in_advance and self._is_open(rules, request, answers):
             answers += self._in_advance(step, question, trust)
-        agreement = self._counted(step, gate, rules, request, answers)
+        agreement = self._counted(step, gate, question, answers)
         return agreement or self._at_terminal(step, gate, question, trust=trust, path=path, answers=answers)
 
-    def _counted(
-        self, step: StepId, gate: Gate, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]
-    ) -> Agreement | None:
+    def _counted(self, step: StepId, gate: Gate, question: Question, answers: Sequence[_Answer]) -> Agreement | None:
+        request, rules = question.request, _rules(question.request)
         found = _amount(rules, request, _countable(answers, rules))
         if isinstance(found, Approved):
             agreed = {(counted.vote.principal, counted.vote.key) for counted in found.by}
@@ -134,6 +129,9 @@ class SignedGates:
                 principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)), assurance=min(worth)
             )
         if isinstance(found, Open):
+            broken = self._glass.past(step, gate, question, _missing(found))
+            if broken is not None:
+                return broken
             if gate.suspends:
                 self._say(f"gate {step} still needs {_missing(found)}")
                 raise GateSuspendedError(step=step, missing=_missing(found))
@@ -148,6 +146,9 @@ class SignedGates:
 
     def _past(self, question: Question, trust: Trust) -> Iterator[_Answer]:
         for vote in question.votes:
+            if vote.data.get("channel") == "break-glass":
+                # Nothing that is counted: whether it lets anybody through is asked when too few have signed.
+                continue
             data, at = vote.data, moment_of(vote.at)
             try:
                 ballot = _ballot_of(data, question.request)
@@ -281,21 +282,7 @@ class SignedGates:
             raise GateSuspendedError(step=step)
         if decision.decision == "approved" and decision.proof is None:
             raise GateDeniedError(step=step, decision="denied", reason="nobody signed")
-        self._journal.record(
-            events.gate_decided(
-                step,
-                attempt=question.attempt,
-                decision=decision.decision,
-                reason=decision.reason,
-                approver=decision.approver,
-                channel=decision.channel,
-                terminal=decision.terminal,
-                assurance=decision.assurance,
-                digest=request.digest,
-                proof=None if decision.proof is None else decision.proof.to_data(),
-            )
-        )
-        self._journal.barrier()
+        write_decision(self._journal, step, question, decision)
         if decision.decision != "approved" or decision.proof is None:
             raise GateDeniedError(step=step, decision=decision.decision, reason=decision.reason)
         self._warn(decision.proof)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._contradiction import ContradictionError
 from ._verdict import GateFacts
@@ -76,6 +77,8 @@ class SignedQuestion:
     casts: list[Cast] = field(default_factory=list)
     stopped: bool = False
     """Whether it was denied otherwise than by a signature."""
+    broken: GateFacts | None = None
+    """The decision of who went past it without signatures; None if nobody did."""
 
     def demand_as_planned(self, planned: Json) -> None:
         """Return if it asks for what the plan says of its gate.
@@ -99,6 +102,23 @@ class SignedQuestion:
         if asked != {**wanted, "approvers": listed}:
             raise ContradictionError(f"gate {self.step!r} asks for other signatures than the plan says")
 
+    def break_glass(self, facts: GateFacts, data: Mapping[str, Json], *, granted: bool) -> None:
+        """Take in that somebody went past it.
+
+        Args:
+            granted: Whether the session's policy lets anybody do that.
+
+        Raises:
+            ContradictionError: Nobody may, it says no reason, or claims to be worth more than it is.
+        """
+        if not granted or not self.rules().break_glass:
+            raise ContradictionError(f"the glass of gate {self.step!r} is broken, but the policy grants that to nobody")
+        if not data.get("reason") or not data.get("missing") or facts.assurance != _TERMINAL:
+            raise ContradictionError(
+                f"the glass of gate {self.step!r} is broken, but not for a reason and by a code alone"
+            )
+        self.broken = facts
+
     def agreed(self, at: str) -> GateFacts:
         """Return the approval that the answers claim to be, none of them checked.
 
@@ -114,6 +134,8 @@ class SignedQuestion:
             found = _who(self.quorum_rules(), [_vote(cast, self._named(cast)) for cast in votes], at)
         except ValueError as error:
             raise ContradictionError(f"the times of the answers at gate {self.step!r} are none") from error
+        if found is None and self.broken is not None and self._still_open(at) and not self.stopped:
+            return self.broken
         if self.stopped or found is None:
             raise ContradictionError(f"gate {self.step!r} passed, but its answers are no approval by its own rules")
         early = any(cast.until for cast in votes if cast.data.get("approver") in found)
@@ -127,6 +149,13 @@ class SignedQuestion:
             assurance=worth,
             groups=tuple((name, tuple(sorted(group))) for name, group in sorted(rules.approvers.items())),
         )
+
+    def _still_open(self, at: str) -> bool:
+        """Return whether nobody said no, and it was not too late: whoever goes past signatures goes past nothing else."""
+        from pytest_workflow_exec.approval import Expired, Rejected, moment_of, quorum
+
+        votes = [_vote(cast, self._named(cast)) for cast in self.casts if self._counts(cast)]
+        return not isinstance(quorum(self.quorum_rules(), votes, moment_of(at)), (Expired, Rejected))
 
     def proven(self, trust: Trust, first: Mapping[str, Json], at: str) -> Worth:
         """Return what the approval is worth by a verifier's own list of signers, now.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import Outcome, StepId
 
+from ._again import Given, again_in, demand_difference
 from ._approvals import facts_of
 from ._contradiction import ContradictionError, text_in
 from ._plan import PlannedStep
@@ -25,6 +27,7 @@ class Waivers:
         """Every decision that let a run go on."""
         self._step: StepId | None = None
         self._digest: str | None = None
+        self._request: Mapping[str, Json] = {}
         self._decision: GateFacts | None = None
         self._used = False
 
@@ -46,9 +49,19 @@ class Waivers:
         request = record.data.get("request")
         if not isinstance(request, Mapping) or not request.get("failure"):
             raise ContradictionError(f"step {step.id!r} is no gate, and asks about no failure of it")
-        if self._step != step.id or self._digest is not None:
+        again = again_in(record) is not None
+        if self._step != step.id or (self._digest is not None) is not again:
             raise ContradictionError(f"it is asked twice whether the failure of step {step.id!r} is accepted")
-        self._digest = text_in(record.data, "digest")
+        if again:
+            demand_difference(step.id, record, self._given(), used_by=step.id)
+            self._decision = None
+        self._digest, self._request = text_in(record.data, "digest"), request
+
+    def _given(self) -> Given | None:
+        given, digest = self._decision, self._digest
+        if self._used or given is None or digest is None or given.decision != "approved":
+            return None
+        return Given(request=self._request, digest=digest, approver=given.approver, answers={})
 
     def decide(self, step: PlannedStep, record: Told) -> None:
         """Take in the decision.

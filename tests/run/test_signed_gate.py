@@ -28,7 +28,7 @@ from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.events import ENGINE, Actor
 from pytest_workflow_exec.evidence import PinPlace, PinPlaces, hand_in, write_pin
 from pytest_workflow_exec.model import Gate, Outcome
-from pytest_workflow_exec.run import History, Run, _gatekeeper, _pin
+from pytest_workflow_exec.run import History, Run, _approval, _pin
 from pytest_workflow_exec.settings import Pin, load_settings
 from pytest_workflow_exec.verify import Asked, Verdict, held_to, verify_log
 from tests.approval.signature._made import Keys, Token, armored, made_keys, sshsig, string
@@ -379,7 +379,7 @@ def test_a_late_question_is_asked_anew(team: Team, monkeypatch: pytest.MonkeyPat
     """A signature under a question that expired opens nothing: it is asked again, with another nonce."""
     run = team.suspend(", expires: 1h")
     team.sign(run, ALICE)
-    monkeypatch.setattr(_gatekeeper, "_MARGIN", timedelta(hours=1))
+    monkeypatch.setattr(_approval, "_MARGIN", timedelta(hours=1))
 
     again = team.suspend(", expires: 1h", after=run)
 

@@ -78,7 +78,7 @@ class Controller(PlanHooks):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Let an interrupt reach the workers, and wait until they have ended in order."""
-        with ending_signals_interrupt():
+        with ending_signals_interrupt(), self._watch.showing():
             try:
                 return (yield)
             except (KeyboardInterrupt, pytest.exit.Exception):
@@ -137,9 +137,22 @@ class Controller(PlanHooks):
         with refusals_in_reports(self._session):
             refuse_beside_errors(self._session, session.items, session.testsfailed)
 
-    @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_testnodedown(self, node: _Worker, error: object | None) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> Generator[None, object, object]:
+        """Show that a worker has begun a step; with `-v` pytest has begun a line then."""
+        with self._session.lines.live.hidden():
+            result = yield
+            self._watch.begin(nodeid)
+            return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)
+    def pytest_testnodedown(self, node: _Worker, error: object | None) -> Generator[None, object, object]:
         """Take over what a worker knows about its workflows when it ends."""
+        with self._session.lines.live.hidden():
+            self._take_over(node, error)
+            return (yield)
+
+    def _take_over(self, node: _Worker, error: object | None) -> None:
         handover = Handover.from_data(getattr(node, "workeroutput", {}).get(KEY))
         self._session.ends.update({end.workflow: end for end in handover.ends})
         self._session.evidence_error = self._session.evidence_error or handover.evidence_error
@@ -166,10 +179,11 @@ class Controller(PlanHooks):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         """Show how far each step is; one that went down with its worker blocks the rest."""
-        self._watch.before(report)
-        result = yield
-        self._watch.after(report)
-        return result
+        with self._session.lines.live.hidden():
+            self._watch.before(report)
+            result = yield
+            self._watch.after(report)
+            return result
 
     def _check(self, session: pytest.Session) -> None:
         workflows, config = self._session, self._session.config

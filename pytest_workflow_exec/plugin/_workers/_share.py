@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import pytest
 
 from pytest_workflow_exec.errors import StepOrderError, WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import Run
 
 from .._finally import run_steps
+from .._lines import REPORT_SAID
 from .._order import cuts
 from .._planned import PlannedItem
 from .._preparation import open_run
@@ -83,6 +85,11 @@ class WorkerShare:
         for plugin in item.config.pluginmanager.get_plugins():
             if hasattr(plugin, "item_index") and hasattr(plugin, "torun"):
                 plugin.item_index = item.session.items.index(item)
+
+    def tell(self, session: WorkflowSession, report: pytest.TestReport) -> None:
+        """Let a report take along what nobody could be shown so far."""
+        setattr(report, REPORT_SAID, list(session.lines.unsaid))
+        session.lines.unsaid.clear()
 
     def hand_in(self, session: WorkflowSession) -> None:
         """Give the controller what it has to know, when this worker ends."""
