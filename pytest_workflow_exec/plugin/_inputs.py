@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.definition import Given, input_file
+from pytest_workflow_exec.definition import Given, Inputs, input_file
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.run import History, newest_run, run_named
 from pytest_workflow_exec.settings import INPUTS, said_by_variable
@@ -84,3 +85,18 @@ def _earlier(config: pytest.Config, root: Path, workflow: str) -> Mapping[str, s
 
 def _usage(message: str) -> PreflightError:
     return PreflightError([Problem(message=message)])
+
+
+def plain_inputs(inputs: Inputs) -> Mapping[str, Json]:
+    """Return the values of inputs as JSON has them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
+
+
+def texts_of_inputs(inputs: Inputs) -> Mapping[str, str]:
+    """Return the inputs as a rule's `{name}` compares them: those that are one text."""
+    known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
+    return {name: value for name, value in known.items() if isinstance(value, str)} | {
+        name: str(value)
+        for name, value in known.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }

@@ -38,6 +38,7 @@ from pytest_workflow_exec.run import (
     group_of,
     known_values,
     may_ask,
+    plan_warnings,
     preflight,
     repository_facts,
     steps_until,
@@ -56,7 +57,7 @@ from pytest_workflow_exec.settings import (
 )
 
 from ._announcements import Announcements
-from ._inputs import given_inputs
+from ._inputs import given_inputs, plain_inputs, texts_of_inputs
 from ._minutes import Minutes
 from ._onward import (
     Onward,
@@ -87,7 +88,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     session.awaited |= {each.workflow.name for each in prepared}
     try:
         for each, settings in [(each, each.settings()) for each in prepared]:
-            for line in lost_of(settings.workflow):
+            for line in [*lost_of(settings.workflow), *_warnings(settings.workflow, session)]:
                 session.lines.say(line)
             session.runs[settings.workflow.name] = Run.open(settings)
             until, root = settings.until, each.earlier_root
@@ -132,6 +133,10 @@ def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
         raise PreflightError(prepared.problems)
     session.runs[workflow.name] = run = Run.open(prepared.settings())
     return run
+
+
+def _warnings(workflow: Workflow, session: WorkflowSession) -> list[str]:
+    return [f"warning: {placed(problem, session.config)}" for problem in plan_warnings(workflow)]
 
 
 def _terminal_problem() -> str | None:
@@ -213,7 +218,7 @@ class _Preparation:
     def group(self) -> str | None:
         """The concurrency group of its run, which was checked."""
         inputs, _ = self._ready()
-        return group_of(self.workflow, known_values(self.workflow, _plain(inputs), inputs.groups))
+        return group_of(self.workflow, known_values(self.workflow, plain_inputs(inputs), inputs.groups))
 
     def settings(self) -> RunSettings:
         """Return what the run is started with; asks for the reason of a step that is to run again.
@@ -231,9 +236,9 @@ class _Preparation:
         return RunSettings(
             workflow=self.workflow,
             policy=policy,
-            inputs=_plain(inputs),
+            inputs=plain_inputs(inputs),
             input_groups=inputs.groups,
-            input_texts=_texts(inputs),
+            input_texts=texts_of_inputs(inputs),
             secrets={name: secret.value for name, secret in inputs.secrets.items()},
             environment=self._environment,
             redactor=redactor,
@@ -358,7 +363,7 @@ class _Preparation:
         if self._onward is None or self._inputs is None or self._policy is None:
             return None
         return Present(
-            inputs=_plain(self._inputs),
+            inputs=plain_inputs(self._inputs),
             policy=self._policy,
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
@@ -393,9 +398,9 @@ class _Preparation:
         self.problems += preflight(
             self.workflow,
             steps=steps,
-            values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
+            values=known_values(self.workflow, plain_inputs(self._inputs), self._inputs.groups),
             policy=self._policy,
-            texts=_texts(self._inputs),
+            texts=texts_of_inputs(self._inputs),
             environment=self._environment,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
@@ -417,19 +422,6 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
         for name, value in workflow.listed.items()
         if inputs.values[name] != value
     ]
-
-
-def _plain(inputs: Inputs) -> Mapping[str, Json]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
-
-
-def _texts(inputs: Inputs) -> Mapping[str, str]:
-    known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
-    return {name: value for name, value in known.items() if isinstance(value, str)} | {
-        name: str(value)
-        for name, value in known.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
+from pytest_workflow_exec.run._outlook import Outlook, outlook
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
 from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
@@ -33,6 +34,7 @@ from pytest_workflow_exec.run._signers import trust_in, trust_of
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
+from pytest_workflow_exec.run._warnings import plan_warnings
 
 __all__ = [
     "NO_OUTPUTS",
@@ -49,6 +51,7 @@ __all__ = [
     "History",
     "NextAttempt",
     "OpenGate",
+    "Outlook",
     "PastTalk",
     "PastTurn",
     "Plan",
@@ -86,6 +89,7 @@ __all__ = [
     "needs_person",
     "newest_run",
     "next_attempt",
+    "outlook",
     "outputs_of_return",
     "past_talk",
     "perform_check",
@@ -93,6 +97,7 @@ __all__ = [
     "perform_execute",
     "perform_verify",
     "plan_of",
+    "plan_warnings",
     "preflight",
     "read_plan",
     "rejected_runs",
