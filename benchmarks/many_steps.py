@@ -88,26 +88,27 @@ def computed_s() -> float:
 def plain_tests(root: Path, count: int) -> str:
     """Write plain tests that do nothing, and return their file's path from the root."""
     tests = "".join(f"def test_{number}():\n    pass\n" for number in range(count))
-    return _written(root / "tests" / "test_many.py", tests)
+    return written(root / "tests" / "test_many.py", tests)
 
 
 def python_steps(root: Path, count: int) -> str:
     """Write a Python workflow whose steps do nothing, and return its file's path from the root."""
     head = "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='many')\n"
     steps = "".join(f"@step\ndef step_{number}(workflow) -> None:\n    pass\n" for number in range(count))
-    _written(root / "workflow-exec.toml", CONFIGURATION)
-    return _written(root / "wf" / "workflow_many.py", head + steps)
+    written(root / "workflow-exec.toml", CONFIGURATION)
+    return written(root / "wf" / "workflow_many.py", head + steps)
 
 
 def yaml_steps(root: Path, count: int) -> str:
     """Write a YAML workflow whose steps do nothing, and return its file's path from the root."""
     steps = "".join(f"  - {{id: step-{number}, call: 'nothing:nothing'}}\n" for number in range(count))
-    _written(root / "workflow-exec.toml", CONFIGURATION)
-    _written(root / "wf" / "nothing.py", "def nothing() -> None:\n    pass\n")
-    return _written(root / "wf" / "many.workflow.yaml", f"workflow: many\nsteps:\n{steps}")
+    written(root / "workflow-exec.toml", CONFIGURATION)
+    written(root / "wf" / "nothing.py", "def nothing() -> None:\n    pass\n")
+    return written(root / "wf" / "many.workflow.yaml", f"workflow: many\nsteps:\n{steps}")
 
 
-def _written(path: Path, text: str) -> str:
+def written(path: Path, text: str) -> str:
+    """Write a file with its folders, and return its path from the root that is two folders up."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path.relative_to(path.parents[1]).as_posix()

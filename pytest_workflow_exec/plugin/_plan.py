@@ -200,7 +200,9 @@ def _does(view: _View, step: Step) -> str:
     elif isinstance(body, Gate):
         does = f"asks {_text(view, body.question)!a}"
     elif isinstance(body, Pause):
-        does = f"waits for {spell_duration(body.for_s or 0)}" if body.until is None else f"waits until {body.until.text!a}"
+        does = (
+            f"waits for {spell_duration(body.for_s or 0)}" if body.until is None else f"waits until {body.until.text!a}"
+        )
     elif isinstance(body, Manual):
         does = f"by hand, {_text(view, body.instruction)!a}"
     elif isinstance(body, Ai):
