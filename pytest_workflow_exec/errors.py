@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 __all__ = [
     "AiError",
@@ -124,9 +125,15 @@ class StartRefusedError(WorkflowExecError):
 class GateDeniedError(WorkflowExecError):
     """A gate did not open: rejected by a person, or nobody could be asked."""
 
-    def __init__(self, *, step: str, decision: str, reason: str) -> None:
-        super().__init__(f"gate {step!r} was {decision}: {reason or 'no reason given'}")
-        self.step, self.decision, self.reason = step, decision, reason
+    def __init__(self, *, step: str, decision: str, reason: str, again_for: str | None = None) -> None:
+        """Say which gate, and why.
+
+        Args:
+            again_for: The step that was about to use an approval, if that did not hold any more and was asked for anew.
+        """
+        again = "" if again_for is None else f", asked again before step {again_for!r},"
+        super().__init__(f"gate {step!r}{again} was {decision}: {reason or 'no reason given'}")
+        self.step, self.decision, self.reason, self.again_for = step, decision, reason, again_for
 
 
 class ManualFailedError(WorkflowExecError):

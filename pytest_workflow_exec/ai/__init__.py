@@ -11,6 +11,7 @@ from pytest_workflow_exec.ai._interactive import InteractiveSession, SessionBoun
 from pytest_workflow_exec.ai._perform import ask_in_python, kind_of, needs_module, perform_ai
 from pytest_workflow_exec.ai._plans import CommandPlan, PlannedCommand
 from pytest_workflow_exec.ai._program import ai_problems
+from pytest_workflow_exec.ai._purse import Purse
 from pytest_workflow_exec.ai._schema import SchemaRefusedError, fit_schema
 from pytest_workflow_exec.ai._sessions import perform_session, session_in_python
 
@@ -31,6 +32,7 @@ __all__ = [
     "InputScriptError",
     "InteractiveSession",
     "PlannedCommand",
+    "Purse",
     "RecordingBackend",
     "ReplayingBackend",
     "SchemaRefusedError",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,6 +14,7 @@ from pytest_workflow_exec.ai._off import OffBackend
 from pytest_workflow_exec.ai._program import ai_problems
 from pytest_workflow_exec.ai._scripted import ScriptedBackend, ScriptError, read_script
 from pytest_workflow_exec.errors import PreflightError, Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import MONEY, AiMode
 
 Mode: TypeAlias = Literal["live", "record", "replay", "off", "scripted"]

@@ -6,9 +6,10 @@ import ast
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Retry, Step, StepId, Template, Waive, When
 
 from ._cases import as_case
@@ -214,7 +215,7 @@ def _waive(said: StepOptions, texts: Texts) -> Waive | None:
     problem = waive_problem(always=said.always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
-    return Waive(question=texts.template(said.waive, ()))
+    return Waive(question=texts.template(said.waive, ()), signed=said.waive_signed)
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:

@@ -11,6 +11,7 @@ from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import InputValue, Template, Workflow
 
+from ._comparisons import check_comparisons
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._inputs import read_inputs
@@ -77,6 +78,7 @@ def python_workflow(
     _check_collected(tree, functions, problems)
     results: dict[str, Template] = {}
     steps = read_functions(reader, functions, outputs=text_keys(declaration.outputs), results=results)
+    check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
@@ -95,6 +97,7 @@ def python_workflow(
         concurrency=group,
         listed=MappingProxyType(dict(listed)),
         outputs=MappingProxyType(results),
+        only=None if checked.policy is None else tuple(checked.policy.only),
         steps=steps,
         sources=MappingProxyType(sources),
     )
@@ -116,6 +119,7 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "concurrency": declaration.concurrency,
         "defaults": declaration.defaults,
         "outputs": declaration.outputs,
+        "policy": declaration.policy,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 

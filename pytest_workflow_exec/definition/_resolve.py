@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_workflow_exec.errors import PreflightError, Problem, SecretSourceError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue, Workflow
 from pytest_workflow_exec.redaction import MIN_SECRET_BYTES
 

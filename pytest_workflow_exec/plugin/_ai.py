@@ -15,6 +15,7 @@ from pytest_workflow_exec.ai import (
     AnswerKind,
     AnswerKindError,
     Asker,
+    Purse,
     SchemaRefusedError,
     Standing,
     ask_in_python,
@@ -81,7 +82,7 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
         return
     for problem in problems:
         yield _at(first, workflow, problem)
-    yield from _talking_problems(config, workflow, steps, choice)
+    yield from _talking_problems(config, workflow, steps)
     for step, ai in asking:
         try:
             kind = kind_for(ai)
@@ -91,15 +92,13 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
             yield _at(step, workflow, f"can't be asked: {error}")
 
 
-def _talking_problems(
-    config: pytest.Config, workflow: Workflow, steps: Iterable[Step], choice: AiChoice
-) -> Iterator[Problem]:
+def _talking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]) -> Iterator[Problem]:
     talking = [step for step in steps if isinstance(step.body, Session)]
     if not talking and workflow.mode != "interactive":
         return
     from ._talks import talking_problems
 
-    for problem in talking_problems(config, choice):
+    for problem in talking_problems(config):
         yield _at(talking[0] if talking else None, workflow, problem)
 
 
@@ -192,7 +191,11 @@ def _ask(
 
 
 def asker_of(session: WorkflowSession, run: Run) -> Asker:
-    """Return what asks models for a run, within its budget."""
+    """Return what asks models for a run, within the budget of all runs of the session.
+
+    Raises:
+        AiError: There is a budget, and this process can't know what others spend.
+    """
     name = run.workflow.name
     if name not in session.askers:
         choice = choice_of(session.config, run.workflow.root)
@@ -205,10 +208,19 @@ def asker_of(session: WorkflowSession, run: Run) -> Asker:
                 record_with=f"pytest {run.workflow.file.relative_to(run.workflow.root)} --workflow-ai=record",
             ),
             source=choice.source,
-            budget_usd=choice.budget_usd,
+            purse=_purse(session, choice),
             tell=partial(_tell, session, run),
         )
     return session.askers[name]
+
+
+def _purse(session: WorkflowSession, choice: AiChoice) -> Purse:
+    if session.purse is None:
+        costs = None if session.share is None else session.share.costs
+        if session.share is not None and costs is None and choice.budget_usd is not None:
+            raise AiError("what other workers spend on models can't be known here; nothing was asked. Add -n0.")
+        session.purse = Purse(choice.budget_usd, shared=costs)
+    return session.purse
 
 
 def _tell(session: WorkflowSession, run: Run, news: AiNews) -> None:

@@ -88,12 +88,12 @@ def _usage(message: str) -> PreflightError:
 
 
 def plain_inputs(inputs: Inputs) -> Mapping[str, Json]:
-    """Return the values of inputs as JSON has them."""
+    """Return the values of inputs as they are kept."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
 
 
-def texts_of_inputs(inputs: Inputs) -> Mapping[str, str]:
-    """Return the inputs as a rule's `{name}` compares them: those that are one text."""
+def input_texts(inputs: Inputs) -> Mapping[str, str]:
+    """Return the inputs as a rule's `{name}` compares them."""
     known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
     return {name: value for name, value in known.items() if isinstance(value, str)} | {
         name: str(value)

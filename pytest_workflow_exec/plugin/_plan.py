@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,14 +13,18 @@ from pytest_workflow_exec.definition import inputs_at_hand
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import spell_duration
 from pytest_workflow_exec.errors import PolicyError, PreflightError, Problem, SettingsError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Session, Step, Template, Workflow
 from pytest_workflow_exec.run import Outlook, Values, gates_of, known_values, outlook, plan_warnings
-from pytest_workflow_exec.sandbox import Policy, Rule, compile_policy
+from pytest_workflow_exec.sandbox import Policy, Rule, stated_policy
 from pytest_workflow_exec.settings import load_settings
 
-from ._inputs import given_inputs, plain_inputs, texts_of_inputs
+from ._inputs import given_inputs, input_texts, plain_inputs
 from ._planned import planned
 from ._session import WorkflowSession
+
+if TYPE_CHECKING:
+    from ._plan_rights import StepRules
 
 _UNDER = " " * 8
 _MAX_LINE = 1000
@@ -50,6 +54,7 @@ class _View:
     values: Values
     texts: Mapping[str, str] = field(default_factory=dict)
     policy: Policy | None
+    rules: StepRules
     problems: tuple[str, ...]
 
     def outlook(self, command: Command) -> Outlook:
@@ -60,6 +65,9 @@ class _View:
 
 
 def _view(config: pytest.Config, workflow: Workflow, *, only: bool) -> _View:
+    # Only here: a session that runs its workflows shows no plan.
+    from ._plan_rights import rules_of
+
     problems: list[Problem] = []
     given: Mapping[str, str] = {}
     policy: Policy | None = None
@@ -70,20 +78,32 @@ def _view(config: pytest.Config, workflow: Workflow, *, only: bool) -> _View:
     inputs, missing = inputs_at_hand(workflow, given)
     try:
         settings = load_settings(workflow.root).policy
-        policy = compile_policy(settings, workflow=workflow.name, environment=os.environ, tests=workflow.has_tests)
+        policy = stated_policy(settings, workflow=workflow.name, only=workflow.only)
     except (SettingsError, PolicyError) as error:
         problems += error.problems
     return _View(
         workflow=workflow,
         values=known_values(workflow, plain_inputs(inputs), inputs.groups),
-        texts=texts_of_inputs(inputs),
+        texts=input_texts(inputs),
         policy=policy,
+        rules=rules_of(workflow, config, only=only),
         problems=tuple(str(problem) for problem in [*problems, *missing]),
     )
 
 
 def _as_json(views: Iterable[_View]) -> str:
-    return json.dumps({"plans": [_data(view) for view in views]}, indent=2)
+    listed = list(views)
+    # Beside the plans: they are of the policy, and a plan's digest is of the workflow alone.
+    rights = {view.workflow.name: _rights(view) for view in listed}
+    return json.dumps({"plans": [_data(view) for view in listed], "rights": rights}, indent=2)
+
+
+def _rights(view: _View) -> Json:
+    return {
+        step.id: {what: {"rule": rule.text, **rule.given} for what, rule in view.rules.of(step)}
+        for step in view.workflow.steps
+        if any(view.rules.of(step))
+    }
 
 
 def _data(view: _View) -> Json:
@@ -132,7 +152,8 @@ def _as_text(view: _View) -> Iterator[str]:
                 yield f"{'  ' * (depth + 1)}{block}/"
         around = blocks
         indent = "  " * len(blocks)
-        yield f"{indent}  [{number}/{len(workflow.steps)}] {step.id} ({step.kind}): {_does(view, step)}"
+        rights = "".join(f"; its {what} may: {rule.rights}" for what, rule in view.rules.of(step) if rule.rights)
+        yield f"{indent}  [{number}/{len(workflow.steps)}] {step.id} ({step.kind}): {_does(view, step)}{rights}"
         yield from (f"{indent}{_UNDER}{line}" for line in _below(view, step))
 
 
@@ -144,8 +165,6 @@ def _below(view: _View, step: Step) -> Iterator[str]:
         yield f"check {_allowed(view.outlook(step.check))}"
     if isinstance(step.body, Gate):
         yield from _of_gate(view.workflow, step, step.body)
-    if step.has_tests and view.policy is not None and view.policy.tests.rights:
-        yield f"its tests may: {view.policy.tests.rights}"
     if step.poll is not None:
         ends = ", the run ends between two looks" if step.poll.holds_no_process else ""
         yield f"every {spell_duration(step.poll.every_s)} until it is as expected, for {spell_duration(step.poll.timeout_s)} at most{ends}"

@@ -24,7 +24,7 @@ from pytest_workflow_exec.errors import (
     WorkflowExecError,
 )
 from pytest_workflow_exec.evidence import SEGMENT_BYTES
-from pytest_workflow_exec.model import RunId, Workflow
+from pytest_workflow_exec.model import RunId, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
     Present,
@@ -57,7 +57,8 @@ from pytest_workflow_exec.settings import (
 )
 
 from ._announcements import Announcements
-from ._inputs import given_inputs, plain_inputs, texts_of_inputs
+from ._glass import glass_problem, glass_to_break
+from ._inputs import given_inputs, input_texts, plain_inputs
 from ._minutes import Minutes
 from ._onward import (
     Onward,
@@ -72,6 +73,7 @@ from ._onward import (
 from ._refusals import listed, placed, running
 from ._rejected import reason_after, rejected_before, rejection_problem
 from ._session import WorkflowSession
+from ._witness import witness_of, witness_problem
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, ManualTask, ReadAnswer
@@ -203,6 +205,7 @@ class _Preparation:
         self._environment = self._with_secrets()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
+        self._break_glass = self._find_glass(only=only)
         self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
         self._present = self._look()
@@ -238,7 +241,7 @@ class _Preparation:
             policy=policy,
             inputs=plain_inputs(inputs),
             input_groups=inputs.groups,
-            input_texts=texts_of_inputs(inputs),
+            input_texts=input_texts(inputs),
             secrets={name: secret.value for name, secret in inputs.secrets.items()},
             environment=self._environment,
             redactor=redactor,
@@ -256,9 +259,11 @@ class _Preparation:
             signed_approver=ask_signed,
             after_rejection=reason_after(self._rejected, self.workflow),
             sign_start=self._sign_start,
+            break_glass=self._break_glass,
             listener=self._minutes(),
             group=self.group,
             programs=self._programs,
+            witness=witness_of(self._session),
             watch=self._session.lines.live.command,
         )
 
@@ -321,6 +326,7 @@ class _Preparation:
                 environment=os.environ,
                 pin=self._find_pin(settings),
                 tests=self.workflow.has_tests,
+                only=self.workflow.only,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
@@ -359,6 +365,19 @@ class _Preparation:
             self.problems.append(Problem(path=self.workflow.file, message=problem))
         return runs
 
+    def _find_glass(self, *, only: bool) -> StepId | None:
+        try:
+            gate = glass_to_break(self._session.config, self.workflow, only=only)
+        except PreflightError as error:
+            self.problems += error.problems
+            return None
+        if gate is None or self._policy is None:
+            return None
+        problem = glass_problem(gate, self._policy, terminal_problem=self._terminal_problem())
+        if problem is not None:
+            self.problems.append(Problem(path=self.workflow.file, message=problem))
+        return gate
+
     def _look(self) -> Present | None:
         if self._onward is None or self._inputs is None or self._policy is None:
             return None
@@ -383,6 +402,8 @@ class _Preparation:
             return
         if (problem := self._start_problem(self._policy)) is not None:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
+        if (problem := witness_problem(self._session)) is not None:
+            self.problems.append(Problem(message=f"--workflow-witness: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
         self._programs = pin_programs(self._policy)
         steps = [
@@ -400,7 +421,7 @@ class _Preparation:
             steps=steps,
             values=known_values(self.workflow, plain_inputs(self._inputs), self._inputs.groups),
             policy=self._policy,
-            texts=texts_of_inputs(self._inputs),
+            texts=input_texts(self._inputs),
             environment=self._environment,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
-from pytest_workflow_exec.errors import SettingsError
+from pytest_workflow_exec.errors import Problem, SettingsError
 
 from ._approvers import Group, Principals
 from ._limits import Limits
@@ -130,6 +130,7 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+    sockets: list[_Text] = []
     limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
@@ -153,6 +154,7 @@ class _Rule(_Strict):
 class _WorkflowPolicy(_Strict):
     commands: list[_Text] = []
     command: list[_Rule] = []
+    break_glass: bool = False
 
 
 class _Verify(_Strict):
@@ -162,6 +164,7 @@ class _Verify(_Strict):
     read: list[_Text] = []
     write: list[_Text] = []
     home: bool = False
+    sockets: list[_Text] = []
     needs: list[VerifyNeed] = []
 
 
@@ -199,6 +202,7 @@ class _Policy(_WorkflowPolicy):
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    submitters: list[_Text] = []
     git_identity: _GitIdentity | None = None
     python_processes: PythonProcesses = "refuse"
 
@@ -243,6 +247,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         known, origin = _known(), Source(path=source, place=place)
         details = cast("list[Detail]", error.errors(include_url=False))
         raise SettingsError([origin.problem(detail, known) for detail in details]) from error
+    _demand_told(file, Source(path=source, place=place))
     return Settings(
         root=root,
         source=source,
@@ -255,6 +260,31 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         ai=file.ai,
         ai_budget_usd=file.ai_budget,
     )
+
+
+def _demand_told(file: _File, source: Source) -> None:
+    """Return unless glass may be broken and nobody would hear of it.
+
+    Raises:
+        SettingsError: So it is.
+    """
+    if any("break_glass" in each.on for each in file.notify):
+        return
+    tables = {name: own.break_glass for name, own in file.policy.workflows.items()}
+    granted: list[Place] = [("policy", "break_glass")] if file.policy.break_glass else []
+    granted += [("policy", "workflows", name, "break_glass") for name, grants in tables.items() if grants]
+    prefix = "".join(f"{part}." for part in source.place)
+    problems = [
+        Problem(
+            path=source.path,
+            line=source.locate(place)[1],
+            message=f"{'.'.join(map(str, place))} needs somebody who is told at once: a table [[{prefix}notify]] with "
+            'command = [...] and on = ["break_glass"]',
+        )
+        for place in granted
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
@@ -276,6 +306,9 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         },
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        break_glass=policy.break_glass,
+        break_glass_in=frozenset(name for name, own in policy.workflows.items() if own.break_glass),
+        submitters=tuple(policy.submitters),
         python_processes=policy.python_processes,
         git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),
@@ -299,6 +332,7 @@ def _verify(verify: _Verify) -> RuleSettings:
         read=tuple(verify.read),
         write=tuple(verify.write),
         home=verify.home,
+        sockets=tuple(verify.sockets),
         needs=tuple(verify.needs),
         place=("policy", "verify"),
     )
@@ -331,6 +365,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        sockets=tuple(rule.sockets),
         limits=rule.limits.settings(defaults.limits),
         place=place,
     )

@@ -17,7 +17,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "Notify": {
         "command": "The program, a name on the policy's path or an absolute path, and its arguments.",
-        "on": "When it is run: `gate.requested`, `suspended`, `denied`, or `finished` for every end.",
+        "on": "When it is run: `gate.requested`, `break_glass`, `suspended`, `denied`, or `finished` for every end.",
     },
     "Policy": {
         "commands": "Rules in short form, each a command: `git status --porcelain`.",
@@ -39,6 +39,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
+        "break_glass": "Whether a person at the terminal may go past gates that want signatures; it is told, marked and reviewed.",
+        "submitters": "Groups whose people may submit runs to a fleet; every listed signer if it is not said.",
     },
     "Verify": {
         "exec": "The programs that the tests may start: names, `none` or `any`.",
@@ -47,7 +49,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "read": "Paths that the tests may read beside the project.",
         "write": "Paths of the project that the tests may write.",
         "home": "Whether the tests read your home instead of a private one.",
-        "needs": "What the tests need beyond that: pseudo-terminals of their own, or servers on this machine.",
+        "sockets": "Sockets of this machine that the tests may connect to, by their paths.",
+        "needs": "What the tests need beyond that: pseudo-terminals, servers on this machine, or namespaces.",
     },
     "GitIdentity": {
         "name": "The name that git writes down.",
@@ -56,6 +59,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "WorkflowPolicy": {
         "commands": "Rules in short form, for this workflow alone.",
         "command": "Rules in table form, for this workflow alone.",
+        "break_glass": "As `break_glass` of the policy, for this workflow alone.",
     },
     "Rule": {
         "rule": "The command, argument by argument: exact words, `*`, `{input}`, `{:regex}`, and `**` for the rest.",
@@ -76,6 +80,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
         "limits": "What the command may use up; what it does not say is as the policy says.",
         "home": "Whether the command has your home instead of a private one.",
+        "sockets": "Sockets of this machine that the command may connect to, by their paths: `/run/docker.sock`.",
     },
     "Secret": {
         "file": "The file that it is the content of: nobody else's, mode 600, where no command reads.",

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, get_args
 
 from pytest_workflow_exec.errors import Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
 from ._values import AiMode, Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
-
-LATER = {
-    "sockets": "sockets",
-}
-"""What a key that is not supported yet would give."""
 
 _TABLE, _ENTRY = "{table}policy", "git status"
 _EXPECTED = {
@@ -53,6 +48,7 @@ _EXPECTED = {
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
     "cwd": 'a list of folders of the project, such as ["frontend"]',
     "home": "true or false",
+    "sockets": 'a list of paths, such as ["/run/docker.sock"]',
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "python_processes": " or ".join(f'"{word}"' for word in get_args(PythonProcesses)),
@@ -60,7 +56,7 @@ _EXPECTED = {
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
     "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
-    "needs": 'a list of "pty" and "loopback"',
+    "needs": "a list of " + ", ".join(f'"{word}"' for word in get_args(VerifyNeed)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
@@ -70,6 +66,8 @@ _EXPECTED = {
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
     "refuse_reachable_keys": "true or false",
+    "starter_may_approve": "true or false",
+    "break_glass": "true or false",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _OF_NOTIFY = {
@@ -208,8 +206,6 @@ def _spelled(place: Sequence[str | int]) -> str:
 
 
 def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Iterable[str]]) -> str:
-    if key in LATER:
-        return f"{LATER[key]} ({key!r}) can't be used yet; remove the key"
     here = sorted(known[_kind_of(place[:-1])])
     near = difflib.get_close_matches(key, here, n=1)
     if near:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
-VerifyNeed = Literal["pty", "loopback"]
+VerifyNeed = Literal["pty", "loopback", "namespaces"]
 """What tests of a `verify:` step may need beyond the rights of a command."""
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
@@ -26,8 +27,8 @@ Carry = Literal["any", "anchored", "never"]
 
 AiMode = Literal["live", "replay", "off"]
 """Who answers steps that ask a model, where no option says it."""
-NotifyOn = Literal["gate.requested", "suspended", "denied", "finished"]
-"""When somebody is told: a gate asks, or a session ended: suspended, denied, or in any way."""
+NotifyOn = Literal["gate.requested", "break_glass", "suspended", "denied", "finished"]
+"""When somebody is told: a gate asks, its glass is broken, or a session ended: suspended, denied, or in any way."""
 
 MIN_SEGMENT_MIB, MAX_SEGMENT_MIB = 1 / 1024, 1024
 MAX_RETENTION_S = parse_duration("36500d")
@@ -102,6 +103,7 @@ class RuleSettings:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     home: bool = False
+    sockets: tuple[str, ...] = ()
     limits: LimitSettings = field(default_factory=LimitSettings)
     needs: tuple[VerifyNeed, ...] = ()
     """Of the tests of `verify:` steps only."""
@@ -172,6 +174,12 @@ class PolicySettings:
     """Whom git takes the runner of commands for; None: nobody, and it refuses to commit."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
+    break_glass: bool = False
+    """Whether a person at the terminal may go past gates that want signatures, in any workflow."""
+    break_glass_in: frozenset[str] = frozenset()
+    """The workflows that alone have this grant."""
+    submitters: tuple[str, ...] = ()
+    """The groups whose people may submit runs to a fleet; empty: every listed signer."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import get_args
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._values import MAX_RETENTION_S, MAX_SEGMENT_MIB, MIN_SEGMENT_MIB, MONEY, Durability, Filesystem, Said, Settings
 
@@ -23,6 +24,8 @@ FOR_CHILDREN = frozenset(
     PREFIX + name for name in ("COMMAND", "CHILD_REPORT", "EVENT", "RUN", "WORKFLOW", "STEP", "RESULT")
 )
 """What commands, tests and notifications are told: whoever starts a run from one of them has it set."""
+FOR_THE_TOOL = frozenset({f"{PREFIX}FLEET"})
+"""What `workflow-exec` reads of its own, and sessions may find set."""
 FOR_TESTS = frozenset(
     PREFIX + name
     for name in ("CORPUS", "FAULTS", "FAULTS_TABLE", "FUZZ", "MATRIX", "MATRIX_TABLE", "MUTATIONS", "NEIGHBOURS")
@@ -54,7 +57,7 @@ def with_variables(settings: Settings, environment: Mapping[str, str]) -> Settin
     held = settings
     for name in sorted(each for each in environment if each.startswith(PREFIX)):
         text = environment[name]
-        if name in FOR_CHILDREN or name in FOR_TESTS:
+        if name in FOR_CHILDREN or name in FOR_TESTS or name in FOR_THE_TOOL:
             continue
         if name not in VARIABLES:
             problems.append(Problem(message=_unknown(name)))

@@ -25,7 +25,7 @@ BROKEN = {
     "a text as a list": '[[policy.command]]\nrule = "git"\nwrite = "dist"\n',
     "an unknown durability": 'durability = "none"\n',
     "a notification of nothing": '[[notify]]\ncommand = ["tell"]\non = []\n',
-    "a notification of what there is not": '[[notify]]\ncommand = ["tell"]\non = ["break_glass"]\n',
+    "a notification of what there is not": '[[notify]]\ncommand = ["tell"]\non = ["approved"]\n',
     "a notification by nothing": '[[notify]]\ncommand = []\non = ["finished"]\n',
     "a notification by a text": '[[notify]]\ncommand = "tell"\non = ["finished"]\n',
     "a size without a unit": '[policy]\nlimits = {memory = "4"}\n',
