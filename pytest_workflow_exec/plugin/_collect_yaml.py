@@ -14,7 +14,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
 from pytest_workflow_exec.model import Call, Step, Workflow
 
 from ._bodies import perform
-from ._garbage import no_garbage_collection
+from ._garbage import keep_for_good, no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import PLANNED
 from ._markers import mark_step
@@ -62,7 +62,9 @@ class WorkflowFile(pytest.Module):
         if not session.add(workflow):
             return []
         with no_garbage_collection():
-            return [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
+            items = [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
+        keep_for_good(len(items))
+        return items
 
     def _item(self, workflow: Workflow, step: Step, position: int) -> pytest.Item:
         item: StepItem = StepItem.from_parent(self, name=step.id, callobj=_body_of(step))

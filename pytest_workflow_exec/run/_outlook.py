@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_workflow_exec.errors import CommandRefusedError, OutputError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Command
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy, Rule
