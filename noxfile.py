@@ -63,6 +63,13 @@ def neighbours(session: nox.Session, pytest: str) -> None:
 
 
 @nox.session(python=PYTHONS[-1])
+def fuzz(session: nox.Session) -> None:
+    """Let a fuzzer look for ten minutes for a rule that allows what the reference refuses."""
+    session.install("--editable", ".[dev,fuzz]")
+    session.run("python", "-m", "tests.sandbox.fuzz", *(session.posargs or ("-max_total_time=600",)))
+
+
+@nox.session(python=PYTHONS[-1])
 def docs(session: nox.Session) -> None:
     """Build the documentation; whatever mkdocs would warn of is an error."""
     session.install("--editable", ".[docs]")

@@ -91,7 +91,7 @@ def _below(view: RunView) -> Iterator[str]:
     yield from _outputs(view)
     for gate in view.gates:
         yield (
-            f"gate      {escape(gate.step)}: {escape(gate.decision)} by {escape(gate.approver or 'nobody')} "
+            f"gate      {escape(gate.step)}: {escape(gate.word)} by {escape(gate.approver or 'nobody')} "
             f"({escape(gate.channel)}, assurance {escape(gate.assurance)}), {_moment(gate.decided)}"
         )
         if gate.reason:

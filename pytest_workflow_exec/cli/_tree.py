@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import base_of, blocks_around
 from pytest_workflow_exec.report import NOT_STARTED, SATISFIED, Attempt, RunStory, StepStory
 

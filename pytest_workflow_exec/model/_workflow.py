@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._ai import Ai, Execute, Session
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive
@@ -162,6 +163,7 @@ class Workflow:
             planned["signed"] = step.body.signed.to_data()
         if step.waive is not None:
             planned["waive"] = step.waive.question.shown
+            planned |= {} if step.waive.signed is None else {"signed": step.waive.signed.to_data()}
         if step.fragment is not None:
             planned["fragment"] = step.fragment
         if step.block is not None:

@@ -28,6 +28,8 @@ def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -
         said["class"] = attempt.failure.error_class
     if outcome is Outcome.CARRIED and run.carries_waived(step):
         said["waived"] = "in an earlier session of this run"
+    if step in run.broken_glass:
+        said["break_glass"] = run.redactor.text(run.broken_glass[step])
     mine = {f"{_PREFIX}{name}": value for name, value in said.items()}
     # What another plugin or the step's code noted stays.
     others = [(name, value) for name, value in report.user_properties if name not in mine]

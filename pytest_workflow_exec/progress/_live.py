@@ -13,9 +13,9 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.progress._activity import Activity, Counted, Seen
 from pytest_workflow_exec.progress._plain import spent
 
