@@ -249,5 +249,8 @@ def known_values(
 
 
 def needs_person(workflow: Workflow) -> bool:
-    """Whether a person has to be asked in the run."""
-    return any(isinstance(step.body, (Gate, Manual, Session)) for step in workflow.steps)
+    """Whether a person has to be asked at a terminal in the run."""
+    return any(
+        isinstance(step.body, (Manual, Session)) or (isinstance(step.body, Gate) and not step.body.suspends)
+        for step in workflow.steps
+    )

@@ -57,7 +57,8 @@ def _described(
         return f"{given}, the rule says {_quoted(found.says, str)}"
     if found.token is None:
         return f"{given}, the rule ends before it"
-    return f"{given}, the rule says {found.token.text!r}{_input_words(found, inputs, show)}"
+    meant = _ANY if found.token.kind == "any" else _input_words(found, inputs, show)
+    return f"{given}, the rule says {found.token.text!r}{meant}"
 
 
 def _quoted(text: str, show: Callable[[str], str]) -> str:
@@ -66,6 +67,7 @@ def _quoted(text: str, show: Callable[[str], str]) -> str:
 
 
 _QUOTED_CHARACTERS = 100
+_ANY = " (any one argument that is not empty, no option, and has no control characters)"
 
 
 def _input_words(found: Difference, inputs: Mapping[str, str], show: Callable[[str], str]) -> str:
