@@ -119,7 +119,7 @@ class Policy:
         nearest = nearest_words(self.only, argv, inputs, show)
         raise CommandRefusedError(
             argv=shown,
-            reason=f"the workflow narrows the policy with policy.only, and {nearest or 'that allows no command'}. "
+            reason=f"the workflow's own policy.only does not have it: {nearest or 'it has no command'}. "
             "Add it there if the workflow is to run it.",
         )
 

@@ -99,8 +99,9 @@ _SOCKET, _SOCKET_PAIR, _IOCTL, _FCNTL = (41, 198), (53, 199), (16, 29), (72, 25)
 _PRLIMIT, _KILL_CALL = (302, 261), (62, 129)
 _CONNECT, _BIND, _LISTEN = (42, 203), (49, 200), (50, 201)
 _NO_NUMBER = 0xFFFFFFFF
-# Who starts a file with one of these modes becomes its owner, or of its group.
-_OWNERS_MODES = 0o6000
+# Who starts a file with this mode becomes its owner. The one of its group is what folders of shared projects have, too, and
+# whoever copies those sets it.
+_OWNERS_MODE = 0o4000
 _MAKING = 0o100 | 0o20000000
 _SETTING_MODES = {(90, _NO_NUMBER): 1, (91, 52): 1, (268, 53): 2, (452, 452): 2, (133, _NO_NUMBER): 1, (259, 33): 2}
 """The calls that set modes (of a path, a descriptor, a name in a folder, the same with flags; of new files), with the place
@@ -192,7 +193,7 @@ def _of_modes(column: int) -> Iterator[_Step]:
 
 
 def _no_owners_mode(position: int) -> list[_Step]:
-    return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODES), (_RETURN, 0, 0, _REFUSE)]
+    return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODE), (_RETURN, 0, 0, _REFUSE)]
 
 
 def _of_processes(calls: Calls, column: int) -> Iterator[_Step]:

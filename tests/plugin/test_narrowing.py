@@ -73,7 +73,7 @@ def test_commands_within_it_run(project: Project) -> None:
     ("only", "words"),
     [
         ('[touch ran-one, "echo *"]', "nearest rule 'touch ran-one': argument 1 is 'ran-two'"),
-        ("[]", "that allows no command"),
+        ("[]", "it has no command"),
         ('["touch *"]', "nearest rule 'touch *': the program is 'echo'"),
     ],
 )
@@ -84,7 +84,7 @@ def test_command_outside_it_is_refused_before_anything_runs(project: Project, on
     session = project.pytest("wf")
 
     assert session.status == 4, session.text
-    assert "the workflow narrows the policy with policy.only" in session.text
+    assert "the workflow's own policy.only does not have it" in session.text
     assert words in session.text
     assert project.untouched
 
