@@ -92,7 +92,7 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
         answers=answers,
     )
     try:
-        proof = checked(ballot, request, trust=_trust(waiting.log), at=now)
+        proof = checked(ballot, request, trust=trust_for(waiting.log), at=now)
     except BallotRefusedError as error:
         raise GateError(f"the signature does not count, and nothing was written: {error}") from error
     path = hand_in(waiting.log.parent, ballot.content())
@@ -108,7 +108,12 @@ def _demand_signed(waiting: Waiting) -> None:
         raise GateError(f"gate {waiting.step!r} is answered at a terminal: workflow-exec approve, without a signature")
 
 
-def _trust(log: Path) -> Trust:
+def trust_for(log: Path) -> Trust:
+    """Return whose signatures count for a run, by the pin of its project.
+
+    Raises:
+        PinError: There is none, or it holds no list that can be used.
+    """
     folder = log.resolve().parent
     state = next((parent for parent in folder.parents if parent.name == STATE_DIRECTORY), None)
     root = project() if state is None else state.parent
