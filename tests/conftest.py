@@ -18,6 +18,17 @@ for each in pkgutil.walk_packages(pytest_workflow_exec.__path__, "pytest_workflo
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Give the whole suite several workers unless asked otherwise: its tests wait for processes more than they compute."""
+    option = config.option
+    whole = all(Path(argument).is_dir() for argument in config.args)
+    watched = option.capture == "no" or option.usepdb or option.collectonly or hasattr(config, "workerinput")
+    if whole and not watched and getattr(option, "numprocesses", 0) is None and option.dist == "no":
+        option.numprocesses = (os.cpu_count() or 1) + 1
+        option.dist = "loadfile"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let the processes that tests start find bytecode where Python is told to leave none beside the sources.
@@ -30,6 +41,15 @@ def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPYCACHEPREFIX", str(_warmed(tmp_path_factory.mktemp("bytecode"))))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_ci() -> Iterator[None]:
+    """Let what a test sees not depend on who runs it: under these pytest and this plugin print and ask otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY"):
+            patch.delenv(name, raising=False)
         yield
 
 

@@ -9,8 +9,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _start_program
 

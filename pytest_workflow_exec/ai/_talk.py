@@ -11,11 +11,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import ModuleType
 from typing import Any
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._backend import AiNews, AiUsage
 from ._conversation import MAX_SAID, usage_of

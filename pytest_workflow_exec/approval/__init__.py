@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._again import Again, Difference, again_of, differences, spoken
 from ._ask import ask
-from ._ballot import Ballot, BallotRefusedError, Trust, assurance_of, ballot_in, checked
+from ._ballot import Ballot, Trust, assurance_of, ballot_in, checked
 from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, answers_in_challenge, challenge_of
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
@@ -13,6 +13,15 @@ from ._dialogue import Dialogue, DialogueError
 from ._field import FormField, allowed
 from ._form import Answers, ReadAnswer
 from ._glass import ask_break_glass
+from ._in_advance import (
+    MAX_VALID,
+    PlanApproval,
+    PlanSignature,
+    moment_text,
+    plan_approval_in,
+    plan_challenge_of,
+    valid_until,
+)
 from ._manual import Attestation, ManualTask, attest
 from ._proof import Proof
 from ._quorum import (
@@ -31,6 +40,7 @@ from ._quorum import (
     shortage,
 )
 from ._reason import ask_reason
+from ._refusal import BallotRefusedError
 from ._request import (
     AuthorWords,
     Covered,
@@ -51,6 +61,7 @@ from ._words import escape, escape_line
 
 __all__ = [
     "MAX_REASON_CHARS",
+    "MAX_VALID",
     "NAMESPACE",
     "Again",
     "Answer",
@@ -75,7 +86,9 @@ __all__ = [
     "ManualTask",
     "Missing",
     "Open",
+    "PlanApproval",
     "PlanChange",
+    "PlanSignature",
     "Proof",
     "Proposal",
     "Quorum",
@@ -110,6 +123,9 @@ __all__ = [
     "escape_line",
     "facts_in",
     "moment_of",
+    "moment_text",
+    "plan_approval_in",
+    "plan_challenge_of",
     "quorum",
     "render",
     "request_of",
@@ -120,4 +136,5 @@ __all__ = [
     "spoken",
     "start_problem",
     "terminal_problem",
+    "valid_until",
 ]

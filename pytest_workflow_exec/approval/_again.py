@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 # Which session asks, and what that carries, is not what was decided about.
 _OF_THE_SESSION = frozenset({"attempt", "carried", "starter"})
@@ -107,6 +107,9 @@ def again_of(data: Mapping[str, Json]) -> Again:
 
 
 def _differ(name: str, before: Mapping[str, Json], after: Mapping[str, Json]) -> bool:
+    if name == "pin" and {name} <= before.keys() & after.keys():
+        # Another checkout has a pin of its own. What it pins, policy and signers, are facts themselves.
+        return str(before[name]).partition(" by ")[0] != str(after[name]).partition(" by ")[0]
     return canonical_json(_of(before, [name])) != canonical_json(_of(after, [name]))
 
 

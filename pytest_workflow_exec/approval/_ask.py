@@ -8,10 +8,10 @@ from typing import TextIO
 
 from pytest_workflow_exec.events import Actor
 
-from ._ballot import BallotRefusedError
 from ._decision import Decision
 from ._desk import SignatureDesk
 from ._form import Answers, ReadAnswer
+from ._refusal import BallotRefusedError
 from ._request import GateRequest
 from ._say import say
 from ._sitting import MAX_NOTICE_CHARS, TRIES, RefusedError, Sitting, refusal, sit

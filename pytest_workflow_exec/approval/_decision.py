@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Actor, Decided
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._proof import Proof
 

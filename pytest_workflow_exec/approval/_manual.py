@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import termios
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TextIO
 
 from pytest_workflow_exec.events import ENGINE, Actor
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._deadline import Deadline, NoAnswerError
 from ._facts import Fact, FactLine, form_fact

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._again import Again
 from ._code import code_of

@@ -7,11 +7,11 @@ import pwd
 import sys
 import termios
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TextIO
 
 from pytest_workflow_exec.events import ENGINE, Actor, Decided
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Channel, Decision

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ._fleet._arguments import fleet_arguments
+
 DISTRIBUTION = "pytest-workflow-exec"
 FORMATS = ("in-toto", "junit", "otel-json", "csv")
 _RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a run's folder or log"
@@ -160,7 +162,19 @@ def _gate(command: argparse.ArgumentParser) -> None:
 def _approve(command: argparse.ArgumentParser) -> None:
     _gate(command)
     _signature(command)
+    _in_advance(command)
     _fill(command)
+
+
+def _in_advance(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--in-advance", action="store_true", help="the plan behind the gate, for every later run that proposes just it"
+    )
+    command.add_argument(
+        "--until",
+        metavar="TIME",
+        help="when that holds no more: a duration, or a moment as challenge writes it; 30d by default, 90d at most",
+    )
 
 
 def _fill(command: argparse.ArgumentParser) -> None:
@@ -253,6 +267,7 @@ def _challenge(command: argparse.ArgumentParser) -> None:
         "--answer", choices=("approve", "reject"), default="approve", help="what is to be signed; approve by default"
     )
     command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
+    _in_advance(command)
     _fill(command)
     command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
 
@@ -410,6 +425,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
     "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
+    "fleet": ("Run workflows on more than one machine: a queue, workers, and evidence in a database.", fleet_arguments),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

@@ -8,12 +8,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec.errors import PinError, WorkflowExecError
 from pytest_workflow_exec.evidence import LOG_NAME, handed_in, run_ids, runs_directory
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run import History, OpenGate, would_open
 from pytest_workflow_exec.verify import verify_log
 
@@ -122,10 +122,10 @@ def _reason(log: Path, gate: OpenGate, now: datetime) -> str | None:
 
 def _is_signed_enough(log: Path, gate: OpenGate) -> bool:
     # Loaded where a gate wants signatures: most runs that wait need nothing of it.
-    from ._signed import trust_for
+    from ._signed_project import trust_of
 
     try:
-        return would_open(gate, handed_in(log.parent), trust_for(log))
+        return would_open(gate, handed_in(log.parent), trust_of(log))
     except PinError:
         # Nobody's signature counts here: the run would not get through either.
         return False

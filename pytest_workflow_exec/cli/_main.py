@@ -81,5 +81,6 @@ _COMMANDS = {
     "init": "._init",
     "doctor": "._doctor",
     "schema": "._schema",
+    "fleet": "._fleet",
 }
 """The module of each command; its function has the command's name."""

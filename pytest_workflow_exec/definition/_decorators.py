@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import pytest_workflow_exec
 from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._capture import kept
-from ._names import PYTHON_LATER
+from ._names import WORKFLOW_LATER
 from ._options import (
     GateOptions,
     Place,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 _ATTRIBUTE = "__workflow_exec__"
-_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults")
+_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults", "outputs")
 
 
 def activate() -> None:
@@ -71,6 +71,8 @@ class Workflow:
     """The group of workflows of which one at a time may run in the project; may name inputs and variables."""
     defaults: Mapping[str, object] | None
     """`timeout`, `idempotent` and `max_age` of its steps, where they do not say them."""
+    outputs: Mapping[str, object]
+    """What a run leaves that has passed: texts with references, such as `${steps.build.wheel}`, by name."""
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Workflow:
         vars: Mapping[str, object] | None = None,  # noqa: A002 - the key's name in YAML
         concurrency: str | None = None,
         defaults: Mapping[str, object] | None = None,
+        outputs: Mapping[str, object] | None = None,
         **unknown: object,
     ) -> None:
         """Declare the workflow of this file; its values are checked when the file is collected.
@@ -90,7 +93,7 @@ class Workflow:
             DefinitionError: A keyword does not exist, or can't be used yet.
             WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
         """
-        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, PYTHON_LATER, caller())
+        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, WORKFLOW_LATER, caller())
         if not pytest_workflow_exec.plugin_sessions:
             raise WorkflowExecError(
                 "this file is a workflow; run it with pytest and the workflow_exec plugin "
@@ -101,6 +104,7 @@ class Workflow:
             object.__setattr__(self, field, {} if value is None and field != "name" else value)
         object.__setattr__(self, "concurrency", concurrency)
         object.__setattr__(self, "defaults", defaults)
+        object.__setattr__(self, "outputs", {} if outputs is None else outputs)
 
 
 WorkflowDeclaration = Workflow

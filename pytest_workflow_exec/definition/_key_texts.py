@@ -133,6 +133,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "required": "How many people have to approve: `2`, or by group `{pmc: 3, security: 1}`.",
         "min_wait": "How long the question has to stand before it can be approved.",
         "veto": "Whether one rejection ends it.",
+        "in_advance": "Whether a model's plan passes that listed signers approved before it was proposed.",
         "on_timeout": "What happens when nobody answered at the terminal; never an approval.",
         "expires": "How long the question can be answered at all.",
     },

@@ -18,8 +18,6 @@ _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy"})
-PYTHON_LATER = WORKFLOW_LATER | {"outputs"}
-"""What a `Workflow` in Python can't say yet."""
 STEP_LATER = frozenset({
     "defaults", "concurrency",
     "policy",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import NoReturn
 
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Signed
 
 from ._names import STEP_LATER, WAIVE_LATER, one_line_problem, suggestion

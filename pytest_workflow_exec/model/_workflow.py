@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._ai import Ai, Execute, Session
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_workflow_exec.errors import (
     SuspendedError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow, is_named_by
 from pytest_workflow_exec.run import (
     EarlierRun,

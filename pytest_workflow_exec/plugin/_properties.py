@@ -46,3 +46,8 @@ def _worst(report: pytest.TestReport, attempt: Attempt) -> Outcome:
 def property_of(report: pytest.TestReport, name: str) -> str | None:
     """Return what a report says of its step; None if it does not say it."""
     return next((str(value) for key, value in report.user_properties if key == f"{_PREFIX}{name}"), None)
+
+
+def properties_of(report: pytest.TestReport) -> dict[str, str]:
+    """Return all that a report says of its step, by name."""
+    return {key.removeprefix(_PREFIX): str(value) for key, value in report.user_properties if key.startswith(_PREFIX)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 
@@ -78,7 +78,8 @@ def _ways_on(run: Run) -> list[str]:
     if isinstance(body, Gate) and body.signed is not None:
         fills = "".join(f" --fill {field.name}=VALUE" for field in body.form)
         how = f"workflow-exec challenge {run.id} {gate}{fills} --out FILE says how, then pytest with --workflow-resume"
-        return [f"gate {gate} waits for signatures: {how}"]
+        early = "; with --in-advance it says how the plan is approved for later runs" if body.signed.in_advance else ""
+        return [f"gate {gate} waits for signatures: {how}{early}"]
     if not isinstance(body, Gate):
         return [f"step {gate} waits: pytest with --workflow-resume goes on when its time has come"]
     return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]

@@ -200,6 +200,11 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
         elif isinstance(body, Function) and body.returns_outputs:
             outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
             attempt.outputs = keepable(outputs, evidence=planned.step.evidence)
+        elif isinstance(body, Function) and returned is not None:
+            raise OutputError(
+                f"{body.name} returned a value ({type(returned).__name__}), and nothing looks at what a plain test returns; "
+                "assert it, or put @step before the function to keep it"
+            )
 
 
 def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:

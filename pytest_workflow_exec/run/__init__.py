@@ -4,8 +4,8 @@ from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
 from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
-from pytest_workflow_exec.run._check import perform_check
-from pytest_workflow_exec.run._command_plan import CommandPlan, judge_plan, read_plan
+from pytest_workflow_exec.run._check import check_attested, perform_check
+from pytest_workflow_exec.run._command_plan import CommandPlan, JudgedPlan, judge_plan, read_plan
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
@@ -26,6 +26,7 @@ from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
+from pytest_workflow_exec.run._rights import command_rule
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_approver import ask_signed
@@ -33,6 +34,7 @@ from pytest_workflow_exec.run._signers import trust_in, trust_of, would_open
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
+from pytest_workflow_exec.run._witness import Confirm, Witness
 
 __all__ = [
     "NO_OUTPUTS",
@@ -43,10 +45,12 @@ __all__ = [
     "Batch",
     "Carried",
     "CommandPlan",
+    "Confirm",
     "EarlierRun",
     "Failure",
     "FileOutput",
     "History",
+    "JudgedPlan",
     "NextAttempt",
     "OpenGate",
     "PastTalk",
@@ -63,6 +67,7 @@ __all__ = [
     "StepOutputs",
     "Stop",
     "Values",
+    "Witness",
     "WorkflowHandle",
     "admit",
     "answer_reader",
@@ -70,8 +75,10 @@ __all__ = [
     "answers_problem",
     "apply",
     "ask_signed",
+    "check_attested",
     "class_of_text",
     "classify",
+    "command_rule",
     "context_of",
     "demanded_pin",
     "failure_of",

@@ -153,7 +153,7 @@ def build_request(
         nonce=secrets.token_hex(_NONCE_BYTES),
         issued=_spelled(issued),
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
-        author_words=(*_author_words(step, gate, values, words), *_reasons(executed, values)),
+        author_words=(*_author_words(step, gate, values, words), *reasons_of(executed, values)),
         form=fields_of(gate.form),
         rules=_rules(gate, policy, start),
         proposals=answers.proposals,
@@ -260,7 +260,7 @@ def _all_covered(
     return [_covered(step, values, spell)]
 
 
-def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
+def reasons_of(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
     """Give why a model wants the commands of each plan: its own words, of which nothing is believed."""
     from pytest_workflow_exec.approval import AuthorWords
 
@@ -315,11 +315,15 @@ def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):
-        return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
+        return f"{what}; {_when_checked(step)}: {_argv(step.check, values, spell)}"
     if isinstance(step.check, Verify):
         tests = step.check.path.relative_to(values.root)
-        return f"{what}; asked first if a session is broken off in it: tests in {tests}"
+        return f"{what}; {_when_checked(step)}: tests in {tests}"
     return what
+
+
+def _when_checked(step: Step) -> str:
+    return "checked behind it" if isinstance(step.body, Manual) else "asked first if a session is broken off in it"
 
 
 def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:

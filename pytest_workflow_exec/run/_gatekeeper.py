@@ -17,7 +17,14 @@ from pytest_workflow_exec.run._answers import answers_of
 from pytest_workflow_exec.run._approval import Approval, asked_again, expired, too_late
 from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
 from pytest_workflow_exec.run._form import answers_problem
-from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of, lists_command
+from pytest_workflow_exec.run._gate import (
+    build_request,
+    changed_facts,
+    changed_since,
+    gates_of,
+    lists_command,
+    reasons_of,
+)
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust
@@ -374,7 +381,14 @@ class Gatekeeper:
         said = tuple(each for each in approval.request.covers if each.step == step.id)
         now = covered_plan(step, execute, self._values, self._policy, self._texts)
         # One line alone says that the plan was not known when it was asked.
-        return len(now) > 1 and said == now
+        return len(now) > 1 and said == now and self._has_reasons(approval.request, step)
+
+    def _has_reasons(self, request: GateRequest, step: Step) -> bool:
+        """Return whether a person was told the very reasons for the commands of a plan that stand in it now."""
+        begin = f"{step.id}, command "
+        told = [each.text for each in request.author_words if each.source == "model" and each.text.startswith(begin)]
+        now = [each.text for each in reasons_of([step], self._values)]
+        return told == (now if request.rules is None else [self._redactor.text(text) for text in now])
 
     def check_after(self, step: StepId) -> None:
         """Return if the step used what was shown: nothing changed it meanwhile.

@@ -24,6 +24,7 @@ from pytest_workflow_exec.evidence import (
     Head,
     create_run_directory,
     new_run_id,
+    plans_folder,
     runs_directory,
 )
 from pytest_workflow_exec.model import Command, ErrorClass, Execute, Gate, Manual, Outcome, Pause, RunId, Step, StepId
@@ -110,6 +111,7 @@ class Run:
             begun=resumption is not None and resumption.begun,
             started=self._attempts,
             listener=self._notifier.take if settings.notify else settings.listener,
+            witness=settings.witness,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
         self._undoing = Undoing(done, record=self._journal.record)
@@ -133,6 +135,7 @@ class Run:
             signed = SignedGates(
                 policy=settings.policy,
                 directory=directory,
+                plans=plans_folder(workflow.file, workflow.name),
                 journal=self._journal,
                 approver=settings.signed_approver,
                 environment=settings.environment,
@@ -271,10 +274,11 @@ class Run:
         return self._settings.redactor
 
     def secret(self, name: str) -> str:
-        """Return the value of a variable of the engine's environment, which from now on is masked wherever it appears.
+        """Return the secret of that name, which from now on is masked wherever it appears.
 
         Raises:
-            SecretMissingError: It is not set, or empty.
+            SecretMissingError: No variable holds it, and the policy says no other place.
+            SecretSourceError: It can't be had from where the policy says that it stands.
         """
         value = self._settings.environment.get(name)
         if not value:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import SEGMENT_BYTES, Record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
@@ -15,6 +16,7 @@ from pytest_workflow_exec.run._manual import Attester
 from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover, ask_past, ask_signed
+from pytest_workflow_exec.run._witness import Confirm
 from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins
 from pytest_workflow_exec.settings import Durability, NotifySettings
 
@@ -63,9 +65,13 @@ class RunSettings:
     """What the policy's programs were when the run was checked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    """The settings that the environment says, by its variables."""
     notify: Sequence[NotifySettings] = ()
     """Commands that tell people what it waits for and how it ended."""
     listener: Callable[[Record], None] | None = None
     """Is told of each record after it was written, where an interrupt does no harm. It must raise nothing of its own."""
+    witness: Confirm | None = None
+    """Has to know of everything at each barrier, before anything follows from it; None if nobody supervises the run."""
     watch: CommandWatch | None = None
     """Is told of each command as long as it runs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 
 from pytest_workflow_exec.approval import (
@@ -27,6 +27,7 @@ from pytest_workflow_exec.approval import (
 from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import HandedIn
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run._form import answers_problem
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._signed_question import filled_into
@@ -121,8 +122,14 @@ def ballot_of(data: Mapping[str, Json], request: GateRequest) -> Ballot:
         reason=str(data.get("reason")),
         principal=str(data.get("approver")),
         armor=armor,
+        until=_until_of(data),
         answers=filled_into(data),
     )
+
+
+def _until_of(data: Mapping[str, Json]) -> str:
+    early = data.get("in_advance")
+    return str(early.get("until")) if isinstance(early, Mapping) else ""
 
 
 def armor_of(data: Mapping[str, Json]) -> str | None:

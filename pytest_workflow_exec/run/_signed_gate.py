@@ -24,6 +24,7 @@ from pytest_workflow_exec.approval import (
     checked,
     escape_line,
     moment_of,
+    valid_until,
 )
 from pytest_workflow_exec.approval.signature import reachable_keys
 from pytest_workflow_exec.digests import Json, digest_of
@@ -34,6 +35,7 @@ from pytest_workflow_exec.model import Gate, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._form import answer_reader, answers_problem
 from pytest_workflow_exec.run._glass import Glass
+from pytest_workflow_exec.run._in_advance import ballots_in_advance
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._questions import filled_in
 from pytest_workflow_exec.run._signed_answers import (
@@ -68,6 +70,7 @@ class SignedGates:
         *,
         policy: Policy,
         directory: Path,
+        plans: Path,
         journal: Journal,
         approver: SignedApprover,
         environment: Mapping[str, str],
@@ -81,6 +84,7 @@ class SignedGates:
 
         Args:
             directory: The run's folder.
+            plans: Where plans lie that were approved in advance.
             environment: The engine's own, which names the agent whose keys are within reach.
             say: Tells the person at the terminal what was taken in, and what was not.
             break_glass: The gate at which a person is asked whether they go past it; None for none.
@@ -99,6 +103,7 @@ class SignedGates:
             read=self._read,
         )
         self._policy, self._directory, self._journal = policy, directory, journal
+        self._plans = plans
         self._approver, self._environment, self._tell = approver, environment, say
 
     def decide(self, step: StepId, gate: Gate, question: Question) -> Agreement:
@@ -118,6 +123,10 @@ class SignedGates:
             self._keep(step, request, {})
         past = list(self._past(question, trust))
         answers = [*past, *self._new(step, question, trust, past)]
+        # Looked for last: who said no to just this question is heard before who said yes to its like.
+        rules = rules_in(request)
+        if rules.in_advance and isinstance(amount_to(rules, request, countable(answers, rules)), Open):
+            answers += self._in_advance(step, question, trust)
         agreement = self._counted(step, gate, question, answers)
         return agreement or self._at_terminal(step, gate, question, trust=trust, answers=answers)
 
@@ -188,11 +197,29 @@ class SignedGates:
             self._take_in(step, question, ballot, proof, answer.assurance)
             yield answer
 
+    def _in_advance(self, step: StepId, question: Question, trust: Trust) -> Iterator[SignedAnswer]:
+        """Take in the signatures under plans that are the one that is asked about."""
+        known = {armor_of(vote.data) for vote in question.votes}
+        for ballot, file in ballots_in_advance(self._plans, question.request, self._say):
+            if ballot.armor in known:
+                continue
+            try:
+                proof = self._judged(ballot, question, trust)
+            except BallotRefusedError as error:
+                self._say(f"{file.name}: the signature of {ballot.principal} does not count: {error}")
+                continue
+            known.add(ballot.armor)
+            answer = answer_by(proof, ballot, rules_in(question.request), datetime.now(timezone.utc))
+            self._take_in(step, question, ballot, proof, answer.assurance, file=file)
+            yield answer
+
     def _judged(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
         request, now = question.request, datetime.now(timezone.utc)
         proof = self._checked(ballot, question, trust)
         if now + _MARGIN >= moment_of(request.expires):
             raise BallotRefusedError(f"the question expired at {request.expires}")
+        if ballot.until and (problem := valid_until(ballot.until, at=now + _MARGIN)):
+            raise BallotRefusedError(problem)
         return proof
 
     def _checked(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
@@ -212,7 +239,17 @@ class SignedGates:
         digest = digest_of({"request": request.digest, "answers": dict(answers)}) if answers else request.digest
         return keep_challenge(self._directory, step, digest, content)
 
-    def _take_in(self, step: StepId, question: Question, ballot: Ballot, proof: Proof, assurance: int) -> None:
+    def _take_in(
+        self,
+        step: StepId,
+        question: Question,
+        ballot: Ballot,
+        proof: Proof,
+        assurance: int,
+        *,
+        file: Path | None = None,
+    ) -> None:
+        early: Mapping[str, Json] = {} if file is None else {"until": ballot.until, "file": file.name}
         decision: events.Decided = "approved" if ballot.answer == "approve" else "rejected"
         self._journal.record(
             events.gate_decided(
@@ -226,11 +263,14 @@ class SignedGates:
                 assurance=assurance,
                 digest=question.request.digest,
                 proof=proof.to_data(),
+                in_advance=early,
                 answers=ballot.answers,
             )
         )
         self._journal.barrier()
-        self._say(f"gate {step}: {decision} by {proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})")
+        how = "" if file is None else f" in advance until {ballot.until}"
+        who = f"{proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})"
+        self._say(f"gate {step}: {decision}{how} by {who}")
         self._warn(proof)
 
     def _say(self, line: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._history import PastVote
 from pytest_workflow_exec.run._journal import Journal

@@ -14,7 +14,7 @@ from ._again import Given, again_in, demand_difference
 from ._answers import answers_in, asked_in
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
-from ._signed_gates import Cast, SignedQuestion, Worth
+from ._signed_gates import SIGNATURE, Cast, SignedQuestion, Worth
 from ._told import Told
 from ._verdict import BrokenGlass, GateFacts
 
@@ -156,14 +156,17 @@ class Approvals:
             )
         if facts.breaks_glass:
             signed.break_glass(facts, record.data, granted=self.glass_granted)
-        elif facts.channel != "signature" and facts.decision == "approved":
+        elif facts.channel != SIGNATURE and facts.decision == "approved":
             raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
         asked = self._forms[gate.id] if facts.decision == _APPROVED else frozenset[str]()
         answers = answers_in(record.data, asked=asked)
         if facts.breaks_glass:
             self._past_signatures[gate.id] = answers
-        elif facts.channel == "signature":
-            signed.casts.append(Cast(at=record.ts, data=record.data))
+        elif facts.channel == SIGNATURE:
+            cast = Cast(at=record.ts, data=record.data)
+            if cast.until and not signed.rules().in_advance:
+                raise ContradictionError(f"gate {gate.id!r} is decided in advance, and takes no such answer")
+            signed.casts.append(cast)
         else:
             signed.stopped = True
         self.decisions[gate.id], self._decided[gate.id] = facts, question
@@ -180,7 +183,7 @@ class Approvals:
             return self.proven[decision]
         if decision.assurance <= _TERMINAL:
             return Worth(decision.assurance)
-        if decision.channel == "signature":
+        if decision.channel.startswith(SIGNATURE):
             return Worth(
                 _TERMINAL,
                 f"the signatures at gate {decision.step!r} were not checked: give --signers FILE with your own list",

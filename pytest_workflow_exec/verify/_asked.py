@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._verdict import EXIT_CODES, Verdict, glass_said
 

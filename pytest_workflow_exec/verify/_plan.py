@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import BlockId, StepId
 
 from ._contradiction import ContradictionError, text_in

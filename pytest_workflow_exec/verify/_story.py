@@ -325,6 +325,7 @@ class Story:
         self._filled_in = answers_in(record.data, asked=asked_in(record.data.get("asked")) if done else frozenset())
         if done:
             self._attested = self._answered
+            self._probes.confirm(step)
 
     def _request(self, record: Told) -> None:
         self._compare_with_question(record)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 Word = Literal["verified", "broken", "unreadable", "not passed", "not as asked", "torn tail", "bounded"]
 Kind = Literal["edited", "gap", "duplicate", "fork", "reordered", "replaced", "replaced or cut", "blob", "inconsistent"]
