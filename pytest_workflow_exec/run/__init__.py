@@ -30,7 +30,7 @@ from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_befo
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_approver import ask_signed
-from pytest_workflow_exec.run._signers import trust_in, trust_of
+from pytest_workflow_exec.run._signers import trust_in, trust_of, would_open
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
@@ -117,4 +117,5 @@ __all__ = [
     "trust_of",
     "wait_before",
     "wait_for",
+    "would_open",
 ]
