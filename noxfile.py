@@ -18,11 +18,9 @@ IN_THE_MATRIX = ("pytest-cov", "pytest-dependency", "pytest-randomly", "pytest-s
 """What the matrix meets beyond what the extra `dev` brings."""
 NEIGHBOURS = (
     *IN_THE_MATRIX,
-    "allure-pytest",
     "flaky",
     "pytest-asyncio",
     "pytest-bdd",
-    "pytest-html",
     "pytest-json-report",
     "pytest-mock",
     "pytest-reportlog",
@@ -62,6 +60,13 @@ def neighbours(session: nox.Session, pytest: str) -> None:
     without = () if tavern else ("-k", "not tavern")
     every = {"WORKFLOW_EXEC_NEIGHBOURS": "all"}
     session.run("pytest", *_quietly(), "tests/plugin/test_neighbours.py", *without, *session.posargs, env=every)
+
+
+@nox.session(python=PYTHONS[-1])
+def fuzz(session: nox.Session) -> None:
+    """Let a fuzzer look for ten minutes for a rule that allows what the reference refuses."""
+    session.install("--editable", ".[dev,fuzz]")
+    session.run("python", "-m", "tests.sandbox.fuzz", *(session.posargs or ("-max_total_time=600",)))
 
 
 @nox.session(python=PYTHONS[-1])

@@ -1,1 +1,1 @@
-"""Measurements of the plugin, to be run by hand: their figures are in `docs/performance.md`."""
+"""Measurements of the plugin beside its peers, to be run by hand: `python -m benchmarks`."""

@@ -9,14 +9,17 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _start_program
 
 LOGINS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 """The variables that log in, any of them."""
 BASE_URL = "ANTHROPIC_BASE_URL"
+_REAL = "https://api.anthropic.com"
 KEPT = (
     *LOGINS,
     BASE_URL,
@@ -68,6 +71,12 @@ class Room:
             return int(self.pid_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+
+def asked_address() -> str:
+    """Return where the model is asked; a password in the address is nobody's business."""
+    url = urlsplit(os.environ.get(BASE_URL) or _REAL)
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
 
 
 @contextmanager

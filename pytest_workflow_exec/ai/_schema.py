@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._schema_wrap import wrap_schema
 

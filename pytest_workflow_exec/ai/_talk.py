@@ -11,18 +11,19 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import ModuleType
 from typing import Any
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._backend import AiNews, AiUsage
 from ._conversation import MAX_SAID, usage_of
 from ._failure import Failure, kind_of, plain
 from ._loop import background_loop
 from ._program import bundled_program, sdk_version
-from ._room import Room, opened_room
+from ._room import Room, asked_address, opened_room
 from ._sdk import check_program, load_sdk, talk_options
 from ._talker import Ear, Reply, ReplyOutcome, TalkSetup, Wish
 from ._tellings import progress_words, retry_words
@@ -376,6 +377,7 @@ class LiveTalk:
             looks=tuple(job.looks),
             usage=AiUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=cost_usd),
             versions={"model": self._model, "sdk": sdk_version(), "cli": self._version},
+            options={"base_url": asked_address()},
         )
         job.done.set()
 

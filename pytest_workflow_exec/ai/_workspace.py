@@ -10,11 +10,11 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 MAX_BYTES: Final = 64 << 10
 """How much of one file, or of one answer, a model is given at once."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Actor, Decided
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._proof import Proof
 
-Channel = Literal["terminal", "command", "signature", "none"]
+Channel = Literal["terminal", "command", "signature", "break-glass", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import termios
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TextIO
 
 from pytest_workflow_exec.events import ENGINE, Actor
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._ask import somebody_here
 from ._deadline import Deadline, NoAnswerError
 from ._facts import Fact, FactLine, form_fact
 from ._field import FormField
@@ -19,6 +19,7 @@ from ._pager import PageError, Pages
 from ._request import AuthorWords
 from ._say import say
 from ._screen import Screen, frames
+from ._sitting import somebody_here
 from ._terminal import (
     discard_typed_ahead,
     prompt_on_terminal,

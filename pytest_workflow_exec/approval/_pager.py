@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TextIO
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._deadline import Deadline
 from ._facts import Cut

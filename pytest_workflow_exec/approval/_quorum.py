@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._seats import Person, persons_of, seated
 

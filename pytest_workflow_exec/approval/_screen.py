@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from rich.color import ColorSystem
 from rich.style import Style
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._facts import Cut, Fact, FactLine, facts_of
 from ._request import AuthorWords, GateRequest

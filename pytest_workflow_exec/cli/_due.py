@@ -8,12 +8,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import LOG_NAME, run_ids, runs_directory
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run import History, OpenGate
 from pytest_workflow_exec.verify import verify_log
 

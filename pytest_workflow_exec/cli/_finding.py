@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 State = Literal["ok", "note", "attention"]
 """`note`: worth knowing, and nothing is wrong; `attention`: some workflow would be refused, or would hold less."""

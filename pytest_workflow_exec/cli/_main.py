@@ -66,6 +66,7 @@ _COMMANDS = {
     "seal": "._seal",
     "note": "._note",
     "redact": "._redact",
+    "review": "._review",
     "pending": "._pending",
     "due": "._due",
     "challenge": "._signed",

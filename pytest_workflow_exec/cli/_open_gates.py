@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.approval import GateRequest, request_of
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.evidence import LOG_NAME, run_ids, runs_directory
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run import History, OpenGate
 from pytest_workflow_exec.verify import verify_log
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import SHARED_FILE
 
 from ._text import escape

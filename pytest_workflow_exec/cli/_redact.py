@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
@@ -23,6 +22,7 @@ from pytest_workflow_exec.evidence import (
     pin_places,
     references_in,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.verify import Signers, verify_log
 
 from ._append import held, somebody

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, Head, PinPlaces, Record, find_pin, whole_record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.verify import Signatures, SignerError, Signers, redaction_claim, redaction_text, signature_of
 
 

@@ -8,12 +8,13 @@ from typing import TypedDict
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Head, Record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 NOT_STARTED = "not started"
 NO_END = "started, no end: effect unknown"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
     """One step of the plan and what became of it."""
 
@@ -36,7 +37,7 @@ class StepView:
     """Why it ran again, though it had passed before."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateView:
     """One decision."""
 
@@ -48,8 +49,18 @@ class GateView:
     reason: str
     decided: str
 
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether somebody went past the signatures that the gate wants."""
+        return (self.channel, self.decision) == ("break-glass", "approved")
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+    @property
+    def word(self) -> str:
+        """How it was decided, as a person should hear it."""
+        return "GLASS BROKEN" if self.breaks_glass else self.decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandView:
     """One command that ran."""
 
@@ -62,7 +73,7 @@ class CommandView:
     ended: str | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoteView:
     """One remark that a person added."""
 
@@ -72,7 +83,7 @@ class NoteView:
     written: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryView:
     """One attempt that failed and was followed by another."""
 
@@ -224,6 +235,8 @@ class RunView:
     def decide(self, record: Record) -> None:
         """Take in a decision."""
         words = {key: _text(record.data.get(key)) for key in ("decision", "approver", "channel", "assurance", "reason")}
+        if record.data.get("in_advance"):
+            words["channel"] += " in advance"
         self.gates.append(GateView(step=record.step or "", decided=record.ts, **words))
 
     def start_command(self, record: Record) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import DEFAULT_CONTEXT_TOKENS
 
 from ._sections import Section

@@ -7,8 +7,9 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import cached_property
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._front_matter import FrontMatter, split_front_matter
 from ._markdown import imports_of, sections_of

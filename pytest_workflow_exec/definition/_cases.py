@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import CaseValue, Reference, Step, StepId, Template, case_text
 
 from ._known import KnownValues, NotGivenError, UnknownError

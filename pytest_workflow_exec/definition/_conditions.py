@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import cast
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     Comparator,
     Comparison,

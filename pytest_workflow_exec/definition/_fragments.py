@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
 from pytest_workflow_exec.errors import DefinitionError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import InputSpec, Location
 
 from ._inputs import read_inputs

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.errors import DefinitionError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._names import is_workflow_file, name_from_file
 from ._python_source import SourceError, parse_module

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     BlockId,
     CaseValue,

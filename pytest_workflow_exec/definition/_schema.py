@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RetriedClass
 
 from ._names import one_line_problem, quoted, step_id_problem
@@ -130,6 +130,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
+class NarrowingModel(Strict):
+    """What a workflow itself keeps its commands to, of those that the project's policy allows."""
+
+    only: list[Line]
+
+
 class DeclarationModel(Strict):
     """The keys of a workflow that both forms have; what is below them is read piece by piece."""
 
@@ -140,6 +146,8 @@ class DeclarationModel(Strict):
     vars: dict[str, object] = {}
     concurrency: Line | None = None
     defaults: object = None
+    outputs: dict[str, Text] = {}
+    policy: NarrowingModel | None = None
 
 
 class FileModel(DeclarationModel):
@@ -147,7 +155,6 @@ class FileModel(DeclarationModel):
 
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
-    outputs: dict[str, Text] = {}
 
 
 def _attempts(value: object) -> object:
@@ -327,6 +334,7 @@ class GateModel(Strict):
     required: Annotated[int | dict[str, int] | None, BeforeValidator(_required)] = None
     min_wait: Duration | None = None
     veto: Flag | None = None
+    in_advance: Flag = False
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
     on_timeout: Annotated[Literal["reject", "suspend"], BeforeValidator(_choice)] = "reject"
     expires: Duration | None = None
@@ -399,6 +407,8 @@ class WaiveModel(Strict):
 
     question: Text
     timeout: Duration | None = None
+    assurance: Whole = 1
+    approvers: Annotated[list[Line], BeforeValidator(_show)] = []
 
 
 class StepModel(OwnRetry):

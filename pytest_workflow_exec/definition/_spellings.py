@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._python_source import FunctionNode, functions_in, statements_in
 

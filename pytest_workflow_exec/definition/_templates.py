@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, cast
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     CaseValue,
     Condition,

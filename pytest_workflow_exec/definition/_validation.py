@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _names, _schema
 from ._names import quoted, suggestion
@@ -55,8 +56,14 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("session", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
-    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.PYTHON_LATER)},
-    _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
+    _schema.DeclarationModel: {
+        (): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER),
+        ("policy",): _keys(_schema.NarrowingModel),
+    },
+    _schema.FileModel: {
+        (): _keys(_schema.FileModel, _names.WORKFLOW_LATER),
+        ("policy",): _keys(_schema.NarrowingModel),
+    },
     _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
     _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},
     _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},

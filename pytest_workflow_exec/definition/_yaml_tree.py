@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import yaml
 
 from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._names import quoted
 from ._problems import Mark, Problems, Where

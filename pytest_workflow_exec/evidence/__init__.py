@@ -46,6 +46,7 @@ from ._lines import (
 from ._log import EvidenceLog
 from ._names import LOG_NAME
 from ._pins import PinPlace, PinPlaces, find_pin, pin_places, read_pin, remove_pin, write_pin
+from ._plan_files import approved_plans, keep_approved_plan, plans_folder, read_approved_plan
 from ._read import open_log, read_log, whole_record
 from ._record import NO_HASH, Head, Record
 from ._recovery import Recovery, read_recovery
@@ -90,6 +91,7 @@ __all__ = [
     "StoredTexts",
     "UsedBeforeError",
     "all_lines",
+    "approved_plans",
     "blob_path",
     "challenge_path",
     "create_run_directory",
@@ -108,6 +110,7 @@ __all__ = [
     "is_reference",
     "is_remote",
     "is_sealed",
+    "keep_approved_plan",
     "keep_challenge",
     "keep_copy",
     "ledger_copy_path",
@@ -123,6 +126,8 @@ __all__ = [
     "open_bundle",
     "open_log",
     "pin_places",
+    "plans_folder",
+    "read_approved_plan",
     "read_ledgers",
     "read_list",
     "read_log",

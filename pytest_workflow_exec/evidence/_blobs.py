@@ -6,12 +6,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
 

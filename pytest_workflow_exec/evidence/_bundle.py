@@ -13,12 +13,13 @@ import re
 import stat
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
 from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import EvidenceError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
 

@@ -7,10 +7,10 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.settings import Durability
 

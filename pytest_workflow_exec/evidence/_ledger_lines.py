@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.strict_json import StrictJsonError, encode, parse
 

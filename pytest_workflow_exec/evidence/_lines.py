@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, get_args
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.events import Actor, ActorKind
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._record import KEYS, VERSION, Record

@@ -10,11 +10,11 @@ import pwd
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pytest_workflow_exec.errors import EvidenceError, PinError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import Pin, Trusted, parse_pin, pin_content
 
 from ._files import reason_of, write_durably

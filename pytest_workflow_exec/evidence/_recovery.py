@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Event
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._lines import BadLineError, Line, record_of, seal_claims
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._identity import StepId
 from ._input import InputSpec

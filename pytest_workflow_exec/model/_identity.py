@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 StepId = str
 """A step's identity everywhere: `[a-z][a-z0-9_-]*`, one case of it `deploy[web1]`, in a block `update[web1]/drain`; never

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._identity import Location
 

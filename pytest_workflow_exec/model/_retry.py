@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 ErrorClass = Literal["transient", "permission", "business", "definition", "policy", "internal"]
 """`transient`: may be gone next time. `permission`: somebody has to grant it. `business`: what was to be so is not so.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._input import InputSpec, InputValue
 

@@ -125,6 +125,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="when going on, run this step and its dependents again; asks for a reason",
     )
     group.addoption(
+        "--workflow-break-glass",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]GATE",
+        help="ask at this gate whether somebody goes past its signatures, where the policy grants it; answers nothing itself",
+    )
+    group.addoption(
         "--workflow-new", action="store_true", help="start a new run beside an older one that has not passed"
     )
     group.addoption(
@@ -150,7 +157,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="what a person would type in conversations, from a JSON file, for tests; it is treated like scripted answers",
     )
-    group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
+    group.addoption(
+        "--workflow-ai-budget", metavar="USD", help="what the models of all runs of the session may cost together"
+    )
     group.addoption(
         "--workflow-summary",
         metavar="FILE",
@@ -204,6 +213,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out Python workflows that the command line does not name."""
     if not (collection_path.name.startswith("workflow_") and collection_path.suffix == ".py"):
         return None
+    from ._own_modules import import_plainly
+
+    import_plainly()
     from ._named import is_named
 
     return None if is_named(collection_path, config) else True
@@ -214,7 +226,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if not file_path.name.endswith((".workflow.yaml", ".workflow.yml")):
         return None
     from ._garbage import no_garbage_collection
+    from ._own_modules import import_plainly
 
+    import_plainly()
     # Hundreds of modules are imported at once, and nothing of them is garbage.
     with no_garbage_collection():
         from ._collect_yaml import collect_yaml
@@ -228,7 +242,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     if not module_path.name.startswith(("workflow_", "_workflow_")):
         return None
     from ._garbage import no_garbage_collection
+    from ._own_modules import import_plainly
 
+    import_plainly()
     with no_garbage_collection():
         from ._collect_python import collect_python
 

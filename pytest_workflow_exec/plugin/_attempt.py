@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_workflow_exec.errors import (
     SuspendedError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 
@@ -125,7 +126,8 @@ def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
     if attempt.admitted and isinstance(error, CheckInDoubtError):
         # Its effect is as unknown as before.
         return Conclusion(outcome=Outcome.INTERRUPTED, message=_said(error, attempt))
-    denied = attempt.admitted and isinstance(error, GateDeniedError)
+    # Asked again, a gate is asked before the step that it stands before was announced.
+    denied = isinstance(error, GateDeniedError) and (attempt.admitted or error.again_for is not None)
     return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error, attempt))
 
 

@@ -28,6 +28,8 @@ def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -
         said["class"] = attempt.failure.error_class
     if outcome is Outcome.CARRIED and run.carries_waived(step):
         said["waived"] = "in an earlier session of this run"
+    if step in run.broken_glass:
+        said["break_glass"] = run.redactor.text(run.broken_glass[step])
     mine = {f"{_PREFIX}{name}": value for name, value in said.items()}
     # What another plugin or the step's code noted stays.
     others = [(name, value) for name, value in report.user_properties if name not in mine]
@@ -44,3 +46,8 @@ def _worst(report: pytest.TestReport, attempt: Attempt) -> Outcome:
 def property_of(report: pytest.TestReport, name: str) -> str | None:
     """Return what a report says of its step; None if it does not say it."""
     return next((str(value) for key, value in report.user_properties if key == f"{_PREFIX}{name}"), None)
+
+
+def properties_of(report: pytest.TestReport) -> dict[str, str]:
+    """Return all that a report says of its step, by name."""
+    return {key.removeprefix(_PREFIX): str(value) for key, value in report.user_properties if key.startswith(_PREFIX)}

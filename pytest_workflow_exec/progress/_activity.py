@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 _MAX_CHARACTERS = 200
 

@@ -6,11 +6,11 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import all_lines
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._words import visible
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Head, Record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._attempts import NO_END, NOT_STARTED, Attempt, Happening, Kind, StepStory
 from ._words import text_of

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
 from pytest_workflow_exec.evidence import read_log
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Ai, Session, Workflow
 
 if TYPE_CHECKING:

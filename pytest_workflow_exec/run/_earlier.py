@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
@@ -25,6 +24,7 @@ from pytest_workflow_exec.evidence import (
     segments_of,
     whole_record,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId
 
 _TAIL_BYTES = 4 * MAX_LINE_BYTES

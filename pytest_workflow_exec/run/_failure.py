@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_workflow_exec import errors
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import ErrorClass
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.run._earlier import EarlierRun, runs_with_starts
 from pytest_workflow_exec.run._history import History

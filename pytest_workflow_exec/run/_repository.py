@@ -12,10 +12,10 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_file
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 _PATIENCE_S = 60.0
 _CHUNK_BYTES = 1 << 20

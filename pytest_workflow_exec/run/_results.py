@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._values import Values
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pytest_workflow_exec.errors import OutputError, PollFailedError
 from pytest_workflow_exec.events import WaitsFor
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import POLLED_CLASSES, ErrorClass, Poll, Retry, Step, looks_in
 
 _NAP_S = 0.25

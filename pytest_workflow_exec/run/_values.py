@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_workflow_exec.definition import ValueProblemError, given_value
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     ArgumentValue,
     EachReference,

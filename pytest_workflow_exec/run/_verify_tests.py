@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.errors import VerifyFailedError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Verify
 
 REPORT_VARIABLE = "WORKFLOW_EXEC_CHILD_REPORT"

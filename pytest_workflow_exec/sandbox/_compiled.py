@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import GatedSettings, RuleSettings
 
 from ._limits import limits_of
@@ -74,6 +74,7 @@ def tests_rule(written: RuleSettings) -> Rule:
         read=written.read,
         write=written.write,
         home=written.home,
+        sockets=written.sockets,
         needs=written.needs,
     )
 
@@ -108,6 +109,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         write=written.write,
         cwd=written.cwd,
         home=written.home,
+        sockets=written.sockets,
         limits=limits_of(written.limits),
     )
 

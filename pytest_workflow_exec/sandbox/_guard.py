@@ -6,8 +6,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 EXACT = (
     ".git",

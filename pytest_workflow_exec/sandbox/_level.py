@@ -11,10 +11,10 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import PolicySettings, SandboxMode
 
 from ._canary import CANARY, IN_NAMESPACES, VERDICT

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from signal import Signals
 from typing import IO
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._environment import MARKER
 from ._last_line import LastLine

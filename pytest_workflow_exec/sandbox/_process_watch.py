@@ -11,11 +11,11 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 
 from pytest_workflow_exec.errors import SandboxSetupError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 # Core code that starts processes of its own, or is between the step and a library that does so for it. The rest of the

@@ -7,10 +7,10 @@ import hashlib
 import os
 import stat
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._compiled import is_on_path
 from ._confinement import Stamp, stamp_of

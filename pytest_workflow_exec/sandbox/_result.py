@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 from pytest_workflow_exec.digests import Json, digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.redaction import Redactor
 
 from ._process import KEPT_BYTES, MARGIN_BYTES, Ended, Stream

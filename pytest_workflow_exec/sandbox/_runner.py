@@ -7,7 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of_bytes
@@ -19,6 +19,7 @@ from pytest_workflow_exec.errors import (
     WorkflowExecError,
 )
 from pytest_workflow_exec.events import Event, command_finished, command_refused, command_started
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 
@@ -28,10 +29,11 @@ from ._environment import base_environment, check_scratch, granted, make_folders
 from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
-from ._policy import Policy, find_rule, refusal_reason
+from ._policy import Policy, find_rule
 from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
+from ._refusal import refusal_reason
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Gated, Rule
 from ._signals import held_signals
@@ -207,7 +209,13 @@ class CommandRunner:
             job = self._job(of, words, Path(words[0]), more, rule)
             own = (*job.grant.private, *([folder] if folder is not None else []))
             read = (*job.grant.read, *(str(each) for each in engine_folders()))
-            grant = replace(job.grant, private=own, read=read, terminals="pty" in rule.needs)
+            grant = replace(
+                job.grant,
+                private=own,
+                read=read,
+                terminals="pty" in rule.needs,
+                more_namespaces="namespaces" in rule.needs,
+            )
             job = replace(job, grant=grant)
         except CommandRefusedError as error:
             raise self._refused(of, argv, error) from None
@@ -218,6 +226,7 @@ class CommandRunner:
         if rule is None:
             reason = refusal_reason(self._policy.rules, words, self._inputs, show=self._redactor.text)
             raise CommandRefusedError(argv=words, reason=reason)
+        self._policy.check_narrowed(words, inputs=self._inputs, show=self._redactor.text)
         return rule
 
     def _check_decided(self, judged: Sequence[str], step: StepId, words: Sequence[str], *, planned: bool) -> None:
@@ -272,6 +281,8 @@ class CommandRunner:
             "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
+        if rule is not None and rule.sockets:
+            facts["sockets"] = list(rule.sockets)
         if level == "namespaces" and rule is not None:
             facts["namespaces"] = ["ipc", "mount", *([] if rule.network else ["net"]), "pid", "user"]
         return _Job(
@@ -323,6 +334,7 @@ class CommandRunner:
             read=rule.read,
             exec=rule.exec,
             network=rule.network,
+            sockets=rule.sockets,
             home=Path(self._environment["HOME"]) if rule.home else None,
             namespaces=self._policy.level == "namespaces",
             hidden=self._closed,

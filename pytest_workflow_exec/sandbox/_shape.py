@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._tokens import has_control
 from ._workspace import workspace_problem

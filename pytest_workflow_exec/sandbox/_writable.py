@@ -6,8 +6,9 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._guard import GIT, OF_GIT, PROTECTED, Guard, GuardError, Place, guard_of
 from ._loaded_from import held_in, holding, loaded_from

@@ -6,11 +6,11 @@ import base64
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of_bytes
 from pytest_workflow_exec.errors import PinError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._values import SignersFile, Trusted
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import BlockId, StepId
 
 from ._contradiction import ContradictionError, text_in
@@ -147,6 +148,12 @@ def policy_in(data: Mapping[str, Json]) -> str:
     if not isinstance(policy, Mapping):
         raise ContradictionError("it names no policy")
     return text_in(policy, "digest")
+
+
+def grants_glass(data: Mapping[str, Json]) -> bool:
+    """Return whether the policy in the data of `run.started` or `run.resumed` lets a person go past signatures."""
+    policy = data.get("policy")
+    return isinstance(policy, Mapping) and policy.get("break_glass") is True
 
 
 def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:

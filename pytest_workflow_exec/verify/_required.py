@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._contradiction import ContradictionError
 from ._signed import Signatures
@@ -91,6 +92,11 @@ def demand_approval(log: Path, demand: Demand, signatures: Signatures) -> Suffic
     outputs = {name: _shown_as(name, digest, request, demand) for name, digest in demand.artifacts.items()}
     if asked.stopped:
         raise InsufficientError(f"gate {request.step!r} was {asked.stopped}")
+    if asked.early and not question.casts:
+        raise InsufficientError(
+            f"gate {request.step!r} passed by a plan that was approved in advance, which says nothing of the files that "
+            "this run made. Have just its question signed: workflow-exec challenge, without --in-advance"
+        )
     try:
         judged = question.judged(trust, gates.first)
         signed = _counted(request, question, judged, demand)
@@ -105,6 +111,8 @@ class _Asked:
     question: SignedQuestion
     stopped: str = ""
     """How it was decided otherwise than by signatures; empty if it was not."""
+    early: int = 0
+    """How many answers were given before anybody saw what it shows."""
 
 
 class _Gates:
@@ -132,8 +140,12 @@ class _Gates:
         asked = self._asked.get(step)
         if not isinstance(asked, _Asked):
             return
-        if record.data.get("channel") == "signature":
-            asked.question.casts.append(Cast(at=record.ts, data=record.data))
+        cast = Cast(at=record.ts, data=record.data)
+        if record.data.get("channel") == "signature" and cast.until:
+            # A plan was approved, whatever files a run would show beside it.
+            asked.early += 1
+        elif record.data.get("channel") == "signature":
+            asked.question.casts.append(cast)
         else:
             asked.stopped = f"{record.data.get('decision')} by {record.data.get('approver')}, without a signature"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import Head, Record
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 NAMESPACE = "pytest-workflow-exec"
 """What a signature says that it is for: one made for anything else is none."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._seals import NAMESPACE, SignerError
 

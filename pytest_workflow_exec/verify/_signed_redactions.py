@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pytest_workflow_exec.digests import canonical_json
 from pytest_workflow_exec.evidence import Head, Record, digests_in
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._seals import armor_in
 

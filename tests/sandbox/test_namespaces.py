@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -51,10 +52,23 @@ def python_of(user: str) -> str:
     pytest.skip("an unprivileged user can't start any interpreter here")
 
 
+@functools.cache
+def source_for(user: str) -> Path:
+    """Return a folder with the package and its tests that a user can read: the checkout's own parents may be closed."""
+    if user == "own":
+        return ROOT
+    copy = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, copy)
+    copy.chmod(0o755)
+    for name in ("pytest_workflow_exec", "tests"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
 def run_as(user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Python with the package as a user."""
     python = python_of(user)
-    environment = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
+    environment = {"PYTHONPATH": str(source_for(user)), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"}
     other: dict[str, Any] = {} if user == "own" else {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     return subprocess.run(
         [python, *arguments], env=environment, cwd="/", capture_output=True, text=True, check=False, **other

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._base64 import decoded
 from ._refusals import SignatureRefusedError

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._patterns import PatternList, patterns_in
 from ._wire import MalformedError

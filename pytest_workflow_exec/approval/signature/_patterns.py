@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._wire import MalformedError
 

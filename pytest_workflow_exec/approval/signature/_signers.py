@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._files import content_of, lines_of
 from ._keys import PublicKey, blob_in, key_words, public_key

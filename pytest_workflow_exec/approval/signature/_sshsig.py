@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._armor import unarmored
 from ._keys import Ecdsa, Ed25519, PublicKey, Rsa, public_key

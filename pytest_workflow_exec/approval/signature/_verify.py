@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _cryptography, _ssh_keygen
 from ._refusals import Refusal, SignatureRefusedError, SignatureToolError

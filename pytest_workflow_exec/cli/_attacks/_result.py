@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._scratch import Present, Scratch
 from ._terminal import TerminalError

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from pytest_workflow_exec.evidence import (
     runs_directory,
     write_pin,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.sandbox import level_for
 from pytest_workflow_exec.settings import OWN_FILE, Pin, Settings, load_settings, table_of_source
 

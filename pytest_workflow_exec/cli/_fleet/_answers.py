@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from pytest_workflow_exec.approval import NAMESPACE, Answer, challenge_of
 from pytest_workflow_exec.cli._open_gates import GateError, Waiting, waiting_at, waiting_in
-from pytest_workflow_exec.cli._signed import signed_answer, write_new
+from pytest_workflow_exec.cli._signed import signed_answer
 from pytest_workflow_exec.cli._text import escape
+from pytest_workflow_exec.cli._written import write_new
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.fleet import Database, hand_in_answer, runs_seen
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from .._run_end import RunEnd
 
 KEY = "workflow_exec"
 """Under this name it stands in pytest-xdist's own dictionaries."""
+COSTS_KEY = "workflow_exec_costs"
+"""Under this one stands the folder in which workers note what they spend on models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

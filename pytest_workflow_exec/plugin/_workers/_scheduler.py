@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn, Protocol
 
 import pytest
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._units import Unit, units_of
 

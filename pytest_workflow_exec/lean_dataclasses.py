@@ -1,0 +1,184 @@
+"""Dataclasses that cost little to define: `dataclass` as the standard library has it, its methods made when first used.
+
+A run imports hundreds of them and makes instances of some. The standard one compiles six functions for each class at
+once, which was a third of what the start of a run took.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import cache
+from operator import attrgetter
+from reprlib import recursive_repr
+from typing import TYPE_CHECKING, Any, TypeVar
+
+__all__ = ["dataclass"]
+
+_T = TypeVar("_T")
+_MISSING: Any = dataclasses.MISSING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(
+        cls: type[_T] | None = None,
+        /,
+        *,
+        frozen: bool = False,
+        slots: bool = False,
+        kw_only: bool = False,
+        eq: bool = True,
+        init: bool = True,
+    ) -> type[_T] | Callable[[type[_T]], type[_T]]:
+        """Return a class as `dataclasses.dataclass` makes it.
+
+        Its constructor is compiled by the first instance. `replace`, `fields` and `asdict` take its instances.
+        """
+
+        def made(plain: type[_T]) -> type[_T]:
+            return _made(plain, frozen=frozen, slots=slots, kw_only=kw_only, eq=eq, init=init)
+
+        return made if cls is None else made(cls)
+
+
+def _made(plain: type[_T], *, frozen: bool, slots: bool, kw_only: bool, eq: bool, init: bool) -> type[_T]:
+    own = vars(plain)
+    # Taken for one by the standard library if the class defines no `__hash__` itself, `__eq__` aside.
+    hashes = own.get("__hash__") is not None
+    if plain.__doc__ is None:
+        # It would be made of the signature, which nobody has yet.
+        plain.__doc__ = plain.__name__
+    methods: dict[str, object] = {"__repr__": _repr}
+    homes: list[Any] = []
+    if init:
+        methods["__init__"] = _first_init(homes, frozen=frozen)
+    if eq:
+        methods["__eq__"] = _eq
+    if frozen:
+        methods |= {"__setattr__": _refuse_setting, "__delattr__": _refuse_deleting}
+    if frozen and slots:
+        methods |= {"__getstate__": _state, "__setstate__": _set_state}
+    for name, method in methods.items():
+        if name not in own:
+            setattr(plain, name, method)
+    if eq and not hashes:
+        plain.__hash__ = _hash if frozen else None  # type: ignore[assignment,method-assign]  # as of all that can change
+    made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(plain)
+    # Another class than the plain one if it has slots.
+    homes.append(made)
+    return made
+
+
+def _first_init(homes: Sequence[Any], *, frozen: bool) -> Callable[..., None]:
+    """Return a constructor that makes the real one, puts it in its own place, and calls it.
+
+    Threads that make the first instances at once make the same one twice.
+
+    Args:
+        homes: Holds the class, once there is one.
+    """
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, N807  # a stand-in for one
+        [home] = homes
+        home.__init__ = real = _init_of(home, frozen=frozen)
+        real(self, *args, **kwargs)
+
+    return __init__
+
+
+def _init_of(cls: Any, *, frozen: bool) -> Callable[..., None]:  # noqa: ANN401  # any dataclass
+    known: dict[str, object] = {"_MISSING": _MISSING, "_set": object.__setattr__}
+    positional: list[str] = []
+    named: list[str] = []
+    lines: list[str] = []
+    for number, field in enumerate(dataclasses.fields(cls)):
+        value = field.name
+        if field.default is not _MISSING:
+            known[f"_default_{number}"] = field.default
+            parameter, unset = f"{value}=_default_{number}", f"_default_{number}"
+        elif field.default_factory is not _MISSING:
+            known[f"_make_{number}"] = field.default_factory
+            parameter, unset = f"{value}=_MISSING", f"_make_{number}()"
+            value = f"_make_{number}() if {value} is _MISSING else {value}"
+        else:
+            parameter, unset = value, ""
+        if field.init:
+            (named if field.kw_only else positional).append(parameter)
+        elif not unset:
+            continue
+        lines.append(_assignment(field.name, value if field.init else unset, frozen=frozen))
+    if hasattr(cls, "__post_init__"):
+        lines.append("self.__post_init__()")
+    parameters = ", ".join(["self", *positional, *(["*", *named] if named else [])])
+    body = "\n ".join(lines or ["pass"])
+    exec(f"def __init__({parameters}):\n {body}", known)  # noqa: S102  # of the names of fields, as dataclasses does
+    init: Any = known["__init__"]
+    init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    init.__annotations__ = {field.name: field.type for field in dataclasses.fields(cls) if field.init} | {
+        "return": None
+    }
+    return init  # type: ignore[no-any-return]
+
+
+def _assignment(name: str, value: str, *, frozen: bool) -> str:
+    return f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}"
+
+
+@cache
+def _compared(cls: Any) -> Callable[[object], object]:  # noqa: ANN401
+    return _values([field.name for field in dataclasses.fields(cls) if field.compare])
+
+
+@cache
+def _hashed(cls: Any) -> Callable[[object], object]:  # noqa: ANN401
+    fields = dataclasses.fields(cls)
+    return _values([field.name for field in fields if (field.compare if field.hash is None else field.hash)])
+
+
+def _values(names: Sequence[str]) -> Callable[[object], object]:
+    return attrgetter(*names) if names else (lambda _: ())
+
+
+def _eq(self: Any, other: Any) -> Any:  # noqa: ANN401
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    values = _compared(self.__class__)
+    return values(self) == values(other)
+
+
+def _hash(self: Any) -> int:  # noqa: ANN401
+    return hash(_hashed(self.__class__)(self))
+
+
+@recursive_repr()
+def _repr(self: Any) -> str:  # noqa: ANN401
+    said = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self) if field.repr)
+    return f"{self.__class__.__qualname__}({said})"
+
+
+def _refuse_setting(self: Any, name: str, value: object) -> None:  # noqa: ANN401
+    if _is_field(self, name):
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(self, name, value)
+
+
+def _refuse_deleting(self: Any, name: str) -> None:  # noqa: ANN401
+    if _is_field(self, name):
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+    object.__delattr__(self, name)
+
+
+def _is_field(instance: Any, name: str) -> bool:  # noqa: ANN401
+    # A class that merely derives from one may have attributes of its own.
+    return "__dataclass_fields__" in vars(type(instance)) or name in type(instance).__dataclass_fields__
+
+
+def _state(self: Any) -> list[object]:  # noqa: ANN401
+    return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+
+def _set_state(self: Any, state: list[object]) -> None:  # noqa: ANN401
+    for field, value in zip(dataclasses.fields(self), state, strict=True):
+        object.__setattr__(self, field.name, value)
