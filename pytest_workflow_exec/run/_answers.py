@@ -69,8 +69,11 @@ def _proposal(step: str, data: Mapping[str, Json]) -> Proposal:
     from pytest_workflow_exec.approval import Proposal
 
     options = data.get("options")
-    address = options.get("base_url", "") if isinstance(options, Mapping) else ""
-    return Proposal(step=step, model=str(data.get("model")), source=str(data.get("source")), at=str(address))
+    told = options if isinstance(options, Mapping) else {}
+    at = str(told.get("base_url", ""))
+    if told.get("proxy"):
+        at += f" through {told['proxy']}"
+    return Proposal(step=step, model=str(data.get("model")), source=str(data.get("source")), at=at)
 
 
 def _without_twins(found: Mapping[str, tuple[int | None, list[Proposal]]]) -> Iterator[Proposal]:

@@ -24,6 +24,7 @@ from pytest_workflow_exec.ai import (
 )
 from pytest_workflow_exec.ai._asking import answered_by
 from pytest_workflow_exec.ai._backend import Accept, Source
+from pytest_workflow_exec.ai._room import _REAL, asked_addresses
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
@@ -227,6 +228,49 @@ def test_an_address_of_this_machine_is_no_model(address: str, source: str) -> No
     answer = AiAnswer(value=PLAN, source="live", attempts=(), options={"base_url": address})
 
     assert answered_by(answer) == source
+
+
+@pytest.mark.parametrize(
+    ("proxy", "source"),
+    [
+        ("http://proxy.example.org:3128", "live"),
+        ("http://127.0.0.1:8080", "local"),
+        ("http://[::1]:8080", "local"),
+        ("http://[::1", "local"),
+        ("http://localhost", "local"),
+    ],
+)
+def test_a_proxy_of_this_machine_is_no_model(proxy: str, source: str) -> None:
+    """With a certificate of its own it could say anything in the model's name."""
+    options: dict[str, Json] = {"base_url": "https://api.anthropic.com", "proxy": proxy}
+
+    assert answered_by(AiAnswer(value=PLAN, source="live", attempts=(), options=options)) == source
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({}, {"base_url": "https://api.anthropic.com"}),
+        ({"ANTHROPIC_BASE_URL": "https://u:p@x.org/v1"}, {"base_url": "https://x.org"}),
+        ({"HTTPS_PROXY": "http://u:p@127.0.0.1:1"}, {"base_url": _REAL, "proxy": "http://127.0.0.1:1"}),
+        ({"https_proxy": "127.0.0.1:1"}, {"base_url": _REAL, "proxy": "http://127.0.0.1:1"}),
+        ({"HTTP_PROXY": "http://127.0.0.1:1"}, {"base_url": _REAL}),
+        (
+            {"ANTHROPIC_BASE_URL": "http://x.org", "http_proxy": "http://127.0.0.1:1"},
+            {"base_url": "http://x.org", "proxy": "http://127.0.0.1:1"},
+        ),
+    ],
+)
+def test_where_a_model_is_asked_is_told_without_passwords(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], found: dict[str, str]
+) -> None:
+    """The address, and the proxy that its scheme goes through."""
+    for name in ("ANTHROPIC_BASE_URL", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert asked_addresses() == found
 
 
 def test_an_answer_from_this_machine_moves_nothing_gated(project: Project) -> None:
