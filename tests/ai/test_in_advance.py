@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.approval import (
+    Answer,
+    Ballot,
     GateRequest,
     PlanApproval,
     PlanSignature,
@@ -19,8 +21,8 @@ from pytest_workflow_exec.approval import (
     plan_challenge_of,
 )
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import GateSuspendedError
-from pytest_workflow_exec.evidence import keep_approved_plan, plans_folder
+from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.evidence import hand_in, keep_approved_plan, plans_folder
 from pytest_workflow_exec.model import Gate, Outcome
 from pytest_workflow_exec.run import Run
 from pytest_workflow_exec.verify import verify_log
@@ -310,6 +312,44 @@ def test_an_answer_to_a_question_is_no_approval_in_advance(team: Team) -> None:
     again = suspended(team)
 
     assert "did not sign these bytes" in "\n".join(again.said)
+    asked = question_of(again)
+    early = team.keys.sign("ed25519", message=plan_challenge_of(asked, until))
+    answer: Answer = "approve"
+    ballot = Ballot(
+        run=again.id, step="approve", request=asked.digest, answer=answer, reason="", principal=ALICE, armor=early
+    )
+    hand_in(again.log_path.parent, ballot.content())
+    later = team.open(flow=FLOW, after=again)
+    later.carry(later.workflow.step("ask"))
+    gate = later.workflow.step("approve")
+    assert isinstance(gate.body, Gate)
+    later.start(gate)
+    with pytest.raises(GateSuspendedError):
+        later.decide(gate, gate.body, words="")
+    later.finish("approve", Outcome.SUSPENDED)
+    later.close(interrupted=False)
+    assert any("is not taken in" in line for line in later.said)
+    assert of_type(later, "gate.decided") == []
+
+
+def test_who_said_no_to_a_question_is_heard_before_who_said_yes_to_its_like(team: Team) -> None:
+    """A signed rejection of just this run denies it, whatever was approved in advance."""
+    run = suspended(team)
+    keep(team, approval_of(team, question_of(run), moment(days=30)))
+    team.sign(run, BOB, "reject", reason="not today")
+
+    later = team.open(flow=FLOW, after=run)
+    later.carry(later.workflow.step("ask"))
+    gate = later.workflow.step("approve")
+    assert isinstance(gate.body, Gate)
+    later.start(gate)
+    with pytest.raises(GateDeniedError, match="rejected: by bob"):
+        later.decide(gate, gate.body, words="")
+    later.finish("approve", Outcome.DENIED)
+    later.close(interrupted=False)
+
+    assert [each["decision"] for each in of_type(later, "gate.decided")] == ["rejected"]
+    assert of_type(later, "command.started") == []
 
 
 def test_all_who_have_to_sign_have_to_sign_in_advance(team: Team) -> None:
