@@ -385,6 +385,21 @@ def test_a_refusal_told_to_a_model_holds_no_secret(project: Project) -> None:
     run.close(interrupted=True)
 
 
+def test_what_was_recorded_costs_nothing_again(project: Project) -> None:
+    """A replay says what its answer cost then, and spends nothing of the budget."""
+    run = project.open("steps:\n  - {id: a, ai: {prompt: What?, output: {a: {}}}}\n")
+    planned = run.workflow.step("a")
+    assert isinstance(planned.body, Ai)
+    model = Model({"a": "x"}, cost_usd=5.0, source="replay")
+    asker = Asker(run, model, source="replay", purse=Purse(1.0), tell=lambda _: None)
+    run.start(planned)
+    perform_ai(asker, planned, planned.body, kind_of(planned.body, None))
+
+    assert of_type(run, "ai.response")[0]["usage"]["cost_usd"] == 5.0
+    assert run.answers.cost_usd == 0.0
+    run.close(interrupted=True)
+
+
 ASKING = (
     "steps:\n  - {id: a, ai: {prompt: What?, output: {a: {}}}}\n  - {id: b, ai: {prompt: What?, output: {a: {}}}}\n"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -254,6 +255,35 @@ def test_a_revoked_key_and_a_signer_who_left_approve_nothing(team: Team) -> None
     assert "is revoked" in "\n".join(revoked.said)
     assert "'alice@example.org' is not in workflow-signers" in "\n".join(left.said)
     assert of_type(revoked, "gate.decided") == of_type(left, "gate.decided") == []
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link", "a pipe", "too many", "too long"])
+def test_what_can_not_be_read_is_absent(team: Team, kind: str) -> None:
+    """A file in place of the folder, no regular file, more or longer than anybody signs: the run waits, and nothing runs."""
+    approval = approval_of(team, question_of(suspended(team)), moment(days=30))
+    folder = plans_folder(team.project.root / "flow.workflow.yaml", "flow")
+    path = folder / approval.name
+    if kind == "a file":
+        folder.parent.mkdir()
+        folder.write_bytes(approval.content())
+    else:
+        folder.mkdir(parents=True)
+    if kind == "a link":
+        (team.project.root / "real.json").write_bytes(approval.content())
+        path.symlink_to(team.project.root / "real.json")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "too many":
+        keep(team, approval)
+        for number in range(1000):
+            (folder / f"{number}.json").touch()
+    elif kind == "too long":
+        path.write_bytes(approval.content() + b" " * (4 << 20))
+
+    run = suspended(team)
+
+    assert of_type(run, "gate.decided") == []
+    assert "approved" in "\n".join(run.said)
 
 
 def test_another_plan_input_policy_or_workflow_is_another_decision(team: Team) -> None:
