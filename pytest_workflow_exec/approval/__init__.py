@@ -5,12 +5,12 @@ from __future__ import annotations
 from ._again import Again, Difference, again_of, differences, spoken
 from ._ask import ask
 from ._ballot import Ballot, Trust, assurance_of, ballot_in, checked
-from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, challenge_of
+from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, answers_in_challenge, challenge_of
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
 from ._desk import SignatureDesk
 from ._dialogue import Dialogue, DialogueError
-from ._field import FormField
+from ._field import FormField, allowed
 from ._form import Answers, ReadAnswer
 from ._glass import ask_break_glass
 from ._in_advance import (
@@ -106,6 +106,8 @@ __all__ = [
     "Vote",
     "WordsSource",
     "again_of",
+    "allowed",
+    "answers_in_challenge",
     "ask",
     "ask_break_glass",
     "ask_reason",

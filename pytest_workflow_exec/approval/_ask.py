@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TextIO
 
@@ -9,11 +10,12 @@ from pytest_workflow_exec.events import Actor
 
 from ._decision import Decision
 from ._desk import SignatureDesk
-from ._form import Answers, ReadAnswer, fill_in
+from ._form import Answers, ReadAnswer
 from ._refusal import BallotRefusedError
 from ._request import GateRequest
-from ._sitting import MAX_NOTICE_CHARS, TRIES, RefusedError, Sitting, is_past, refusal, sit
-from ._words import escape_line
+from ._say import say
+from ._sitting import MAX_NOTICE_CHARS, TRIES, RefusedError, Sitting, refusal, sit
+from ._words import escape, escape_line
 
 _NEITHER = "That is neither the code nor reject."
 
@@ -45,40 +47,36 @@ def ask(
         return refusal(RefusedError(problem), terminal="")
 
     def tries(sitting: Sitting) -> Decision:
-        decision = _tries(sitting, code, desk)
+        if desk is not None:
+            # Filled in first: what is signed holds it.
+            answers = sitting.fill_in(read) if request.fields_to_fill and read is not None else {}
+            say(sitting.screen, f"{escape(desk.notice(answers), max_chars=MAX_NOTICE_CHARS)}\n")
+            decision = _tries(sitting, code, lambda: _signed(desk, answers, terminal=sitting.terminal))
+            return replace(decision, answers=answers) if decision.decision == "approved" else decision
+        decision = _tries(sitting, code, lambda: sitting.decided("approved", ""))
         if decision.decision != "approved" or read is None or not request.fields_to_fill:
             return decision
-        return replace(decision, answers=_filled_in(sitting, read))
+        return replace(decision, answers=sitting.fill_in(read))
 
-    return sit(request, tries, timeout_s=timeout_s, screen=screen, notice="" if desk is None else desk.notice)
+    return sit(request, tries, timeout_s=timeout_s, screen=screen)
 
 
-def _tries(sitting: Sitting, code: str, desk: SignatureDesk | None) -> Decision:
+def _tries(sitting: Sitting, code: str, approve: Callable[[], Decision]) -> Decision:
     for left in reversed(range(TRIES)):
         answer, wrong = sitting.line(f"Type {code} to approve, or reject to stop: ").casefold(), _NEITHER
         if answer == "reject":
             return sitting.rejected()
         if answer == code.casefold():
-            if desk is None:
-                return sitting.decided("approved", "")
             try:
-                return _signed(desk, terminal=sitting.terminal)
+                return approve()
             except BallotRefusedError as error:
                 wrong = escape_line(f"There is no signature that counts: {error}.", max_chars=MAX_NOTICE_CHARS)
         sitting.wrong(wrong, left)
     raise RefusedError("five wrong answers")
 
 
-def _filled_in(sitting: Sitting, read: ReadAnswer) -> Answers:
-    request = sitting.request
-    answers = fill_in(request.fields_to_fill, read, deadline=sitting.deadline, screen=sitting.screen)
-    if is_past(request.expires):
-        raise RefusedError(f"not filled in before the request expired at {request.expires}", "expired")
-    return answers
-
-
-def _signed(desk: SignatureDesk, *, terminal: str) -> Decision:
-    proof = desk.take()
+def _signed(desk: SignatureDesk, answers: Answers, *, terminal: str) -> Decision:
+    proof = desk.take(answers)
     return Decision(
         decision="approved",
         reason="",

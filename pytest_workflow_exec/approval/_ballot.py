@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime
 
-from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import signature
@@ -36,11 +38,14 @@ class Ballot:
     armor: str
     until: str = ""
     """When it holds no more, if a plan was approved in advance; empty for an answer to just this question."""
+    answers: Mapping[str, Json] = field(default_factory=dict)
+    """What is filled into the question's form."""
 
     def content(self) -> bytes:
         """Return it as its file holds it."""
-        fields = {"v": _VERSION, **{key: getattr(self, key) for key in _KEYS}}
-        return canonical_json(fields).encode("ascii") + b"\n"
+        fields: dict[str, Json] = {"v": _VERSION, **{key: getattr(self, key) for key in _KEYS}}
+        filled: dict[str, Json] = {"answers": self.answers} if self.answers else {}
+        return canonical_json({**fields, **filled}).encode("ascii") + b"\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +66,12 @@ def ballot_in(content: bytes) -> Ballot:
     """
     try:
         fields = json.loads(content.decode("ascii"))
-        ballot = Ballot(**{key: fields[key] for key in _KEYS})
+        ballot = Ballot(**{key: fields[key] for key in _KEYS}, answers=fields.get("answers", {}))
         is_whole = ballot.content() == content
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BallotRefusedError("it is no decision as workflow-exec approve and reject write it") from error
     texts = all(isinstance(getattr(ballot, key), str) for key in _KEYS)
-    if not is_whole or not texts or ballot.answer not in ("approve", "reject"):
+    if not is_whole or not texts or not isinstance(ballot.answers, dict) or ballot.answer not in ("approve", "reject"):
         raise BallotRefusedError("it is no decision as workflow-exec approve and reject write it")
     return ballot
 
@@ -129,8 +134,8 @@ def checked(
 
 def _message(ballot: Ballot, request: GateRequest, rules: SignatureRules, taken_in: datetime) -> bytes:
     if not ballot.until:
-        return challenge_of(request, ballot.answer, reason=ballot.reason)
-    if not rules.in_advance or ballot.answer != "approve":
+        return challenge_of(request, ballot.answer, reason=ballot.reason, answers=ballot.answers)
+    if not rules.in_advance or ballot.answer != "approve" or ballot.answers:
         raise BallotRefusedError(f"gate {request.step!r} takes no such answer in advance")
     if problem := valid_until(ballot.until, at=taken_in):
         raise BallotRefusedError(problem)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TextIO
 
 from pytest_workflow_exec.digests import digest_of
 
 from ._code import code_of
 from ._decision import Decision
+from ._form import ReadAnswer
 from ._request import GateRequest
 from ._sitting import TRIES, RefusedError, Sitting, sit
 from ._words import escape_line
@@ -17,11 +19,14 @@ _NO_REASON = "That is no reason: say in one line, of 500 characters at most, why
 _NEITHER = "That is neither the code nor reject."
 
 
-def ask_break_glass(request: GateRequest, *, timeout_s: float, missing: str, screen: TextIO | None = None) -> Decision:
+def ask_break_glass(
+    request: GateRequest, *, timeout_s: float, missing: str, read: ReadAnswer, screen: TextIO | None = None
+) -> Decision:
     """Return whether the person at the terminal goes past a gate, as a decision of the channel `break-glass`.
 
     Args:
         missing: What the gate still wants.
+        read: Judges what is filled into the request's form.
         screen: As for `ask`.
 
     Raises:
@@ -37,10 +42,12 @@ def ask_break_glass(request: GateRequest, *, timeout_s: float, missing: str, scr
             "Somebody else has to review it: workflow-exec review."
         ),
     )
-    return sit(request, lambda sitting: _tries(sitting, digest), timeout_s=timeout_s, screen=screen, notice=notice)
+    return sit(
+        request, lambda sitting: _tries(sitting, digest, read), timeout_s=timeout_s, screen=screen, notice=notice
+    )
 
 
-def _tries(sitting: Sitting, digest: str) -> Decision:
+def _tries(sitting: Sitting, digest: str, read: ReadAnswer) -> Decision:
     reason = ""
     for left in reversed(range(TRIES)):
         if not reason:
@@ -57,6 +64,7 @@ def _tries(sitting: Sitting, digest: str) -> Decision:
         if answer == "reject":
             return sitting.rejected()
         if answer == code.casefold():
-            return sitting.decided("approved", reason, channel="break-glass")
+            broken = sitting.decided("approved", reason, channel="break-glass")
+            return replace(broken, answers=sitting.fill_in(read)) if sitting.request.fields_to_fill else broken
         sitting.wrong(_NEITHER, left)
     raise RefusedError("five wrong answers")

@@ -16,7 +16,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Channel, Decision
 from ._facts import facts_of
-from ._form import FormError
+from ._form import Answers, FormError, ReadAnswer, fill_in
 from ._pager import PageError, Pages
 from ._request import GateRequest
 from ._say import say
@@ -73,6 +73,19 @@ class Sitting:
             terminal=self.terminal,
             assurance=1,
         )
+
+    def fill_in(self, read: ReadAnswer) -> Answers:
+        """Return what they fill into the request's form.
+
+        Raises:
+            RefusedError: It is too late.
+            FormError: They did not.
+            NoAnswerError: The time is over.
+        """
+        answers = fill_in(self.request.fields_to_fill, read, deadline=self.deadline, screen=self.screen)
+        if is_past(self.request.expires):
+            raise RefusedError(f"not filled in before the request expired at {self.request.expires}", "expired")
+        return answers
 
     def rejected(self) -> Decision:
         """Return their rejection, with the reason that they are asked for."""

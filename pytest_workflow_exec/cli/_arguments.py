@@ -163,6 +163,7 @@ def _approve(command: argparse.ArgumentParser) -> None:
     _gate(command)
     _signature(command)
     _in_advance(command)
+    _fill(command)
 
 
 def _in_advance(command: argparse.ArgumentParser) -> None:
@@ -173,6 +174,17 @@ def _in_advance(command: argparse.ArgumentParser) -> None:
         "--until",
         metavar="TIME",
         help="when that holds no more: a duration, or a moment as challenge writes it; 30d by default, 90d at most",
+    )
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--fill",
+        metavar="FIELD=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="what a signed approval fills into the gate's form; approve takes it from the signed file, if that lies beside",
     )
 
 
@@ -256,6 +268,7 @@ def _challenge(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
     _in_advance(command)
+    _fill(command)
     command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from pytest_workflow_exec.approval import (
@@ -17,8 +18,10 @@ from pytest_workflow_exec.approval import (
     checked,
     moment_of,
 )
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import hand_in, read_small
 
+from ._filled import demand_same, filled_beside, filled_by_options
 from ._find import log_of
 from ._open_gates import GateError, Waiting, waiting_at
 from ._plan_in_advance import challenge_in_advance
@@ -43,7 +46,11 @@ def challenge(arguments: argparse.Namespace) -> int:
         raise GateError("--until is for --in-advance: the question itself says how long it can be answered")
     if arguments.answer == "reject" and not arguments.reason.strip():
         raise GateError("a rejection is signed with its reason: --reason TEXT")
-    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip())
+    answers: Mapping[str, Json] = {}
+    if arguments.answer == "approve":
+        answers = filled_by_options(waiting.request.fields_to_fill, arguments.fill)
+        demand_same(waiting, answers)
+    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip(), answers=answers)
     if arguments.out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
@@ -92,6 +99,10 @@ def signed_answer(
         armor = read_small(arguments.signature).decode("ascii")
     except (OSError, ValueError) as error:
         raise GateError(f"{arguments.signature} can't be read: {error}") from error
+    answers: Mapping[str, Json] = {}
+    if answer == "approve":
+        answers = filled_beside(request.fields_to_fill, arguments.fill, arguments.signature)
+        demand_same(waiting, answers)
     ballot = Ballot(
         run=waiting.run,
         step=waiting.step,
@@ -100,6 +111,7 @@ def signed_answer(
         reason=reason,
         principal=arguments.principal,
         armor=armor,
+        answers=answers,
     )
     try:
         return ballot, checked(ballot, request, trust=trust_of(waiting.log), at=now)

@@ -215,7 +215,7 @@ def _waive(said: StepOptions, texts: Texts) -> Waive | None:
     problem = waive_problem(always=said.always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
-    return Waive(question=texts.template(said.waive, ()))
+    return Waive(question=texts.template(said.waive, ()), signed=said.waive_signed)
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:

@@ -327,8 +327,6 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
     place = (*where, "gate")
-    if model.assurance > 1 and model.form:
-        texts.problems.at_key((*place, "form"), "a signature covers no form; only a gate of assurance 1 has one")
     if model.timeout is not None and step_timeout_s is not None:
         texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
     if not model.question.strip():

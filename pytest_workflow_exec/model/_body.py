@@ -206,10 +206,12 @@ class Waive:
     question: Template
     timeout_s: float = 3600.0
     """How long the terminal waits for an answer."""
+    signed: Signed | None = None
+    """What it wants beyond a code that is typed; None for assurance 1."""
 
     def as_gate(self) -> Gate:
         """Return the same as a gate asks."""
-        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure")
+        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure", signed=self.signed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

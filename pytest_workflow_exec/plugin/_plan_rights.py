@@ -46,7 +46,7 @@ def rules_of(workflow: Workflow, config: pytest.Config, *, only: bool) -> StepRu
     """
     # What is wrong with the policy or the inputs is said when the workflow is to run; a plan needs neither.
     try:
-        policy = stated_policy(load_settings(workflow.root).policy, workflow=workflow.name)
+        policy = stated_policy(load_settings(workflow.root).policy, workflow=workflow.name, only=workflow.only)
     except SettingsError:
         return StepRules()
     try:

@@ -321,6 +321,7 @@ class _Preparation:
                 environment=os.environ,
                 pin=self._find_pin(settings),
                 tests=self.workflow.has_tests,
+                only=self.workflow.only,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems

@@ -76,7 +76,8 @@ def _ways_on(run: Run) -> list[str]:
         return [f"next      {each}" for each in next_steps(run)]
     body = run.workflow.step(gate).body
     if isinstance(body, Gate) and body.signed is not None:
-        how = f"workflow-exec challenge {run.id} {gate} --out FILE says how, then pytest with --workflow-resume"
+        fills = "".join(f" --fill {field.name}=VALUE" for field in body.form)
+        how = f"workflow-exec challenge {run.id} {gate}{fills} --out FILE says how, then pytest with --workflow-resume"
         early = "; with --in-advance it says how the plan is approved for later runs" if body.signed.in_advance else ""
         return [f"gate {gate} waits for signatures: {how}{early}"]
     if not isinstance(body, Gate):

@@ -12,7 +12,7 @@ from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run,
 from pytest_workflow_exec.run._execute import perform_execute
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
-from pytest_workflow_exec.run._form import answer_reader
+from pytest_workflow_exec.run._form import answer_reader, answers_problem
 from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
@@ -72,6 +72,7 @@ __all__ = [
     "admit",
     "answer_reader",
     "answers_of",
+    "answers_problem",
     "apply",
     "ask_signed",
     "check_attested",

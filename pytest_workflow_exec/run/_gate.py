@@ -24,6 +24,7 @@ from pytest_workflow_exec.model import (
     Outcome,
     Pause,
     Session,
+    Signed,
     Step,
     StepId,
     Template,
@@ -206,8 +207,15 @@ def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
 
 
 def wants_signatures(workflow: Workflow) -> bool:
-    """Return whether a gate of the workflow is decided by signatures."""
-    return any(isinstance(step.body, Gate) and step.body.signed is not None for step in workflow.steps)
+    """Return whether a gate or waiver of the workflow is decided by signatures."""
+    return any(signed_of(step) is not None for step in workflow.steps)
+
+
+def signed_of(step: Step) -> Signed | None:
+    """Return which signatures the step's gate, or the acceptance of its failure, wants; None if none."""
+    if isinstance(step.body, Gate):
+        return step.body.signed
+    return None if step.waive is None else step.waive.signed
 
 
 def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:

@@ -34,7 +34,7 @@ from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Gated, Policy
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart
+    from pytest_workflow_exec.approval import GateRequest, SignedStart
     from pytest_workflow_exec.run._signed_gate import SignedGates
 
 _QUESTIONS = 5
@@ -146,8 +146,8 @@ class Gatekeeper:
         )
         return StepOutputs(values={"approver": decision.approver.id, **decision.answers}, files={})
 
-    def waive(self, step: Step, waive: Waive, *, attempt: int, failure: str) -> Decision:
-        """Ask a person whether the failure of a step is accepted, and return their approval, used for just that.
+    def waive(self, step: Step, waive: Waive, *, attempt: int, failure: str) -> str:
+        """Ask a person whether the failure of a step is accepted, and return who did, for just that.
 
         Args:
             failure: How it failed.
@@ -163,10 +163,10 @@ class Gatekeeper:
         def request() -> GateRequest:
             return self._request(asking, attempt=attempt, words="", failure=failure)
 
-        return self._used_once(step, request, attempt=attempt, timeout_s=waive.timeout_s)
+        return self._used_once(step, waive.as_gate(), request, attempt=attempt)
 
-    def confirm(self, step: Step, outputs: Mapping[str, Json], *, attempt: int) -> Decision:
-        """Ask a person whether a conversation came to this, and return their approval, used for just that.
+    def confirm(self, step: Step, outputs: Mapping[str, Json], *, attempt: int) -> str:
+        """Ask a person whether a conversation came to this, and return who said so, for just that.
 
         Raises:
             GateDeniedError: Anything but an approval.
@@ -180,28 +180,41 @@ class Gatekeeper:
         def request() -> GateRequest:
             return self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
 
-        return self._used_once(step, request, attempt=attempt, timeout_s=_CONFIRMING.timeout_s)
+        return self._used_once(step, _CONFIRMING, request, attempt=attempt)
 
-    def _used_once(self, step: Step, request: Callable[[], GateRequest], *, attempt: int, timeout_s: float) -> Decision:
+    def _used_once(self, step: Step, gate: Gate, request: Callable[[], GateRequest], *, attempt: int) -> str:
         """Ask what is to be decided of the step under way alone, and use the approval at once, for just that."""
         self._journal.make_room()
         asked = request()
         for left in reversed(range(_QUESTIONS)):
-            decision = self._questions.put(step.id, asked, timeout_s)
-            if decision.decision != "approved":
-                raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+            who = self._agreed(step, gate, asked)
             changed, changed_for_good = changed_facts(asked, request()), changed_trust(self._workflow, self._policy)
             if not changed and not changed_for_good:
                 break
             self._journal.make_room()
-            given = Approval(request=asked, attempt=attempt, digest=asked.digest, approver=decision.approver.id)
+            given = Approval(request=asked, attempt=attempt, digest=asked.digest, approver=who)
             again = asked_again(given, request(), used_by=step.id)
-            if changed_for_good or not left or again is None:
+            if changed_for_good or not left or again is None or asked.rules is not None:
                 raise ApprovalLapsedError(gate=step.id, changed=[*changed, *changed_for_good])
             asked = again
         self._journal.record(events.gate_used(step.id, attempt=attempt, digest=asked.digest, used_by=step.id))
         self._journal.barrier()
-        return decision
+        return who
+
+    def _agreed(self, step: Step, gate: Gate, request: GateRequest) -> str:
+        """Return who agreed to a question about the step under way, once it and the answer are durable."""
+        if request.rules is None:
+            decision = self._questions.put(step.id, request, gate.timeout_s)
+            if decision.decision != "approved":
+                raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+            return decision.approver.id
+        from pytest_workflow_exec.run._signed_question import Question
+
+        if self._signed is None:
+            raise GateDeniedError(step=step.id, decision="denied", reason="nobody can sign here")
+        self._questions.write(step.id, request)
+        agreement = self._signed.decide(step.id, gate, Question(request=request, attempt=request.attempt))
+        return ", ".join(agreement.principals)
 
     @property
     def approval(self) -> Approval | None:
@@ -234,10 +247,12 @@ class Gatekeeper:
             assurance=agreement.assurance,
             approvers=agreement.principals,
             broken=agreement.broken,
+            answers=agreement.answers,
         )
         if agreement.broken:
             self._broken_glass[step.id] = agreement.broken
-        return StepOutputs(values={"approver": agreement.broken_by or ", ".join(agreement.principals)}, files={})
+        who = agreement.broken_by or ", ".join(agreement.principals)
+        return StepOutputs(values={"approver": who, **agreement.answers}, files={})
 
     def use(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.

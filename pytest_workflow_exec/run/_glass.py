@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pytest_workflow_exec.approval import ReadAnswer
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import GateDeniedError
 from pytest_workflow_exec.model import Gate, StepId
 from pytest_workflow_exec.run._history import broken_glass_by
 from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._questions import filled_in
 from pytest_workflow_exec.run._signed_approver import GlassApprover
-from pytest_workflow_exec.run._signed_question import Agreement, Question, write_decision
+from pytest_workflow_exec.run._signed_question import Agreement, Question, filled_into, write_decision
 
 
 class Glass:
@@ -25,6 +27,7 @@ class Glass:
         journal: Journal,
         say: Callable[[str], None],
         notice: Callable[[StepId, Mapping[str, Json]], None],
+        read: ReadAnswer,
     ) -> None:
         """Begin a session.
 
@@ -34,7 +37,9 @@ class Glass:
             approver: Asks them.
             say: Tells them what came of it.
             notice: Tells others of a decision that an earlier session wrote down.
+            read: Judges what is filled into the form of a question.
         """
+        self._read = read
         self._notice = notice
         self._granted, self._gate, self._approver = granted, gate, approver
         self._journal, self._say = journal, say
@@ -52,6 +57,7 @@ class Glass:
                     assurance=1,
                     broken=broken_glass_by(vote.data),
                     broken_by=str(vote.data.get("approver")),
+                    answers=filled_into(vote.data),
                 )
         if self._gate != step:
             return None
@@ -62,7 +68,7 @@ class Glass:
         return self._ask(step, gate, question, missing)
 
     def _ask(self, step: StepId, gate: Gate, question: Question, missing: str) -> Agreement | None:
-        decision = self._approver(question.request, gate.timeout_s, missing)
+        decision = filled_in(self._approver(question.request, gate.timeout_s, missing, self._read), question.request)
         by_person = decision.decision == "rejected" or decision.channel == "break-glass"
         if not by_person and gate.suspends:
             # Whoever only tried has decided nothing: the gate goes on waiting for those who sign.
@@ -74,4 +80,6 @@ class Glass:
         if decision.decision != "approved" or decision.channel != "break-glass" or not decision.reason:
             raise GateDeniedError(step=step, decision=decision.decision, reason=decision.reason)
         who = decision.approver.id
-        return Agreement(principals=(), assurance=1, broken=f"{who}: {decision.reason}", broken_by=who)
+        return Agreement(
+            principals=(), assurance=1, answers=decision.answers, broken=f"{who}: {decision.reason}", broken_by=who
+        )

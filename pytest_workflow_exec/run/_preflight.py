@@ -17,6 +17,7 @@ from pytest_workflow_exec.errors import (
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
+from pytest_workflow_exec.run._gate import signed_of
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._uses import given_in
@@ -71,12 +72,11 @@ def preflight(
         # Only where a person is needed: whoever needs none does not load what asks one.
         if isinstance(step.body, Gate) and not step.body.suspends and (alone := terminal_problem()) is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {alone}"))
-        if isinstance(step.body, Gate) and step.body.signed is not None:
+        if (signed := signed_of(step)) is not None:
             from pytest_workflow_exec.run._signers import signing_problems
 
-            problems += [
-                _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
-            ]
+            what = "gate" if isinstance(step.body, Gate) else "waiver of step"
+            problems += [_at(step, f"{what} {step.id!r}: {message}") for message in signing_problems(signed, policy)]
         if step.waive is not None and (alone := terminal_problem()) is not None:
             problems.append(_at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {alone}"))
         if isinstance(step.body, (Manual, Session)) and (alone := terminal_problem()) is not None:

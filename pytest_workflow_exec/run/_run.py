@@ -143,6 +143,7 @@ class Run:
                 break_glass=settings.break_glass,
                 glass_approver=settings.glass_approver,
                 notice=self._notifier.glass_broken,
+                redactor=settings.redactor,
             )
         self._gatekeeper = Gatekeeper(
             workflow,
@@ -541,7 +542,7 @@ class Run:
         """
         if step.waive is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="its failure can't be accepted")
-        return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure).approver.id
+        return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure)
 
     def confirm(self, step: Step, outputs: Mapping[str, Json]) -> str:
         """Ask a person whether the conversation of the step under way came to this, and return who confirmed it.
@@ -551,7 +552,7 @@ class Run:
             ApprovalLapsedError: What it was confirmed under changed meanwhile.
             EvidenceError: The question or the answer can't be written.
         """
-        return self._gatekeeper.confirm(step, outputs, attempt=self._attempts[step.id]).approver.id
+        return self._gatekeeper.confirm(step, outputs, attempt=self._attempts[step.id])
 
     def attest(self, step: Step, manual: Manual) -> StepOutputs:
         """Tell a person what to do, and return only if they say that it was done.

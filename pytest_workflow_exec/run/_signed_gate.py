@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -32,17 +33,20 @@ from pytest_workflow_exec.approval import (
     valid_until,
 )
 from pytest_workflow_exec.approval.signature import reachable_keys
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError, WorkflowExecError
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate, StepId
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._form import answer_reader, answers_problem
 from pytest_workflow_exec.run._glass import Glass
 from pytest_workflow_exec.run._in_advance import ballots_in_advance
 from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._questions import filled_in
 from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover
-from pytest_workflow_exec.run._signed_question import Agreement, Question, write_decision
+from pytest_workflow_exec.run._signed_question import Agreement, Question, filled_into, write_decision
 from pytest_workflow_exec.run._signers import trust_of
 from pytest_workflow_exec.sandbox import Policy
 
@@ -55,6 +59,8 @@ _MAX_LINE_CHARACTERS = 1000
 class _Answer:
     vote: Vote
     assurance: int
+    filled: Mapping[str, Json] = field(default_factory=dict)
+    """What it fills into the form."""
 
 
 class SignedGates:
@@ -73,6 +79,7 @@ class SignedGates:
         break_glass: StepId | None,
         glass_approver: GlassApprover,
         notice: Callable[[StepId, Mapping[str, Json]], None],
+        redactor: Redactor,
     ) -> None:
         """Begin a session.
 
@@ -84,7 +91,9 @@ class SignedGates:
             break_glass: The gate at which a person is asked whether they go past it; None for none.
             glass_approver: Asks them.
             notice: Tells others that somebody did, in a session that was broken off.
+            redactor: Knows what must not be filled into a form, as none of it is kept.
         """
+        self._redactor, self._read = redactor, answer_reader(redactor)
         self._glass = Glass(
             granted=policy.break_glass,
             gate=break_glass,
@@ -92,6 +101,7 @@ class SignedGates:
             journal=journal,
             say=self._say,
             notice=notice,
+            read=self._read,
         )
         self._policy, self._directory, self._journal = policy, directory, journal
         self._plans = plans
@@ -108,16 +118,18 @@ class SignedGates:
             EvidenceError: What was answered can't be written.
         """
         request = question.request
-        challenge = challenge_of(request, "approve")
         trust = trust_of(self._policy, reachable=reachable_keys(self._environment))
-        path = keep_challenge(self._directory, step, request.digest, challenge)
-        answers = [*self._past(question, trust), *self._new(step, question, trust)]
+        if not request.fields_to_fill:
+            # With a form, what is signed is made once that is filled in.
+            self._keep(step, request, {})
+        past = list(self._past(question, trust))
+        answers = [*past, *self._new(step, question, trust, past)]
         # Looked for last: who said no to just this question is heard before who said yes to its like.
         rules = _rules(request)
         if rules.in_advance and self._is_open(rules, request, answers):
             answers += self._in_advance(step, question, trust)
         agreement = self._counted(step, gate, question, answers)
-        return agreement or self._at_terminal(step, gate, question, trust=trust, path=path, answers=answers)
+        return agreement or self._at_terminal(step, gate, question, trust=trust, answers=answers)
 
     def _counted(self, step: StepId, gate: Gate, question: Question, answers: Sequence[_Answer]) -> Agreement | None:
         request, rules = question.request, _rules(question.request)
@@ -126,7 +138,9 @@ class SignedGates:
             agreed = {(counted.vote.principal, counted.vote.key) for counted in found.by}
             worth = [each.assurance for each in answers if (each.vote.principal, each.vote.key) in agreed]
             return Agreement(
-                principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)), assurance=min(worth)
+                principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)),
+                assurance=min(worth),
+                answers=_standing(answers, rules) or {},
             )
         if isinstance(found, Open):
             broken = self._glass.past(step, gate, question, _missing(found))
@@ -152,7 +166,7 @@ class SignedGates:
             data, at = vote.data, moment_of(vote.at)
             try:
                 ballot = _ballot_of(data, question.request)
-                proof = checked(ballot, question.request, trust=trust, at=datetime.now(timezone.utc))
+                proof = self._checked(ballot, question, trust)
             except BallotRefusedError as error:
                 self._say(f"an earlier answer of {data.get('approver')} counts no more: {error}")
                 if data.get("decision") == "rejected":
@@ -161,7 +175,8 @@ class SignedGates:
                 continue
             yield _answer(proof, ballot, _rules(question.request), at)
 
-    def _new(self, step: StepId, question: Question, trust: Trust) -> Iterator[_Answer]:
+    def _new(self, step: StepId, question: Question, trust: Trust, past: Sequence[_Answer]) -> Iterator[_Answer]:
+        taken, rules = list(past), _rules(question.request)
         known = {_armor_of(vote.data) for vote in question.votes}
         for file in handed_in(self._directory):
             try:
@@ -172,11 +187,13 @@ class SignedGates:
                 if ballot.armor in known:
                     continue
                 proof = self._judged(ballot, question, trust)
+                _demand_same(ballot, _standing(taken, rules))
             except BallotRefusedError as error:
                 self._say(f"{file.path.name} is not taken in: {error}")
                 continue
             known.add(ballot.armor)
-            answer = _answer(proof, ballot, _rules(question.request), datetime.now(timezone.utc))
+            answer = _answer(proof, ballot, rules, datetime.now(timezone.utc))
+            taken.append(answer)
             self._take_in(step, question, ballot, proof, answer.assurance)
             yield answer
 
@@ -198,12 +215,29 @@ class SignedGates:
 
     def _judged(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
         request, now = question.request, datetime.now(timezone.utc)
-        proof = checked(ballot, request, trust=trust, at=now)
+        proof = self._checked(ballot, question, trust)
         if now + _MARGIN >= moment_of(request.expires):
             raise BallotRefusedError(f"the question expired at {request.expires}")
         if ballot.until and (problem := valid_until(ballot.until, at=now + _MARGIN)):
             raise BallotRefusedError(problem)
         return proof
+
+    def _checked(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
+        proof = checked(ballot, question.request, trust=trust, at=datetime.now(timezone.utc))
+        problem = (
+            answers_problem(question.request.fields_to_fill, ballot.answers) if ballot.answer == "approve" else None
+        )
+        if problem is not None:
+            raise BallotRefusedError(f"what it fills in is none: {problem}")
+        if self._redactor.value(dict(ballot.answers)) != ballot.answers:
+            raise BallotRefusedError("what it fills in holds a secret of the run, which is not kept")
+        return proof
+
+    def _keep(self, step: StepId, request: GateRequest, answers: Mapping[str, Json]) -> Path:
+        """Return the file that holds what has to be signed."""
+        content = challenge_of(request, "approve", answers=answers)
+        digest = digest_of({"request": request.digest, "answers": dict(answers)}) if answers else request.digest
+        return keep_challenge(self._directory, step, digest, content)
 
     def _take_in(
         self,
@@ -230,6 +264,7 @@ class SignedGates:
                 digest=question.request.digest,
                 proof=proof.to_data(),
                 in_advance=early,
+                answers=ballot.answers,
             )
         )
         self._journal.barrier()
@@ -249,11 +284,11 @@ class SignedGates:
             )
 
     def _at_terminal(
-        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, path: Path, answers: Sequence[_Answer]
+        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, answers: Sequence[_Answer]
     ) -> Agreement:
         request, rules = question.request, _rules(question.request)
 
-        def take() -> Proof:
+        def take(filled: Mapping[str, Json]) -> Proof:
             ballot = Ballot(
                 run=request.run,
                 step=step,
@@ -261,10 +296,12 @@ class SignedGates:
                 answer="approve",
                 reason="",
                 principal="",
-                armor=_armor_beside(path),
+                armor=_armor_beside(self._keep(step, request, filled)),
+                answers=filled,
             )
             now = datetime.now(timezone.utc)
             proof = self._judged(ballot, question, trust)
+            _demand_same(ballot, _standing(answers, rules))
             if assurance_of(proof, rules) < rules.assurance:
                 raise BallotRefusedError(
                     f"the key of {proof.principal} is within the reach of this user, so that it is worth "
@@ -276,8 +313,12 @@ class SignedGates:
                 raise BallotRefusedError(f"the signature of {proof.principal} is no approval by the gate's own rules")
             return proof
 
-        desk = SignatureDesk(notice=_notice(path), take=take, worth=lambda proof: assurance_of(proof, rules))
-        decision = self._approver(request, gate.timeout_s, desk)
+        desk = SignatureDesk(
+            notice=lambda filled: _notice(self._keep(step, request, filled)),
+            take=take,
+            worth=lambda proof: assurance_of(proof, rules),
+        )
+        decision = filled_in(self._approver(request, gate.timeout_s, desk, self._read), request)
         if decision.decision == "expired" and gate.on_timeout == "suspend":
             raise GateSuspendedError(step=step)
         if decision.decision == "approved" and decision.proof is None:
@@ -286,7 +327,7 @@ class SignedGates:
         if decision.decision != "approved" or decision.proof is None:
             raise GateDeniedError(step=step, decision=decision.decision, reason=decision.reason)
         self._warn(decision.proof)
-        return Agreement(principals=(decision.proof.principal,), assurance=decision.assurance)
+        return Agreement(principals=(decision.proof.principal,), assurance=decision.assurance, answers=decision.answers)
 
 
 def _handed(file: HandedIn) -> Ballot:
@@ -303,8 +344,27 @@ def _rules(request: GateRequest) -> SignatureRules:
 
 
 def _countable(answers: Sequence[_Answer], rules: SignatureRules) -> list[Vote]:
-    # A word against it counts whatever it is worth.
-    return [each.vote for each in answers if each.assurance >= rules.assurance or not each.vote.approves]
+    # A word against it counts whatever it is worth; those who approve agree on what is filled in.
+    standing = _standing(answers, rules)
+    return [
+        each.vote
+        for each in answers
+        if not each.vote.approves or (each.assurance >= rules.assurance and each.filled == standing)
+    ]
+
+
+def _standing(answers: Sequence[_Answer], rules: SignatureRules) -> Mapping[str, Json] | None:
+    """Return what the first approval that counts fills into the form; None if none counts yet."""
+    counting = [each for each in answers if each.vote.approves and each.assurance >= rules.assurance]
+    return min(counting, key=lambda each: each.vote.at).filled if counting else None
+
+
+def _demand_same(ballot: Ballot, standing: Mapping[str, Json] | None) -> None:
+    if ballot.answer == "approve" and standing is not None and ballot.answers != standing:
+        raise BallotRefusedError(
+            f"it fills in something else than whoever signed first: {canonical_json(ballot.answers)}, and not "
+            f"{canonical_json(standing)}"
+        )
 
 
 def _amount(rules: SignatureRules, request: GateRequest, votes: Sequence[Vote]) -> Quorum:
@@ -313,7 +373,7 @@ def _amount(rules: SignatureRules, request: GateRequest, votes: Sequence[Vote]) 
 
 def _answer(proof: Proof, ballot: Ballot, rules: SignatureRules, at: datetime) -> _Answer:
     vote = Vote(principal=proof.principal, key=proof.key, approves=ballot.answer == "approve", at=at)
-    return _Answer(vote=vote, assurance=assurance_of(proof, rules))
+    return _Answer(vote=vote, assurance=assurance_of(proof, rules), filled=ballot.answers)
 
 
 def _against(principal: str, at: datetime) -> _Answer:
@@ -338,6 +398,7 @@ def _ballot_of(data: Mapping[str, Json], request: GateRequest) -> Ballot:
         principal=str(data.get("approver")),
         armor=armor,
         until=_until_of(data),
+        answers=filled_into(data),
     )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
+
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._history import PastVote
@@ -28,6 +32,8 @@ class Agreement:
     principals: tuple[str, ...]
     assurance: int
     """The lowest of theirs."""
+    answers: Mapping[str, Json] = field(default_factory=dict)
+    """What they filled into the form."""
     broken: str = ""
     """Who went past the signatures, and why; empty if enough persons signed."""
     broken_by: str = ""
@@ -53,8 +59,15 @@ def write_decision(
             terminal=decision.terminal,
             assurance=decision.assurance,
             digest=question.request.digest,
+            answers=decision.answers,
             proof=None if decision.proof is None else decision.proof.to_data(),
             missing=missing,
         )
     )
     journal.barrier()
+
+
+def filled_into(data: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return what the record of a decision says was filled into the form of its question."""
+    form = data.get("form")
+    return form if isinstance(form, Mapping) else {}

@@ -59,6 +59,8 @@ class Approvals:
         """What each gate last asked."""
         self.glass_granted = False
         """Whether the policy of the session lets a person go past signatures."""
+        self._past_signatures: dict[StepId, Mapping[str, Json]] = {}
+        """What was filled in by those who went past signatures."""
         self.broken: dict[StepId, BrokenGlass] = {}
         """The gates that somebody went past, in any session."""
         self._used_now: set[StepId] = set()
@@ -80,7 +82,7 @@ class Approvals:
         self._forms[gate.id] = asked_in(self._keep(gate, record).get("form"))
         for kept in (self._open, self._signed, self._agreed):
             kept.pop(gate.id, None)
-        question = _signed_question(gate, record)
+        question = signed_question(gate, record)
         if question is not None:
             self._signed[gate.id] = question
 
@@ -156,8 +158,10 @@ class Approvals:
             signed.break_glass(facts, record.data, granted=self.glass_granted)
         elif facts.channel != SIGNATURE and facts.decision == "approved":
             raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
+        asked = self._forms[gate.id] if facts.decision == _APPROVED else frozenset[str]()
+        answers = answers_in(record.data, asked=asked)
         if facts.breaks_glass:
-            pass
+            self._past_signatures[gate.id] = answers
         elif facts.channel == SIGNATURE:
             cast = Cast(at=record.ts, data=record.data)
             if cast.until and not signed.rules().in_advance:
@@ -261,6 +265,8 @@ class Approvals:
         if gate.id in self._signed and gate.id in self._decided:
             agreed = self._signed[gate.id].agreed(at)
             self._agreed[gate.id] = self.decisions[gate.id] = agreed
+            passed_by = self._past_signatures.get(gate.id) if agreed.breaks_glass else self._signed[gate.id].filled
+            self.answers[gate.id] = passed_by or {}
             if agreed.breaks_glass:
                 self.broken[gate.id] = BrokenGlass(
                     step=gate.id, by=agreed.approver, reason=agreed.reason, digest=self._signed[gate.id].digest
@@ -327,7 +333,7 @@ def _demand_gate(step: PlannedStep, record: Told) -> None:
         raise ContradictionError(f"{record.type} names step {step.id!r}, which is no gate")
 
 
-def _signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
+def signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
     """Return what a gate asks if it wants signatures; None if it is decided at a terminal.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._contradiction import ContradictionError
@@ -41,6 +41,12 @@ class Cast:
         """When it holds no more, if it was given in advance; empty for an answer to just its question."""
         early = self.data.get("in_advance")
         return "" if early is None else str(early.get("until")) if isinstance(early, Mapping) else "?"
+
+    @property
+    def filled(self) -> Mapping[str, Json]:
+        """What it fills into the form of the question."""
+        form = self.data.get("form")
+        return form if isinstance(form, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,8 @@ class SignedQuestion:
     casts: list[Cast] = field(default_factory=list)
     stopped: bool = False
     """Whether it was denied otherwise than by a signature."""
+    filled: Mapping[str, Json] | None = None
+    """What the approvals that count fill in; None as long as none does."""
     broken: GateFacts | None = None
     """The decision of who went past it without signatures; None if nobody did."""
 
@@ -130,7 +138,7 @@ class SignedQuestion:
         """
         rules = self.rules()
         try:
-            votes = [cast for cast in self.casts if self._counts(cast) and not _has_lapsed(cast, at)]
+            votes = self._of_one_form([cast for cast in self.casts if self._counts(cast) and not _has_lapsed(cast, at)])
             found = _who(self.quorum_rules(), [_vote(cast, self._named(cast)) for cast in votes], at)
         except ValueError as error:
             raise ContradictionError(f"the times of the answers at gate {self.step!r} are none") from error
@@ -150,11 +158,19 @@ class SignedQuestion:
             groups=tuple((name, tuple(sorted(group))) for name, group in sorted(rules.approvers.items())),
         )
 
+    def _of_one_form(self, casts: Sequence[Cast]) -> list[Cast]:
+        """Return the rejections, and the approvals that fill in what the first of them does."""
+        approvals = [cast for cast in casts if cast.approves]
+        if approvals and self.filled is None:
+            self.filled = min(approvals, key=lambda cast: cast.at).filled
+        return [cast for cast in casts if not cast.approves or _same(cast.filled, self.filled)]
+
     def _still_open(self, at: str) -> bool:
         """Return whether nobody said no, and it was not too late: whoever goes past signatures goes past nothing else."""
         from pytest_workflow_exec.approval import Expired, Rejected, moment_of, quorum
 
-        votes = [_vote(cast, self._named(cast)) for cast in self.casts if self._counts(cast)]
+        casts = self._of_one_form([cast for cast in self.casts if self._counts(cast)])
+        votes = [_vote(cast, self._named(cast)) for cast in casts]
         return not isinstance(quorum(self.quorum_rules(), votes, moment_of(at)), (Expired, Rejected))
 
     def proven(self, trust: Trust, first: Mapping[str, Json], at: str) -> Worth:
@@ -197,12 +213,22 @@ class SignedQuestion:
             proof = self._proof(cast, trust, problems)
             if proof is None and cast.approves:
                 continue
+            counts = proof is not None and assurance_of(proof, rules) >= rules.assurance
+            if proof is not None and counts and cast.approves and not self._agrees(cast):
+                problems.append(f"{proof.principal}: something else is filled in than in the first approval")
+                continue
             name, key = self._named(cast) if proof is None else (proof.principal, proof.key)
             worth = 0 if proof is None else assurance_of(proof, rules)
             if worth >= rules.assurance or not cast.approves:
                 votes.append(_vote(cast, (name, key)))
                 worths[name] = max(worth, worths.get(name, 0))
         return Judged(votes=tuple(votes), worths=worths, problems=tuple(problems))
+
+    def _agrees(self, cast: Cast) -> bool:
+        """Return whether an approval that counts fills in what the first one does."""
+        if self.filled is None:
+            self.filled = cast.filled
+        return _same(cast.filled, self.filled)
 
     def _nothing(self, why: str) -> Worth:
         return Worth(0, f"the signatures at gate {self.step!r} prove no approval: {why}")
@@ -221,6 +247,7 @@ class SignedQuestion:
             principal=str(cast.data.get("approver")),
             armor=str(held.get("armor")),
             until=cast.until,
+            answers=cast.filled,
         )
         try:
             request = request_of(self.request, digest=self.digest)
@@ -337,6 +364,10 @@ def _who(rules: QuorumRules, votes: Sequence[Vote], at: str) -> frozenset[str] |
         return None
     found = quorum(replace(rules, expires=None), timely, last)
     return frozenset(counted.vote.principal for counted in found.by) if isinstance(found, Approved) else None
+
+
+def _same(filled: Mapping[str, Json], others: Mapping[str, Json] | None) -> bool:
+    return others is not None and canonical_json(filled) == canonical_json(others)
 
 
 def _number(value: Json) -> int:

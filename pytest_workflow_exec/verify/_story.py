@@ -129,7 +129,8 @@ class Story:
     @property
     def asked_of(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The groups that signed approvals were asked of."""
-        return tuple(dict.fromkeys(group for decision in self._approvals.signed for group in decision.groups))
+        signed = (*self._approvals.signed, *self._waivers.signed)
+        return tuple(dict.fromkeys(group for decision in signed for group in decision.groups))
 
     def prove(self, trust: Callable[[], Trust]) -> None:
         """Look at the signatures of approvals by a verifier's own list of signers.
@@ -137,7 +138,7 @@ class Story:
         Args:
             trust: Gives the list, if there is anything to look at.
         """
-        for decision, (question, at) in self._approvals.signed.items():
+        for decision, (question, at) in (*self._approvals.signed.items(), *self._waivers.signed.items()):
             self._approvals.proven[decision] = question.proven(trust(), self._first, at)
 
     @property

@@ -332,20 +332,17 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 }
 
 LATER = {
-    "workflow": ("policy",),
     "step": (
         "concurrency",
     ),
 }  # fmt: skip
 
-for _key in LATER["workflow"]:
-    SHAPE[f"later: {_key}"] = (f"{_key}: x\n" + step("run: [git]"), [("1:1", f"'{_key}' can't be used yet")])
+SHAPE["narrowing no mapping"] = ("policy: x\n" + step("run: [git]"), [("1:9", "must be")])
+SHAPE["narrowing key"] = ("policy: {onyl: []}\n" + step("run: [git]"), [("1:10", "did you mean 'only'?")])
+SHAPE["narrowing nothing"] = ("policy: {}\n" + step("run: [git]"), [("1:9", "'only' is missing")])
+SHAPE["narrowing no list"] = ("policy: {only: git}\n" + step("run: [git]"), [("1:16", "must be a list")])
 for _key in LATER["step"]:
     SHAPE[f"later step: {_key}"] = (step(f"run: [git]\n{_key}: x"), [("4:5", f"'{_key}' can't be used yet")])
-BODIES["signed form"] = (
-    step("gate: {question: Go?, assurance: 2, form: {t: {}}}"),
-    [("3:41", "a signature covers no form")],
-)
 BODIES["gate shows too deep"] = (
     TWO + "    gate: {question: Go?, show: [a.v.major]}\n",
     [("6:34", "write step or step.key")],

@@ -32,7 +32,7 @@ from pathlib import Path
 
 
 def note(request, workflow):
-    line = f"{workflow.run_id} {request.node.name}\\n"
+    line = f"{{workflow.run_id}} {{request.node.name}}\\n"
     descriptor = os.open(Path({folder!r}) / "notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, line.encode())
     os.close(descriptor)

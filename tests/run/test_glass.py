@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.approval import Decision, GateRequest
+from pytest_workflow_exec.approval import Decision, GateRequest, ReadAnswer
 from pytest_workflow_exec.cli._append import somebody
 from pytest_workflow_exec.digests import digest_of
 from pytest_workflow_exec.errors import (
@@ -55,7 +55,7 @@ class Somebody:
     who: str = "zoe"
     asked: list[str] = field(default_factory=list)
 
-    def __call__(self, request: GateRequest, timeout_s: float, missing: str) -> Decision:
+    def __call__(self, request: GateRequest, timeout_s: float, missing: str, read: ReadAnswer) -> Decision:
         """Answer."""
         self.asked.append(missing)
         return Decision(
@@ -65,6 +65,7 @@ class Somebody:
             channel=self.channel,  # type: ignore[arg-type]  # parametrized
             terminal="/dev/pts/1",
             assurance=0 if self.channel == "none" else 1,
+            answers={field.name: read(field, "REL-7") for field in request.fields_to_fill},
         )
 
 
@@ -146,6 +147,22 @@ def test_who_signed_before_does_not_make_it_an_approval(granted: Team) -> None:
     assert person.asked == ["1 of managers"]
     assert run.broken_glass == {"approve": "zoe: the site is down"}
     assert verify_log(run.log_path, expect_head=run.head.hash).assurance == 0
+
+
+def test_its_form_is_filled_in_by_who_breaks_it(granted: Team) -> None:
+    """What they fill in is recorded, and what steps behind the gate see."""
+    more = ", form: {ticket: {pattern: 'REL-[0-9]+'}}"
+    first = granted.suspend(more)
+    run = granted.open(more, after=first, glass_approver=Somebody(), break_glass="approve")
+    run.carry(run.workflow.step("make"))
+    granted.project.perform(run, "approve")
+    granted.project.perform(run, "first")
+    run.close(interrupted=False)
+
+    assert run.values.outputs["approve"].values["ticket"] == "REL-7"
+    [decided] = [record for record in granted.project.records(run) if record.type == "gate.decided"]
+    assert decided.data["form"] == {"ticket": "REL-7"}
+    assert verify_log(run.log_path, expect_head=run.head.hash).word == "verified"
 
 
 def test_where_enough_signed_nobody_is_asked(granted: Team) -> None:

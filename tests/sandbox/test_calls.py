@@ -239,3 +239,45 @@ def test_mounts_are_not_looked_behind(project: Project, level: str, code: str) -
 
     assert exit_status == 1
     assert "PermissionError" in said
+
+
+MEMORY = """
+made = os.memfd_create('x', flags)
+os.write(made, open('/usr/bin/touch', 'rb').read())
+if os.fork() == 0:
+    os.execve(made, ['touch', 'made/PWNED'], {})
+os.wait()
+print('made')
+"""
+
+
+@both
+@pytest.mark.parametrize(
+    ("exec_", "flags", "made", "ran"),
+    [((), 0, False, False), (("mkdir",), 0, False, False), (("mkdir",), 8, True, False), (("any",), 0, True, True)],
+)
+def test_program_in_memory_is_not_started(
+    project: Project, level: str, exec_: tuple[str, ...], flags: int, *, made: bool, ran: bool
+) -> None:
+    """Only where any program may be started a command starts one that it made in memory; others may hold data there."""
+    project.tool(f"flags = {flags}\n{MEMORY}")
+    rule = RuleSettings(rule="tool", exec=exec_, write=("made",))
+
+    result = runner_of(project, rule, level=level).run(["tool"], step="build", attempt=1)
+
+    if "Invalid argument" in result.stderr:
+        pytest.skip("this kernel knows no files in memory that are never started")
+    assert (result.stdout == "made\n") is made, result.stderr
+    assert (project.root / "made/PWNED").exists() is ran
+
+
+@both
+@pytest.mark.parametrize(("network", "waits"), [("*:443", False), ("*:*", True)])
+def test_connections_are_awaited_with_all_ports_only(
+    project: Project, level: str, network: str, *, waits: bool
+) -> None:
+    """A command whose rule names ports waits at none that the kernel picks for it."""
+    exit_status, said = tried(project, "import socket; socket.socket().listen()", level=level, network=(network,))
+
+    assert (exit_status == 0) is waits
+    assert ("PermissionError" in said) is not waits
