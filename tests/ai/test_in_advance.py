@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import pytest
 from pytest_workflow_exec.approval import (
     Answer,
     Ballot,
+    BallotRefusedError,
+    FormField,
     GateRequest,
     PlanApproval,
     PlanSignature,
     challenge_of,
+    checked,
     moment_text,
     plan_challenge_of,
 )
@@ -25,7 +29,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.evidence import hand_in, keep_approved_plan, plans_folder
 from pytest_workflow_exec.model import Gate, Outcome
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.run import Run, trust_in
 from pytest_workflow_exec.verify import verify_log
 from tests.approval.signature._made import Keys, made_keys
 from tests.evidence._logs import rechained, records_in
@@ -329,6 +333,28 @@ def test_a_gate_that_does_not_say_so_takes_none(team: Team) -> None:
     again.close(interrupted=False)
 
     assert of_type(again, "gate.decided") == of_type(again, "command.started") == []
+
+
+def test_a_question_with_a_form_is_answered_by_nobody_in_advance(team: Team) -> None:
+    """What is to be filled in is not known then: a signature that fills in nothing proves nothing of such a question."""
+    request = question_of(suspended(team))
+    rules = request.rules
+    assert rules is not None
+    asked = replace(request, form=(FormField(name="ticket", type="string"),))
+    until = moment(days=30)
+    ballot = Ballot(
+        run=asked.run,
+        step=asked.step,
+        request=asked.digest,
+        answer="approve",
+        reason="",
+        principal=ALICE,
+        armor=team.keys.sign("ed25519", message=plan_challenge_of(asked, until)),
+        until=until,
+    )
+
+    with pytest.raises(BallotRefusedError, match="takes no such answer in advance"):
+        checked(ballot, asked, trust=trust_in(team.pin), at=datetime.now(timezone.utc))
 
 
 def test_an_answer_to_a_question_is_no_approval_in_advance(team: Team) -> None:
