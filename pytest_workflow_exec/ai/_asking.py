@@ -214,15 +214,25 @@ def source_of(source: Source, options: Mapping[str, Json]) -> str:
     """Return where words came from; `local` if they were said on this machine, where no model of the API is.
 
     Args:
-        options: The effective ones, among them the address that was asked.
+        options: The effective ones, among them the address that was asked, and the proxy between.
     """
-    address = options.get("base_url")
-    host = urlsplit(address).hostname or "" if isinstance(address, str) else ""
-    # A variable names the address: it must not turn whoever listens here into a model.
-    return "local" if source == "live" and _is_here(host) else source
+    addresses = (options.get(name) for name in ("base_url", "proxy"))
+    hosts = [_host(address) for address in addresses if isinstance(address, str)]
+    # Variables name them: none must turn whoever listens here into a model.
+    return "local" if source == "live" and any(map(_is_here, hosts)) else source
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_here(host: str) -> bool:
+    if not host:
+        # What can't be read may be anybody.
+        return True
     try:
         found = ip_address(host)
     except ValueError:

@@ -15,7 +15,7 @@ from ._conversation import Conversation, usage_of
 from ._failure import Failure, ai_error, plain
 from ._loop import Caller, converse
 from ._program import bundled_program, sdk_version
-from ._room import LOGINS, asked_address, opened_room
+from ._room import LOGINS, asked_addresses, opened_room
 from ._schema import FittedSchema, SchemaRefusedError, fit_schema
 from ._sdk import load_sdk, shown_options
 from ._tellings import Tell
@@ -142,6 +142,6 @@ def _answer(talk: Conversation, request: AiRequest, fitted: FittedSchema) -> AiA
             "schema": digest_of(cast("Json", fitted.schema)),
             "login": login,
             # Whoever answers there answered.
-            "base_url": asked_address(),
+            **asked_addresses(),
         },
     )

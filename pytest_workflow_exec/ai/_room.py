@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _start_program
@@ -73,9 +74,23 @@ class Room:
             return None
 
 
-def asked_address() -> str:
-    """Return where the model is asked; a password in the address is nobody's business."""
-    url = urlsplit(os.environ.get(BASE_URL) or _REAL)
+def asked_addresses() -> dict[str, Json]:
+    """Return where the model is asked, and through which proxy; a password in an address is nobody's business."""
+    address = os.environ.get(BASE_URL) or _REAL
+    names = ("HTTP_PROXY", "http_proxy") if address.startswith("http:") else ("HTTPS_PROXY", "https_proxy")
+    found: dict[str, Json] = {"base_url": _without_login(address)}
+    proxy = next((said for name in names if (said := os.environ.get(name))), None)
+    if proxy is not None:
+        # Without a scheme, an address of a proxy begins with its host.
+        found["proxy"] = _without_login(proxy if "//" in proxy else f"http://{proxy}")
+    return found
+
+
+def _without_login(address: str) -> str:
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return "unreadable"
     return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
 
 

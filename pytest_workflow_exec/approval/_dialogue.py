@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import termios
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,10 +101,11 @@ class Dialogue:
             return deadline.read(prompt)
 
     def tell(self, line: str) -> None:
-        """Say something of the engine's own, in one line."""
+        """Say something of the engine's own."""
         self.end_words()
         text = f"-- {escape_line(line, max_chars=_MAX_LINE)}"
-        say(self._screen, (self._painted(text, _OURS)) + "\n")
+        rows = textwrap.wrap(text, terminal_columns(), subsequent_indent="   ", break_on_hyphens=False)
+        say(self._screen, "".join(f"{self._painted(row, _OURS)}\n" for row in rows))
 
     def echo(self, who: str, text: str) -> None:
         """Show what somebody said who typed nothing here."""

@@ -30,6 +30,8 @@ _PIECE = 4096
 _HALF_A_KEY_S = 0.1
 _LOOK_S = 1.0
 _NEWLINE = "\u21b5"
+_BEFORE, _BEHIND = "<", ">"
+"""What says that a line goes on where it is not drawn."""
 _NEAR = 4
 """So many rows before the cursor are looked at for what to draw, however long the line is."""
 
@@ -140,8 +142,8 @@ class LineEditor:
         before = self._visible(line.text[near : line.cursor])
         is_whole = not near and cell_len(before) <= room
         while cell_len(before) > room:
-            before = before[max(1, room // 2) :]
-        behind = _cut(self._visible(line.text[line.cursor : line.cursor + room]), room - cell_len(before))
+            before = _BEFORE + before[max(2, room // 2) :]
+        behind = _cut(self._visible(line.text[line.cursor : line.cursor + 2 * room]), room - cell_len(before))
         row = f"{prompt}{before}"
         if is_whole and not behind and self._row is not None and row.startswith(self._row):
             say(self._screen, row[len(self._row) :])
@@ -166,9 +168,11 @@ def _hand_over_keys() -> None:
 
 
 def _cut(text: str, room: int) -> str:
-    while text and cell_len(text) > room:
-        text = text[: max(0, min(len(text) - 1, room))]
-    return text
+    if cell_len(text) <= room:
+        return text
+    while text and cell_len(text) > room - 1:
+        text = text[: max(0, min(len(text) - 1, room - 1))]
+    return text + _BEHIND if room > 0 else ""
 
 
 def _folded(text: str) -> str:

@@ -329,6 +329,8 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
     place = (*where, "gate")
+    if model.in_advance and model.form:
+        texts.problems.at_key((*place, "form"), "what is approved in advance fills in no form: leave one of them out")
     if model.timeout is not None and step_timeout_s is not None:
         texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
     if not model.question.strip():

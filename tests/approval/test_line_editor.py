@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,6 +195,19 @@ def test_ctrl_c_is_heard_and_the_next_line_is_read(asks: pexpect.spawn[str]) -> 
     said = ended(asks)
     assert "ENDED the input ended" in said
     assert "SAME True" in said
+
+
+def test_what_is_not_drawn_of_a_line_is_marked(asks: pexpect.spawn[str]) -> None:
+    """At either end, and the row is never wider than the terminal."""
+    asks.send("abcdefghij" * 20 + "\x1b[D" * 80)
+    asks.expect(pexpect.TIMEOUT, timeout=2)
+    drawn = re.split(r"\x1b\[K", str(asks.before))[-1]
+    row = re.sub(r"\x1b\[\d+D", "", drawn)
+    asks.send("\r")
+    asks.expect_exact("GOT ")
+
+    assert re.fullmatch(r"you> <[a-j]+>", row), row
+    assert len(row) <= 80
 
 
 def test_a_line_that_is_only_typed_is_drawn_once(asks: pexpect.spawn[str]) -> None:

@@ -217,6 +217,10 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
             ("3:59", "add wait: suspend"),
         ],
     ),
+    "gate in advance with a form": (
+        step("gate: {question: Go?, assurance: 2, wait: suspend, in_advance: true, form: {a: {}}}"),
+        [("2:5", "gate 'a' lets no plan run"), ("3:74", "fills in no form")],
+    ),
     "gate in advance without a plan": (
         step("gate: {question: Go?, assurance: 2, wait: suspend, in_advance: true}"),
         [("2:5", "gate 'a' lets no plan run")],
