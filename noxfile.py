@@ -65,6 +65,13 @@ def neighbours(session: nox.Session, pytest: str) -> None:
 
 
 @nox.session(python=PYTHONS[-1])
+def hot_paths(session: nox.Session) -> None:
+    """Count the instructions that a step takes, and compare with what it took before; needs valgrind."""
+    session.install("--editable", ".")
+    session.run("python", "-m", "benchmarks.hot_paths", *session.posargs)
+
+
+@nox.session(python=PYTHONS[-1])
 def docs(session: nox.Session) -> None:
     """Build the documentation; whatever mkdocs would warn of is an error."""
     session.install("--editable", ".[docs]")

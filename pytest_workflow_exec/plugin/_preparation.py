@@ -42,6 +42,7 @@ from pytest_workflow_exec.run import (
     repository_facts,
     steps_until,
     trust_of,
+    version_of,
 )
 from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
 from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
@@ -412,4 +413,4 @@ def _texts(inputs: Inputs) -> Mapping[str, str]:
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
-    return {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    return {dist.project_name: version_of(dist) for _, dist in config.pluginmanager.list_plugin_distinfo()}
