@@ -18,11 +18,9 @@ IN_THE_MATRIX = ("pytest-cov", "pytest-dependency", "pytest-randomly", "pytest-s
 """What the matrix meets beyond what the extra `dev` brings."""
 NEIGHBOURS = (
     *IN_THE_MATRIX,
-    "allure-pytest",
     "flaky",
     "pytest-asyncio",
     "pytest-bdd",
-    "pytest-html",
     "pytest-json-report",
     "pytest-mock",
     "pytest-reportlog",
@@ -69,6 +67,13 @@ def hot_paths(session: nox.Session) -> None:
     """Count the instructions that a step takes, and compare with what it took before; needs valgrind."""
     session.install("--editable", ".")
     session.run("python", "-m", "benchmarks.hot_paths", *session.posargs)
+
+
+@nox.session(python=PYTHONS[-1])
+def fuzz(session: nox.Session) -> None:
+    """Let a fuzzer look for ten minutes for a rule that allows what the reference refuses."""
+    session.install("--editable", ".[dev,fuzz]")
+    session.run("python", "-m", "tests.sandbox.fuzz", *(session.posargs or ("-max_total_time=600",)))
 
 
 @nox.session(python=PYTHONS[-1])

@@ -35,6 +35,7 @@ _TABLES = {
     "Limits": "policy.limits.",
     "GitIdentity": "policy.git_identity.",
     "Notify": "notify[].",
+    "Secret": "policy.secrets.NAME.",
 }
 """What stands before the keys of each table."""
 _ORDER = ("File", "Step", "Block", "Include", "Fragment", "Gate", "Manual", "Pause", "Ai", "Call", "Verify", "Expect", "Match", "JsonMatch", "Output",

@@ -16,6 +16,7 @@ __all__ = [
     "CommandRefusedError",
     "CommandTimeoutError",
     "DefinitionError",
+    "EffectMissingError",
     "EvidenceError",
     "ExpectationError",
     "GateDeniedError",
@@ -124,9 +125,15 @@ class StartRefusedError(WorkflowExecError):
 class GateDeniedError(WorkflowExecError):
     """A gate did not open: rejected by a person, or nobody could be asked."""
 
-    def __init__(self, *, step: str, decision: str, reason: str) -> None:
-        super().__init__(f"gate {step!r} was {decision}: {reason or 'no reason given'}")
-        self.step, self.decision, self.reason = step, decision, reason
+    def __init__(self, *, step: str, decision: str, reason: str, again_for: str | None = None) -> None:
+        """Say which gate, and why.
+
+        Args:
+            again_for: The step that was about to use an approval, if that did not hold any more and was asked for anew.
+        """
+        again = "" if again_for is None else f", asked again before step {again_for!r},"
+        super().__init__(f"gate {step!r}{again} was {decision}: {reason or 'no reason given'}")
+        self.step, self.decision, self.reason, self.again_for = step, decision, reason, again_for
 
 
 class ManualFailedError(WorkflowExecError):
@@ -136,6 +143,14 @@ class ManualFailedError(WorkflowExecError):
         said = "failed" if result == "failed" else "was not attested"
         super().__init__(f"the work by hand in step {step!r} {said}: {reason or 'no reason given'}")
         self.step, self.result, self.reason = step, result, reason
+
+
+class EffectMissingError(WorkflowExecError):
+    """A person said that work by hand was done, and the step's check did not find it, or could not tell."""
+
+    def __init__(self, *, step: str, why: str) -> None:
+        super().__init__(f"the work by hand in step {step!r} was said to be done, but its check says otherwise: {why}")
+        self.step, self.why = step, why
 
 
 class SuspendedError(WorkflowExecError):
@@ -356,6 +371,14 @@ class SecretMissingError(WorkflowExecError):
         who = "a step" if step is None else f"step {step!r}"
         super().__init__(f"{who} needs the secret {name}, which the environment does not set")
         self.step, self.name = step, name
+
+
+class SecretSourceError(WorkflowExecError):
+    """A secret can't be had from where the policy says that it stands."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        super().__init__(f"the secret {name} {reason}")
+        self.name, self.reason = name, reason
 
 
 class AiError(WorkflowExecError):

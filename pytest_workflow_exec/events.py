@@ -307,15 +307,19 @@ def gate_decided(
     digest: str,
     answers: Mapping[str, Json] = MappingProxyType({}),
     proof: Mapping[str, Json] | None = None,
+    in_advance: Mapping[str, Json] = MappingProxyType({}),
+    missing: str = "",
 ) -> Event:
     """Return a decision on the request with that digest.
 
     Args:
-        channel: How it was given: `terminal`, `command`, `signature`, or `none` if nobody could answer.
+        channel: How it was given: `terminal`, `command`, `signature`, `break-glass`, or `none` if nobody could answer.
         terminal: The terminal's device path; empty if there was none.
         assurance: What it is worth: 0 none, 1 terminal, 2 signature, 3 presence.
         answers: What the approver filled into the request's form.
         proof: The signature, whose it is and what it is over; None if it was not signed.
+        in_advance: Until when it holds and from which file, if it was given before the question for its plan.
+        missing: What it went past, if glass was broken.
     """
     return Event(
         type="gate.decided",
@@ -332,6 +336,8 @@ def gate_decided(
             "digest": digest,
             **({"form": dict(answers)} if answers else {}),
             **({} if proof is None else {"proof": proof}),
+            **({"in_advance": dict(in_advance)} if in_advance else {}),
+            **({"missing": missing} if missing else {}),
         },
     )
 

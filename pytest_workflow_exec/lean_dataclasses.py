@@ -62,8 +62,9 @@ def _made(plain: type[_T], *, frozen: bool, slots: bool, kw_only: bool, eq: bool
         # It would be made of the signature, which nobody has yet.
         plain.__doc__ = plain.__name__
     methods: dict[str, object] = {"__repr__": _repr}
+    homes: list[Any] = []
     if init:
-        methods["__init__"] = _first_init(frozen=frozen)
+        methods["__init__"] = _first_init(homes, frozen=frozen)
     if eq:
         methods["__eq__"] = _eq
     if frozen:
@@ -75,16 +76,24 @@ def _made(plain: type[_T], *, frozen: bool, slots: bool, kw_only: bool, eq: bool
             setattr(plain, name, method)
     if eq and not hashes:
         plain.__hash__ = _hash if frozen else None  # type: ignore[assignment,method-assign]  # as of all that can change
-    return dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(plain)
+    made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(plain)
+    # Another class than the plain one if it has slots.
+    homes.append(made)
+    return made
 
 
-def _first_init(*, frozen: bool) -> Callable[..., None]:
-    """Return a constructor that makes the real one, puts it in its own place, and calls it."""
+def _first_init(homes: Sequence[Any], *, frozen: bool) -> Callable[..., None]:
+    """Return a constructor that makes the real one, puts it in its own place, and calls it.
+
+    Threads that make the first instances at once make the same one twice.
+
+    Args:
+        homes: Holds the class, once there is one.
+    """
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, N807  # a stand-in for one
-        # Where it was found: the class may be another one since it has slots, and the instance be of a class below.
-        home = next(each for each in type(self).__mro__ if vars(each).get("__init__") is __init__)
-        home.__init__ = real = _init_of(home, frozen=frozen)  # type: ignore[misc]
+        [home] = homes
+        home.__init__ = real = _init_of(home, frozen=frozen)
         real(self, *args, **kwargs)
 
     return __init__

@@ -20,6 +20,7 @@ PLAYED = ["tutorial.md", "how-to/ci.md", "how-to/release.md", "how-to/runbook.md
 ELSEWHERE = {
     "ai.md": "tests/plugin/test_ai_page.py",
     "approvals.md": "tests/plugin/test_approvals_page.py",
+    "fleet.md": "tests/fleet/test_page.py",
     "how-to/etcd-space.md": "tests/examples/test_pages.py",
     "how-to/release-vote.md": "tests/examples/test_pages.py",
     "how-to/rolling-update.md": "tests/examples/test_pages.py",
@@ -76,9 +77,15 @@ def test_every_page_with_code_has_a_test() -> None:
 
 
 def test_configuration_page_shows_a_configuration(tmp_path: Path) -> None:
-    """The configuration that the page shows can be used."""
-    [block] = [block for block in blocks_of(DOCS / "configuration.md") if block.file is not None]
+    """The configuration that the page shows can be used, and its command shows what a variable says."""
+    block, secrets = (block for block in blocks_of(DOCS / "configuration.md") if block.file is not None)
+    (tmp_path / "workflow-exec.toml").write_text(secrets.text)
+    of_secrets = compile_policy(load_settings(tmp_path).policy, workflow="", environment={})
+    assert of_secrets.secrets.keys() == {"TWINE_PASSWORD", "DEPLOY_TOKEN"}
     (tmp_path / "workflow-exec.toml").write_text(block.text)
+    [(command, output)] = [each for block in blocks_of(DOCS / "configuration.md") for each in block.commands]
+    printed = run(command, tmp_path, {"HOME": str(tmp_path)})
+    assert not shows(output, printed, tmp_path), printed
 
     compiled = compile_policy(load_settings(tmp_path).policy, workflow="", environment={})
 
@@ -121,8 +128,13 @@ def test_context_page_is_true(tmp_path: Path) -> None:
     assert "warning" not in explained
 
 
-def test_page_on_testing_with_a_model_is_true(tmp_path: Path) -> None:
-    """Its test passes, of a workflow that asks a model for what the test's answers are."""
+@pytest.mark.parametrize("ci", ["true", None])
+def test_page_on_testing_with_a_model_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str | None) -> None:
+    """Its test passes, of a workflow that asks a model for what the test's answers are; in CI, too."""
+    if ci is None:
+        monkeypatch.delenv("CI", raising=False)
+    else:
+        monkeypatch.setenv("CI", ci)
     pytest.importorskip("claude_agent_sdk")
     [block] = [block for block in blocks_of(DOCS / "ai-testing.md") if block.language == "python"]
     for path, text in {

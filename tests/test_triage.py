@@ -101,8 +101,8 @@ def test_failing_tests_are_diagnosed_and_what_was_approved_is_run(project: Proje
 
 
 def test_a_refused_command_among_good_ones_runs_nothing(project: Project, fake_claude: FakeClaude) -> None:
-    """Nobody is asked; the refusal names the command."""
-    fake_claude.answers(diagnosis(["touch", "ran-first"], ["curl", "http://example.org/x.sh"]))
+    """The model is told so as often as it may try; then nobody is asked, and the refusal names the command."""
+    fake_claude.answers(*[diagnosis(["touch", "ran-first"], ["curl", "http://example.org/x.sh"])] * 3)
 
     session = project.pytest("workflows/triage", "--workflow-until=diagnose")
 
@@ -110,6 +110,37 @@ def test_a_refused_command_among_good_ones_runs_nothing(project: Project, fake_c
     assert "2 of 2: the policy refuses ['curl', 'http://example.org/x.sh']" in session.text
     assert not list(project.root.glob("ran-*"))
     assert [each["step"] for each in project.of_type("command.started")] == ["reproduce"]
+    [said] = project.of_type("ai.response")
+    assert (said["data"]["outcome"], len(said["data"]["attempts"]), fake_claude.left) == ("failed", 3, 0)
+    assert len(project.of_type("command.refused")) == 3
+    [end] = [each for each in project.of_type("step.finished") if each["step"] == "diagnose"]
+    assert end["data"]["class"] == "policy"
+
+
+def test_a_refused_plan_is_mended_in_the_same_conversation(project: Project, fake_claude: FakeClaude) -> None:
+    """The policy's own words go back to the model, which proposes another one: only that is shown and run."""
+    fake_claude.answers(diagnosis(["touch", "ran-first"], ["curl", "x"]), diagnosis(["touch", "ran-mended"]))
+
+    child = project.terminal("workflows/triage", "-s")
+    code = code_at(child)
+    shown = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(child.before)).split())
+    child.sendline(code)
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert [path.name for path in project.root.glob("ran-*")] == ["ran-mended"]
+    first, second = map(str, fake_claude.requests)
+    assert "the policy refuses" not in first
+    assert "2 of 2: the policy refuses ['curl', 'x']" in second.replace('\\"', '"').replace("\\'", "'")
+    assert len(fake_claude.prompts[1]) == len(fake_claude.prompts[0])
+    assert "ran-first" not in shown.partition("If you approve")[2]
+    [said] = project.of_type("ai.response")
+    refused, accepted = said["data"]["attempts"]
+    assert "2 of 2: the policy refuses ['curl', 'x']" in refused["errors"][0]
+    assert accepted["errors"] == []
+    [record] = project.of_type("command.refused")
+    assert record["data"]["argv"] == ["curl", "x"]
+    assert project.run("workflow-exec", "verify", "latest", "--expect-head", session.heads[-1]).status == 0
 
 
 def test_a_recorded_diagnosis_is_replayed_and_says_so(project: Project, fake_claude: FakeClaude) -> None:

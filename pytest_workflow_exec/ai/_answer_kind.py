@@ -14,13 +14,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PydanticUserError,
     TypeAdapter,
     ValidationError,
     create_model,
 )
 from pydantic_core import PydanticSerializationError
 
+from pytest_workflow_exec.ai._unaskable import unaskable
 from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import ValueRefusedError, WorkflowExecError
@@ -62,13 +62,12 @@ class AnswerKind:
             adapter = TypeAdapter[Any](cast("Any", annotation))
             schema = cast("Mapping[str, Json]", adapter.json_schema(mode="validation"))
             canonical_json(schema)
-        except (PydanticUserError, TypeError, ValueError, NameError, RecursionError) as error:
-            reason = str(error).partition("\n")[0]
-            raise AnswerKindError(f"a model can't be asked for {name}: {escape_line(reason)}") from error
-        if _TAKEN in cast("Mapping[str, Json]", schema.get("properties") or {}):
-            raise AnswerKindError(
-                f"a model can't be asked for {name}: each step has a value 'outcome'; rename the field"
-            )
+            reason = unaskable(adapter, schema)
+        except Exception as error:  # a type is its author's code, and may raise anything
+            said = str(error).partition("\n")[0] or type(error).__name__
+            raise AnswerKindError(f"a model can't be asked for {name}: {escape_line(said)}") from error
+        if reason is not None:
+            raise AnswerKindError(f"a model can't be asked for {name}: {reason}")
         return cls(name=name, adapter=adapter, schema=schema)
 
     @cached_property
@@ -86,11 +85,14 @@ class AnswerKind:
             return (f"it has {len(spelled)} bytes, and {MAX_ANSWER_BYTES} are the most",)
         try:
             refuse_unkeepable(value, "answer")
-            refuse_unkeepable(self._outputs(spelled), "answer")
+            outputs = self._outputs(spelled)
+            refuse_unkeepable(outputs, "answer")
         except ValidationError as error:
             return tuple(_said(error))
         except (ValueRefusedError, PydanticSerializationError, TypeError, ValueError, RecursionError) as error:
             return (escape_line(str(error), max_chars=_MAX_ERROR_CHARACTERS),)
+        if _TAKEN in outputs:
+            return (f"it has a key {_TAKEN!r}, which is the name of something else here: leave it out",)
         return ()
 
     def instance(self, value: Json) -> object:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.ai._answer_kind import MAX_ANSWER_BYTES, AnswerKind
-from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, Source
+from pytest_workflow_exec.ai._backend import Accept, AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, Source
 from pytest_workflow_exec.ai._prompt import SYSTEM_PROMPT
+from pytest_workflow_exec.ai._purse import Purse
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import AiError, ValueRefusedError, WorkflowExecError
 from pytest_workflow_exec.evidence import refuse_unkeepable
@@ -31,6 +32,13 @@ class Question:
     attempts: int
     timeout_s: float
     budget_usd: float | None = None
+    judge: Accept | None = None
+    """What else is wrong with a value that is what its type asks for; None if nothing can be."""
+
+    def problems(self, value: Json) -> tuple[str, ...]:
+        """Return what is wrong with a proposal, in words that go back to the model."""
+        found = self.kind.problems(value)
+        return found if found or self.judge is None else self.judge(value)
 
 
 class Asker:
@@ -42,18 +50,18 @@ class Asker:
         backend: AiBackend,
         *,
         source: Source,
-        budget_usd: float | None,
+        purse: Purse,
         tell: Callable[[AiNews], None],
     ) -> None:
         """Prepare for asking.
 
         Args:
             source: Where the backend's answers come from; one that claims something else is not believed.
-            budget_usd: What all requests of the run may cost together, over all its sessions; None for no bound.
+            purse: What the requests of the run may cost, over all its sessions and beside other runs.
             tell: Takes what is worth showing meanwhile.
         """
         self._run, self._backend, self._source = run, backend, source
-        self._budget_usd, self._tell = budget_usd, tell
+        self._purse, self._tell = purse, tell
         self._asked: dict[tuple[StepId, int], int] = {}
         # A step's own threads may ask, too; the budget is looked at before each request.
         self._lock = threading.Lock()
@@ -80,7 +88,7 @@ class Asker:
         Raises:
             StepOrderError: The step is not under way.
         """
-        with self._lock, self._run.asking(step):
+        with self._lock, self._purse.held(self._run), self._run.asking(step):
             yield
 
     def ask(self, step: StepId, question: Question, *, scripted: bool = False) -> AiAnswer:
@@ -94,7 +102,7 @@ class Asker:
             StepOrderError: The step is not under way.
             EvidenceError: The request or what came of it can't be written.
         """
-        with self._lock, self._run.asking(step):
+        with self._lock, self._purse.held(self._run), self._run.asking(step):
             request = self._request(step, question)
             attempt = self._run.attempt_of(step)
             number = self._asked[step, attempt] = self._asked.get((step, attempt), 0) + 1
@@ -102,7 +110,7 @@ class Asker:
             self._run.record_asking(events.ai_request(step, attempt=attempt, facts=asked))
             said: dict[str, Json] = {"number": number, "model": question.model, "request": digest_of(asked)}
             try:
-                answer = self._answer(request, question.kind)
+                answer = self._answer(request, question)
             except BaseException as error:
                 # Written in any case: what it cost counts against the budget, and what was proposed is evidence.
                 facts = {**said, **_failed_facts(error, self._source)}
@@ -133,29 +141,20 @@ class Asker:
             own_usd: What the step may spend; None for no bound of its own.
 
         Raises:
-            AiError: Nothing is left of the run's budget.
+            AiError: Nothing is left of the budget.
         """
-        if self._budget_usd is None:
-            return own_usd
-        spent = self._run.answers.cost_usd
-        left = self._budget_usd - spent
-        if left <= 0:
-            raise AiError(
-                f"the budget of ${self._budget_usd:g} for this run is spent (${spent:.4f}); nothing was asked. "
-                "Give more with --workflow-ai-budget, and go on with --workflow-resume."
-            )
-        return left if own_usd is None else min(left, own_usd)
+        return self._purse.left(self._run, own_usd)
 
-    def _answer(self, request: AiRequest, kind: AnswerKind) -> AiAnswer:
+    def _answer(self, request: AiRequest, question: Question) -> AiAnswer:
         try:
-            answer = self._backend.ask(request, kind.problems, self._tell)
+            answer = self._backend.ask(request, question.problems, self._tell)
         except WorkflowExecError:
             raise
         except Exception as error:
             message = f"what asks the model failed in a way that it has no words for: {type(error).__name__}: {error}"
             raise AiError(message) from error
         # The final word is here, whatever the backend did with it.
-        problems = kind.problems(answer.value)
+        problems = question.problems(answer.value)
         if answer.source != self._source:
             problems = (f"it claims to be {answer.source}, and can only be {self._source}",)
         if problems:

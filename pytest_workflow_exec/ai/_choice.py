@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -16,12 +15,12 @@ from pytest_workflow_exec.ai._program import ai_problems
 from pytest_workflow_exec.ai._scripted import ScriptedBackend, ScriptError, read_script
 from pytest_workflow_exec.errors import PreflightError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.settings import MONEY, AiMode
 
 Mode: TypeAlias = Literal["live", "record", "replay", "off", "scripted"]
 
 MODES: tuple[Mode, ...] = ("live", "record", "replay", "off")
 """What `--workflow-ai` takes; a script is named by its file."""
-_MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _SOURCES: Mapping[Mode, Source] = {"replay": "replay", "scripted": "scripted"}
 _CI = "CI"
 
@@ -35,6 +34,8 @@ class AiChoice:
     """Whether somebody asked for it; else it is what is done unasked."""
     script: Path | None = None
     budget_usd: float | None = None
+    by: str = "--workflow-ai=off"
+    """What said that nobody is asked, if that was said."""
 
     @property
     def source(self) -> Source:
@@ -47,8 +48,26 @@ class AiChoice:
         return self.mode in ("live", "record")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What holds where no option says anything: by the project's configuration and by variables of the environment."""
+
+    mode: AiMode | None = None
+    by: str = ""
+    """What says the mode."""
+    budget_usd: float | None = None
+    most_usd: float | None = None
+    """What no option goes above: the project's own word."""
+
+
 def choose(
-    *, mode: str | None, script: str | None, budget: str | None, environment: Mapping[str, str], folder: Path
+    *,
+    mode: str | None,
+    script: str | None,
+    budget: str | None,
+    environment: Mapping[str, str],
+    folder: Path,
+    standing: Standing | None = None,
 ) -> AiChoice:
     """Return who answers in a session.
 
@@ -57,27 +76,32 @@ def choose(
         script: `--workflow-ai-answers`: a file, from `folder`.
         budget: `--workflow-ai-budget`, in US dollars.
         environment: The engine's own; only whether it is CI is read from it.
+        standing: What holds where they say nothing.
 
     Raises:
         PreflightError: The options can't be used.
     """
+    held = Standing() if standing is None else standing
     problems: list[str] = []
     if mode is not None and mode not in MODES:
         problems.append(f"--workflow-ai takes {', '.join(MODES)}, not {mode!r}")
     if script is not None and mode is not None:
         problems.append("--workflow-ai-answers scripts all answers; leave out --workflow-ai")
-    if budget is not None and (_MONEY.fullmatch(budget) is None or not float(budget)):
+    if budget is not None and (MONEY.fullmatch(budget) is None or not float(budget)):
         problems.append(f"--workflow-ai-budget takes an amount of US dollars such as 2.50, not {budget!r}")
+    elif budget is not None and held.most_usd is not None and float(budget) > held.most_usd:
+        problems.append(f"--workflow-ai-budget={budget} is more than the {held.most_usd:g} of ai_budget in the project")
     if problems:
         raise PreflightError([Problem(message=problem) for problem in problems])
     # Never by a variable but towards nobody: none may turn a script into an answer, or make a session pay.
-    unasked: Mode = "off" if environment.get(_CI) else "live"
+    unasked: Mode = held.mode or ("off" if environment.get(_CI) else "live")
     chosen = unasked if mode is None else next(each for each in MODES if each == mode)
     return AiChoice(
         mode="scripted" if script is not None else chosen,
-        said=mode is not None or script is not None,
+        said=mode is not None or script is not None or held.mode is not None,
         script=None if script is None else folder / script,
-        budget_usd=None if budget is None else float(budget),
+        budget_usd=held.budget_usd if budget is None else float(budget),
+        by="--workflow-ai=off" if mode is not None or held.mode is None else held.by,
     )
 
 
@@ -86,7 +110,7 @@ def why_off(choice: AiChoice) -> str | None:
     if choice.mode != "off":
         return None
     if choice.said:
-        return "--workflow-ai=off. Leave it out, or give --workflow-ai=live"
+        return f"{choice.by}. Leave it out, or give --workflow-ai=live"
     return "the variable CI is set, and there models are only asked with --workflow-ai=live"
 
 

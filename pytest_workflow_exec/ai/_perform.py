@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar, cast, get_origin
 
-from pytest_workflow_exec import events
 from pytest_workflow_exec.ai._answer_kind import AnswerKind, kind_of_form
-from pytest_workflow_exec.ai._asking import Asker, Question, answered_by
+from pytest_workflow_exec.ai._asking import Asker, Question
 from pytest_workflow_exec.ai._backend import AiAnswer
+from pytest_workflow_exec.ai._plan_judge import COMMANDS, PlanJudge
 from pytest_workflow_exec.ai._plans import CommandPlan
 from pytest_workflow_exec.ai._prompt import text_of, whole_prompt
 from pytest_workflow_exec.context import ContextError, Query
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import AiError, OutputError, PlanRefusedError
+from pytest_workflow_exec.errors import AiError
 from pytest_workflow_exec.model import (
     DEFAULT_CONTEXT_TOKENS,
     Ai,
@@ -26,7 +27,7 @@ from pytest_workflow_exec.model import (
     Step,
     StepId,
 )
-from pytest_workflow_exec.run import Run, StepOutputs, context_of, judge_plan, read_plan
+from pytest_workflow_exec.run import Run, StepOutputs, context_of
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ def perform_ai(asker: Asker, step: Step, ai: Ai, kind: AnswerKind) -> StepOutput
     Raises:
         AiError: There is none.
         PlanRefusedError: It holds a plan that is to be executed, and the policy does not allow it as a whole.
-        OutputError: A value in the prompt is not there, or the answer lacks what a later step executes.
+        OutputError: A value in the prompt is not there.
     """
     run = asker.run
     keys = list(dict.fromkeys(_executed_of(run, step.id)))
@@ -77,14 +78,8 @@ def perform_ai(asker: Asker, step: Step, ai: Ai, kind: AnswerKind) -> StepOutput
         timeout_s=ai.timeout_s,
         budget_usd=ai.budget_usd,
     )
-    answer = asker.ask(step.id, question)
-    outputs = kind.outputs(answer.value)
-    for key in keys:
-        if key not in outputs:
-            message = f"the answer holds no {key!r}, which a later step executes (it holds {', '.join(outputs)})"
-            raise OutputError(message)
-        _judge(run, step.id, answer, outputs[key], what=f"the plan in {key!r} of step {step.id!r}")
-    return StepOutputs(values=outputs, files={})
+    answer = _asked(asker, step.id, question, keys)
+    return StepOutputs(values=kind.outputs(answer.value), files={})
 
 
 def ask_in_python(
@@ -119,10 +114,7 @@ def ask_in_python(
     question = Question(
         prompt=whole, kind=kind, model=model, attempts=attempts, timeout_s=timeout_s, budget_usd=budget_usd
     )
-    answer = asker.ask(step, question)
-    if is_plan:
-        commands = kind.outputs(answer.value)["commands"]
-        _judge(run, step, answer, commands, what=f"the plan that was proposed in step {step!r}")
+    answer = _asked(asker, step, question, [COMMANDS] if is_plan else [])
     return cast("T", kind.instance(answer.value))
 
 
@@ -136,19 +128,20 @@ def _is_plan(output: object) -> bool:
     return isinstance(output, type) and get_origin(output) is None and issubclass(output, CommandPlan)
 
 
-def _judge(run: Run, step: StepId, answer: AiAnswer, commands: Json, *, what: str) -> None:
+def _asked(asker: Asker, step: StepId, question: Question, keys: Sequence[str]) -> AiAnswer:
+    """Return an answer whose plans the policy allows; what it refuses, the model is told and may mend."""
+    if not keys:
+        return asker.ask(step, question)
+    judge = PlanJudge(asker.run, step, question.kind, keys)
     try:
-        judged = judge_plan(read_plan(commands, what=what), run.policy, run.input_texts)
-    except PlanRefusedError as error:
-        for argv, reason in error.refused:
-            run.record_asking(
-                events.command_refused(step, attempt=run.attempt_of(step), argv=list(argv), reason=reason)
-            )
-        raise
-    source = answered_by(answer)
-    if judged.is_gated and source != "live":
-        reason = f"it holds a gated command, and no model gave it now: it is {source}. Add --workflow-ai=live"
-        raise PlanRefusedError(what=what, reasons=[reason])
+        answer = asker.ask(step, replace(question, judge=judge.problems))
+    except AiError as error:
+        refused = judge.refusal_behind(error, question.attempts)
+        if refused is None:
+            raise
+        raise refused from error
+    judge.demand_asked_now(answer)
+    return answer
 
 
 def _rules(run: Run) -> Iterable[str]:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from ._again import Again, Difference, again_of, differences, spoken
 from ._ask import ask
-from ._ballot import Ballot, BallotRefusedError, Trust, assurance_of, ballot_in, checked
-from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, challenge_of
+from ._ballot import Ballot, Trust, assurance_of, ballot_in, checked
+from ._challenge import MAX_REASON_CHARS, NAMESPACE, Answer, ChallengeError, answers_in_challenge, challenge_of
 from ._confirm import ConfirmationError, confirm
 from ._decision import Channel, Decision
 from ._desk import SignatureDesk
 from ._dialogue import Dialogue, DialogueError
-from ._field import FormField
+from ._field import FormField, allowed
 from ._form import Answers, ReadAnswer
+from ._glass import ask_break_glass
+from ._in_advance import (
+    MAX_VALID,
+    PlanApproval,
+    PlanSignature,
+    moment_text,
+    plan_approval_in,
+    plan_challenge_of,
+    valid_until,
+)
 from ._manual import Attestation, ManualTask, attest
 from ._proof import Proof
 from ._quorum import (
@@ -29,6 +40,7 @@ from ._quorum import (
     shortage,
 )
 from ._reason import ask_reason
+from ._refusal import BallotRefusedError
 from ._request import (
     AuthorWords,
     Covered,
@@ -38,6 +50,7 @@ from ._request import (
     ShownFile,
     ShownOutput,
     WordsSource,
+    facts_in,
 )
 from ._rules import SignatureRules, moment_of, rules_of
 from ._screen import render
@@ -48,7 +61,9 @@ from ._words import escape, escape_line
 
 __all__ = [
     "MAX_REASON_CHARS",
+    "MAX_VALID",
     "NAMESPACE",
+    "Again",
     "Answer",
     "Answers",
     "Approved",
@@ -64,13 +79,16 @@ __all__ = [
     "Decision",
     "Dialogue",
     "DialogueError",
+    "Difference",
     "Expired",
     "FormField",
     "GateRequest",
     "ManualTask",
     "Missing",
     "Open",
+    "PlanApproval",
     "PlanChange",
+    "PlanSignature",
     "Proof",
     "Proposal",
     "Quorum",
@@ -87,7 +105,11 @@ __all__ = [
     "Trust",
     "Vote",
     "WordsSource",
+    "again_of",
+    "allowed",
+    "answers_in_challenge",
     "ask",
+    "ask_break_glass",
     "ask_reason",
     "assurance_of",
     "attest",
@@ -96,9 +118,14 @@ __all__ = [
     "checked",
     "checked_start",
     "confirm",
+    "differences",
     "escape",
     "escape_line",
+    "facts_in",
     "moment_of",
+    "moment_text",
+    "plan_approval_in",
+    "plan_challenge_of",
     "quorum",
     "render",
     "request_of",
@@ -106,6 +133,8 @@ __all__ = [
     "rules_of",
     "shortage",
     "sign_start",
+    "spoken",
     "start_problem",
     "terminal_problem",
+    "valid_until",
 ]

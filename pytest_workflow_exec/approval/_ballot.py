@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime
 
-from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
-from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import signature
 from ._challenge import NAMESPACE, Answer, ChallengeError, challenge_of
+from ._in_advance import plan_challenge_of, valid_until
 from ._proof import Proof
+from ._refusal import BallotRefusedError
 from ._request import GateRequest
 from ._rules import SignatureRules
 
 _VERSION = 1
 _KEYS = ("run", "step", "request", "answer", "reason", "principal", "armor")
 _TERMINAL, _SIGNATURE, _PRESENCE = 1, 2, 3
-
-
-class BallotRefusedError(WorkflowExecError):
-    """A signed answer does not count; nothing of it is taken in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +36,16 @@ class Ballot:
     principal: str
     """Who is said to have signed; empty to go by the key."""
     armor: str
+    until: str = ""
+    """When it holds no more, if a plan was approved in advance; empty for an answer to just this question."""
+    answers: Mapping[str, Json] = field(default_factory=dict)
+    """What is filled into the question's form."""
 
     def content(self) -> bytes:
         """Return it as its file holds it."""
-        fields = {"v": _VERSION, **{key: getattr(self, key) for key in _KEYS}}
-        return canonical_json(fields).encode("ascii") + b"\n"
+        fields: dict[str, Json] = {"v": _VERSION, **{key: getattr(self, key) for key in _KEYS}}
+        filled: dict[str, Json] = {"answers": self.answers} if self.answers else {}
+        return canonical_json({**fields, **filled}).encode("ascii") + b"\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +66,24 @@ def ballot_in(content: bytes) -> Ballot:
     """
     try:
         fields = json.loads(content.decode("ascii"))
-        ballot = Ballot(**{key: fields[key] for key in _KEYS})
+        ballot = Ballot(**{key: fields[key] for key in _KEYS}, answers=fields.get("answers", {}))
         is_whole = ballot.content() == content
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BallotRefusedError("it is no decision as workflow-exec approve and reject write it") from error
     texts = all(isinstance(getattr(ballot, key), str) for key in _KEYS)
-    if not is_whole or not texts or ballot.answer not in ("approve", "reject"):
+    if not is_whole or not texts or not isinstance(ballot.answers, dict) or ballot.answer not in ("approve", "reject"):
         raise BallotRefusedError("it is no decision as workflow-exec approve and reject write it")
     return ballot
 
 
-def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime) -> Proof:
+def checked(
+    ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime, taken_in: datetime | None = None
+) -> Proof:
     """Return what an answer to this question proves.
 
     Args:
         at: The time at which its signer must be valid, aware.
+        taken_in: When it was taken in, at which an approval in advance must hold; None for `at`.
 
     Raises:
         BallotRefusedError: It is about something else, or its signature does not count; says why.
@@ -92,7 +99,7 @@ def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime)
         if said != asked:
             raise BallotRefusedError(f"it is about another {what}: {said}, and not {asked}")
     try:
-        message = challenge_of(request, ballot.answer, reason=ballot.reason)
+        message = _message(ballot, request, rules, at if taken_in is None else taken_in)
         principal = _principal(ballot, rules, trust)
         verified = signature.verify_signature(
             message,
@@ -123,6 +130,16 @@ def checked(ballot: Ballot, request: GateRequest, *, trust: Trust, at: datetime)
         # A token is asked by software, and answers only to a finger: that it did is in what it signed.
         key_reachable=key.blob in trust.reachable and not verified.presence,
     )
+
+
+def _message(ballot: Ballot, request: GateRequest, rules: SignatureRules, taken_in: datetime) -> bytes:
+    if not ballot.until:
+        return challenge_of(request, ballot.answer, reason=ballot.reason, answers=ballot.answers)
+    if not rules.in_advance or ballot.answer != "approve" or ballot.answers:
+        raise BallotRefusedError(f"gate {request.step!r} takes no such answer in advance")
+    if problem := valid_until(ballot.until, at=taken_in):
+        raise BallotRefusedError(problem)
+    return plan_challenge_of(request, ballot.until)
 
 
 def assurance_of(proof: Proof, rules: SignatureRules) -> int:
@@ -159,6 +176,11 @@ def _is_starter(principal: str, key: str, rules: SignatureRules) -> bool:
 
 
 def _explained(error: signature.SignatureRefusedError, ballot: Ballot, request: GateRequest) -> str:
+    if error.refusal == "other bytes" and ballot.until:
+        return (
+            f"{error}. It is about another plan, gate, policy or time: sign exactly what `workflow-exec challenge "
+            f"{request.run} {request.step} --in-advance --until {ballot.until}` writes"
+        )
     if error.refusal == "other bytes":
         return (
             f"{error}. Sign exactly what `workflow-exec challenge {request.run} {request.step}` writes, for the answer "

@@ -12,7 +12,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._proof import Proof
 
-Channel = Literal["terminal", "command", "signature", "none"]
+Channel = Literal["terminal", "command", "signature", "break-glass", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

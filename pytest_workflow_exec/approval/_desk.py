@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._form import Answers
 from ._proof import Proof
 
 
@@ -13,9 +14,9 @@ from ._proof import Proof
 class SignatureDesk:
     """What a person has to sign before the code counts, and what looks whether they did."""
 
-    notice: str
-    """What is shown below the question: how to sign it, and where."""
-    take: Callable[[], Proof]
+    notice: Callable[[Answers], str]
+    """Returns what is said of how to sign the question with what is filled into its form, and where."""
+    take: Callable[[Answers], Proof]
     """Returns what a good signature proves; raises BallotRefusedError, with the reason, if there is none."""
     worth: Callable[[Proof], int]
     """What an answer with it is worth."""

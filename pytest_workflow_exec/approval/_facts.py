@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._again import Again, Difference, spoken
 from ._field import FormField, allowed
 from ._request import Covered, GateRequest, PlanChange, Proposal, ShownOutput
 from ._rules import SignatureRules
@@ -72,13 +73,14 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Run", request.run),
         _fact("Plan digest", request.plan_digest),
         _fact("Gate step", f"{request.step}, attempt {request.attempt}"),
+        *_asked_again(request.again),
         *_failed(request),
         *_concluded(request),
         Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
         *_changes(request.plan_changes),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
         *_proposals(request.proposals),
-        *_asked(request.form),
+        *_asked(request.fields_to_fill),
         Fact(label="Outputs shown", lines=tuple(_outputs(request.shown, request.run)) or (FactLine(text="none"),)),
         Fact(label="Inputs", lines=tuple(_values(request.inputs)) or (FactLine(text="none"),)),
         _commit(request),
@@ -90,6 +92,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Sandbox level", _LEVELS.get(request.level, request.level), is_warning=request.level in {"", "none"}),
         Fact(label="Carried steps", lines=_texts(request.carried)),
         *_waived(request.waived),
+        *_broken(request.broken_glass),
         _fact("Evidence head", f"record {request.evidence_seq}, {escape_line(request.evidence_head) or _NONE_YET}"),
         _fact("Meaning", request.meaning),
         Fact(label="References", lines=_texts(request.refs)),
@@ -98,6 +101,41 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Expires", request.expires),
         _fact("Request digest", request.digest),
     )
+
+
+def _asked_again(again: Again | None) -> Iterable[Fact]:
+    if again is None:
+        return
+    said = f"{again.approver} approved this before, and the approval is not used: what it was given for changed"
+    yield _fact("Asked again", f"{said} before {again.used_by} started", is_warning=True)
+    yield _fact("Approved was", f"request {again.of}")
+    yield Fact(label="Changed", lines=tuple(_changed(again.changes)), is_warning=True)
+    if again.answers:
+        yield Fact(label="Filled in", lines=tuple(_values(again.answers)))
+
+
+def _changed(changes: Iterable[Difference]) -> Iterable[FactLine]:
+    for change in changes:
+        yield FactLine(text=f"{escape_line(spoken(change.fact))}:")
+        # Never cut, as little as the commands themselves are: this is what is decided about.
+        yield from _sides("  was: ", change.fact, change.before)
+        yield from _sides("  now: ", change.fact, change.after)
+
+
+def _sides(mark: str, fact: str, value: Json) -> Iterable[FactLine]:
+    items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    for item in items or ["nothing in its place"]:
+        yield FactLine(mark=mark, text=escape_line(_side(fact, item)) or "empty")
+
+
+def _side(fact: str, item: Json) -> str:
+    if fact == "dirty":
+        return "not known" if item is None else "dirty" if item else "clean"
+    if isinstance(item, Mapping) and item.keys() == {"step", "kind", "does"}:
+        return f"{item['step']} ({item['kind']}): {item['does']}"
+    if item is None:
+        return "none"
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
 
 
 def _failed(request: GateRequest) -> Iterable[Fact]:
@@ -117,6 +155,11 @@ def _concluded(request: GateRequest) -> Iterable[Fact]:
 def _waived(steps: Sequence[str]) -> Iterable[Fact]:
     if steps:
         yield Fact(label="Waived steps", lines=_texts(steps), is_warning=True)
+
+
+def _broken(gates: Sequence[str]) -> Iterable[Fact]:
+    if gates:
+        yield Fact(label="Broken glass", lines=_texts(gates), is_warning=True)
 
 
 def form_fact(form: Iterable[FormField]) -> Fact:

@@ -11,7 +11,6 @@ from typing import Literal, TextIO
 from pytest_workflow_exec.events import ENGINE, Actor
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._ask import somebody_here
 from ._deadline import Deadline, NoAnswerError
 from ._facts import Fact, FactLine, form_fact
 from ._field import FormField
@@ -20,6 +19,7 @@ from ._pager import PageError, Pages
 from ._request import AuthorWords
 from ._say import say
 from ._screen import Screen, frames
+from ._sitting import somebody_here
 from ._terminal import (
     discard_typed_ahead,
     prompt_on_terminal,

@@ -9,6 +9,7 @@ from typing import Literal
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._again import Again
 from ._code import code_of
 from ._field import FormField
 from ._rules import SignatureRules
@@ -125,6 +126,8 @@ class GateRequest:
     """What an approver fills in, in order."""
     waived: tuple[str, ...] = ()
     """The steps that failed before, and whose failure a person accepted."""
+    broken_glass: tuple[str, ...] = ()
+    """The gates before it that somebody went past without the signatures that they want, each with who and why."""
     failure: str = ""
     """How the step failed whose failure is to be accepted; empty for any other question."""
     conclusion: str = ""
@@ -135,6 +138,8 @@ class GateRequest:
     """The answers of models that the run goes by, in order."""
     plan_changes: tuple[PlanChange, ...] = ()
     """What is new in the plans that an approval lets run."""
+    again: Again | None = None
+    """The approval that is not used, as something changed since; None if nothing of it was approved before."""
 
     def to_data(self) -> Mapping[str, Json]:
         """Return the whole request as JSON data, as evidence keeps it."""
@@ -150,13 +155,20 @@ class GateRequest:
             "author_words": [asdict(each) for each in self.author_words],
             # Without a form, a question has the digest that it had before there were forms.
             **({"waived": list(self.waived)} if self.waived else {}),
+            **({"broken_glass": list(self.broken_glass)} if self.broken_glass else {}),
             **({"failure": self.failure} if self.failure else {}),
             **({"conclusion": self.conclusion} if self.conclusion else {}),
             **({"form": [each.to_data() for each in self.form]} if self.form else {}),
             **({} if self.rules is None else {"rules": self.rules.to_data()}),
             **({"proposals": [asdict(each) for each in self.proposals]} if self.proposals else {}),
             **({"plan_changes": [_change_data(each) for each in self.plan_changes]} if self.plan_changes else {}),
+            **({} if self.again is None else {"again": self.again.to_data()}),
         }
+
+    @property
+    def fields_to_fill(self) -> tuple[FormField, ...]:
+        """What an approver fills in now: nothing if it was filled in before, and stays."""
+        return self.form if self.again is None else ()
 
     @property
     def digest(self) -> str:
@@ -170,7 +182,7 @@ class GateRequest:
 
     def facts(self) -> Mapping[str, Json]:
         """Return what must not change between the decision and its use, by name."""
-        return {name: value for name, value in self.to_data().items() if name not in _OF_THE_ASKING}
+        return facts_in(self.to_data())
 
     def facts_digest(self) -> str:
         """Return the SHA-256 of `facts()`, in hex.
@@ -205,8 +217,13 @@ _PLAIN = (
 
 # These differ each time the same question is asked; words are no facts, and what other runs did is none of this one.
 _OF_THE_ASKING = frozenset(
-    {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes"}
+    {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes", "again"}
 )
+
+
+def facts_in(data: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return what must not change between decision and use, of a request as evidence keeps it, by name."""
+    return {name: value for name, value in data.items() if name not in _OF_THE_ASKING}
 
 
 def _output_data(output: ShownOutput) -> Mapping[str, Json]:

@@ -36,6 +36,10 @@ class SignatureRules:
     """The fingerprint of the key that signed it."""
     refuse_reachable: bool = False
     """Whether a key within the reach of the run's user is worth no more than a code typed at a terminal."""
+    in_advance: bool = False
+    """Whether signatures count that were made before the question, for the plan that it lets run."""
+    break_glass: bool = False
+    """Whether a person at the run's terminal may go past all this, by the policy."""
 
     @property
     def principals(self) -> tuple[str, ...]:
@@ -54,6 +58,10 @@ class SignatureRules:
             "starter": self.starter,
             "starter_key": self.starter_key,
             "refuse_reachable": self.refuse_reachable,
+            # Without it, a question has the digest that it had before plans could be approved in advance.
+            **({"in_advance": True} if self.in_advance else {}),
+            # Without it, a question has the digest that it had before there was such a grant.
+            **({"break_glass": True} if self.break_glass else {}),
         }
 
     def quorum(self, *, issued: str, expires: str) -> QuorumRules:
@@ -90,6 +98,10 @@ class SignatureRules:
             yield f"not before {self.min_wait_s:g} s after it was issued"
         if self.refuse_reachable:
             yield "a key within the reach of the run's user does not count"
+        if self.in_advance:
+            yield "a plan that was approved in advance goes through without this question"
+        if self.break_glass:
+            yield "a person at the run's terminal may break the glass, for a reason: the policy grants it"
 
     def said_of_starter(self) -> str:
         """Return what is known of who started the run."""
@@ -133,8 +145,10 @@ def rules_of(data: Mapping[str, Json]) -> SignatureRules:
         starter=given["starter"],
         starter_key=given["starter_key"],
         refuse_reachable=given["refuse_reachable"],
+        in_advance=given.get("in_advance", False),
+        break_glass=given.get("break_glass", False),
     )
-    flags = (rules.veto, rules.starter_excluded, rules.refuse_reachable)
+    flags = (rules.veto, rules.starter_excluded, rules.refuse_reachable, rules.in_advance, rules.break_glass)
     numbers = [rules.required] if isinstance(rules.required, int) else list(rules.required.values())
     is_known = (
         rules.to_data() == data

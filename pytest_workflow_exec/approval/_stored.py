@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 
+from ._again import again_of
 from ._field import FormField
 from ._request import AuthorWords, Covered, GateRequest, PlanChange, Proposal, ShownFile, ShownOutput
 from ._rules import rules_of
@@ -29,6 +30,7 @@ _FREE = frozenset(
         "refs",
         "carried",
         "waived",
+        "broken_glass",
         "covers",
         "on_reject",
         "shown",
@@ -40,6 +42,7 @@ _FREE = frozenset(
         "proposals",
         "plan_changes",
         "lines",
+        "again",
     }
 )
 _T = TypeVar("_T")
@@ -74,6 +77,7 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "refs": tuple(_text(each) for each in data["refs"]),
         "carried": tuple(_text(each) for each in data["carried"]),
         "waived": tuple(_text(each) for each in data.get("waived", ())),
+        "broken_glass": tuple(_text(each) for each in data.get("broken_glass", ())),
         "failure": data.get("failure", ""),
         "conclusion": data.get("conclusion", ""),
         "covers": tuple(_made(Covered, each) for each in data["covers"]),
@@ -86,6 +90,7 @@ def _request(data: Mapping[str, Any]) -> GateRequest:
         "inputs": dict(data["inputs"]),
         "starter": dict(data["starter"]),
         "rules": None if data.get("rules") is None else rules_of(data["rules"]),
+        "again": None if data.get("again") is None else again_of(data["again"]),
     }
     return _made(GateRequest, {**data, **lists})
 

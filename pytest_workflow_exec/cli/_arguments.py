@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ._fleet._arguments import fleet_arguments
+
 DISTRIBUTION = "pytest-workflow-exec"
 FORMATS = ("in-toto", "junit", "otel-json", "csv")
 _RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a run's folder or log"
@@ -136,6 +138,12 @@ def _note(command: argparse.ArgumentParser) -> None:
     command.add_argument("text", metavar="TEXT", help="the remark")
 
 
+def _review(command: argparse.ArgumentParser) -> None:
+    _run(command)
+    command.add_argument("step", metavar="GATE", help="the gate whose glass was broken")
+    command.add_argument("text", metavar="TEXT", help="what you found")
+
+
 def _seal(command: argparse.ArgumentParser) -> None:
     _run(command)
     command.add_argument(
@@ -154,6 +162,30 @@ def _gate(command: argparse.ArgumentParser) -> None:
 def _approve(command: argparse.ArgumentParser) -> None:
     _gate(command)
     _signature(command)
+    _in_advance(command)
+    _fill(command)
+
+
+def _in_advance(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--in-advance", action="store_true", help="the plan behind the gate, for every later run that proposes just it"
+    )
+    command.add_argument(
+        "--until",
+        metavar="TIME",
+        help="when that holds no more: a duration, or a moment as challenge writes it; 30d by default, 90d at most",
+    )
+
+
+def _fill(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--fill",
+        metavar="FIELD=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="what a signed approval fills into the gate's form; approve takes it from the signed file, if that lies beside",
+    )
 
 
 def _signature(command: argparse.ArgumentParser) -> None:
@@ -235,6 +267,8 @@ def _challenge(command: argparse.ArgumentParser) -> None:
         "--answer", choices=("approve", "reject"), default="approve", help="what is to be signed; approve by default"
     )
     command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
+    _in_advance(command)
+    _fill(command)
     command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
 
 
@@ -384,12 +418,14 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "attack": (_ATTACK, _runs),
     "context": ("Print the CLAUDE.md files that matter for a piece of work.", _context),
     "note": ("Add a remark to a run's log.", _note),
+    "review": ("Say what you found of a gate whose glass somebody else broke.", _review),
     "trust": ("Pin the project's policy and signers: a copy outside it, typed at a terminal.", _trust),
     "redact": ("Take stored texts out of a run; a record says which, why and by whom.", _redact),
     "init": ("Write a first workflow that runs, with its policy; overwrites nothing.", _init),
     "doctor": ("Say whether workflows can run here, every setting with where it comes from, and what to mend.", _runs),
     "schema": ("Print the JSON Schema of workflow files, for editors and checks.", _schema),
     "policy": ("Ask the project's policy about a command, or for rules; nothing is run or written.", _policy),
+    "fleet": ("Run workflows on more than one machine: a queue, workers, and evidence in a database.", fleet_arguments),
     "prune": ("Remove old runs; never an unfinished or newest one, nor one within the retention.", _prune),
 }
 

@@ -25,7 +25,7 @@ def written(view: RunView) -> str:
 
 def _row(view: RunView, step: StepView) -> tuple[object, ...]:
     gate = next((gate for gate in reversed(view.gates) if gate.step == step.id), None)
-    decision = (gate.decision, gate.approver, gate.assurance) if gate is not None else ("", "", "")
+    decision = (gate.word, gate.approver, gate.assurance) if gate is not None else ("", "", "")
     return (
         view.run, view.workflow, view.result or "not finished", view.head.hash if view.head else "", step.id, step.kind,
         step.outcome, step.attempt, step.started, step.ended, step.duration_s, *decision, step.message,

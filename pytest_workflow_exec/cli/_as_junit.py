@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from ._view import RunView, StepView
@@ -44,13 +45,19 @@ def _case(suite: ET.Element, view: RunView, step: StepView) -> None:
         "testcase",
         {"classname": _text(view.workflow), "name": _text(step.id), "time": f"{step.duration_s or 0.0:.3f}"},
     )
-    approvers = [gate.approver for gate in view.gates if gate.step == step.id and gate.decision == "approved"]
+    decided = [gate for gate in view.gates if gate.step == step.id and gate.decision == "approved"]
+    approvers = [gate.approver for gate in decided if not gate.breaks_glass]
+    broken = [f"{gate.approver}: {gate.reason}" for gate in decided if gate.breaks_glass]
     properties = {"workflow_exec.outcome": step.outcome, "workflow_exec.kind": step.kind}
-    _properties(case, {**properties, **({"workflow_exec.approver": approvers[-1]} if approvers else {})})
+    _properties(case, {**properties, **_last("approver", approvers), **_last("break_glass", broken)})
     if step.outcome not in _SATISFIED:
         kind = "failure" if step.outcome in _FAILURES else "error"
         problem = ET.SubElement(case, kind, {"type": _text(step.outcome), "message": _text(_summary(step))})
         problem.text = _text(step.message)
+
+
+def _last(name: str, values: Sequence[str]) -> dict[str, str]:
+    return {f"workflow_exec.{name}": values[-1]} if values else {}
 
 
 def _summary(step: StepView) -> str:

@@ -76,7 +76,7 @@ def _decision(view: RunView, step: StepView) -> Mapping[str, str]:
     if gate is None:
         return {}
     return {
-        "workflow_exec.gate.decision": gate.decision,
+        "workflow_exec.gate.decision": gate.word,
         "workflow_exec.gate.approver": gate.approver,
         "workflow_exec.gate.assurance": gate.assurance,
     }

@@ -13,6 +13,7 @@ from pytest_workflow_exec.run import answer_reader
 from ._append import held, somebody
 from ._find import log_of
 from ._open_gates import GateError, Waiting, waiting_at
+from ._plan_in_advance import approve_in_advance
 from ._signed import hand_in_signed
 
 _REFUSED = 1
@@ -22,7 +23,7 @@ _PATIENCE_S = 3600.0
 def approve(arguments: argparse.Namespace) -> int:
     """Show what a suspended run asks, and append what the person at this terminal decides; 0 only if approved.
 
-    With a signature nobody is asked: it is judged, and handed in.
+    With a signature nobody is asked: it is judged, and handed in; or kept for later runs, if it is one in advance.
 
     Raises:
         GateError: The gate does not wait for a decision, or wants a signature, and there is none that counts.
@@ -31,6 +32,10 @@ def approve(arguments: argparse.Namespace) -> int:
         LogUnreadableError: There is no such run, or its log can't be read.
     """
     waiting = waiting_at(log_of(arguments.run), arguments.step)
+    if arguments.in_advance:
+        return approve_in_advance(waiting, arguments)
+    if arguments.until is not None:
+        raise GateError("--until is for --in-advance: the question itself says how long it can be answered")
     if arguments.signature is not None:
         return hand_in_signed(waiting, arguments, "approve")
     if waiting.request.rules is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from pytest_workflow_exec.settings import (
     find_project,
     load_settings,
     stated_settings,
+    with_variables,
 )
 
 from ._doctor_machine import machine_findings
@@ -76,6 +78,7 @@ def _configuration() -> tuple[Path | None, Settings | None, Sequence[StatedSetti
             says = "no folder at or above this one holds a workflow-exec.toml, [tool.workflow-exec] or .git"
             return None, None, (), [attention("project", says, "`workflow-exec init` begins one here")]
         settings = load_settings(root)
+        settings, of_variables = _with_variables(settings)
         stated = [_effective(each, settings.policy) for each in stated_settings(settings)]
     except SettingsError as error:
         says = f"the configuration can't be used:\n{error}"
@@ -86,7 +89,15 @@ def _configuration() -> tuple[Path | None, Settings | None, Sequence[StatedSetti
             [attention("configuration", says, "put right what it says; docs/configuration.md has all keys")],
         )
     source = "not configured" if settings.source is None else f"configured in {settings.source.name}"
-    return root, settings, stated, [Finding(about="project", says=f"{root}, {source}")]
+    return root, settings, stated, [Finding(about="project", says=f"{root}, {source}"), *of_variables]
+
+
+def _with_variables(settings: Settings) -> tuple[Settings, list[Finding]]:
+    try:
+        return with_variables(settings, os.environ), []
+    except SettingsError as error:
+        fix = "unset what it names; docs/configuration.md has all variables"
+        return settings, [attention("variables", f"no workflow runs here:\n{error}", fix)]
 
 
 def _effective(each: StatedSetting, policy: PolicySettings) -> StatedSetting:
@@ -110,7 +121,8 @@ def _data(report: _Report) -> Json:
             {
                 "key": each.key,
                 "value": each.value,
-                "from": "default" if each.source is None else "file",
+                "from": _kind_of_origin(each),
+                "variable": each.variable,
                 "file": None if each.source is None else str(each.source),
                 "line": each.line,
             }
@@ -147,7 +159,15 @@ def _value(value: Json) -> str:
     return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 3]}..."
 
 
+def _kind_of_origin(each: StatedSetting) -> str:
+    if each.variable is not None:
+        return "variable"
+    return "default" if each.source is None else "file"
+
+
 def _origin(each: StatedSetting) -> str:
+    if each.variable is not None:
+        return f"{each.variable} of the environment"
     if each.source is None:
         return "default"
     return escape(each.source.name if each.line is None else f"{each.source.name}:{each.line}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_workflow_exec.approval.signature import SignersError, allowed_signers
 from pytest_workflow_exec.definition import list_workflows
 from pytest_workflow_exec.errors import PinError, PolicyError
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, PinPlaces, filesystem_of, find_pin, is_remote
-from pytest_workflow_exec.sandbox import compile_policy
+from pytest_workflow_exec.sandbox import compile_policy, file_problem, place_of
 from pytest_workflow_exec.settings import PolicySettings, Settings, differences, find_project
 
 from ._doctor_machine import space_finding
@@ -29,6 +30,7 @@ def project_findings(settings: Settings, places: PinPlaces) -> Iterator[Finding]
     yield _policy(settings.policy)
     yield _pin(settings, places)
     yield _signers(settings.policy)
+    yield from _secrets(settings)
     yield from _evidence(settings)
 
 
@@ -89,6 +91,34 @@ def _signers(policy: PolicySettings) -> Finding:
     except SignersError as error:
         return attention("signers", str(error), f"put the line in {listed.path} right")
     return Finding(about="signers", says=f"{len(found)} keys in {listed.path}, sha256 {listed.sha256}")
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    try:
+        compiled = [
+            compile_policy(settings.policy, workflow=name, environment=os.environ)
+            for name in ("", *settings.policy.workflow_rules)
+        ]
+    except PolicyError:
+        # Said already.
+        return
+    rules = [rule for policy in compiled for rule in (*policy.rules, policy.tests)]
+    for name, source in settings.policy.secrets.items():
+        about = f"secret {name}"
+        if os.environ.get(name):
+            yield Finding(about=about, says="the variable of that name is set, and goes before what the policy says")
+        elif source.file is None:
+            yield _of_keyring(about, place_of(source))
+        elif (problem := file_problem(source.file, root=settings.root, rules=rules)) is not None:
+            yield attention(about, f"{place_of(source)} {problem}", "put it right: docs/configuration.md, 'Secrets'")
+        else:
+            yield Finding(about=about, says=f"{place_of(source)}, which nobody else reads")
+
+
+def _of_keyring(about: str, place: str) -> Finding:
+    if find_spec("keyring") is None:
+        return attention(about, f"in {place}, which can't be asked", "pip install 'pytest-workflow-exec[keyring]'")
+    return Finding(about=about, says=f"in {place}; whether it is there is seen where a step needs it")
 
 
 def _evidence(settings: Settings) -> Iterator[Finding]:

@@ -8,6 +8,9 @@ from pytest_workflow_exec.errors import LogUnreadableError, SettingsError
 from pytest_workflow_exec.evidence import find_run
 from pytest_workflow_exec.settings import find_project
 
+FLEET = "fleet:"
+"""What a run of a fleet begins with, where any run can be named."""
+
 
 def log_of(reference: str) -> Path:
     """Return the log of the run that somebody named.
@@ -15,6 +18,8 @@ def log_of(reference: str) -> Path:
     Raises:
         LogUnreadableError: No run fits, or several do.
     """
+    if reference.startswith(FLEET):
+        return _log_from_fleet(reference.removeprefix(FLEET))
     # A run's path needs no project: a project that can't be read only matters if nothing else was found.
     root, problem = None, None
     try:
@@ -27,6 +32,13 @@ def log_of(reference: str) -> Path:
         if problem is None:
             raise
         raise LogUnreadableError(f"{error}\n{problem}") from error
+
+
+def _log_from_fleet(reference: str) -> Path:
+    # Only here: whoever asks about a run on this machine loads nothing of fleets.
+    from ._fleet import log_kept
+
+    return log_kept(reference)
 
 
 def project() -> Path:

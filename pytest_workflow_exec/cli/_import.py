@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from pytest_workflow_exec.errors import EvidenceError
@@ -19,6 +19,7 @@ from pytest_workflow_exec.evidence import (
     BundleList,
     digest_without_following,
     is_known,
+    may_be_put_back,
     note_in_ledgers,
     open_bundle,
     read_list,
@@ -33,9 +34,6 @@ from ._find import project
 from ._text import escape
 
 _BROKEN = frozenset({"broken", "unreadable"})
-# What pytest, Python, git or this tool would act on: an output that was put there would be more than a file.
-_ACTED_ON = frozenset({".py", ".pyc", ".pyi", ".pth", ".so", ".pyd", ".toml", ".cfg", ".ini", ".yaml", ".yml"})
-_ACTED_ON_NAMES = frozenset({"claude.md", "workflow-signers", "workflow-revoked"})
 
 
 def import_(arguments: argparse.Namespace) -> int:
@@ -149,10 +147,7 @@ def _found(root: Path, path: str, file: BundledFile) -> str:
     try:
         return "here" if digest_without_following(root / path) == file.sha256 else "other"
     except FileNotFoundError:
-        pure = PurePosixPath(path)
-        hidden = any(part.startswith(".") for part in pure.parts)
-        acted_on = pure.suffix.lower() in _ACTED_ON or pure.name.lower() in _ACTED_ON_NAMES
-        return "never" if hidden or acted_on else "missing"
+        return "missing" if may_be_put_back(path) else "never"
     except OSError:
         return "other"
 

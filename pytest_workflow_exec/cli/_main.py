@@ -66,6 +66,7 @@ _COMMANDS = {
     "seal": "._seal",
     "note": "._note",
     "redact": "._redact",
+    "review": "._review",
     "pending": "._pending",
     "due": "._due",
     "challenge": "._signed",
@@ -80,5 +81,6 @@ _COMMANDS = {
     "init": "._init",
     "doctor": "._doctor",
     "schema": "._schema",
+    "fleet": "._fleet",
 }
 """The module of each command; its function has the command's name."""

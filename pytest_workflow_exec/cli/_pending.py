@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+
+from pytest_workflow_exec.approval import allowed
+from pytest_workflow_exec.digests import Json, canonical_json
 
 from ._find import project
 from ._open_gates import Waiting, waiting_everywhere
@@ -52,6 +56,12 @@ def _votes(waiting: Waiting) -> list[dict[str, object]]:
     return [{"at": vote.at} | {key: vote.data.get(key) for key in keys} for vote in waiting.gate.votes]
 
 
+def _filled(waiting: Waiting) -> Sequence[Json]:
+    """Return what the first of the signed approvals filled in, which the others have to sign, too."""
+    forms = (vote.data.get("form") for vote in waiting.gate.votes if vote.data.get("decision") == "approved")
+    return [form for form in forms if form][:1]
+
+
 def _lines(waiting: Waiting) -> list[str]:
     data = _data(waiting)
     lines = [
@@ -62,7 +72,10 @@ def _lines(waiting: Waiting) -> list[str]:
     if waiting.request.rules is not None and waiting.gate.decision is None:
         lines += [f"  wants    {escape(said)}" for said in waiting.request.rules.said()]
         lines += [f"  signed   {each['decision']} by {escape(str(each['approver']))}" for each in _votes(waiting)]
-        lines.append(f"  sign     workflow-exec challenge {waiting.run} {waiting.step} --out FILE")
+        fills = "".join(f" --fill {field.name}=VALUE" for field in waiting.request.fields_to_fill)
+        lines += [f"  fill in  {escape(field.name)}: {allowed(field)}" for field in waiting.request.fields_to_fill]
+        lines += [f"  filled   {escape(canonical_json(each))}" for each in _filled(waiting)]
+        lines.append(f"  sign     workflow-exec challenge {waiting.run} {waiting.step}{fills} --out FILE")
         lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} --signature FILE.sig (or reject)")
     elif waiting.gate.decision is None:
         lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} (or reject)")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import LOG_NAME, KnownRun, list_runs, note_in_ledgers, runs_directory
-from pytest_workflow_exec.settings import load_settings
+from pytest_workflow_exec.settings import load_settings, with_variables
 
 from ._append import held
 from ._find import project
@@ -36,7 +36,7 @@ def prune(arguments: argparse.Namespace) -> int:
         SettingsError: The project's configuration can't be used.
     """
     root = project()
-    age = _age(arguments.older_than, load_settings(root).retention_s)
+    age = _age(arguments.older_than, with_variables(load_settings(root), os.environ).retention_s)
     _sweep(root)
     old = removable(list_runs(root), before=datetime.now(timezone.utc) - age)
     if not old:

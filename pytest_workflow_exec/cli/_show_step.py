@@ -5,23 +5,17 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import shlex
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.evidence import read_log
-from pytest_workflow_exec.report import Attempt, Happening, RunStory, StepStory, clock, spoken
+from pytest_workflow_exec.report import RunStory, step_lines
 from pytest_workflow_exec.verify import verify_log
 
-from ._text import escape, lines
+from ._text import escape
 
 _READABLE, _BROKEN = 0, 1
-_COLUMN = 10
-_LEFT_OUT = frozenset({"argv", "stdout", "stderr", "environment", "limits", "rusage"})
-"""What a command's record says that is shown apart, or is for machines."""
 
 
 class UnknownStepError(WorkflowExecError):
@@ -58,103 +52,5 @@ def show_step(log: Path, name: str, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
     else:
         told = [f"BROKEN {escape(broken)}"] if broken is not None else []
-        sys.stdout.write("\n".join([*told, *_lines(story, step)]) + "\n")
+        sys.stdout.write("\n".join([*told, *step_lines(story, step)]) + "\n")
     return _READABLE if broken is None else _BROKEN
-
-
-def _lines(story: RunStory, step: StepStory) -> Iterator[str]:
-    yield _fact("step", step.id)
-    if step.name not in ("", step.id):
-        yield _fact("name", step.name)
-    yield _fact("kind", step.kind or "unknown")
-    yield _fact("outcome", step.words)
-    digest = step.plan.get("digest")
-    if isinstance(digest, str):
-        yield _fact("digest", digest)
-    if not step.planned:
-        yield _fact("planned", "not in the plan of the last session")
-    for reason in step.reasons:
-        yield _fact("again", reason)
-    for attempt in step.attempts:
-        yield ""
-        yield from _attempt(attempt, sessions=len(story.sessions))
-    for note in step.notes:
-        yield ""
-        yield from _happening(note)
-
-
-def _attempt(attempt: Attempt, *, sessions: int) -> Iterator[str]:
-    session = f", session {attempt.session}" if sessions > 1 else ""
-    began = f"started {clock(attempt.started)}" if attempt.started else "never started"
-    took = "" if attempt.duration_s is None else f", took {spoken(attempt.duration_s)}"
-    yield f"attempt {attempt.number or '?'}{session}: {escape(attempt.outcome)}, {began}{took}"
-    if attempt.error_class:
-        yield _fact("class", attempt.error_class)
-    yield from _text("why", attempt.message)
-    for told in attempt.happenings:
-        yield from _happening(told)
-    for title, key in (("output", "outputs"), ("file", "files")):
-        values = attempt.data.get(key)
-        for name, value in values.items() if isinstance(values, Mapping) else ():
-            yield _fact(title, f"{name} = {_spelled(value)}")
-
-
-def _happening(told: Happening) -> Iterator[str]:
-    if told.kind == "command":
-        yield from _command(told)
-    elif told.kind == "note":
-        yield _fact("note", f"{clock(told.at)} {told.who}")
-        yield from _text("", str(told.begun.get("text")))
-    else:
-        yield _fact(_TITLES.get(told.kind, "record"), clock(told.at))
-        yield from _facts(told.begun)
-        if told.ended is not None:
-            yield _fact("answer", f"{clock(told.until)} by {told.by}")
-            yield from _facts(told.ended)
-        if told.used_by is not None:
-            yield _fact("used by", told.used_by)
-
-
-def _command(told: Happening) -> Iterator[str]:
-    ended = told.ended or {}
-    argv = told.begun.get("argv", ended.get("argv"))
-    yield _fact("command", shlex.join(map(str, argv)) if isinstance(argv, list) else _spelled(argv))
-    if told.ended is None:
-        yield _fact("", "no end: effect unknown")
-    yield from _facts({key: value for key, value in {**told.begun, **ended}.items() if key not in _LEFT_OUT})
-    for stream in ("stdout", "stderr"):
-        yield from _text(stream, str(ended.get(stream) or ""))
-
-
-def _facts(facts: Mapping[str, Json]) -> Iterator[str]:
-    for key, value in facts.items():
-        # An exit status of 0 is worth telling, and equal to False.
-        if value is not None and value is not False and value not in ("", [], {}):
-            yield f"{'':<{_COLUMN}}{escape(key.replace('_', ' '))}: {escape(_spelled(value))}"
-
-
-def _text(title: str, text: str) -> Iterator[str]:
-    if text:
-        if title:
-            yield _fact(title, "").rstrip()
-        yield from (f"{'':<{_COLUMN}}{line}" for line in lines(text.removesuffix("\n")))
-
-
-def _fact(title: str, value: str) -> str:
-    return f"{title:<{_COLUMN}}{escape(value)}"
-
-
-def _spelled(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-_TITLES = {
-    "refusal": "refused",
-    "question": "question",
-    "exchange": "model",
-    "tool": "tool",
-    "turn": "turn",
-    "attested": "by hand",
-    "retry": "retry",
-    "undone": "again",
-}

@@ -5,25 +5,28 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 
 from pytest_workflow_exec.approval import (
     NAMESPACE,
     Answer,
     Ballot,
     BallotRefusedError,
-    Trust,
+    Proof,
     challenge_of,
     checked,
     moment_of,
 )
-from pytest_workflow_exec.errors import EvidenceError, PinError
-from pytest_workflow_exec.evidence import STATE_DIRECTORY, find_pin, hand_in, pin_places, read_small
-from pytest_workflow_exec.run import trust_in
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import hand_in, read_small
 
-from ._find import log_of, project
+from ._filled import demand_same, filled_beside, filled_by_options
+from ._find import log_of
 from ._open_gates import GateError, Waiting, waiting_at
+from ._plan_in_advance import challenge_in_advance
+from ._signed_project import trust_of
+from ._written import write_new
 
 
 def challenge(arguments: argparse.Namespace) -> int:
@@ -31,20 +34,28 @@ def challenge(arguments: argparse.Namespace) -> int:
 
     Raises:
         GateError: The gate does not wait, or is answered at a terminal.
-        ChallengeError: The question can't be signed.
+        ChallengeError: The question or plan can't be signed.
         EvidenceError: The file can't be written, or is there already.
         LogUnreadableError: There is no such run, or its log can't be read.
     """
     waiting = waiting_at(log_of(arguments.run), arguments.step)
     _demand_signed(waiting)
+    if arguments.in_advance:
+        return challenge_in_advance(waiting, arguments)
+    if arguments.until is not None:
+        raise GateError("--until is for --in-advance: the question itself says how long it can be answered")
     if arguments.answer == "reject" and not arguments.reason.strip():
         raise GateError("a rejection is signed with its reason: --reason TEXT")
-    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip())
+    answers: Mapping[str, Json] = {}
+    if arguments.answer == "approve":
+        answers = filled_by_options(waiting.request.fields_to_fill, arguments.fill)
+        demand_same(waiting, answers)
+    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip(), answers=answers)
     if arguments.out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
         return 0
-    _write(arguments.out, content)
+    write_new(arguments.out, content)
     file, step = shlex.quote(str(arguments.out)), shlex.quote(waiting.step)
     how = "approve" if arguments.answer == "approve" else f"reject --reason {shlex.quote(arguments.reason.strip())}"
     sys.stdout.write(
@@ -63,26 +74,7 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
         EvidenceError: The answer can't be written.
     """
     _demand_signed(waiting)
-    request, now = waiting.request, datetime.now(timezone.utc)
-    if now >= moment_of(request.expires):
-        raise GateError(f"the question expired at {request.expires}; pytest with --workflow-resume asks again")
-    try:
-        armor = read_small(arguments.signature).decode("ascii")
-    except (OSError, ValueError) as error:
-        raise GateError(f"{arguments.signature} can't be read: {error}") from error
-    ballot = Ballot(
-        run=waiting.run,
-        step=waiting.step,
-        request=waiting.gate.digest,
-        answer=answer,
-        reason=reason,
-        principal=arguments.principal,
-        armor=armor,
-    )
-    try:
-        proof = checked(ballot, request, trust=_trust(waiting.log), at=now)
-    except BallotRefusedError as error:
-        raise GateError(f"the signature does not count, and nothing was written: {error}") from error
+    ballot, proof = signed_answer(waiting, arguments, answer, reason=reason)
     path = hand_in(waiting.log.parent, ballot.content())
     sys.stdout.write(
         f"{answer} by {proof.principal} ({proof.key_type} {proof.key}) is handed in: {path}\n"
@@ -91,26 +83,42 @@ def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answ
     return 0
 
 
+def signed_answer(
+    waiting: Waiting, arguments: argparse.Namespace, answer: Answer, *, reason: str = ""
+) -> tuple[Ballot, Proof]:
+    """Return an answer whose signature counts as of now, and what it proves.
+
+    Raises:
+        GateError: It does not count.
+        PinError: There is no list of signers here to judge it by.
+    """
+    request, now = waiting.request, datetime.now(timezone.utc)
+    if now >= moment_of(request.expires):
+        raise GateError(f"the question expired at {request.expires}; pytest with --workflow-resume asks again")
+    try:
+        armor = read_small(arguments.signature).decode("ascii")
+    except (OSError, ValueError) as error:
+        raise GateError(f"{arguments.signature} can't be read: {error}") from error
+    answers: Mapping[str, Json] = {}
+    if answer == "approve":
+        answers = filled_beside(request.fields_to_fill, arguments.fill, arguments.signature)
+        demand_same(waiting, answers)
+    ballot = Ballot(
+        run=waiting.run,
+        step=waiting.step,
+        request=waiting.gate.digest,
+        answer=answer,
+        reason=reason,
+        principal=arguments.principal,
+        armor=armor,
+        answers=answers,
+    )
+    try:
+        return ballot, checked(ballot, request, trust=trust_of(waiting.log), at=now)
+    except BallotRefusedError as error:
+        raise GateError(f"the signature does not count, and nothing was written: {error}") from error
+
+
 def _demand_signed(waiting: Waiting) -> None:
     if waiting.request.rules is None:
         raise GateError(f"gate {waiting.step!r} is answered at a terminal: workflow-exec approve, without a signature")
-
-
-def _trust(log: Path) -> Trust:
-    folder = log.resolve().parent
-    state = next((parent for parent in folder.parents if parent.name == STATE_DIRECTORY), None)
-    root = project() if state is None else state.parent
-    pin = find_pin(root, pin_places())
-    if pin is None:
-        raise PinError(f"{root} is not pinned here: `workflow-exec trust` there says whose signatures count")
-    return trust_in(pin)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(content)
-    except FileExistsError as error:
-        raise EvidenceError(f"{path} is there already, and is kept") from error
-    except OSError as error:
-        raise EvidenceError(f"{path} can't be written: {error.strerror}") from error

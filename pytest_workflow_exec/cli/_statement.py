@@ -54,6 +54,7 @@ def facts_of(verdict: Verdict) -> dict[str, Json]:
             for gate in verdict.gates
         ],
         "waived": list(verdict.waived),
+        "broken_glass": [dataclasses.asdict(each) for each in verdict.broken_glass],
         "policies": list(verdict.policies),
         "warnings": list(verdict.warnings),
         "doubts": list(verdict.doubts),

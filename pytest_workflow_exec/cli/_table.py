@@ -1,4 +1,4 @@
-"""A run on a screen of any width: header, steps, decisions, commands, failures."""
+"""A run on a screen of any width: header, the tree of its steps, decisions, commands, failures."""
 
 from __future__ import annotations
 
@@ -8,32 +8,38 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from ._text import duration, escape, lines
-from ._view import NO_END, NOT_STARTED, RetryView, RunView, StepView
+from pytest_workflow_exec.report import RunStory, StepStory
 
-_STYLES = {
-    "passed": "green", "carried": "green", "waived": "yellow", "not applicable": "dim", "failed": "bold red",
-    "denied": "bold red", "blocked": "yellow", "interrupted": "yellow", "suspended": "yellow",
-    NO_END: "bold yellow", NOT_STARTED: "dim",
-}  # fmt: skip
-_DAY = len("2026-11-22")
+from ._text import escape, lines
+from ._tree_table import tree_table
+from ._view import RunView
+
 _SECOND = len("2026-11-22T11:33:35")
 _PLAIN_WIDTH = 80
 
 
-def print_run(view: RunView, *, log: Path, broken: str | None, torn_bytes: int) -> None:
-    """Print a run; in plain text unless standard output is a terminal that wants more."""
+def print_run(view: RunView, story: RunStory, *, log: Path, broken: str | None, torn_bytes: int) -> None:
+    """Print a run; in plain text unless standard output is a terminal that wants more.
+
+    Args:
+        view: What is told of the run as a whole.
+        story: What is told of its steps.
+    """
     console = _console()
+    drawn = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if broken is not None:
         _line(console, f"BROKEN {escape(broken)}", "bold red")
     for text in _header(view, log, torn_bytes):
         _line(console, text)
-    console.print(_steps(view, plain=not console.is_terminal))
+    steps = [story.steps.get(name) or StepStory(id=name) for name in view.steps]
+    with console.capture() as captured:
+        console.print(tree_table(story, steps, cells=console.width, drawn=drawn))
+    # A cell is filled up with spaces, the last one of a line, too.
+    tree = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    sys.stdout.write(f"\n{tree}\n" if drawn else tree)
     for text in _below(view):
         _line(console, text)
 
@@ -53,7 +59,10 @@ def _console() -> Console:
 
 def _line(console: Console, text: str, style: str = "") -> None:
     # Soft wrap: a path or a hash that the console itself broke in two could not be copied.
-    console.print(Text(text, style=style), soft_wrap=True)
+    with console.capture() as captured:
+        console.print(Text(text, style=style), soft_wrap=True)
+    # Not by the console: where nobody reads any more, it would exit as if the log were broken.
+    sys.stdout.write(captured.get())
 
 
 def _header(view: RunView, log: Path, torn_bytes: int) -> Iterator[str]:
@@ -78,37 +87,11 @@ def _result(view: RunView) -> str:
     return f"{escape(view.result)}, finished {_moment(view.finished)}"
 
 
-def _steps(view: RunView, *, plain: bool) -> Table:
-    table = Table(box=None if plain else SIMPLE_HEAD, pad_edge=False, header_style="" if plain else "bold")
-    table.add_column("#", justify="right")
-    table.add_column("step", overflow="fold")
-    table.add_column("kind", overflow="fold")
-    table.add_column("outcome", overflow="fold")
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("started", no_wrap=True)
-    for number, step in enumerate(view.steps.values(), start=1):
-        table.add_row(
-            str(number),
-            Text(escape(step.id)),
-            Text(escape(step.kind)),
-            Text(_outcome(step), style=_STYLES.get(step.outcome, "")),
-            "" if step.duration_s is None else duration(step.duration_s),
-            _clock(step.started, view.started),
-        )
-    return table
-
-
-def _outcome(step: StepView) -> str:
-    waits = f", waits for {escape(step.waits_for)}" if step.waits_for else ""
-    failed = f" ({escape(step.error_class)})" if step.error_class else ""
-    return escape(step.outcome) + failed + waits
-
-
 def _below(view: RunView) -> Iterator[str]:
     yield from _outputs(view)
     for gate in view.gates:
         yield (
-            f"gate      {escape(gate.step)}: {escape(gate.decision)} by {escape(gate.approver or 'nobody')} "
+            f"gate      {escape(gate.step)}: {escape(gate.word)} by {escape(gate.approver or 'nobody')} "
             f"({escape(gate.channel)}, assurance {escape(gate.assurance)}), {_moment(gate.decided)}"
         )
         if gate.reason:
@@ -118,7 +101,6 @@ def _below(view: RunView) -> Iterator[str]:
     for step in view.steps.values():
         if step.reasons:
             yield f"again     {escape(step.id)}: {escape('; '.join(step.reasons))}"
-    yield from map(_retried, view.retries)
     yield f"commands  {len(view.commands)} run, {len(view.refused)} refused"
     for refusal in view.refused:
         argv = escape("[" + ", ".join(refusal["argv"]) + "]")
@@ -138,17 +120,5 @@ def _outputs(view: RunView) -> Iterator[str]:
         yield f"output    {escape(name)} = {escape(json.dumps(value, ensure_ascii=False))}"
 
 
-def _retried(tried: RetryView) -> str:
-    failed = f"attempt {tried.attempt} failed ({escape(tried.error_class)})"
-    return f"retried   {escape(tried.step)}: {failed}, the next one after {duration(tried.waited_s)}"
-
-
 def _moment(stamp: str | None) -> str:
     return escape(stamp[:_SECOND].replace("T", " ") + " UTC") if stamp else "unknown"
-
-
-def _clock(stamp: str | None, start: str | None) -> str:
-    if stamp is None:
-        return ""
-    same_day = start is not None and stamp[:_DAY] == start[:_DAY]
-    return escape(stamp[_DAY + 1 : _SECOND] if same_day else stamp[:_SECOND].replace("T", " "))

@@ -7,6 +7,9 @@ import unicodedata
 # Control, invisible and reordering characters, halves of characters, and line breaks that a terminal may honour.
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
+_DAY = len("2026-11-22")
+_SECOND = len("2026-11-22T11:33:35")
+
 
 def escape(text: str) -> str:
     """Return `text` on one line, with every character that could move, hide or reorder something spelled out."""
@@ -27,6 +30,14 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h {minutes:02}m"
     return f"{minutes}m {rest:02}s" if minutes else f"{seconds:.1f}s"
+
+
+def clock(stamp: str | None, start: str | None) -> str:
+    """Return the time of day of a log's time; with its day, if that is another one than that of `start`."""
+    if stamp is None:
+        return ""
+    same_day = start is not None and stamp[:_DAY] == start[:_DAY]
+    return escape(stamp[_DAY + 1 : _SECOND] if same_day else stamp[:_SECOND].replace("T", " "))
 
 
 def _acts(character: str) -> bool:

@@ -9,13 +9,13 @@ from pathlib import Path
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.verify import Asked, GateFacts, Verdict, held_to, verify_log
+from pytest_workflow_exec.verify import Asked, BrokenGlass, GateFacts, Verdict, held_to, verify_log
 
 from ._arguments import version
 from ._find import log_of
 from ._statement import facts_of, statement
 from ._text import escape
-from ._wanted import WantedError, wanted_approvers, wanted_plan, wanted_policy
+from ._wanted import WantedError, wanted_approvers, wanted_glass, wanted_plan, wanted_policy
 
 _SHORT_DIGEST = 12
 _NEVER_RECORDED = frozenset({"broken", "unreadable"})
@@ -48,6 +48,7 @@ def verify(arguments: argparse.Namespace) -> int:
         plan=plan,
         policy=policy,
         approvers=wanted_approvers(arguments.policy),
+        glass_granted=wanted_glass(arguments.policy, workflow=found.workflow),
         min_assurance=arguments.min_assurance,
     )
     verdict = held_to(found, asked)
@@ -86,6 +87,7 @@ def _lines(verdict: Verdict, log: Path) -> list[str]:
         ("sessions", str(verdict.sessions) if verdict.sessions > 1 else None),
         ("steps", ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in verdict.steps.items())),
         ("waived", ", ".join(verdict.waived)),
+        *[("glass", _glass(broken)) for broken in verdict.broken_glass],
         *[("gate", _gate(gate)) for gate in verdict.gates],
         *[("doubt", doubt) for doubt in verdict.doubts],
         *[("warning", warning) for warning in verdict.warnings],
@@ -116,6 +118,12 @@ def _head(verdict: Verdict) -> str | None:
     return f"{verdict.head.seq} {verdict.head.hash}, {'anchored' if verdict.anchored else 'not anchored'}"
 
 
+def _glass(broken: BrokenGlass) -> str:
+    reviewed = "not reviewed" if broken.reviewed_by is None else f"reviewed by {broken.reviewed_by}: {broken.review}"
+    return f"{broken.step}: BROKEN by {broken.by}: {broken.reason}; {reviewed}"
+
+
 def _gate(gate: GateFacts) -> str:
     proven = "" if gate.proven is None else f", proven {gate.proven}"
-    return f"{gate.step}: {gate.decision} by {gate.approver} ({gate.channel}, assurance {gate.assurance}{proven})"
+    word = "GLASS BROKEN" if gate.breaks_glass else gate.decision
+    return f"{gate.step}: {word} by {gate.approver} ({gate.channel}, assurance {gate.assurance}{proven})"

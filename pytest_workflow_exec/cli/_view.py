@@ -49,6 +49,16 @@ class GateView:
     reason: str
     decided: str
 
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether somebody went past the signatures that the gate wants."""
+        return (self.channel, self.decision) == ("break-glass", "approved")
+
+    @property
+    def word(self) -> str:
+        """How it was decided, as a person should hear it."""
+        return "GLASS BROKEN" if self.breaks_glass else self.decision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandView:
@@ -225,6 +235,8 @@ class RunView:
     def decide(self, record: Record) -> None:
         """Take in a decision."""
         words = {key: _text(record.data.get(key)) for key in ("decision", "approver", "channel", "assurance", "reason")}
+        if record.data.get("in_advance"):
+            words["channel"] += " in advance"
         self.gates.append(GateView(step=record.step or "", decided=record.ts, **words))
 
     def start_command(self, record: Record) -> None:

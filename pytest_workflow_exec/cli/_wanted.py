@@ -59,6 +59,18 @@ def wanted_approvers(given: str | Path | None) -> Mapping[str, tuple[str, ...]] 
     return load_file(given).policy.approvers if isinstance(given, Path) else None
 
 
+def wanted_glass(given: str | Path | None, *, workflow: str | None) -> bool | None:
+    """Return whether the policy that is wanted lets a person go past signatures; None if a digest says nothing of it.
+
+    Raises:
+        SettingsError: The file can't be read, or holds no configuration.
+    """
+    if not isinstance(given, Path):
+        return None
+    policy = load_file(given).policy
+    return policy.break_glass or workflow in policy.break_glass_in
+
+
 def _plans_in(path: Path) -> Mapping[str, Mapping[str, Json]]:
     try:
         if path.stat().st_size > _MAX_BYTES:

@@ -101,7 +101,8 @@ def _of_step(record: Record, step: StepStory) -> str:
         took = data.get("duration_s")
         return f"{step.words.upper()} {spoken(took)}" if isinstance(took, (int, float)) else step.words.upper()
     if record.type == "gate.decided":
-        return f"{data.get('decision')} by {data.get('approver') or 'nobody'}"
+        broken = (data.get("channel"), data.get("decision")) == ("break-glass", "approved")
+        return f"{'GLASS BROKEN' if broken else data.get('decision')} by {data.get('approver') or 'nobody'}"
     if record.type == "retry.waiting":
         waits = data.get("wait_s")
         return f"next attempt after {spoken(waits)}" if isinstance(waits, (int, float)) else "next attempt later"

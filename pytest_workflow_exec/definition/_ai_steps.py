@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from pytest_workflow_exec.model import (
@@ -248,8 +248,12 @@ def mode_of(model: DeclarationModel | None, steps: Iterable[Step], problems: Pro
 
 def check_executes(steps: Iterable[Step], problems: Problems) -> None:
     """Add a problem for each step that would execute what no gate has shown."""
+    steps = tuple(steps)
     before: dict[str, Step] = {}
     gate: Step | None = None
+    for step in _without_plan(steps):
+        message = f"gate {quoted(base_of(step.id))} lets no plan run, so that none can be approved for it in_advance"
+        problems.at_location(step.location, message)
     for step in steps:
         if isinstance(step.body, Execute):
             problem = _unshown(step.body, before, gate)
@@ -258,6 +262,21 @@ def check_executes(steps: Iterable[Step], problems: Problems) -> None:
         elif isinstance(step.body, Gate):
             gate = step
         before[step.id] = step
+
+
+def _without_plan(steps: Sequence[Step]) -> Iterator[Step]:
+    """Give the gates that take approvals in advance, and have no plan behind them up to the next gate."""
+    waiting: Step | None = None
+    for step in steps:
+        if isinstance(step.body, Gate):
+            if waiting is not None:
+                yield waiting
+            signed = step.body.signed
+            waiting = step if signed is not None and signed.in_advance else None
+        elif isinstance(step.body, Execute):
+            waiting = None
+    if waiting is not None:
+        yield waiting
 
 
 def _unshown(execute: Execute, before: Mapping[str, Step], gate: Step | None) -> str | None:

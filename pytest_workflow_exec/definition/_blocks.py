@@ -68,22 +68,34 @@ def _each(around: Surrounding, case: Case) -> Mapping[str, CaseValue]:
 
 
 def read_inside(
-    reader: Reader, read: Read, model: BlockModel, where: Where, read_item: ReadItem, *, inside: Surrounding
+    reader: Reader,
+    read: Read,
+    model: BlockModel,
+    where: Where,
+    read_item: ReadItem,
+    *,
+    inside: Surrounding,
+    always: bool = False,
 ) -> None:
-    """Read the steps of a block, or of one case of it, and what cleans up after them."""
+    """Read the steps of a block, or of one case of it, and what cleans up after them.
+
+    Args:
+        always: Whether they clean up themselves: a fragment that a `finally` includes.
+    """
     entry = replace(reader, around=replace(inside, when=None))
     own = inside.prefix.removesuffix("/")
     # Its condition is that of its steps, so it may name what they may name that stands before it.
     when = read_when(model.when, (*where, "when"), entry.texts(own, None, read))
     inside = replace(inside, when=both(inside.when, when), depth=inside.depth + 1)
     for number, item in enumerate(model.steps):
-        read_item(replace(reader, around=inside), read, item, (*where, "steps", number), False)
-    first = len(read.steps)
+        read_item(replace(reader, around=inside), read, item, (*where, "steps", number), always)
+    first, included = len(read.steps), set(read.included)
     cleaning = replace(reader, around=replace(inside, cleans=own))
     for number, item in enumerate(model.finally_ or ()):
         read_item(cleaning, read, item, (*where, "finally", number), True)
     # What cleans up may run again whenever a run goes on, so that nothing else may hang on what it left.
     read.closed.update(step.id for step in read.steps[first:])
+    read.closed.update(read.included.keys() - included)
 
 
 def check_variable(reader: Reader, foreach: Mapping[str, object], where: Where) -> None:

@@ -53,8 +53,6 @@ def read_check_command(
 
 def check_problem(kind: str, *, always: bool) -> str | None:
     """Return why a step of this kind can't have a check; None if it can."""
-    if kind == "manual":
-        return "a check of work by hand can't be used yet"
     if kind in ("verify", "gate", "pause", "ai", "session"):
         return f"a check is for a step that has an effect; a {kind} has none, and runs again unasked"
     if always:

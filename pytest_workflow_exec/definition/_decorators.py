@@ -13,7 +13,7 @@ from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._capture import kept
-from ._names import PYTHON_LATER
+from ._names import WORKFLOW_LATER
 from ._options import (
     GateOptions,
     Place,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 _ATTRIBUTE = "__workflow_exec__"
-_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults")
+_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults", "outputs")
 
 
 def activate() -> None:
@@ -71,6 +71,8 @@ class Workflow:
     """The group of workflows of which one at a time may run in the project; may name inputs and variables."""
     defaults: Mapping[str, object] | None
     """`timeout`, `idempotent` and `max_age` of its steps, where they do not say them."""
+    outputs: Mapping[str, object]
+    """What a run leaves that has passed: texts with references, such as `${steps.build.wheel}`, by name."""
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Workflow:
         vars: Mapping[str, object] | None = None,  # noqa: A002 - the key's name in YAML
         concurrency: str | None = None,
         defaults: Mapping[str, object] | None = None,
+        outputs: Mapping[str, object] | None = None,
         **unknown: object,
     ) -> None:
         """Declare the workflow of this file; its values are checked when the file is collected.
@@ -90,7 +93,7 @@ class Workflow:
             DefinitionError: A keyword does not exist, or can't be used yet.
             WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
         """
-        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, PYTHON_LATER, caller())
+        check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, WORKFLOW_LATER, caller())
         if not pytest_workflow_exec.plugin_sessions:
             raise WorkflowExecError(
                 "this file is a workflow; run it with pytest and the workflow_exec plugin "
@@ -101,6 +104,7 @@ class Workflow:
             object.__setattr__(self, field, {} if value is None and field != "name" else value)
         object.__setattr__(self, "concurrency", concurrency)
         object.__setattr__(self, "defaults", defaults)
+        object.__setattr__(self, "outputs", {} if outputs is None else outputs)
 
 
 WorkflowDeclaration = Workflow
@@ -122,7 +126,7 @@ def step(
     check: Sequence[str] = (),
     undoes: Sequence[str] = (),
     retry: int | Mapping[str, object] | None = None,
-    waive: str | None = None,
+    waive: str | Mapping[str, object] | None = None,
 ) -> Callable[[F], F]: ...
 def step(function: object = None, /, **options: object) -> object:
     """Make a function a step of its workflow; what it returns are the step's outputs.
@@ -136,7 +140,7 @@ def step(function: object = None, /, **options: object) -> object:
             a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
             in it; `undoes`, the steps that it reverts;
             `retry`, how often it is tried again and after which errors; `waive`, the question that a person is asked if
-            it fails: whether the run goes on all the same.
+            it fails: whether the run goes on all the same, or a mapping of `question`, `assurance` and `approvers`.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

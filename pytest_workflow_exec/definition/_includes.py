@@ -21,8 +21,14 @@ from ._validation import validated
 from ._whens import both, read_when
 
 
-def read_include(reader: Reader, read: Read, item: Mapping[str, object], where: Where, read_item: ReadItem) -> None:
-    """Read the steps of the fragment that an entry of a list includes, after adding what is wrong with it."""
+def read_include(
+    reader: Reader, read: Read, item: Mapping[str, object], where: Where, read_item: ReadItem, *, always: bool
+) -> None:
+    """Read the steps of the fragment that an entry of a list includes, after adding what is wrong with it.
+
+    Args:
+        always: Whether the list is a `finally`.
+    """
     model = validated(IncludeModel, item, where, reader.problems)
     fragment = None if model is None else _fragment(reader, model, where)
     if model is None or fragment is None:
@@ -31,11 +37,15 @@ def read_include(reader: Reader, read: Read, item: Mapping[str, object], where: 
     if fragment.model.finally_ is not None and model.id is None:
         message = f"{fragment.name} has a finally; give the include an id, so that it says what it cleans up after"
         reader.problems.at((*where, "include"), message)
+    if fragment.model.finally_ is not None and always:
+        message = f"{fragment.name} has a finally, which can't stand in another: include it among the steps"
+        reader.problems.at((*where, "include"), message)
     around = reader.around
     prefix = around.prefix if model.id is None else f"{around.prefix}{model.id}/"
     own = around.prefix + (model.id or "")
     own_when = read_when(model.when, (*where, "when"), reader.texts(own, None, read))
-    inside = Surrounding(prefix=prefix, when=both(around.when, own_when), depth=around.depth)
+    cleans = around.cleans if always else None
+    inside = Surrounding(prefix=prefix, when=both(around.when, own_when), cleans=cleans, depth=around.depth)
     texts = reader.texts(own, None if inside.when is None else inside.when.condition, read)
     given = read_given(model.with_, fragment.specs, where, texts, root=reader.files.root, fragment=fragment.name)
     inner = _inner(reader, fragment, fragment.model, given, prefix)
@@ -44,10 +54,12 @@ def read_include(reader: Reader, read: Read, item: Mapping[str, object], where: 
     block = BlockModel.model_construct(
         id=model.id or "", when=None, steps=fragment.model.steps, finally_=fragment.model.finally_
     )
-    read_inside(inner, found, block, (), read_item, inside=inside)
+    read_inside(inner, found, block, (), read_item, inside=inside, always=always)
     reader.fragments.made = before + len(found.steps)
     outputs = _outputs(inner, found, fragment.model, inside)
     _hand_on(read, found, None if model.id is None else own, outputs, inside)
+    if always and model.id is not None:
+        read.lasting.add(own)
 
 
 def _fragment(reader: Reader, model: IncludeModel, where: Where) -> Fragment | None:

@@ -133,6 +133,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "required": "How many people have to approve: `2`, or by group `{pmc: 3, security: 1}`.",
         "min_wait": "How long the question has to stand before it can be approved.",
         "veto": "Whether one rejection ends it.",
+        "in_advance": "Whether a model's plan passes that listed signers approved before it was proposed.",
         "on_timeout": "What happens when nobody answered at the terminal; never an approval.",
         "expires": "How long the question can be answered at all.",
     },
@@ -147,6 +148,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "Waive": {
         "question": "The question: may the run go on although the step failed?",
         "timeout": f"How long the terminal waits for an answer, {_DURATION}.",
+        "assurance": "What the answer has to be worth: 1 typed at a terminal, 2 signed, 3 signed with a touched token.",
+        "approvers": "Groups of the policy of which one person has to sign; everybody who is listed if none is named.",
     },
     "Poll": {
         "every": f"How long to wait between two looks, {_DURATION}.",

@@ -18,8 +18,6 @@ _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER = frozenset({"policy"})
-PYTHON_LATER = WORKFLOW_LATER | {"outputs"}
-"""What a `Workflow` in Python can't say yet."""
 STEP_LATER = frozenset({
     "defaults", "concurrency",
     "policy",
@@ -28,7 +26,7 @@ BLOCK_LATER = frozenset({
     "retry", "poll", "defaults", "timeout", "env", "cwd", "concurrency", "policy", "waive",
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
-WAIVE_LATER = frozenset({"approvers", "assurance", "form", "meaning", "refs", "required", "show", "wait"})
+WAIVE_LATER = frozenset({"form", "meaning", "min_wait", "refs", "required", "show", "veto", "wait"})
 CHECK_LATER = frozenset({"call", "timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 

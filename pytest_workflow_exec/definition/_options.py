@@ -14,7 +14,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Signed
 
-from ._names import STEP_LATER, one_line_problem, suggestion
+from ._names import STEP_LATER, WAIVE_LATER, one_line_problem, suggestion
 from ._signed import Wanted
 
 DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
@@ -101,6 +101,7 @@ class StepOptions:
     retry: object = None
     """As it was written: it is read with the file."""
     waive: str | None = None
+    waive_signed: Signed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,7 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
     if not options:
         return _PLAIN_STEP
     check_keywords("@step", options, _STEP_KEYWORDS, STEP_LATER, place)
+    waive, signed = _waive(options, place)
     return StepOptions(
         name=_line("@step", options, "name", place),
         description=_text("@step", options, "description", place),
@@ -167,7 +169,8 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         check=_lines("@step", options, "check", place),
         undoes=_lines("@step", options, "undoes", place),
         retry=options.get("retry"),
-        waive=_line("@step", options, "waive", place),
+        waive=waive,
+        waive_signed=signed,
     )
 
 
@@ -189,27 +192,41 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
         suspends=suspends,
         on_timeout=_choice("@gate", options, "on_timeout", ("reject", "suspend"), place) or "reject",
         expires_s=expires_s,
-        signed=_signed(options, place, suspends=suspends, expires_s=expires_s),
+        signed=_signed("@gate", options, place, suspends=suspends, expires_s=expires_s),
         when=_text("@gate", options, "when", place),
         form=_form(options, place),
     )
 
 
-def _signed(options: Mapping[str, object], place: Place, *, suspends: bool, expires_s: float) -> Signed | None:
+def _waive(options: Mapping[str, object], place: Place) -> tuple[str | None, Signed | None]:
+    given, what = options.get("waive"), "@step: waive"
+    if not isinstance(given, Mapping):
+        return _line("@step", options, "waive", place), None
+    said = {str(key): value for key, value in given.items()}
+    check_keywords(what, said, ("question", "assurance", "approvers"), WAIVE_LATER | {"timeout"}, place)
+    question = _line(what, said, "question", place)
+    if question is None:
+        refuse(place, f"{what}: question is missing")
+    return question, _signed(what, said, place, suspends=False, expires_s=DEFAULT_REQUEST_LIFETIME_S)
+
+
+def _signed(
+    what: str, options: Mapping[str, object], place: Place, *, suspends: bool, expires_s: float
+) -> Signed | None:
     assurance, required = options.get("assurance", 1), options.get("required")
     if type(assurance) is not int:
-        refuse(place, f"@gate: assurance must be 1, 2 or 3, not {assurance!r}")
+        refuse(place, f"{what}: assurance must be 1, 2 or 3, not {assurance!r}")
     wanted = Wanted(
         assurance=assurance,
-        approvers=_lines("@gate", options, "approvers", place),
+        approvers=_lines(what, options, "approvers", place),
         required=None if required is None else _required(required, place),
-        min_wait_s=_duration("@gate", options, "min_wait", place),
-        veto=_flag("@gate", options, "veto", place) if "veto" in options else None,
+        min_wait_s=_duration(what, options, "min_wait", place),
+        veto=_flag(what, options, "veto", place) if "veto" in options else None,
         suspends=suspends,
         expires_s=expires_s,
     )
     for key, problem in wanted.problems():
-        refuse(place, f"@gate: {key}: {problem}")
+        refuse(place, f"{what}: {key}: {problem}")
     return wanted.signed
 
 

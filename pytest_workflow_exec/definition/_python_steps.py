@@ -25,6 +25,7 @@ from ._python_source import (
     mark_of,
     segment,
 )
+from ._results import read_results
 from ._retries import read_python_retry, read_retry
 from ._schema import DefaultsModel
 from ._sources import with_digest
@@ -117,8 +118,21 @@ def _keys_of(marks: StepOptions | GateOptions | None) -> Keys | None:
     return {**OUTCOME_ONLY, **dict.fromkeys(form, frozenset[str]())}
 
 
-def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction]) -> tuple[Step, ...]:
-    """Return the steps that the functions are; those with a problem are left out after adding it."""
+def read_functions(
+    reader: FunctionReader,
+    functions: Sequence[DeclaredFunction],
+    *,
+    outputs: Mapping[str, object],
+    results: dict[str, Template],
+) -> tuple[Step, ...]:
+    """Return the steps that the functions are; those with a problem are left out after adding it.
+
+    Args:
+        reader: Reads them.
+        functions: Their functions, in their order.
+        outputs: What the workflow declares as outputs.
+        results: Where to put those that are sound.
+    """
     steps: list[Step] = []
     seen = _Seen()
     for function in _always_last(functions):
@@ -127,6 +141,7 @@ def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction]
         seen.note(function, cases)
         steps += cases
     check_covered(steps, reader.problems)
+    read_results(outputs, _texts(reader, None, reader.problems, seen, None), into=results)
     return tuple(steps)
 
 
@@ -202,7 +217,7 @@ def _waive(said: StepOptions, texts: Texts) -> Waive | None:
     problem = waive_problem(always=said.always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
-    return Waive(question=texts.template(said.waive, ()))
+    return Waive(question=texts.template(said.waive, ()), signed=said.waive_signed)
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
@@ -239,7 +254,7 @@ def _not_written_here(function: DeclaredFunction) -> str:
 
 
 def _texts(
-    reader: FunctionReader, function: DeclaredFunction, problems: Problems, seen: _Seen, when: When | None
+    reader: FunctionReader, function: DeclaredFunction | None, problems: Problems, seen: _Seen, when: When | None
 ) -> Texts:
     scope = Scope(
         inputs=reader.inputs,
@@ -247,13 +262,13 @@ def _texts(
         all_variables=frozenset(reader.variables),
         steps=seen.keys,
         all_steps=reader.ids,
-        own_step=function.name,
+        own_step="" if function is None else function.name,
         own_when=None if when is None else when.condition,
         conditional=seen.conditional,
         waivable=seen.waivable,
         cases=seen.cases,
         # Of a list that is empty, too, the condition is checked.
-        each=None if function.variable is None else {function.variable: "x"},
+        each=None if function is None or function.variable is None else {function.variable: "x"},
     )
     return Texts(problems=problems, scope=scope)
 

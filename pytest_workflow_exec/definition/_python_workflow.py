@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import InputValue, Workflow
+from pytest_workflow_exec.model import InputValue, Template, Workflow
 
+from ._comparisons import check_comparisons
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._inputs import read_inputs
@@ -75,7 +76,9 @@ def python_workflow(
         ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
     )
     _check_collected(tree, functions, problems)
-    steps = read_functions(reader, functions)
+    results: dict[str, Template] = {}
+    steps = read_functions(reader, functions, outputs=text_keys(declaration.outputs), results=results)
+    check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
@@ -93,6 +96,7 @@ def python_workflow(
         variables=MappingProxyType(variables),
         concurrency=group,
         listed=MappingProxyType(dict(listed)),
+        outputs=MappingProxyType(results),
         steps=steps,
         sources=MappingProxyType(sources),
     )
@@ -113,6 +117,7 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "vars": declaration.vars,
         "concurrency": declaration.concurrency,
         "defaults": declaration.defaults,
+        "outputs": declaration.outputs,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 

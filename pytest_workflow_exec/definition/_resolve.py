@@ -7,7 +7,7 @@ from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.errors import PreflightError, Problem
+from pytest_workflow_exec.errors import PreflightError, Problem, SecretSourceError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import DefaultFrom, InputSpec, InputValue, Workflow
 from pytest_workflow_exec.redaction import MIN_SECRET_BYTES
@@ -89,7 +89,10 @@ def _secret(spec: InputSpec, given: Mapping[str, str], environment: Mapping[str,
     variable = spec.variable or ""
     if spec.name in given:
         raise ValueProblemError("is a secret, and a command line is no place for one, nor is a file of inputs")
-    value = environment.get(variable, "")
+    try:
+        value = environment.get(variable, "")
+    except SecretSourceError as error:
+        raise ValueProblemError(f"is a secret, and {error}") from error
     if not value:
         raise ValueProblemError("is a secret, and the environment does not hold it")
     # A shorter one would be found by chance in ordinary text, and is not masked there.

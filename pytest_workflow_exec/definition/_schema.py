@@ -140,6 +140,7 @@ class DeclarationModel(Strict):
     vars: dict[str, object] = {}
     concurrency: Line | None = None
     defaults: object = None
+    outputs: dict[str, Text] = {}
 
 
 class FileModel(DeclarationModel):
@@ -147,7 +148,6 @@ class FileModel(DeclarationModel):
 
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
-    outputs: dict[str, Text] = {}
 
 
 def _attempts(value: object) -> object:
@@ -327,6 +327,7 @@ class GateModel(Strict):
     required: Annotated[int | dict[str, int] | None, BeforeValidator(_required)] = None
     min_wait: Duration | None = None
     veto: Flag | None = None
+    in_advance: Flag = False
     wait: Annotated[Literal["suspend"], BeforeValidator(_choice)] | None = None
     on_timeout: Annotated[Literal["reject", "suspend"], BeforeValidator(_choice)] = "reject"
     expires: Duration | None = None
@@ -399,6 +400,8 @@ class WaiveModel(Strict):
 
     question: Text
     timeout: Duration | None = None
+    assurance: Whole = 1
+    approvers: Annotated[list[Line], BeforeValidator(_show)] = []
 
 
 class StepModel(OwnRetry):

@@ -24,6 +24,7 @@ class Wanted:
     """None: it does not say."""
     min_wait_s: float | None = None
     veto: bool | None = None
+    in_advance: bool = False
     suspends: bool = False
     expires_s: float = 0.0
     """How long the question can be answered, in seconds."""
@@ -39,6 +40,7 @@ class Wanted:
             required=1 if self.required is None else self.required,
             min_wait_s=self.min_wait_s or 0.0,
             veto=self.veto is not False,
+            in_advance=self.in_advance,
         )
 
     def problems(self) -> Iterator[tuple[str, str]]:
@@ -51,6 +53,7 @@ class Wanted:
             yield from self._of_groups()
             yield from self._of_numbers()
             yield from self._of_times()
+            yield from self._of_advance()
 
     def _beyond_a_terminal(self) -> Iterator[tuple[str, str]]:
         said = {
@@ -58,6 +61,7 @@ class Wanted:
             "required": self.required is not None and self.required != 1,
             "min_wait": self.min_wait_s is not None,
             "veto": self.veto is not None,
+            "in_advance": self.in_advance,
         }
         for key in (key for key, is_said in said.items() if is_said):
             yield key, f"a code typed at a terminal proves nobody: {key} needs assurance: 2 (signature) or 3 (presence)"
@@ -92,3 +96,9 @@ class Wanted:
         # Both are counted in whole seconds; and somebody has to come in between.
         if self.min_wait_s + _SHORTEST_S > self.expires_s:
             yield "min_wait", "the question expires before it can be approved: let expires be longer"
+
+    def _of_advance(self) -> Iterator[tuple[str, str]]:
+        if self.in_advance and not self.suspends:
+            yield "in_advance", "a plan that nobody approved has to wait for a signature: add wait: suspend"
+        if self.in_advance and self.min_wait_s is not None:
+            yield "in_advance", "what was approved in advance passes at once, and min_wait says that it must not"

@@ -126,10 +126,7 @@ def read_steps(
 def _read_item(reader: Reader, read: Read, item: object, where: Where, always: bool) -> None:  # noqa: FBT001 - a ReadItem
     _check_unique(reader, read, item, where)
     if is_include(item):
-        if always:
-            reader.problems.at(where, "an include can't stand in finally: what cleans up is a list of steps")
-        else:
-            read_include(reader, read, item, where, _read_item)
+        read_include(reader, read, item, where, _read_item, always=always)
     elif not (isinstance(item, dict) and is_block(item)):
         _read_step(reader, read, item, where, always=always)
     elif always:
@@ -330,8 +327,6 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
     place = (*where, "gate")
-    if model.assurance > 1 and model.form:
-        texts.problems.at_key((*place, "form"), "a signature covers no form; only a gate of assurance 1 has one")
     if model.timeout is not None and step_timeout_s is not None:
         texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
     if not model.question.strip():
@@ -342,6 +337,7 @@ def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: T
         required=model.required,
         min_wait_s=model.min_wait,
         veto=model.veto,
+        in_advance=model.in_advance,
         suspends=model.wait == "suspend",
         expires_s=model.expires or DEFAULT_REQUEST_LIFETIME_S,
     )

@@ -56,7 +56,7 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("session", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
-    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.PYTHON_LATER)},
+    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
     _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
     _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
     _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_workflow_exec.model import Waive
 
+from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._problems import Where
 from ._schema import StepModel
+from ._signed import Wanted
 from ._texts import Texts
 
 _DEFAULT_TIMEOUT_S = 3600.0
@@ -39,5 +43,13 @@ def read_waive(model: StepModel, where: Where, texts: Texts) -> Waive | None:
     place = (*where, "waive", "question")
     if not model.waive.question.strip():
         texts.problems.at(place, "asks nothing")
+    wanted = waiver_wanted(model.waive.assurance, model.waive.approvers)
+    for key, problem in wanted.problems():
+        texts.problems.at_key((*where, "waive", key), problem)
     question = texts.template(model.waive.question, place)
-    return Waive(question=question, timeout_s=model.waive.timeout or _DEFAULT_TIMEOUT_S)
+    return Waive(question=question, timeout_s=model.waive.timeout or _DEFAULT_TIMEOUT_S, signed=wanted.signed)
+
+
+def waiver_wanted(assurance: int, approvers: Sequence[str]) -> Wanted:
+    """Return what the acceptance of a failure has to be: that of one person, at the terminal at which it is asked for."""
+    return Wanted(assurance=assurance, approvers=approvers, expires_s=DEFAULT_REQUEST_LIFETIME_S)

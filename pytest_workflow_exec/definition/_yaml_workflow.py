@@ -11,6 +11,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import Template, Workflow
 
 from ._ai_steps import mode_of
+from ._comparisons import check_comparisons
 from ._defaults import read_defaults
 from ._inputs import read_inputs
 from ._known import Given, KnownValues, nothing_given
@@ -66,6 +67,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         results=results,
         defaults=read_defaults(data.get("defaults"), problems),
     )
+    check_comparisons(read, specs, problems)
     mode = mode_of(model, read, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()

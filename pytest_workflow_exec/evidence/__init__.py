@@ -27,7 +27,7 @@ from ._directories import (
 )
 from ._filesystem import filesystem_of, is_remote
 from ._gate_files import HandedIn, challenge_path, hand_in, handed_in, keep_challenge, read_small
-from ._incoming import is_known, take_in, unpack_below
+from ._incoming import is_known, may_be_put_back, take_in, unpack_below
 from ._kept import NotSameError, digest_without_following, keep_copy
 from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
 from ._ledger_lines import LedgerEntry, LedgerEvent
@@ -46,6 +46,7 @@ from ._lines import (
 from ._log import EvidenceLog
 from ._names import LOG_NAME
 from ._pins import PinPlace, PinPlaces, find_pin, pin_places, read_pin, remove_pin, write_pin
+from ._plan_files import approved_plans, keep_approved_plan, plans_folder, read_approved_plan
 from ._read import open_log, read_log, whole_record
 from ._record import NO_HASH, Head, Record
 from ._recovery import Recovery, read_recovery
@@ -90,6 +91,7 @@ __all__ = [
     "StoredTexts",
     "UsedBeforeError",
     "all_lines",
+    "approved_plans",
     "blob_path",
     "challenge_path",
     "create_run_directory",
@@ -108,6 +110,7 @@ __all__ = [
     "is_reference",
     "is_remote",
     "is_sealed",
+    "keep_approved_plan",
     "keep_challenge",
     "keep_copy",
     "ledger_copy_path",
@@ -115,6 +118,7 @@ __all__ = [
     "lines_of",
     "list_runs",
     "may_be_left",
+    "may_be_put_back",
     "may_be_redacted",
     "may_hold_blobs",
     "new_run_id",
@@ -122,6 +126,8 @@ __all__ = [
     "open_bundle",
     "open_log",
     "pin_places",
+    "plans_folder",
+    "read_approved_plan",
     "read_ledgers",
     "read_list",
     "read_log",

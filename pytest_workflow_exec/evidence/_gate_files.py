@@ -86,7 +86,7 @@ def handed_in(run_directory: Path) -> Iterator[HandedIn]:
             yield HandedIn(path=path, problem=reason_of(error))
 
 
-def read_small(path: Path) -> bytes:
+def read_small(path: Path, *, max_bytes: int = _MAX_BYTES) -> bytes:
     """Return what is in a small regular file that is no link.
 
     Raises:
@@ -97,9 +97,9 @@ def read_small(path: Path) -> bytes:
     with os.fdopen(file, "rb") as opened:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ValueError("it is no regular file")
-        content = opened.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"it is longer than {_MAX_BYTES} bytes")
+        content = opened.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"it is longer than {max_bytes} bytes")
     return content
 
 

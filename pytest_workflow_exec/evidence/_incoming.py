@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from pytest_workflow_exec.errors import EvidenceError
@@ -18,6 +18,9 @@ from ._files import opened_directory, private_directory, reason_of, write_all
 from ._names import RUN_SUBDIRECTORIES, RUNS, STATE_DIRECTORY
 
 _INCOMING = "incoming"
+# What pytest, Python, git or this tool would act on: an output that was put there would be more than a file.
+_ACTED_ON = frozenset({".py", ".pyc", ".pyi", ".pth", ".so", ".pyd", ".toml", ".cfg", ".ini", ".yaml", ".yml"})
+_ACTED_ON_NAMES = frozenset({"claude.md", "workflow-signers", "workflow-revoked"})
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -88,6 +91,13 @@ def take_in(root: Path, file: BinaryIO, listed: BundleList) -> Path:
         finally:
             shutil.rmtree(incoming / listed.run, ignore_errors=True)
     return runs / listed.run
+
+
+def may_be_put_back(path: str) -> bool:
+    """Return whether a file that a step left may be put back under its name: nothing acts on one of that name."""
+    pure = PurePosixPath(path)
+    hidden = any(part.startswith(".") for part in pure.parts)
+    return not (hidden or pure.suffix.lower() in _ACTED_ON or pure.name.lower() in _ACTED_ON_NAMES)
 
 
 def is_known(root: Path, listed: BundleList) -> bool:

@@ -152,6 +152,8 @@ class Signed:
     """How long the question stays open whoever agreed, in seconds."""
     veto: bool = True
     """Whether one rejection ends it."""
+    in_advance: bool = False
+    """Whether signatures count that were made before the question, for the plan that it lets run."""
 
     @property
     def persons(self) -> int:
@@ -166,6 +168,8 @@ class Signed:
             "required": self.required if isinstance(self.required, int) else dict(self.required),
             "min_wait_s": self.min_wait_s,
             "veto": self.veto,
+            # Without it, a plan has the digest that it had before plans could be approved in advance.
+            **({"in_advance": True} if self.in_advance else {}),
         }
 
 
@@ -202,10 +206,12 @@ class Waive:
     question: Template
     timeout_s: float = 3600.0
     """How long the terminal waits for an answer."""
+    signed: Signed | None = None
+    """What it wants beyond a code that is typed; None for assurance 1."""
 
     def as_gate(self) -> Gate:
         """Return the same as a gate asks."""
-        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure")
+        return Gate(question=self.question, timeout_s=self.timeout_s, meaning="accept the failure", signed=self.signed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

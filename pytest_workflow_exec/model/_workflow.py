@@ -163,6 +163,7 @@ class Workflow:
             planned["signed"] = step.body.signed.to_data()
         if step.waive is not None:
             planned["waive"] = step.waive.question.shown
+            planned |= {} if step.waive.signed is None else {"signed": step.waive.signed.to_data()}
         if step.fragment is not None:
             planned["fragment"] = step.fragment
         if step.block is not None:

@@ -125,6 +125,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="when going on, run this step and its dependents again; asks for a reason",
     )
     group.addoption(
+        "--workflow-break-glass",
+        action="append",
+        default=[],
+        metavar="[WORKFLOW:]GATE",
+        help="ask at this gate whether somebody goes past its signatures, where the policy grants it; answers nothing itself",
+    )
+    group.addoption(
         "--workflow-new", action="store_true", help="start a new run beside an older one that has not passed"
     )
     group.addoption(
@@ -150,11 +157,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="what a person would type in conversations, from a JSON file, for tests; it is treated like scripted answers",
     )
-    group.addoption("--workflow-ai-budget", metavar="USD", help="what the models of a run may cost in all")
+    group.addoption(
+        "--workflow-ai-budget", metavar="USD", help="what the models of all runs of the session may cost together"
+    )
     group.addoption(
         "--workflow-summary",
         metavar="FILE",
         help="write a summary in Markdown at the end; a GitHub job gets it by itself, too",
+    )
+    group.addoption(
+        "--workflow-witness",
+        metavar="FD",
+        help="tell the process at the other end of this socket of each barrier; nothing goes on without its word",
     )
     group.addoption("--workflow-plan-json", action="store_true", help="the same, as JSON for machines")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,9 @@ from pytest_workflow_exec.ai import (
     AnswerKind,
     AnswerKindError,
     Asker,
+    Purse,
     SchemaRefusedError,
+    Standing,
     ask_in_python,
     backend_of,
     choice_problems,
@@ -26,9 +29,10 @@ from pytest_workflow_exec.ai import (
 )
 from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import AiError, PreflightError, Problem, WorkflowExecError
+from pytest_workflow_exec.errors import AiError, PreflightError, Problem, SettingsError, WorkflowExecError
 from pytest_workflow_exec.model import Ai, AiContext, Session, Step, StepId, Workflow
 from pytest_workflow_exec.run import Run, StepOutputs
+from pytest_workflow_exec.settings import load_settings, with_variables
 
 from ._keys import SESSION
 from ._load import load_model
@@ -37,18 +41,24 @@ from ._session import WorkflowSession
 _ASKING_KINDS = ("step", "call")
 
 
-def choice_of(config: pytest.Config) -> AiChoice:
-    """Return who answers in a session.
+def choice_of(config: pytest.Config, root: Path) -> AiChoice:
+    """Return who answers in a session, in a project.
 
     Raises:
         PreflightError: Its options can't be used.
+        SettingsError: The project's configuration can't be used, or a variable that says a setting.
     """
+    own = load_settings(root)
+    here = with_variables(own, os.environ)
+    by = here.said.get("ai")
+    said = f'ai = "{here.ai}" in the configuration' if by is None else f"{by.variable}={here.ai}"
     return choose(
         mode=config.getoption("workflow_ai"),
         script=config.getoption("workflow_ai_answers"),
         budget=config.getoption("workflow_ai_budget"),
         environment=os.environ,
         folder=config.invocation_params.dir,
+        standing=Standing(mode=here.ai, by=said, budget_usd=here.ai_budget_usd, most_usd=own.ai_budget_usd),
     )
 
 
@@ -65,9 +75,9 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
         return
     first = asking[0][0] if asking else None
     try:
-        choice = choice_of(config)
+        choice = choice_of(config, workflow.root)
         problems = choice_problems(choice, os.environ)
-    except PreflightError as error:
+    except (PreflightError, SettingsError) as error:
         yield from error.problems
         return
     for problem in problems:
@@ -183,10 +193,14 @@ def _ask(
 
 
 def asker_of(session: WorkflowSession, run: Run) -> Asker:
-    """Return what asks models for a run, within its budget."""
+    """Return what asks models for a run, within the budget of all runs of the session.
+
+    Raises:
+        AiError: There is a budget, and this process can't know what others spend.
+    """
     name = run.workflow.name
     if name not in session.askers:
-        choice = choice_of(session.config)
+        choice = choice_of(session.config, run.workflow.root)
         session.askers[name] = Asker(
             run,
             backend_of(
@@ -196,10 +210,19 @@ def asker_of(session: WorkflowSession, run: Run) -> Asker:
                 record_with=f"pytest {run.workflow.file.relative_to(run.workflow.root)} --workflow-ai=record",
             ),
             source=choice.source,
-            budget_usd=choice.budget_usd,
+            purse=_purse(session, choice),
             tell=partial(_tell, session, run),
         )
     return session.askers[name]
+
+
+def _purse(session: WorkflowSession, choice: AiChoice) -> Purse:
+    if session.purse is None:
+        costs = None if session.share is None else session.share.costs
+        if session.share is not None and costs is None and choice.budget_usd is not None:
+            raise AiError("what other workers spend on models can't be known here; nothing was asked. Add -n0.")
+        session.purse = Purse(choice.budget_usd, shared=costs)
+    return session.purse
 
 
 def _tell(session: WorkflowSession, run: Run, news: AiNews) -> None:

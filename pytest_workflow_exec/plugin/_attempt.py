@@ -129,7 +129,8 @@ def _failed_by(error: BaseException, attempt: Attempt) -> Conclusion:
     if attempt.admitted and isinstance(error, CheckInDoubtError):
         # Its effect is as unknown as before.
         return Conclusion(outcome=Outcome.INTERRUPTED, message=_said(error, attempt))
-    denied = attempt.admitted and isinstance(error, GateDeniedError)
+    # Asked again, a gate is asked before the step that it stands before was announced.
+    denied = isinstance(error, GateDeniedError) and (attempt.admitted or error.again_for is not None)
     return Conclusion(outcome=Outcome.DENIED if denied else Outcome.FAILED, message=_said(error, attempt))
 
 

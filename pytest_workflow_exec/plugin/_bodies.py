@@ -13,6 +13,7 @@ from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual,
 from pytest_workflow_exec.run import (
     Run,
     StepOutputs,
+    check_attested,
     keepable,
     outputs_of_return,
     perform_command,
@@ -63,7 +64,9 @@ def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
     if isinstance(body, Pause):
         return run.pause(step, body)
     if isinstance(body, Manual):
-        return attest_at(item, run, step, body)
+        left = attest_at(item, run, step, body)
+        check_attested(run, step)
+        return left
     return _of_a_model(item, run, step)
 
 

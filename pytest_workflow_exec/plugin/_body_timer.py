@@ -17,6 +17,9 @@ class _Settings(Protocol):
     @property
     def timeout(self) -> float | None: ...
 
+    @property
+    def func_only(self) -> bool: ...
+
     def _replace(self, **values: object) -> _Settings: ...
 
 
@@ -38,6 +41,20 @@ def body_timer(item: pytest.Item, step: Step) -> Iterator[None]:
         yield
     finally:
         item.config.hook.pytest_timeout_cancel_timer(item=item)
+
+
+@contextmanager
+def paused_timer(item: pytest.Item, step: Step) -> Iterator[None]:
+    """Let pytest-timeout end nothing as long as the context lasts; the item has its whole time behind it."""
+    settings = _settings(item, step)
+    if settings is None:
+        yield
+        return
+    item.config.hook.pytest_timeout_cancel_timer(item=item)
+    yield
+    marker = item.get_closest_marker("timeout")
+    if not settings.func_only and (marker is None or _seconds(marker)):
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=settings)
 
 
 def _settings(item: pytest.Item, step: Step) -> _Settings | None:

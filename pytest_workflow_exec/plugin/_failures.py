@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, cast
 
 import pytest
 
-from pytest_workflow_exec.model import ErrorClass, Outcome, Step
+from pytest_workflow_exec.model import ErrorClass, Outcome, StepId
 from pytest_workflow_exec.run import Failure, Run, failure_of
 
+from ._attachments import DETAILED, told_of
 from ._attempt import Attempt, conclude
 from ._keys import PLANNED
+from ._lines import REPORT_LINE
 from ._run_end import shown_log
 from ._session import WorkflowSession
 from ._ways_on import going_on
@@ -25,8 +29,6 @@ _NEXT: Mapping[ErrorClass, str] = {
     "policy": "ask whether the policy should allow it",
     "internal": "see whether the engine can work here",
 }
-_DETAILED = 2
-"""The verbosity at which everything is shown."""
 
 
 def class_of(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> ErrorClass:
@@ -42,11 +44,17 @@ def show_failure(session: WorkflowSession, item: pytest.Item, attempt: Attempt, 
     if not report.failed or run is None or attempt.shown or conclude(attempt).outcome is not Outcome.FAILED:
         return
     attempt.shown = True
-    error_class = class_of(session, item, attempt)
-    detailed = item.config.get_verbosity() >= _DETAILED
-    lines = _lines(run, planned.step, attempt, error_class, detailed=detailed)
-    title = f"step {planned.step.id}, attempt {run.attempt_of(planned.step.id)}"
-    report.sections.append((title, "\n".join(lines)))
+    step, error_class = planned.step.id, class_of(session, item, attempt)
+    title = f"step {step}, attempt {run.attempt_of(step)}"
+    if item.config.getoption("tbstyle", "auto") == "line":
+        line = f"{title}, {error_class}: {_evidence(run, step)}; then {going_on(run)}"
+        setattr(report, REPORT_LINE, line)
+        return
+    details = None
+    if item.config.get_verbosity() >= DETAILED:
+        details = [line for last in session.told_by(run).attempts(step)[-1:] for line in told_of(last)]
+    lines = list(_lines(run, step, attempt, error_class, said=report.longreprtext, details=details))
+    _put_beneath(report, title, "\n".join(lines), raised=attempt.error is not None)
 
 
 def _judged(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> Failure:
@@ -72,12 +80,41 @@ def _judged(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> Fa
     return failure if said is None else failure.judged(said)
 
 
-def _lines(run: Run, step: Step, attempt: Attempt, error_class: ErrorClass, *, detailed: bool) -> Iterator[str]:
+def _put_beneath(report: pytest.TestReport, title: str, text: str, *, raised: bool) -> None:
+    add = getattr(report.longrepr, "addsection", None)
+    if raised and add is not None:
+        # Part of the traceback: `--show-capture` chooses among a report's own sections.
+        cast("_AddSection", add)(title, text)
+    else:
+        report.sections.append((title, text))
+
+
+class _AddSection(Protocol):
+    def __call__(self, name: str, content: str) -> None: ...
+
+
+def _lines(
+    run: Run, step: StepId, attempt: Attempt, error_class: ErrorClass, *, said: str, details: Sequence[str] | None
+) -> Iterator[str]:
+    happened = conclude(attempt).message
+    if said.strip() != happened.strip():
+        # A traceback shows where, and what it was at its very end, or not at all.
+        yield f"failed    {_first_line(happened)}"
     yield f"class     {error_class}"
     for tried in attempt.tried:
         yield f"tried     {attempt.mask(tried)}"
-    if detailed and attempt.failure is not None:
+    if details is not None and attempt.failure is not None:
         yield f"error     {attempt.failure.type or 'none was raised'}"
         yield f"log       {shown_log(run)}, behind record {run.head.seq}"
-    yield f"evidence  workflow-exec show {run.id}"
+        yield from details
+    yield f"evidence  {_evidence(run, step)}"
     yield f"next      {_NEXT[error_class]}, then {going_on(run)}"
+
+
+def _evidence(run: Run, step: StepId) -> str:
+    return f"workflow-exec show {run.id} --step {shlex.quote(step)}"
+
+
+def _first_line(text: str) -> str:
+    first, _, more = text.partition("\n")
+    return f"{first.removesuffix(':')} ..." if more else first

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import faulthandler
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from pytest_workflow_exec.model import Gate, Manual, Step
 from pytest_workflow_exec.run import Run, StepOutputs
 
+from ._body_timer import paused_timer
 from ._keys import SESSION
 
 
@@ -22,7 +25,7 @@ def ask_at(item: pytest.Item, run: Run, step: Step, gate: Gate, *, words: str) -
         GateDeniedError: Anything but an approval.
         OutputError: An output to be shown is not there, or its file changed.
     """
-    _hold_still(item, shows=not gate.suspends)
+    _hold_still(item, shows=not gate.suspends or run.glass_to_break == step.id)
     return run.decide(step, gate, words=words)
 
 
@@ -40,6 +43,14 @@ def attest_at(item: pytest.Item, run: Run, step: Step, manual: Manual) -> StepOu
 def hold_still(item: pytest.Item) -> None:
     """Let nothing count or draw from here on: a person is about to be asked."""
     _hold_still(item, shows=True)
+
+
+@contextmanager
+def holding_still(item: pytest.Item, step: Step) -> Iterator[None]:
+    """Let nothing count or draw as long as the context lasts: a person is asked before the step may start."""
+    hold_still(item)
+    with paused_timer(item, step):
+        yield
 
 
 def _hold_still(item: pytest.Item, *, shows: bool) -> None:

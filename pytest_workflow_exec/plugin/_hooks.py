@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from ._asynchronous import await_body
+from ._attachments import attach, is_wanted
 from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
@@ -53,6 +54,11 @@ class PlanHooks:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> _Status | None:
         """Say a step's outcome in our words."""
         return self._session.lines.status(report)
+
+    @pytest.hookimpl(tryfirst=True, specname="pytest_terminal_summary")
+    def pytest_lines_of_failures(self) -> None:
+        """Put our lines beneath those that pytest shows of failures."""
+        self._session.lines.failures()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self) -> Generator[None, object, object]:
@@ -139,6 +145,10 @@ class SessionHooks(PlanHooks):
                 show_failure(self._session, item, attempt, report)
             if run is not None:
                 describe(report, attempt, run, item.stash[PLANNED].step.id)
+                if is_wanted(item.config):
+                    attach(item.config, report, run, item.stash[PLANNED].step.id, self._session.told_by(run))
+            if self._session.share is not None:
+                self._session.share.tell(self._session, report)
         return report
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
@@ -165,7 +175,10 @@ class SessionHooks(PlanHooks):
         if report.when != "setup" or report.failed:
             self._session.lines.live.end()
         with self._session.lines.live.hidden():
-            return (yield)
+            result = yield
+        if not self._session.lines.own_lines:
+            self._session.lines.note_letter(report)
+        return result
 
     def pytest_enter_pdb(self) -> None:
         """Let nothing be drawn while somebody looks for a mistake."""

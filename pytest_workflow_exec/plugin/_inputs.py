@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.definition import Given, input_file
+from pytest_workflow_exec.definition import Given, Inputs, input_file
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.run import History, newest_run, run_named
+from pytest_workflow_exec.settings import INPUTS, said_by_variable
 
 from ._onward import Onward
 
 
 def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping[str, str]:
-    """Return the texts that the command line gives to a workflow's inputs: one that it types goes before any file's.
+    """Return the texts that are given to a workflow's inputs: typed on the command line, else in a file that it names.
+
+    A file that a variable names goes behind both.
 
     Args:
         config: The session's.
@@ -26,13 +31,16 @@ def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping
         PreflightError: An option is none, or does not say for which workflow it is.
     """
     given: dict[str, str] = {}
-    for option in config.getoption("--workflow-inputs"):
+    said = said_by_variable(os.environ, INPUTS)
+    of_variable = [] if said is None else [(INPUTS, said)]
+    of_options = [("--workflow-inputs", option) for option in config.getoption("--workflow-inputs")]
+    for by, option in [*of_variable, *of_options]:
         # A file may have a colon in its name; a workflow's name has no slash.
         target, colon, file = option.partition(":")
         if not colon or "/" in target:
             target, file = "", option
         if not target and not only:
-            raise _usage(f"--workflow-inputs {option!r} does not say which of the workflows it is for: WORKFLOW:FILE")
+            raise _usage(f"{by} {option!r} does not say which of the workflows it is for: WORKFLOW:FILE")
         if target in ("", workflow):
             given.update(input_file(Path(config.invocation_params.dir, file)))
     for option in config.getoption("--workflow-input"):
@@ -77,3 +85,18 @@ def _earlier(config: pytest.Config, root: Path, workflow: str) -> Mapping[str, s
 
 def _usage(message: str) -> PreflightError:
     return PreflightError([Problem(message=message)])
+
+
+def plain_inputs(inputs: Inputs) -> Mapping[str, Json]:
+    """Return the values of inputs as they are kept."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
+
+
+def input_texts(inputs: Inputs) -> Mapping[str, str]:
+    """Return the inputs as a rule's `{name}` compares them."""
+    known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
+    return {name: value for name, value in known.items() if isinstance(value, str)} | {
+        name: str(value)
+        for name, value in known.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Protocol, cast
 
 import pytest
 
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.model import Outcome, Workflow
-from pytest_workflow_exec.progress import Live, opening, outcome_style, spent
+from pytest_workflow_exec.progress import Live, Several, opening, outcome_style, spent
 from pytest_workflow_exec.run import Batch
 from pytest_workflow_exec.sandbox import level_words
 from pytest_workflow_exec.settings import load_settings
@@ -23,6 +24,10 @@ REPORT_OUTCOME = "workflow_exec_outcome"
 """The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
 REPORT_LOG = "workflow_exec_log"
 """The attribute of a report that says where the evidence of its step is."""
+REPORT_SAID = "workflow_exec_said"
+"""The attribute of a report that holds what a worker would have said until then, if it had a terminal."""
+REPORT_LINE = "workflow_exec_line"
+"""The attribute of a report that says in one line of a failed step what is said beneath other styles of traceback."""
 
 _WITHOUT_TIME = (Outcome.BLOCKED, Outcome.NOT_APPLICABLE, Outcome.CARRIED)
 
@@ -67,12 +72,17 @@ class StepLines:
         self._open = False
         self.summarising = False
         self.unsaid: list[str] = []
+        self.letters = False
+        """Whether letters stand on the line where the cursor is, of ordinary tests or, with `-q`, of steps."""
         self.live = Live()
         self._own_lines: bool | None = None
         self._started = False
 
     @property
     def _terminal(self) -> Terminal | None:
+        if hasattr(self._config, "workerinput"):
+            # A worker of pytest-xdist has a reporter, whose lines nobody sees.
+            return None
         terminal: Terminal | None = self._config.pluginmanager.get_plugin("terminalreporter")
         return terminal
 
@@ -106,6 +116,14 @@ class StepLines:
         screen = open_screen(self._config)
         if screen is not None:
             self.live.open(screen, broken_line=self._leave)
+
+    def open_for_workers(self) -> Several:
+        """Show what goes on in workers from now on; what their steps print does not appear here."""
+        self.live = several = Several()
+        screen = open_screen(self._config)
+        if screen is not None:
+            several.open(replace(screen, shared=False), broken_line=self._leave)
+        return several
 
     def go(self, step: PlannedItem, workflow: Workflow, nodeid: str) -> None:
         """Show what goes on in a step whose line has begun."""
@@ -149,10 +167,21 @@ class StepLines:
         terminal, style = self._terminal, outcome_style(outcome)
         if terminal is None or not self.own_lines:
             return
+        self._after_letters(terminal)
         terminal.ensure_newline()
-        terminal.write(f"[{workflow.name} {step.position + 1}/{len(workflow.steps)}] {step.step.id} ")
+        terminal.write(f"{whose(step, workflow)} ")
         terminal.write(style.word, **{style.color: True})
         terminal.write_line("" if outcome in _WITHOUT_TIME else f" {spent(seconds)}")
+
+    def note_letter(self, report: pytest.TestReport) -> None:
+        """Take note of a report for which pytest has written a letter, and nothing else."""
+        if self._config.get_verbosity() <= 0 and (report.when == "call" or not report.passed):
+            self.letters = True
+
+    def _after_letters(self, terminal: Terminal) -> None:
+        if self.letters:
+            terminal.write("\n")
+        self.letters = False
 
     def status(self, report: pytest.TestReport) -> tuple[str, str, str | tuple[str, Mapping[str, bool]]] | None:
         """Return category, letter and word of a step's report; None for ordinary tests."""
@@ -168,6 +197,16 @@ class StepLines:
         if self.own_lines and not self.summarising:
             return category, "", ""
         return category, style.letter, (style.word, {style.color: True})
+
+    def failures(self) -> None:
+        """Write a line for each step that failed, where a line is all that pytest shows of one."""
+        terminal = self._terminal
+        if terminal is None:
+            return
+        for reports in list(terminal.stats.values()):
+            for line in (getattr(report, REPORT_LINE, None) for report in reports):
+                if line is not None:
+                    terminal.write_line(str(line))
 
     def blocked(self, steps: Iterable[tuple[str, str]]) -> None:
         """Write the blocked steps below pytest's short summary, but for those that are in it already."""
@@ -188,6 +227,7 @@ class StepLines:
             return
         with self.live.hidden(new_line=True):
             self._new_line()
+            self._after_letters(self._terminal)
             self._terminal.write_line(line)
 
     @contextmanager
@@ -236,6 +276,11 @@ class StepLines:
 
 def _say_nothing(_left_s: float) -> None:
     return None
+
+
+def whose(step: PlannedItem, workflow: Workflow) -> str:
+    """Return what a step is called where several workflows are under way."""
+    return f"[{workflow.name} {step.position + 1}/{len(workflow.steps)}] {step.step.id}"
 
 
 def _opening(step: PlannedItem, workflow: Workflow) -> str:

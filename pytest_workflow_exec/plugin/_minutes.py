@@ -41,6 +41,8 @@ def _decision(record: Record) -> str:
     data = record.data
     reason = escape_line(str(data.get("reason") or ""), max_chars=_MAX_REASON)
     who = escape_line(str(data.get("approver") or "nobody"))
-    said = f"{data['decision']} by {who} ({data['channel']}, assurance {data['assurance']})"
+    channel = f"{data['channel']}{' in advance' if data.get('in_advance') else ''}"
+    word = "GLASS BROKEN" if data["channel"] == "break-glass" and data["decision"] == "approved" else data["decision"]
+    said = f"{word} by {who} ({channel}, assurance {data['assurance']})"
     what = "the run as it goes on" if record.step is None else record.step
     return f"gate      {what}: {said}" + (f": {reason}" if reason else "")

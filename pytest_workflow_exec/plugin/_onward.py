@@ -137,8 +137,10 @@ def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: Cal
     Args:
         terminal_problem: Says why no person can be asked here, or None if one can; asked only where one is needed.
     """
-    denied = onward.history.denied
-    if denied is not None and denied not in resumption.again:
+    denied, redo = onward.history.denied, resumption.redo
+    # A gate that passed, and was asked anew and refused, would be asked again in any case.
+    unless = denied in resumption.again and (denied not in onward.history.satisfied or (redo and redo.step == denied))
+    if denied is not None and not unless:
         yield f"run {onward.earlier.id} was denied at gate {denied!r}: --workflow-redo {denied} asks again"
     needed = resumption.redo is not None or resumption.confirm or resumption.gone
     alone = terminal_problem() if needed else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause
 
 from ._planned import planned
 from ._session import WorkflowSession
+
+if TYPE_CHECKING:
+    from ._plan_rights import StepRules
 
 
 def show_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> bool:
@@ -21,22 +25,41 @@ def show_plans(session: WorkflowSession, items: Iterable[pytest.Item]) -> bool:
         return False
     selected = {step.workflow for item in items if (step := planned(item)) is not None}
     workflows = [workflow for name, workflow in session.workflows.items() if name in selected]
-    lines = [_as_json(workflows)] if as_json else [line for workflow in workflows for line in _as_text(workflow)]
+    # Only here: a session that runs its workflows shows no plan.
+    from ._plan_rights import rules_of
+
+    rules = {workflow.name: rules_of(workflow, config, only=len(workflows) == 1) for workflow in workflows}
+    lines = (
+        [_as_json(workflows, rules)]
+        if as_json
+        else [line for workflow in workflows for line in _as_text(workflow, rules[workflow.name])]
+    )
     for line in lines:
         session.lines.say(line)
     session.shown = True
     return True
 
 
-def _as_json(workflows: Iterable[Workflow]) -> str:
-    plans = [{**workflow.plan, "digest": workflow.digest} for workflow in workflows]
-    return json.dumps({"plans": plans}, indent=2)
+def _as_json(workflows: Iterable[Workflow], rules: Mapping[str, StepRules]) -> str:
+    listed = list(workflows)
+    plans = [{**workflow.plan, "digest": workflow.digest} for workflow in listed]
+    # Beside the plans: they are of the policy, and a plan's digest is of the workflow alone.
+    rights = {
+        workflow.name: {
+            step.id: {what: {"rule": rule.text, **rule.given} for what, rule in rules[workflow.name].of(step)}
+            for step in workflow.steps
+            if any(rules[workflow.name].of(step))
+        }
+        for workflow in listed
+    }
+    return json.dumps({"plans": plans, "rights": rights}, indent=2)
 
 
-def _as_text(workflow: Workflow) -> Iterator[str]:
+def _as_text(workflow: Workflow, rules: StepRules) -> Iterator[str]:
     yield f"plan of workflow {workflow.name}, digest {workflow.digest}"
     for number, step in enumerate(workflow.steps, start=1):
-        yield f"  [{number}/{len(workflow.steps)}] {step.id} ({step.kind}): {_does(step)}"
+        rights = "".join(f"; its {what} may: {rule.rights}" for what, rule in rules.of(step) if rule.rights)
+        yield f"  [{number}/{len(workflow.steps)}] {step.id} ({step.kind}): {_does(step)}{rights}"
 
 
 def _does(step: Step) -> str:

@@ -24,7 +24,7 @@ from pytest_workflow_exec.errors import (
     WorkflowExecError,
 )
 from pytest_workflow_exec.evidence import SEGMENT_BYTES
-from pytest_workflow_exec.model import RunId, Workflow
+from pytest_workflow_exec.model import RunId, StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
     Present,
@@ -44,11 +44,21 @@ from pytest_workflow_exec.run import (
     trust_of,
     version_of,
 )
-from pytest_workflow_exec.sandbox import Policy, ProgramPins, compile_policy, pin_programs
-from pytest_workflow_exec.settings import Durability, Filesystem, NotifySettings, Pin, PolicySettings, load_settings
+from pytest_workflow_exec.sandbox import Policy, ProgramPins, SecretEnvironment, compile_policy, pin_programs
+from pytest_workflow_exec.settings import (
+    Durability,
+    Filesystem,
+    NotifySettings,
+    Pin,
+    PolicySettings,
+    Said,
+    load_settings,
+    with_variables,
+)
 
 from ._announcements import Announcements
-from ._inputs import given_inputs
+from ._glass import glass_problem, glass_to_break
+from ._inputs import given_inputs, input_texts, plain_inputs
 from ._minutes import Minutes
 from ._onward import (
     Onward,
@@ -63,6 +73,7 @@ from ._onward import (
 from ._refusals import listed, placed, running
 from ._rejected import reason_after, rejected_before, rejection_problem
 from ._session import WorkflowSession
+from ._witness import witness_of, witness_problem
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, ManualTask, ReadAnswer
@@ -183,11 +194,14 @@ class _Preparation:
         self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._notify: Sequence[NotifySettings] = ()
+        self._said: Mapping[str, Said] = {}
         self._filesystem: Filesystem = "local"
         self._segment_bytes = SEGMENT_BYTES
         self._policy_settings, self._policy = self._read_policy()
+        self._environment = self._with_secrets()
         self._onward = self._find_earlier(only=only)
         self._rejected = self._find_rejected()
+        self._break_glass = self._find_glass(only=only)
         self._given: Mapping[str, str] = {}
         self._inputs = self._resolve_inputs(only=only)
         self._present = self._look()
@@ -203,7 +217,7 @@ class _Preparation:
     def group(self) -> str | None:
         """The concurrency group of its run, which was checked."""
         inputs, _ = self._ready()
-        return group_of(self.workflow, known_values(self.workflow, _plain(inputs), inputs.groups))
+        return group_of(self.workflow, known_values(self.workflow, plain_inputs(inputs), inputs.groups))
 
     def settings(self) -> RunSettings:
         """Return what the run is started with; asks for the reason of a step that is to run again.
@@ -216,15 +230,16 @@ class _Preparation:
         if self._onward is not None and self._present is not None and resumption is not None:
             resumption = with_reason(self._onward, self.workflow, self._present, resumption)
         redactor = Redactor(self._secrets())
+        self._environment.tell = redactor.add
         read = answer_reader(redactor)
         return RunSettings(
             workflow=self.workflow,
             policy=policy,
-            inputs=_plain(inputs),
+            inputs=plain_inputs(inputs),
             input_groups=inputs.groups,
-            input_texts=_texts(inputs),
+            input_texts=input_texts(inputs),
             secrets={name: secret.value for name, secret in inputs.secrets.items()},
-            environment=os.environ,
+            environment=self._environment,
             redactor=redactor,
             command_line=config.invocation_params.args,
             plugins=_plugin_versions(config),
@@ -233,15 +248,18 @@ class _Preparation:
             durability=self._durability,
             notify=self._notify,
             segment_bytes=self._segment_bytes,
+            variables={said.variable: said.value for said in self._said.values()},
             resumption=resumption,
             approver=partial(_ask, read=read),
             attester=partial(_attest, read=read),
             signed_approver=ask_signed,
             after_rejection=reason_after(self._rejected, self.workflow),
             sign_start=self._sign_start,
+            break_glass=self._break_glass,
             listener=self._minutes(),
             group=self.group,
             programs=self._programs,
+            witness=witness_of(self._session),
             watch=self._session.lines.live.command,
         )
 
@@ -285,7 +303,7 @@ class _Preparation:
             declared = {spec.name for spec in self.workflow.inputs}
             kept = {name: text for name, text in earlier.items() if name in declared}
             self._given = {**kept, **given_inputs(self._session.config, self.workflow.name, only=only)}
-            inputs = resolve_inputs(self.workflow, self._given, environment=os.environ)
+            inputs = resolve_inputs(self.workflow, self._given, environment=self._environment)
         except PreflightError as error:
             self.problems += error.problems
             return None
@@ -294,9 +312,9 @@ class _Preparation:
 
     def _read_policy(self) -> tuple[PolicySettings | None, Policy | None]:
         try:
-            loaded = load_settings(self.workflow.root)
+            loaded = with_variables(load_settings(self.workflow.root), os.environ)
             settings, self._durability, self._filesystem = loaded.policy, loaded.durability, loaded.filesystem
-            self._notify = loaded.notify
+            self._notify, self._said = loaded.notify, loaded.said
             self._segment_bytes = loaded.segment_bytes or SEGMENT_BYTES
             return settings, compile_policy(
                 settings,
@@ -308,6 +326,12 @@ class _Preparation:
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
             return None, None
+
+    def _with_secrets(self) -> SecretEnvironment:
+        policy = self._policy
+        sources = {} if policy is None else policy.secrets
+        rules = () if policy is None else (*policy.rules, policy.tests)
+        return SecretEnvironment(os.environ, sources, root=self.workflow.root, rules=rules)
 
     def _find_pin(self, settings: PolicySettings) -> Pin | None:
         try:
@@ -336,11 +360,24 @@ class _Preparation:
             self.problems.append(Problem(path=self.workflow.file, message=problem))
         return runs
 
+    def _find_glass(self, *, only: bool) -> StepId | None:
+        try:
+            gate = glass_to_break(self._session.config, self.workflow, only=only)
+        except PreflightError as error:
+            self.problems += error.problems
+            return None
+        if gate is None or self._policy is None:
+            return None
+        problem = glass_problem(gate, self._policy, terminal_problem=self._terminal_problem())
+        if problem is not None:
+            self.problems.append(Problem(path=self.workflow.file, message=problem))
+        return gate
+
     def _look(self) -> Present | None:
         if self._onward is None or self._inputs is None or self._policy is None:
             return None
         return Present(
-            inputs=_plain(self._inputs),
+            inputs=plain_inputs(self._inputs),
             policy=self._policy,
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
@@ -360,6 +397,8 @@ class _Preparation:
             return
         if (problem := self._start_problem(self._policy)) is not None:
             self.problems.append(Problem(message=f"--workflow-sign-start: {problem}"))
+        if (problem := witness_problem(self._session)) is not None:
+            self.problems.append(Problem(message=f"--workflow-witness: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
         self._programs = pin_programs(self._policy)
         steps = [
@@ -375,10 +414,10 @@ class _Preparation:
         self.problems += preflight(
             self.workflow,
             steps=steps,
-            values=known_values(self.workflow, _plain(self._inputs), self._inputs.groups),
+            values=known_values(self.workflow, plain_inputs(self._inputs), self._inputs.groups),
             policy=self._policy,
-            texts=_texts(self._inputs),
-            environment=os.environ,
+            texts=input_texts(self._inputs),
+            environment=self._environment,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
             filesystem=self._filesystem,
@@ -388,7 +427,9 @@ class _Preparation:
         inputs, policy = self._ready()
         names = {name for rule in policy.rules for name in rule.secrets}
         of_rules = {name: os.environ[name] for name in names if name in os.environ}
-        return of_rules | {secret.variable: secret.value for secret in inputs.secrets.values()}
+        return {**of_rules, **self._environment.read} | {
+            secret.variable: secret.value for secret in inputs.secrets.values()
+        }
 
 
 def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
@@ -397,19 +438,6 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
         for name, value in workflow.listed.items()
         if inputs.values[name] != value
     ]
-
-
-def _plain(inputs: Inputs) -> Mapping[str, Json]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in inputs.values.items()}
-
-
-def _texts(inputs: Inputs) -> Mapping[str, str]:
-    known = {name: value for name, value in inputs.values.items() if name not in inputs.secrets}
-    return {name: value for name, value in known.items() if isinstance(value, str)} | {
-        name: str(value)
-        for name, value in known.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from ._lines import REPORT_OUTCOME
 _PREFIX = "workflow_exec."
 _WORKFLOW, _RUN, _STEP = f"{_PREFIX}workflow", f"{_PREFIX}run", f"{_PREFIX}step"
 _ATTEMPT, _OUTCOME, _HEAD = f"{_PREFIX}attempt", f"{_PREFIX}outcome", f"{_PREFIX}head"
-_CLASS, _WAIVED = f"{_PREFIX}class", f"{_PREFIX}waived"
+_CLASS, _WAIVED, _BREAK_GLASS = f"{_PREFIX}class", f"{_PREFIX}waived", f"{_PREFIX}break_glass"
 
 
 def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -> None:
@@ -33,6 +33,8 @@ def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -
         said[_CLASS] = attempt.failure.error_class
     if outcome is Outcome.CARRIED and run.carries_waived(step):
         said[_WAIVED] = "in an earlier session of this run"
+    if step in run.broken_glass:
+        said[_BREAK_GLASS] = run.redactor.text(run.broken_glass[step])
     # What another plugin or the step's code noted stays.
     others = [(name, value) for name, value in report.user_properties if name not in said]
     report.user_properties = [*others, *map(_property, said.items())]
@@ -54,3 +56,8 @@ def _worst(report: pytest.TestReport, attempt: Attempt) -> Outcome:
 def property_of(report: pytest.TestReport, name: str) -> str | None:
     """Return what a report says of its step; None if it does not say it."""
     return next((str(value) for key, value in report.user_properties if key == f"{_PREFIX}{name}"), None)
+
+
+def properties_of(report: pytest.TestReport) -> dict[str, str]:
+    """Return all that a report says of its step, by name."""
+    return {key.removeprefix(_PREFIX): str(value) for key, value in report.user_properties if key.startswith(_PREFIX)}

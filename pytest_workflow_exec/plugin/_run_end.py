@@ -39,6 +39,7 @@ class RunEnd:
                 f"workflow {run.workflow.name}: {_verdict(run)}",
                 *minutes,
                 *run.said,
+                *_to_review(run),
                 *_ways_on(run),
                 *_warnings(run),
                 *warnings,
@@ -62,14 +63,23 @@ class RunEnd:
         return {"workflow": self.workflow, "fulfilled": self.fulfilled, "lines": list(self.lines)}
 
 
+def _to_review(run: Run) -> list[str]:
+    return [
+        f"review    workflow-exec review {run.id} {gate} TEXT, by somebody else than who broke its glass"
+        for gate in run.broken_glass
+    ]
+
+
 def _ways_on(run: Run) -> list[str]:
     gate = run.suspended
     if gate is None:
         return [f"next      {each}" for each in next_steps(run)]
     body = run.workflow.step(gate).body
     if isinstance(body, Gate) and body.signed is not None:
-        how = f"workflow-exec challenge {run.id} {gate} --out FILE says how, then pytest with --workflow-resume"
-        return [f"gate {gate} waits for signatures: {how}"]
+        fills = "".join(f" --fill {field.name}=VALUE" for field in body.form)
+        how = f"workflow-exec challenge {run.id} {gate}{fills} --out FILE says how, then pytest with --workflow-resume"
+        early = "; with --in-advance it says how the plan is approved for later runs" if body.signed.in_advance else ""
+        return [f"gate {gate} waits for signatures: {how}{early}"]
     if not isinstance(body, Gate):
         return [f"step {gate} waits: pytest with --workflow-resume goes on when its time has come"]
     return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]
@@ -113,4 +123,5 @@ def _verdict(run: Run) -> str:
 
 
 def _waived(run: Run) -> str:
-    return f", {len(run.waived)} waived: {', '.join(run.waived)}" if run.waived else ""
+    waived = f", {len(run.waived)} waived: {', '.join(run.waived)}" if run.waived else ""
+    return waived + (f", GLASS BROKEN at {', '.join(run.broken_glass)}" if run.broken_glass else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, keepable, output
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
 from ._failures import class_of
-from ._gates import ask_at
+from ._gates import ask_at, holding_still
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
@@ -185,7 +186,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
         elif not run.applies(step):
             attempt.stand_in = Outcome.NOT_APPLICABLE
         else:
-            run.start(step)
+            run.start(step, holding=partial(holding_still, item, step))
             attempt.admitted = True
             watch_processes(attempt, run, step)
             there = perform_check(run, step)
@@ -206,6 +207,11 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
         elif isinstance(body, Function) and body.returns_outputs:
             outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
             attempt.outputs = keepable(outputs, evidence=planned.step.evidence)
+        elif isinstance(body, Function) and returned is not None:
+            raise OutputError(
+                f"{body.name} returned a value ({type(returned).__name__}), and nothing looks at what a plain test returns; "
+                "assert it, or put @step before the function to keep it"
+            )
 
 
 def _interrupt(session: WorkflowSession, item: pytest.Item, attempt: Attempt) -> None:

@@ -11,9 +11,10 @@ import pytest
 from pytest_workflow_exec.errors import Problem, WorkflowExecError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome, StepId, Workflow
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.run import Confirm, Run
 
 from ._announcements import Announcements
+from ._attachments import Told
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
@@ -22,7 +23,7 @@ from ._planned import PlannedItem
 from ._run_end import RunEnd
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.ai import Asker
+    from pytest_workflow_exec.ai import Asker, Purse
 
     from ._summary import SummaryHooks
     from ._workers import WorkerShare
@@ -52,9 +53,11 @@ class WorkflowSession:
     minutes: dict[str, Minutes] = field(default_factory=dict)
     """What the closing lines tell of the runs besides how they ended."""
     askers: dict[str, Asker] = field(default_factory=dict)
+    """What asks models for the steps of each run, as far as any did."""
+    purse: Purse | None = None
+    """What they may spend together; None before the first one asks."""
     ai_news: str = ""
     """How far the model has come that is asked at the moment."""
-    """What asks models for the steps of each run, as far as any did."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     """The steps under way, by node id."""
@@ -77,6 +80,8 @@ class WorkflowSession:
     """What writes a summary of the session; None if none is wanted."""
     share: WorkerShare | None = None
     """What this process may run, if it is one of several workers."""
+    witness: Confirm | None = None
+    """Confirms each barrier of the runs; None if nobody supervises them."""
     evidence_error: str | None = None
     """Why evidence can't be written; the session ends with exit status 3."""
 
@@ -85,6 +90,13 @@ class WorkflowSession:
         self.lines = StepLines(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}
+        self._told: dict[str, Told] = {}
+
+    def told_by(self, run: Run) -> Told:
+        """Return what the log of a run says of its steps."""
+        if run.id not in self._told:
+            self._told[run.id] = Told(run)
+        return self._told[run.id]
 
     @property
     def unfinished(self) -> bool:

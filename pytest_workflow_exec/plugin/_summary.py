@@ -10,6 +10,7 @@ import pytest
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.progress import SummaryRun, SummaryStep, summary
+from pytest_workflow_exec.settings import SUMMARY, said_by_variable
 
 from ._lines import REPORT_OUTCOME
 from ._properties import property_of
@@ -58,7 +59,7 @@ class SummaryHooks:
             return
         text = summary([self._run(name) for name in self._session.workflows])
         config = self._session.config
-        if (named := config.getoption("workflow_summary")) is not None:
+        if (named := _named(config)) is not None:
             self._write(Path(config.invocation_params.dir, named), text, mode="w")
         if (path := os.environ.get(_GITHUB)) is not None and path:
             self._write(Path(path), text, mode="a")
@@ -94,10 +95,15 @@ class SummaryHooks:
 
 def follow(session: WorkflowSession) -> None:
     """Let a summary be written at the end, if one is wanted of this process."""
-    wanted = session.config.getoption("workflow_summary") is not None or bool(os.environ.get(_GITHUB))
+    wanted = _named(session.config) is not None or bool(os.environ.get(_GITHUB))
     if wanted and session.share is None:
         session.summary = hooks = SummaryHooks(session)
         session.config.pluginmanager.register(hooks, NAME)
+
+
+def _named(config: pytest.Config) -> str | None:
+    option: str | None = config.getoption("workflow_summary")
+    return said_by_variable(os.environ, SUMMARY) if option is None else option
 
 
 def _why(report: pytest.TestReport) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 
-from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import Run, needs_person
 
 
@@ -28,7 +27,6 @@ def next_steps(run: Run) -> list[str]:
         return [f"workflow-exec verify {run.id} --expect-head HASH, with the head as you kept it elsewhere"]
     if run.until is not None and run.fulfilled:
         return [f"{going_on(run)} goes on"]
-    stop = run.state.stop
-    if stop is not None and stop.outcome is Outcome.DENIED:
-        return [f"{going_on(run, redo=stop.step)} asks again, and for a reason"]
+    if run.denied_at is not None:
+        return [f"{going_on(run, redo=run.denied_at)} asks again, and for a reason"]
     return [f"workflow-exec show {run.id}", f"{going_on(run)} goes on, once what is wrong is put right"]

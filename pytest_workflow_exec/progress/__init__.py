@@ -2,12 +2,14 @@
 
 from pytest_workflow_exec.progress._live import Live, Screen
 from pytest_workflow_exec.progress._plain import OutcomeStyle, opening, outcome_style, spent
+from pytest_workflow_exec.progress._several import Several
 from pytest_workflow_exec.progress._summary import SummaryRun, SummaryStep, summary
 
 __all__ = [
     "Live",
     "OutcomeStyle",
     "Screen",
+    "Several",
     "SummaryRun",
     "SummaryStep",
     "opening",

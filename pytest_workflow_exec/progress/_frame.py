@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -43,8 +44,7 @@ class Painter:
         text = Text(no_wrap=True)
         if header:
             text.append(f"{seen.step} ")
-        frame = self._spinner.render(seen.seconds)
-        text.append(frame.plain if isinstance(frame, Text) else "*", style="cyan")
+        text.append(self._frame(seen.seconds), style="cyan")
         text.append(f" {spent(seen.seconds)}")
         for label, done, total in seen.bars:
             text.append(f"  {label} " if label else "  ")
@@ -55,6 +55,28 @@ class Painter:
             text.append(f"  {seen.waiting}", style="yellow")
         if seen.line:
             text.append(f"  {seen.line}", style="bright_black")
+        return self._cut(text, cells)
+
+    def several(self, steps: Sequence[tuple[str, float]], *, cells: int) -> str:
+        """Return the line of several steps at once, not wider than `cells`.
+
+        Args:
+            steps: What they are called, and how many seconds each has taken.
+        """
+        text = Text(no_wrap=True)
+        text.append(self._frame(max((seconds for _, seconds in steps), default=0.0)), style="cyan")
+        for label, seconds in steps:
+            text.append(f" {label} ")
+            text.append(spent(seconds), style="bright_black")
+            text.append(" ")
+        text.rstrip()
+        return self._cut(text, cells)
+
+    def _frame(self, seconds: float) -> str:
+        frame = self._spinner.render(seconds)
+        return frame.plain if isinstance(frame, Text) else "*"
+
+    def _cut(self, text: Text, cells: int) -> str:
         text.truncate(cells, overflow="ellipsis" if self._unicode else "crop")
         with self._console.capture() as captured:
             self._console.print(text, end="", soft_wrap=True)

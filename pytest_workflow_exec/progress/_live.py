@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _TICK_S = 0.2
-_PATIENCE_S = 0.5
+PATIENCE_S = 0.5
 """A step that takes no longer is not worth drawing."""
 _BEAT_S = 60.0
 _BATCH_S = 1.0
-_MIN_CELLS = 12
+MIN_CELLS = 12
 _COLUMNS = 80
 _DRAW, _DRAWN, _ERASE = "\x1b7\x1b[?7l", "\x1b[K\x1b[?7h\x1b8", "\x1b[K"
 
@@ -106,10 +106,7 @@ class Live:
             self._beat_at_s = time.monotonic() + self._screen.beat_s
             self._batch_at_s = time.monotonic() + (_BATCH_S if self._screen.drawn else self._screen.beat_s)
             self._activity.begin(step)
-        if self._thread is None:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="workflow progress", daemon=True)
-            self._thread.start()
+        self._go()
 
     def end(self) -> None:
         """End with the step: until the next one begins nothing is drawn."""
@@ -184,6 +181,12 @@ class Live:
                 with self._lock:
                     self._erase()
 
+    def _go(self) -> None:
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._run, name="workflow progress", daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
         while not self._stop.wait(_TICK_S):
             # Not for ever: whoever holds it may be waiting for the end of this thread.
@@ -202,7 +205,7 @@ class Live:
         if seen is None or screen is None or (screen.shared and not self._activity.engine_holds):
             return
         if screen.drawn:
-            if seen.seconds >= _PATIENCE_S and _in_foreground(screen.fd):
+            if seen.seconds >= PATIENCE_S and in_foreground(screen.fd):
                 self._draw(seen, screen)
         elif time.monotonic() >= self._beat_at_s:
             self._beat_at_s = time.monotonic() + screen.beat_s
@@ -215,14 +218,21 @@ class Live:
         self._broken_line()
 
     def _draw(self, seen: Seen, screen: Screen) -> None:
-        cells = _columns(screen.fd) - self._column - 1
-        if cells < _MIN_CELLS:
-            return
+        cells = self._cells(screen)
+        if cells >= MIN_CELLS:
+            self._put(screen, self._painting(screen).line(seen, cells=cells, header=self._header))
+
+    def _cells(self, screen: Screen) -> int:
+        return _columns(screen.fd) - self._column - 1
+
+    def _painting(self, screen: Screen) -> Painter:
         if self._painter is None:
             from pytest_workflow_exec.progress._frame import Painter
 
             self._painter = Painter(color=screen.color, unicode=screen.unicode)
-        line = self._painter.line(seen, cells=cells, header=self._header)
+        return self._painter
+
+    def _put(self, screen: Screen, line: str) -> None:
         _write(screen.fd, f"{_DRAW}{line}{_DRAWN}")
         self._on_screen = True
 
@@ -264,7 +274,7 @@ def _columns(fd: int) -> int:
         return _COLUMNS
 
 
-def _in_foreground(fd: int) -> bool:
+def in_foreground(fd: int) -> bool:
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:

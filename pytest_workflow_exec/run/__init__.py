@@ -4,17 +4,16 @@ from pytest_workflow_exec.run._answers import Answers, answers_of, may_ask
 from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._bodies import perform_command, perform_verify
 from pytest_workflow_exec.run._carry import Carried, Present, Redo, Resumption, resumption_of
-from pytest_workflow_exec.run._check import perform_check
-from pytest_workflow_exec.run._command_plan import CommandPlan, judge_plan, read_plan
+from pytest_workflow_exec.run._check import check_attested, perform_check
+from pytest_workflow_exec.run._command_plan import CommandPlan, JudgedPlan, judge_plan, read_plan
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._execute import perform_execute
 from pytest_workflow_exec.run._facts import starter, version_of
 from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
-from pytest_workflow_exec.run._form import answer_reader
+from pytest_workflow_exec.run._form import answer_reader, answers_problem
 from pytest_workflow_exec.run._gate import gates_of
-from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
@@ -23,9 +22,11 @@ from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
 from pytest_workflow_exec.run._preflight import known_values, needs_person, preflight
+from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
+from pytest_workflow_exec.run._rights import command_rule
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_approver import ask_signed
@@ -33,6 +34,7 @@ from pytest_workflow_exec.run._signers import trust_in, trust_of
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
+from pytest_workflow_exec.run._witness import Confirm, Witness
 
 __all__ = [
     "NO_OUTPUTS",
@@ -43,10 +45,12 @@ __all__ = [
     "Batch",
     "Carried",
     "CommandPlan",
+    "Confirm",
     "EarlierRun",
     "Failure",
     "FileOutput",
     "History",
+    "JudgedPlan",
     "NextAttempt",
     "OpenGate",
     "PastTalk",
@@ -63,14 +67,18 @@ __all__ = [
     "StepOutputs",
     "Stop",
     "Values",
+    "Witness",
     "WorkflowHandle",
     "admit",
     "answer_reader",
     "answers_of",
+    "answers_problem",
     "apply",
     "ask_signed",
+    "check_attested",
     "class_of_text",
     "classify",
+    "command_rule",
     "context_of",
     "demanded_pin",
     "failure_of",

@@ -74,6 +74,8 @@ class Resumption:
     """The gates that were approved after the run was suspended there, and those that wait for signatures."""
     first_facts: Mapping[str, Json] = field(default_factory=dict)
     """What the run was started with."""
+    broken_glass: Mapping[StepId, str] = field(default_factory=dict)
+    """The carried gates that somebody went past without the signatures that they want, and who, and why."""
 
     @property
     def needs_person(self) -> bool:
@@ -98,6 +100,11 @@ class Present:
     """The last record of the log that an anchor covers, such as a seal of a pinned signer."""
 
 
+def _has_probe(step: Step) -> bool:
+    # Work by hand is checked behind a person's word, never in place of it.
+    return step.check is not None and step.kind != "manual"
+
+
 def resumption_of(
     workflow: Workflow, history: History, present: Present, *, run: RunId, redo: Redo | None = None
 ) -> Resumption:
@@ -114,7 +121,7 @@ def resumption_of(
     passed_before = [step for step in again if step in history.satisfied]
     unknown = tuple(step.id for step in workflow.steps if step.id in history.unknown)
     unchecked = judge.unchecked()
-    probe = tuple(step for step in unknown if workflow.step(step).check is not None and step not in unchecked)
+    probe = tuple(step for step in unknown if _has_probe(workflow.step(step)) and step not in unchecked)
     return Resumption(
         run=run,
         head=history.head,
@@ -137,6 +144,7 @@ def resumption_of(
         paused_since=dict(_paused(workflow, history)),
         answered=dict(judge.answered(carried)),
         first_facts=history.first_facts,
+        broken_glass={step: said for step, said in history.broken_glass.items() if step in carried},
     )
 
 

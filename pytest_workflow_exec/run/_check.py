@@ -11,6 +11,7 @@ from pytest_workflow_exec.errors import (
     CommandNotFoundError,
     CommandRefusedError,
     CommandTimeoutError,
+    EffectMissingError,
     ExpectationError,
     OutputError,
     SandboxSetupError,
@@ -52,6 +53,28 @@ def perform_check(run: Run, step: Step) -> StepOutputs | None:
         raise
     run.probing.checked = "there"
     return outputs
+
+
+def check_attested(run: Run, step: Step) -> None:
+    """Return if the check of work by hand finds what a person said was done, or if it has no check.
+
+    Raises:
+        EffectMissingError: It does not, or could not tell.
+        EvidenceError: Its commands can't be written down.
+    """
+    if step.check is None:
+        return
+    try:
+        with run.probing.checking():
+            there = (
+                _tests_pass(run, step, step.check) if isinstance(step.check, Verify) else _holds(run, step, step.check)
+            )
+    except CheckInDoubtError as error:
+        raise EffectMissingError(step=step.id, why=error.why) from error
+    except _COULD_NOT_RUN as error:
+        raise EffectMissingError(step=step.id, why=str(error)) from error
+    if not there:
+        raise EffectMissingError(step=step.id, why="it looked, and the effect is not there")
 
 
 def _holds(run: Run, step: Step, check: Command) -> bool:

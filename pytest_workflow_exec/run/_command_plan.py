@@ -31,7 +31,7 @@ class CommandPlan:
     reasons: tuple[str, ...]
     """Why the model wants each of them; empty where it does not say."""
     digest: str
-    """SHA-256 of the value that holds them, in hex."""
+    """SHA-256 of the commands, in hex: why the model wants them is no part of what is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +61,12 @@ def read_plan(value: Json, *, what: str) -> CommandPlan:
     problems = [f"{number}: {problem}" for number, each in enumerate(listed, start=1) if (problem := _problem(each))]
     if problems:
         raise PlanRefusedError(what=what, reasons=problems)
+    commands: list[Json] = [list(each["argv"]) for each in listed]
     return CommandPlan(
         what=what,
         commands=tuple(tuple(each["argv"]) for each in listed),
         reasons=tuple(each.get("why", "") for each in listed),
-        digest=digest_of(value),
+        digest=digest_of(commands),
     )
 
 

@@ -12,9 +12,9 @@ from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._gate import does
-from pytest_workflow_exec.run._gatekeeper import Approver, decided
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import pin_text, signers_text
+from pytest_workflow_exec.run._questions import Approver, decided
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy

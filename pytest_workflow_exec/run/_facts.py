@@ -91,6 +91,7 @@ def run_facts(
             "sandbox": policy.level,
             "pin": pin_text(policy),
             "signers": signers_text(policy),
+            **({"break_glass": True} if policy.break_glass else {}),
         },
         "level": policy.level,
         "repository": repository.to_data(),

@@ -24,6 +24,7 @@ from pytest_workflow_exec.model import (
     Outcome,
     Pause,
     Session,
+    Signed,
     Step,
     StepId,
     Template,
@@ -56,19 +57,6 @@ _T = TypeVar("_T")
 
 _UNSHOWN_KEYS = frozenset({"stdout", "stderr", "exit"})
 _NONCE_BYTES = 16
-_SPOKEN = {
-    "commit": "the commit",
-    "changes": "a file of the working tree",
-    "covers": "what runs after it",
-    "form": "what it asks for",
-    "dirty": "whether the working tree is clean",
-    "policy_digest": "the policy",
-    "rules": "who has to sign",
-    "shown": "an output that was shown",
-    "waived": "which failures were accepted",
-    "starter": "who runs it",
-    "proposals": "whose answers the run goes by",
-}
 
 
 def build_request(
@@ -89,6 +77,7 @@ def build_request(
     answers: Answers = NO_ANSWERS,
     failure: str = "",
     conclusion: str = "",
+    broken_glass: Mapping[StepId, str] = MappingProxyType({}),
 ) -> GateRequest:
     """Return the question of a gate as the engine states it now.
 
@@ -104,6 +93,7 @@ def build_request(
         answers: The answers of models that the run goes by.
         failure: How the step failed, if that is what is asked about.
         conclusion: SHA-256 of what a conversation concluded, if that is what is asked about.
+        broken_glass: The gates that were gone past without the signatures that they want, and who did it, and why.
 
     Raises:
         OutputError: An output to be shown is not there, or its file changed.
@@ -155,6 +145,7 @@ def build_request(
         level=policy.level,
         carried=carried,
         waived=tuple(each for each, outcome in values.outcomes.items() if outcome is Outcome.WAIVED),
+        broken_glass=tuple(f"{gate} by {said}" for gate, said in broken_glass.items() if gate != step.id),
         failure=failure,
         conclusion=conclusion,
         evidence_seq=head.seq,
@@ -162,7 +153,7 @@ def build_request(
         nonce=secrets.token_hex(_NONCE_BYTES),
         issued=_spelled(issued),
         expires=_spelled(issued + timedelta(seconds=gate.expires_s)),
-        author_words=(*_author_words(step, gate, values, words), *_reasons(executed, values)),
+        author_words=(*_author_words(step, gate, values, words), *reasons_of(executed, values)),
         form=fields_of(gate.form),
         rules=_rules(gate, policy, start),
         proposals=answers.proposals,
@@ -216,19 +207,24 @@ def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
 
 
 def wants_signatures(workflow: Workflow) -> bool:
-    """Return whether a gate of the workflow is decided by signatures."""
-    return any(isinstance(step.body, Gate) and step.body.signed is not None for step in workflow.steps)
+    """Return whether a gate or waiver of the workflow is decided by signatures."""
+    return any(signed_of(step) is not None for step in workflow.steps)
+
+
+def signed_of(step: Step) -> Signed | None:
+    """Return which signatures the step's gate, or the acceptance of its failure, wants; None if none."""
+    if isinstance(step.body, Gate):
+        return step.body.signed
+    return None if step.waive is None else step.waive.signed
 
 
 def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:
     """Return the facts that are no longer what was approved, as a person calls them."""
+    from pytest_workflow_exec.approval import spoken
+
     before, after = approved.facts(), now.facts()
     changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    return [_SPOKEN.get(name, name) for name in changed]
-
-
-# Who resumes a run, what that session carries and which attempt it is are not what was decided about.
-_OF_THE_SESSION = frozenset({"attempt", "carried", "starter"})
+    return [spoken(name) for name in changed]
 
 
 def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
@@ -237,9 +233,9 @@ def changed_since(asked: Mapping[str, Json], now: GateRequest) -> list[str]:
     Args:
         asked: The request as evidence holds it.
     """
-    facts = {name: value for name, value in now.facts().items() if name not in _OF_THE_SESSION}
-    changed = sorted(name for name, value in facts.items() if name not in asked or asked[name] != value)
-    return [_SPOKEN.get(name, name) for name in changed]
+    from pytest_workflow_exec.approval import differences, facts_in, spoken
+
+    return [spoken(each.fact) for each in differences(facts_in(asked), now.facts())]
 
 
 def _rules(gate: Gate, policy: Policy, start: SignedStart | None) -> SignatureRules | None:
@@ -264,7 +260,7 @@ def _all_covered(
     return [_covered(step, values, spell)]
 
 
-def _reasons(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
+def reasons_of(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
     """Give why a model wants the commands of each plan: its own words, of which nothing is believed."""
     from pytest_workflow_exec.approval import AuthorWords
 
@@ -319,11 +315,15 @@ def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str
     if step.poll is not None:
         what = f"{what}, every {step.poll.every_s:g} s until it is as expected, for {step.poll.timeout_s:g} s at most"
     if isinstance(step.check, Command):
-        return f"{what}; asked first if a session is broken off in it: {_argv(step.check, values, spell)}"
+        return f"{what}; {_when_checked(step)}: {_argv(step.check, values, spell)}"
     if isinstance(step.check, Verify):
         tests = step.check.path.relative_to(values.root)
-        return f"{what}; asked first if a session is broken off in it: tests in {tests}"
+        return f"{what}; {_when_checked(step)}: tests in {tests}"
     return what
+
+
+def _when_checked(step: Step) -> str:
+    return "checked behind it" if isinstance(step.body, Manual) else "asked first if a session is broken off in it"
 
 
 def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:

@@ -3,62 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
-from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Template, Waive, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import answers_of
+from pytest_workflow_exec.run._approval import Approval, asked_again, expired, too_late
 from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
 from pytest_workflow_exec.run._form import answers_problem
-from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, gates_of, lists_command
+from pytest_workflow_exec.run._gate import (
+    build_request,
+    changed_facts,
+    changed_since,
+    gates_of,
+    lists_command,
+    reasons_of,
+)
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust
+from pytest_workflow_exec.run._questions import Approver, Questions
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._values import StepOutputs, Values
 from pytest_workflow_exec.sandbox import Gated, Policy
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.approval import Decision, GateRequest, SignedStart
+    from pytest_workflow_exec.approval import GateRequest, SignedStart
     from pytest_workflow_exec.run._signed_gate import SignedGates
 
-_MARGIN = timedelta(seconds=2)
+_QUESTIONS = 5
+"""So often a person is asked about one thing, if it is another each time that their approval is to be used."""
 _QUESTION = "Is this what the conversation came to?"
 _CONFIRMING = Gate(question=Template(text=_QUESTION, parts=(_QUESTION,)), meaning="confirm the conclusion")
 
-Approver: TypeAlias = "Callable[[GateRequest, float], Decision]"
-"""Asks a person; returns what was decided within so many seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """An approved request, which lets the steps up to the next gate run."""
-
-    request: GateRequest
-    """What it was given for, as it is now."""
-    attempt: int
-    """The attempt in which it was asked."""
-    digest: str
-    """SHA-256 of what was asked, in hex."""
-    assurance: int = 1
-    """What the decision is worth: 1 terminal, 2 signature, 3 presence."""
-    approvers: tuple[str, ...] = ()
-    """The principals who signed it; empty if nobody did."""
-    used: bool = False
-
-    @property
-    def groups(self) -> frozenset[str]:
-        """The groups of the policy that had a person among those who signed it."""
-        rules = self.request.rules
-        named = {} if rules is None else rules.approvers
-        return frozenset(name for name, group in named.items() if set(group) & set(self.approvers))
+Holding: TypeAlias = "Callable[[], AbstractContextManager[None]]"
+"""Lets nothing count or draw as long as a person is asked."""
 
 
 class Gatekeeper:
@@ -80,6 +65,7 @@ class Gatekeeper:
         start: SignedStart | None = None,
         redactor: Redactor | None = None,
         texts: Mapping[str, str] = MappingProxyType({}),
+        broken_glass: Mapping[StepId, str] = MappingProxyType({}),
     ) -> None:
         """Begin without an approval.
 
@@ -91,6 +77,7 @@ class Gatekeeper:
             start: Who signed the start of the run; None if nobody did.
             redactor: Masks what is written: what is signed must be what evidence holds.
             texts: The inputs as a rule's `{name}` compares them.
+            broken_glass: The carried gates that were gone past, and who did it, and why.
         """
         self._texts = texts
         self._signed, self._start = signed, start
@@ -98,9 +85,15 @@ class Gatekeeper:
         self._answered = {} if answered is None else answered
         self._workflow, self._values, self._policy, self._carried = workflow, values, policy, carried
         self._left, self._files = left, files
-        self._journal, self._approver = journal, approver
+        self._journal, self._questions = journal, Questions(journal, approver)
         self._gates = gates_of(workflow)
         self._approval: Approval | None = None
+        self._broken_glass = dict(broken_glass)
+
+    @property
+    def broken_glass(self) -> Mapping[StepId, str]:
+        """The gates that were gone past without the signatures that they want, and who did it, and why."""
+        return self._broken_glass
 
     def ask(self, step: Step, gate: Gate, *, attempt: int, words: str) -> StepOutputs:
         """Ask a person, and return only if the answer is yes.
@@ -121,30 +114,40 @@ class Gatekeeper:
         changed: list[str] = []
         if step.id in self._answered:
             answered = self._answered[step.id]
-            changed = [*_expired(answered), *changed_since(answered.request, request)]
+            changed = [*expired(answered), *changed_since(answered.request, request)]
             if answers_problem(request.form, answered.answers) is not None:
                 changed.append("what was filled in")
             if not changed:
-                self._approval = Approval(request=request, attempt=answered.attempt, digest=answered.digest)
+                self._approval = Approval(
+                    request=request,
+                    attempt=answered.attempt,
+                    digest=answered.digest,
+                    approver=answered.approver,
+                    answers=answered.answers,
+                    words=words,
+                )
                 return StepOutputs(values={"approver": answered.approver, **answered.answers}, files={})
-        self._journal.record(
-            events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
-        )
-        self._journal.barrier()
+        self._questions.write(step.id, request)
         if gate.suspends:
             raise GateSuspendedError(step=step.id, changed=changed)
-        decision = _filled_in(self._approver(request, gate.timeout_s), request)
+        decision = self._questions.ask(request, gate.timeout_s)
         if decision.decision == "expired" and gate.on_timeout == "suspend":
             raise GateSuspendedError(step=step.id)
-        self._journal.record(decided(step.id, request, decision))
-        self._journal.barrier()
+        self._questions.decide(step.id, request, decision)
         if decision.decision != "approved":
             raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
-        self._approval = Approval(request=request, attempt=attempt, digest=request.digest)
+        self._approval = Approval(
+            request=request,
+            attempt=attempt,
+            digest=request.digest,
+            approver=decision.approver.id,
+            answers=decision.answers,
+            words=words,
+        )
         return StepOutputs(values={"approver": decision.approver.id, **decision.answers}, files={})
 
-    def waive(self, step: Step, waive: Waive, *, attempt: int, failure: str) -> Decision:
-        """Ask a person whether the failure of a step is accepted, and return their approval, used for just that.
+    def waive(self, step: Step, waive: Waive, *, attempt: int, failure: str) -> str:
+        """Ask a person whether the failure of a step is accepted, and return who did, for just that.
 
         Args:
             failure: How it failed.
@@ -160,10 +163,10 @@ class Gatekeeper:
         def request() -> GateRequest:
             return self._request(asking, attempt=attempt, words="", failure=failure)
 
-        return self._used_once(step, request, attempt=attempt, timeout_s=waive.timeout_s)
+        return self._used_once(step, waive.as_gate(), request, attempt=attempt)
 
-    def confirm(self, step: Step, outputs: Mapping[str, Json], *, attempt: int) -> Decision:
-        """Ask a person whether a conversation came to this, and return their approval, used for just that.
+    def confirm(self, step: Step, outputs: Mapping[str, Json], *, attempt: int) -> str:
+        """Ask a person whether a conversation came to this, and return who said so, for just that.
 
         Raises:
             GateDeniedError: Anything but an approval.
@@ -177,26 +180,41 @@ class Gatekeeper:
         def request() -> GateRequest:
             return self._request(asking, attempt=attempt, words="", conclusion=digest, concluded=concluded)
 
-        return self._used_once(step, request, attempt=attempt, timeout_s=_CONFIRMING.timeout_s)
+        return self._used_once(step, _CONFIRMING, request, attempt=attempt)
 
-    def _used_once(self, step: Step, request: Callable[[], GateRequest], *, attempt: int, timeout_s: float) -> Decision:
+    def _used_once(self, step: Step, gate: Gate, request: Callable[[], GateRequest], *, attempt: int) -> str:
         """Ask what is to be decided of the step under way alone, and use the approval at once, for just that."""
         self._journal.make_room()
         asked = request()
-        self._journal.record(
-            events.gate_requested(step.id, attempt=attempt, request=asked.to_data(), digest=asked.digest)
-        )
-        self._journal.barrier()
-        decision = self._approver(asked, timeout_s)
-        self._journal.record(decided(step.id, asked, decision))
-        self._journal.barrier()
-        if decision.decision != "approved":
-            raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
-        if changed := [*changed_facts(asked, request()), *changed_trust(self._workflow, self._policy)]:
-            raise ApprovalLapsedError(gate=step.id, changed=changed)
+        for left in reversed(range(_QUESTIONS)):
+            who = self._agreed(step, gate, asked)
+            changed, changed_for_good = changed_facts(asked, request()), changed_trust(self._workflow, self._policy)
+            if not changed and not changed_for_good:
+                break
+            self._journal.make_room()
+            given = Approval(request=asked, attempt=attempt, digest=asked.digest, approver=who)
+            again = asked_again(given, request(), used_by=step.id)
+            if changed_for_good or not left or again is None or asked.rules is not None:
+                raise ApprovalLapsedError(gate=step.id, changed=[*changed, *changed_for_good])
+            asked = again
         self._journal.record(events.gate_used(step.id, attempt=attempt, digest=asked.digest, used_by=step.id))
         self._journal.barrier()
-        return decision
+        return who
+
+    def _agreed(self, step: Step, gate: Gate, request: GateRequest) -> str:
+        """Return who agreed to a question about the step under way, once it and the answer are durable."""
+        if request.rules is None:
+            decision = self._questions.put(step.id, request, gate.timeout_s)
+            if decision.decision != "approved":
+                raise GateDeniedError(step=step.id, decision=decision.decision, reason=decision.reason)
+            return decision.approver.id
+        from pytest_workflow_exec.run._signed_question import Question
+
+        if self._signed is None:
+            raise GateDeniedError(step=step.id, decision="denied", reason="nobody can sign here")
+        self._questions.write(step.id, request)
+        agreement = self._signed.decide(step.id, gate, Question(request=request, attempt=request.attempt))
+        return ", ".join(agreement.principals)
 
     @property
     def approval(self) -> Approval | None:
@@ -205,22 +223,19 @@ class Gatekeeper:
 
     def _ask_signers(self, step: Step, gate: Gate, request: GateRequest, *, attempt: int) -> StepOutputs:
         from pytest_workflow_exec.approval import request_of
-        from pytest_workflow_exec.run._signed_gate import Question
+        from pytest_workflow_exec.run._signed_question import Question
 
         if self._signed is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="nobody can sign here")
         standing, changed = self._answered.get(step.id), list[str]()
         question = Question(request=request, attempt=attempt)
         if standing is not None:
-            changed = [*_too_late(standing), *changed_since(standing.request, request)]
+            changed = [*too_late(standing), *changed_since(standing.request, request)]
         if standing is not None and not changed:
             asked = request_of(standing.request, digest=standing.digest)
             question = Question(request=asked, attempt=standing.attempt, votes=standing.votes)
         else:
-            self._journal.record(
-                events.gate_requested(step.id, attempt=attempt, request=request.to_data(), digest=request.digest)
-            )
-            self._journal.barrier()
+            self._questions.write(step.id, request)
         try:
             agreement = self._signed.decide(step.id, gate, question)
         except GateSuspendedError as error:
@@ -231,15 +246,25 @@ class Gatekeeper:
             digest=question.request.digest,
             assurance=agreement.assurance,
             approvers=agreement.principals,
+            broken=agreement.broken,
+            answers=agreement.answers,
         )
-        return StepOutputs(values={"approver": ", ".join(agreement.principals)}, files={})
+        if agreement.broken:
+            self._broken_glass[step.id] = agreement.broken
+        who = agreement.broken_by or ", ".join(agreement.principals)
+        return StepOutputs(values={"approver": who, **agreement.answers}, files={})
 
-    def use(self, step: Step) -> None:
+    def use(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Return if no gate stands before the step, or if what was approved there is still what is there.
 
+        If it is not, and the gate is one of a person at the terminal, they are asked anew.
+
+        Args:
+            holding: Lets nothing count or draw while they are asked.
+
         Raises:
-            GateDeniedError: No decision of this run covers the step.
-            ApprovalLapsedError: A fact changed since the decision.
+            GateDeniedError: No decision of this run covers the step, or it was asked for anew and not given.
+            ApprovalLapsedError: A fact changed since the decision, and nobody can be asked anew.
             OutputError: A file that was approved is gone or changed.
             EvidenceError: The use can't be written.
         """
@@ -251,17 +276,57 @@ class Gatekeeper:
             raise GateDeniedError(step=gate, decision="denied", reason=f"no decision of this run covers {step.id!r}")
         self._files.check()
         if not approval.used:
-            self._use_first(approval, step)
+            self._use_first(approval, step, holding)
 
-    def _use_first(self, approval: Approval, step: Step) -> None:
-        approved = approval.request
-        now = self._request(self._workflow.step(approved.step), attempt=approved.attempt, words="")
-        if changed := [*changed_facts(approved, now), *changed_trust(self._workflow, self._policy)]:
-            raise ApprovalLapsedError(gate=approved.step, changed=changed)
+    def _use_first(self, approval: Approval, step: Step, holding: Holding) -> None:
+        for left in reversed(range(_QUESTIONS)):
+            changed = changed_facts(approval.request, self._as_now(approval))
+            changed_for_good = changed_trust(self._workflow, self._policy)
+            if not changed and not changed_for_good:
+                break
+            # What the run goes by is not what the project says now: no decision of this run can mend that.
+            if changed_for_good or not left or not self._asks_here(approval):
+                raise ApprovalLapsedError(gate=approval.request.step, changed=[*changed, *changed_for_good])
+            with holding():
+                approval = self._ask_again(approval, step, changed)
         self._journal.record(
-            events.gate_used(approved.step, attempt=approval.attempt, digest=approval.digest, used_by=step.id)
+            events.gate_used(approval.request.step, attempt=approval.attempt, digest=approval.digest, used_by=step.id)
         )
         self._approval = replace(approval, used=True)
+
+    def _as_now(self, approval: Approval) -> GateRequest:
+        approved = approval.request
+        return self._request(self._workflow.step(approved.step), attempt=approved.attempt, words=approval.words)
+
+    def _asks_here(self, approval: Approval) -> bool:
+        gate = self._workflow.step(approval.request.step).body
+        return isinstance(gate, Gate) and not gate.suspends and approval.request.rules is None
+
+    def _ask_again(self, approval: Approval, step: Step, changed: Sequence[str]) -> Approval:
+        """Ask a person about what is there now, who is told what changed since the approval that is not used.
+
+        Raises:
+            GateDeniedError: Anything but an approval.
+            ApprovalLapsedError: It changed back meanwhile: what was approved is neither this nor that for sure.
+        """
+        gate = self._workflow.step(approval.request.step)
+        self._journal.make_room()
+        request = asked_again(approval, self._as_now(approval), used_by=step.id)
+        if request is None or not isinstance(gate.body, Gate):
+            raise ApprovalLapsedError(gate=gate.id, changed=changed)
+        # Until it is approved, nothing is.
+        self._approval = None
+        decision = self._questions.put(gate.id, request, gate.body.timeout_s)
+        if decision.decision != "approved":
+            raise GateDeniedError(step=gate.id, decision=decision.decision, reason=decision.reason, again_for=step.id)
+        self._approval = replace(
+            approval,
+            request=request,
+            attempt=request.attempt,
+            digest=request.digest,
+            approver=decision.approver.id,
+        )
+        return self._approval
 
     def covers_command(self, step: StepId, argv: Sequence[str], gated: Gated) -> bool:
         """Return whether a decision of this run that is in use listed this very command of the step, and is worth enough.
@@ -283,7 +348,7 @@ class Gatekeeper:
         approval, gate = self._approval, self._gates.get(step)
         if approval is None or not approval.used or gate is None or approval.request.step != gate:
             return False
-        if approval.assurance < gated.assurance or (gated.approvers and not approval.groups & set(gated.approvers)):
+        if not approval.suffices(gated):
             return False
         body = self._workflow.step(step)
         if isinstance(body.body, Execute):
@@ -313,7 +378,14 @@ class Gatekeeper:
         said = tuple(each for each in approval.request.covers if each.step == step.id)
         now = covered_plan(step, execute, self._values, self._policy, self._texts)
         # One line alone says that the plan was not known when it was asked.
-        return len(now) > 1 and said == now
+        return len(now) > 1 and said == now and self._has_reasons(approval.request, step)
+
+    def _has_reasons(self, request: GateRequest, step: Step) -> bool:
+        """Return whether a person was told the very reasons for the commands of a plan that stand in it now."""
+        begin = f"{step.id}, command "
+        told = [each.text for each in request.author_words if each.source == "model" and each.text.startswith(begin)]
+        now = [each.text for each in reasons_of([step], self._values)]
+        return told == (now if request.rules is None else [self._redactor.text(text) for text in now])
 
     def check_after(self, step: StepId) -> None:
         """Return if the step used what was shown: nothing changed it meanwhile.
@@ -353,59 +425,10 @@ class Gatekeeper:
             answers=answers_of(self._workflow, self._journal.path),
             failure=failure,
             conclusion=conclusion,
+            broken_glass=self._broken_glass,
         )
         if request.rules is None:
             return request
         # Signed is what a stranger finds in the log, where secrets are masked.
         data = cast("Mapping[str, Json]", self._redactor.value(request.to_data()))
         return request_of(data, digest=digest_of(data))
-
-
-def _too_late(standing: OpenGate) -> list[str]:
-    from pytest_workflow_exec.approval import moment_of
-
-    try:
-        past = datetime.now(timezone.utc) + _MARGIN >= moment_of(str(standing.request.get("expires")))
-    except ValueError:
-        past = True
-    return ["the time in which it holds"] if past else []
-
-
-def _filled_in(decision: Decision, request: GateRequest) -> Decision:
-    problem = answers_problem(request.form if decision.decision == "approved" else (), decision.answers)
-    if problem is None:
-        return decision
-    return replace(decision, decision="denied", reason=f"no answer to its form: {problem}", assurance=0, answers={})
-
-
-def _expired(answered: OpenGate) -> list[str]:
-    # Both: a decision that came too late is none, and one that was made in time does not stand for ever.
-    expires = str(answered.request.get("expires"))
-    try:
-        moment = datetime.fromisoformat(expires.replace("Z", "+00:00"))
-        past = (
-            max(datetime.now(timezone.utc), datetime.fromisoformat(answered.decided.replace("Z", "+00:00"))) >= moment
-        )
-    except (TypeError, ValueError):
-        past = True
-    return ["the time in which it holds"] if past else []
-
-
-def decided(step: StepId | None, request: GateRequest, decision: Decision) -> events.Event:
-    """Return the record of a decision on a request.
-
-    Args:
-        step: The gate; None for the engine's own question before a run goes on.
-    """
-    return events.gate_decided(
-        step,
-        attempt=request.attempt,
-        decision=decision.decision,
-        reason=decision.reason,
-        approver=decision.approver,
-        channel=decision.channel,
-        terminal=decision.terminal,
-        assurance=decision.assurance,
-        digest=request.digest,
-        answers=decision.answers,
-    )

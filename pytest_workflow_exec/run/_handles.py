@@ -173,13 +173,14 @@ class WorkflowHandle:
         return Batch(total, self._run.redactor.text(label), tell=self._batch)
 
     def secret(self, name: str) -> str:
-        """Return a secret: the value of that variable of the environment.
+        """Return a secret: the value of that variable of the environment, else what `policy.secrets` says of that name.
 
         From then on its value is masked in the evidence, in reports and in what commands print, as the secrets are that
         the policy names. A value of less than 8 bytes can't be told from ordinary text and is not masked.
 
         Raises:
-            SecretMissingError: The variable is not set, or empty.
+            SecretMissingError: The variable is not set, or empty, and the policy says no other place.
+            SecretSourceError: It can't be had from there.
         """
         # pytest shows the author's line and our message, not the frames in between.
         __tracebackhide__ = True

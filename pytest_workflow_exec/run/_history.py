@@ -165,6 +165,8 @@ class History:
     """The pauses at which the last session was suspended, with when they are over."""
     open_gates: dict[StepId, OpenGate] = field(default_factory=dict)
     """The gates that asked and were not left since."""
+    broken_glass: dict[StepId, str] = field(default_factory=dict)
+    """The gates that somebody went past without the signatures that they want, and who, and why."""
     denied: StepId | None = None
     """The gate at which the last session was refused."""
     rejected: str | None = None
@@ -301,6 +303,7 @@ class History:
         step, by = cast("StepId", record.step), record.data.get("undone_by")
         if by is None:
             self.invalid.add(step)
+            self.broken_glass.pop(step, None)
             return
         # Whatever it did is reverted: it begins as if it had never been started.
         self.undone[step] = str(by)
@@ -311,7 +314,11 @@ class History:
     def _ask(self, record: Told) -> None:
         request = record.data.get("request")
         self._waiving = record.step if isinstance(request, Mapping) and request.get("failure") else None
+        if isinstance(request, Mapping) and request.get("again") is not None:
+            # Asked anew behind its turn: the gate itself was left, and is asked in its turn again in a later session.
+            return
         if self._waiving is None and record.step is not None and isinstance(request, Mapping):
+            self.broken_glass.pop(record.step, None)
             self.open_gates[record.step] = OpenGate(
                 attempt=record.attempt or 1, request=request, digest=str(record.data.get("digest"))
             )
@@ -321,6 +328,8 @@ class History:
         if record.step is None or record.step == self._waiving:
             return
         decision = str(record.data.get("decision"))
+        if record.data.get("channel") == "break-glass" and decision == "approved":
+            self.broken_glass[record.step] = broken_glass_by(record.data)
         gate = self.open_gates.get(record.step)
         asked = gate is not None and (gate.attempt, gate.digest) == (record.attempt, record.data.get("digest"))
         if (
@@ -372,6 +381,11 @@ def _declared(facts: Mapping[str, Json]) -> Mapping[StepId, Declared]:
         )
         for step in steps
     }
+
+
+def broken_glass_by(data: Mapping[str, Json]) -> str:
+    """Return who broke the glass of a gate, and why, as the record of their decision says it."""
+    return f"{data.get('approver')}: {data.get('reason')}"
 
 
 def outputs_in(data: Mapping[str, Json]) -> StepOutputs:

@@ -13,6 +13,7 @@ from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import EvidenceLog, Head, Record
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._state import Plan, RunState, apply
+from pytest_workflow_exec.run._witness import Confirm
 
 
 class Journal:
@@ -26,6 +27,7 @@ class Journal:
         begun: bool = False,
         started: Iterable[StepId] = (),
         listener: Callable[[Record], None] | None = None,
+        witness: Confirm | None = None,
     ) -> None:
         """Begin a session.
 
@@ -33,8 +35,9 @@ class Journal:
             begun: Whether a step was started in an earlier one.
             started: The steps that were.
             listener: Is told of each record, some time after it was written.
+            witness: Has to know of everything at each barrier.
         """
-        self._listener = listener
+        self._listener, self._witness = listener, witness
         self._untold: deque[Record] = deque(() if log.recovery is None else (log.recovery,))
         self._telling = threading.Lock()
         self._log, self._state = log, RunState(plan=plan, begun=begun, entered=plan.entered_by(started))
@@ -101,9 +104,11 @@ class Journal:
         """Return when everything recorded so far survives a power cut.
 
         Raises:
-            EvidenceError: It does not, or the log was tampered with while it was open.
+            EvidenceError: It does not, or the log was tampered with while it was open, or the run's witness says no.
         """
         self._log.barrier()
+        if self._witness is not None:
+            self._witness(self._log.path, self._log.head)
         self.tell()
 
     def tell(self) -> None:

@@ -9,6 +9,7 @@ from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import SandboxSetupError
 from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.sandbox import Notice, Policy, give_notice, notice_folders
 from pytest_workflow_exec.settings import NotifyOn, NotifySettings
@@ -48,7 +49,7 @@ class Notifier:
         self._record, self._say, self._listener = record, say, listener
 
     def take(self, record: Record) -> None:
-        """Tell of a question that was written down.
+        """Tell of a question that was written down, or of a gate that somebody went past.
 
         Raises:
             EvidenceError: What is done can't be written.
@@ -57,6 +58,19 @@ class Notifier:
             self._listener(record)
         if record.type == "gate.requested":
             self._tell("gate.requested", _asked(record))
+        if record.type == "gate.decided" and record.data.get("channel") == "break-glass":
+            self.glass_broken(record.step, record.data)
+
+    def glass_broken(self, step: StepId | None, data: Mapping[str, Json]) -> None:
+        """Tell of a gate that somebody went past without the signatures that it wants.
+
+        Args:
+            data: That of the record of their decision.
+
+        Raises:
+            EvidenceError: What is done can't be written.
+        """
+        self._tell("break_glass", {"step": step, **{key: data.get(key) for key in ("approver", "reason", "missing")}})
 
     def end(self, result: str) -> None:
         """Tell how the session ended.
@@ -67,7 +81,7 @@ class Notifier:
         self._tell(_ENDS.get(result, "finished"), {"result": result})
 
     def _tell(self, on: NotifyOn, facts: Mapping[str, Json]) -> None:
-        ends = on != "gate.requested"
+        ends = on not in ("gate.requested", "break_glass")
         for each in self._commands:
             # Whoever wants to hear of every end hears of each once.
             if on in each.on or (ends and "finished" in each.on):
@@ -105,7 +119,7 @@ class Notifier:
             self._say(f"warning: {on}: {outcome}")
 
 
-_VARIABLES = ("event", "run", "workflow", "step", "result")
+_VARIABLES = ("event", "run", "workflow", "step", "result", "approver", "reason")
 
 
 def _asked(record: Record) -> Mapping[str, Json]:

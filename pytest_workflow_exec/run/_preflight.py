@@ -7,16 +7,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, Problem
+from pytest_workflow_exec.errors import (
+    CommandNotFoundError,
+    CommandRefusedError,
+    OutputError,
+    Problem,
+    SecretSourceError,
+)
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
+from pytest_workflow_exec.run._gate import signed_of
 from pytest_workflow_exec.run._gated import gated_problem
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import Policy, Rule, check_digest, identify, resolve_program, write_problems
+from pytest_workflow_exec.sandbox import (
+    Policy,
+    Rule,
+    check_digest,
+    identify,
+    resolve_program,
+    socket_problems,
+    write_problems,
+)
 from pytest_workflow_exec.settings import Filesystem
 
 
@@ -57,12 +72,11 @@ def preflight(
         # Only where a person is needed: whoever needs none does not load what asks one.
         if isinstance(step.body, Gate) and not step.body.suspends and (alone := terminal_problem()) is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {alone}"))
-        if isinstance(step.body, Gate) and step.body.signed is not None:
+        if (signed := signed_of(step)) is not None:
             from pytest_workflow_exec.run._signers import signing_problems
 
-            problems += [
-                _at(step, f"gate {step.id!r}: {message}") for message in signing_problems(step.body.signed, policy)
-            ]
+            what = "gate" if isinstance(step.body, Gate) else "waiver of step"
+            problems += [_at(step, f"{what} {step.id!r}: {message}") for message in signing_problems(signed, policy)]
         if step.waive is not None and (alone := terminal_problem()) is not None:
             problems.append(_at(step, f"step {step.id!r} may be waived, which needs a person at a terminal: {alone}"))
         if isinstance(step.body, (Manual, Session)) and (alone := terminal_problem()) is not None:
@@ -149,15 +163,18 @@ def _command_problems(
     what: str,
 ) -> Iterator[Problem]:
     try:
-        rule = _possible_rule(command, values, policy, texts)
+        rule = possible_rule(command, values, policy, texts)
         for name in [] if rule is None else rule.secrets:
-            if not environment.get(name):
+            try:
+                held = bool(environment.get(name))
+            except SecretSourceError as error:
+                yield _at(step, f"{what}: {error}")
+                continue
+            if not held:
                 yield _at(step, f"{what} needs the secret {name}, which the environment does not set")
         for message in surroundings_problems(command, values, rule):
             yield _at(step, f"{what}: {message}")
-        for message in (
-            [] if rule is None else write_problems(rule, root=values.root, level=policy.level, path=policy.path)
-        ):
+        for message in () if rule is None else _right_problems(rule, values, policy):
             yield _at(step, f"{what}: {message}")
         program = values.known(command.argv[0])
         if program is not None:
@@ -171,8 +188,13 @@ def _command_problems(
 def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Problem]:
     if not step.has_tests:
         return
-    for message in write_problems(policy.tests, root=values.root, level=policy.level, path=policy.path):
+    for message in _right_problems(policy.tests, values, policy):
         yield _at(step, f"step {step.id!r}: {message}")
+
+
+def _right_problems(rule: Rule, values: Values, policy: Policy) -> Iterator[str]:
+    yield from write_problems(rule, root=values.root, level=policy.level, path=policy.path)
+    yield from socket_problems(rule, root=values.root, level=policy.level)
 
 
 def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:
@@ -197,7 +219,7 @@ def _gated_problems(
         yield _at(step, message)
 
 
-def _possible_rule(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> Rule | None:
+def possible_rule(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> Rule | None:
     """Return the one rule that can allow a command; None if that depends on what is not known yet.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,6 +24,7 @@ from pytest_workflow_exec.evidence import (
     Head,
     create_run_directory,
     new_run_id,
+    plans_folder,
     runs_directory,
 )
 from pytest_workflow_exec.model import Command, ErrorClass, Execute, Gate, Manual, Outcome, Pause, RunId, Step, StepId
@@ -31,8 +32,8 @@ from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import Answers, answers_of
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._consent import ask_consent
-from pytest_workflow_exec.run._gate import wants_signatures
-from pytest_workflow_exec.run._gatekeeper import Gatekeeper
+from pytest_workflow_exec.run._gate import gates_of, wants_signatures
+from pytest_workflow_exec.run._gatekeeper import Gatekeeper, Holding
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
@@ -110,6 +111,7 @@ class Run:
             begun=resumption is not None and resumption.begun,
             started=self._attempts,
             listener=self._notifier.take if settings.notify else settings.listener,
+            witness=settings.witness,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
         self._undoing = Undoing(done, record=self._journal.record)
@@ -133,10 +135,15 @@ class Run:
             signed = SignedGates(
                 policy=settings.policy,
                 directory=directory,
+                plans=plans_folder(workflow.file, workflow.name),
                 journal=self._journal,
                 approver=settings.signed_approver,
                 environment=settings.environment,
                 say=self.said.append,
+                break_glass=settings.break_glass,
+                glass_approver=settings.glass_approver,
+                notice=self._notifier.glass_broken,
+                redactor=settings.redactor,
             )
         self._gatekeeper = Gatekeeper(
             workflow,
@@ -152,6 +159,7 @@ class Run:
             start=start,
             redactor=settings.redactor,
             texts=settings.input_texts,
+            broken_glass={} if resumption is None else resumption.broken_glass,
         )
         runner = CommandRunner(
             policy=settings.policy,
@@ -266,10 +274,11 @@ class Run:
         return self._settings.redactor
 
     def secret(self, name: str) -> str:
-        """Return the value of a variable of the engine's environment, which from now on is masked wherever it appears.
+        """Return the secret of that name, which from now on is masked wherever it appears.
 
         Raises:
-            SecretMissingError: It is not set, or empty.
+            SecretMissingError: No variable holds it, and the policy says no other place.
+            SecretSourceError: It can't be had from where the policy says that it stands.
         """
         value = self._settings.environment.get(name)
         if not value:
@@ -289,6 +298,16 @@ class Run:
         """The steps whose failure a person accepted, now or in an earlier session."""
         return tuple(step for step, outcome in self._outcomes.items() if outcome is Outcome.WAIVED)
 
+    @property
+    def glass_to_break(self) -> StepId | None:
+        """The gate at which a person is asked whether they go past its signatures; None for none."""
+        return self._settings.break_glass
+
+    @property
+    def broken_glass(self) -> Mapping[StepId, str]:
+        """The gates that somebody went past without the signatures that they want, and who, and why."""
+        return self._gatekeeper.broken_glass
+
     def carries_waived(self, step: StepId) -> bool:
         """Return whether a step is carried whose failure a person accepted."""
         return step in self._carried and self._carried[step].outcome is Outcome.WAIVED
@@ -303,6 +322,15 @@ class Run:
         """The gate at which the run waits for a decision that is made elsewhere."""
         stop = self.state.stop
         return stop.step if stop is not None and stop.outcome is Outcome.SUSPENDED else None
+
+    @property
+    def denied_at(self) -> StepId | None:
+        """The gate whose refusal keeps every later step from running; None if none does."""
+        stop = self.state.stop
+        if stop is None or stop.outcome is not Outcome.DENIED:
+            return None
+        # Asked anew, a gate is refused when the first step behind it is about to start.
+        return gates_of(self.workflow)[stop.step] or stop.step
 
     @property
     def fulfilled(self) -> bool:
@@ -370,18 +398,21 @@ class Run:
         admit(self.state, step.id)
         return step.when is None or holds(step.when, self._values)
 
-    def start(self, step: Step) -> None:
+    def start(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Announce a step; returns only when the announcement is durable.
+
+        Args:
+            holding: Lets nothing count or draw if a person has to be asked anew at the gate before it.
 
         Raises:
             StepOrderError: The step may not start.
-            GateDeniedError: No decision covers it.
-            ApprovalLapsedError: What was approved before it is not what is there now.
+            GateDeniedError: No decision covers it, or what was approved changed and is not approved as it is now.
+            ApprovalLapsedError: What was approved before it is not what is there now, and nobody can be asked anew.
             OutputError: A file that was approved is gone or changed.
             EvidenceError: The announcement can't be written.
         """
         admit(self.state, step.id)
-        self._gatekeeper.use(step)
+        self._gatekeeper.use(step, holding=holding)
         attempt = self._attempts.get(step.id, 0) + 1
         # The check speaks of what an earlier session did; behind an attempt of this one it says nothing.
         probe = self.probing.asks(step) and self.state.again != step.id
@@ -511,7 +542,7 @@ class Run:
         """
         if step.waive is None:
             raise GateDeniedError(step=step.id, decision="denied", reason="its failure can't be accepted")
-        return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure).approver.id
+        return self._gatekeeper.waive(step, step.waive, attempt=self._attempts[step.id], failure=failure)
 
     def confirm(self, step: Step, outputs: Mapping[str, Json]) -> str:
         """Ask a person whether the conversation of the step under way came to this, and return who confirmed it.
@@ -521,7 +552,7 @@ class Run:
             ApprovalLapsedError: What it was confirmed under changed meanwhile.
             EvidenceError: The question or the answer can't be written.
         """
-        return self._gatekeeper.confirm(step, outputs, attempt=self._attempts[step.id]).approver.id
+        return self._gatekeeper.confirm(step, outputs, attempt=self._attempts[step.id])
 
     def attest(self, step: Step, manual: Manual) -> StepOutputs:
         """Tell a person what to do, and return only if they say that it was done.

@@ -12,10 +12,11 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._carry import Resumption
-from pytest_workflow_exec.run._gatekeeper import Approver
 from pytest_workflow_exec.run._manual import Attester
+from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection
-from pytest_workflow_exec.run._signed_approver import SignedApprover, ask_signed
+from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover, ask_past, ask_signed
+from pytest_workflow_exec.run._witness import Confirm
 from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins
 from pytest_workflow_exec.settings import Durability, NotifySettings
 
@@ -40,6 +41,10 @@ class RunSettings:
     """Asks a person whether work by hand was done."""
     signed_approver: SignedApprover = ask_signed
     """Asks a person whose code counts only beside a signature."""
+    glass_approver: GlassApprover = ask_past
+    """Asks a person whether they go past a gate that wants signatures."""
+    break_glass: StepId | None = None
+    """The gate at which they are asked; None to ask nowhere."""
     after_rejection: AfterRejection | None = None
     """Why a new run begins of a plan that was rejected; None if it was not."""
     sign_start: Path | None = None
@@ -60,9 +65,13 @@ class RunSettings:
     """What the policy's programs were when the run was checked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    """The settings that the environment says, by its variables."""
     notify: Sequence[NotifySettings] = ()
     """Commands that tell people what it waits for and how it ended."""
     listener: Callable[[Record], None] | None = None
     """Is told of each record after it was written, where an interrupt does no harm. It must raise nothing of its own."""
+    witness: Confirm | None = None
+    """Has to know of everything at each barrier, before anything follows from it; None if nobody supervises the run."""
     watch: CommandWatch | None = None
     """Is told of each command as long as it runs."""

@@ -51,6 +51,8 @@ def session_facts(settings: RunSettings, *, ledger_copy: str) -> Mapping[str, Js
     )
     if settings.programs.programs:
         facts = {**facts, "programs": settings.programs.to_data()}
+    if settings.variables:
+        facts = {**facts, "variables": dict(settings.variables)}
     after = settings.after_rejection
     return facts if after is None else {**facts, "after_rejection": after.to_data()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -29,17 +30,23 @@ from pytest_workflow_exec.approval import (
     escape_line,
     moment_of,
     quorum,
+    valid_until,
 )
 from pytest_workflow_exec.approval.signature import reachable_keys
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError, WorkflowExecError
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate, StepId
-from pytest_workflow_exec.run._history import PastVote
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._form import answer_reader, answers_problem
+from pytest_workflow_exec.run._glass import Glass
+from pytest_workflow_exec.run._in_advance import ballots_in_advance
 from pytest_workflow_exec.run._journal import Journal
-from pytest_workflow_exec.run._signed_approver import SignedApprover
+from pytest_workflow_exec.run._questions import filled_in
+from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover
+from pytest_workflow_exec.run._signed_question import Agreement, Question, filled_into, write_decision
 from pytest_workflow_exec.run._signers import trust_of
 from pytest_workflow_exec.sandbox import Policy
 
@@ -49,29 +56,11 @@ _MAX_LINE_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a gate asks, in this session or since an earlier one."""
-
-    request: GateRequest
-    attempt: int
-    """The attempt in which it was asked."""
-    votes: tuple[PastVote, ...] = ()
-    """What the log says was answered; judged again before it counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """Enough persons signed."""
-
-    principals: tuple[str, ...]
-    assurance: int
-    """The lowest of theirs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
     vote: Vote
     assurance: int
+    filled: Mapping[str, Json] = field(default_factory=dict)
+    """What it fills into the form."""
 
 
 class SignedGates:
@@ -82,19 +71,40 @@ class SignedGates:
         *,
         policy: Policy,
         directory: Path,
+        plans: Path,
         journal: Journal,
         approver: SignedApprover,
         environment: Mapping[str, str],
         say: Callable[[str], None],
+        break_glass: StepId | None,
+        glass_approver: GlassApprover,
+        notice: Callable[[StepId, Mapping[str, Json]], None],
+        redactor: Redactor,
     ) -> None:
         """Begin a session.
 
         Args:
             directory: The run's folder.
+            plans: Where plans lie that were approved in advance.
             environment: The engine's own, which names the agent whose keys are within reach.
             say: Tells the person at the terminal what was taken in, and what was not.
+            break_glass: The gate at which a person is asked whether they go past it; None for none.
+            glass_approver: Asks them.
+            notice: Tells others that somebody did, in a session that was broken off.
+            redactor: Knows what must not be filled into a form, as none of it is kept.
         """
+        self._redactor, self._read = redactor, answer_reader(redactor)
+        self._glass = Glass(
+            granted=policy.break_glass,
+            gate=break_glass,
+            approver=glass_approver,
+            journal=journal,
+            say=self._say,
+            notice=notice,
+            read=self._read,
+        )
         self._policy, self._directory, self._journal = policy, directory, journal
+        self._plans = plans
         self._approver, self._environment, self._tell = approver, environment, say
 
     def decide(self, step: StepId, gate: Gate, question: Question) -> Agreement:
@@ -107,25 +117,35 @@ class SignedGates:
             ChallengeError: The question is too long to be signed.
             EvidenceError: What was answered can't be written.
         """
-        request, rules = question.request, _rules(question.request)
-        challenge = challenge_of(request, "approve")
+        request = question.request
         trust = trust_of(self._policy, reachable=reachable_keys(self._environment))
-        path = keep_challenge(self._directory, step, request.digest, challenge)
-        answers = [*self._past(question, trust), *self._new(step, question, trust)]
-        agreement = self._counted(step, gate, rules, request, answers)
-        return agreement or self._at_terminal(step, gate, question, trust=trust, path=path, answers=answers)
+        if not request.fields_to_fill:
+            # With a form, what is signed is made once that is filled in.
+            self._keep(step, request, {})
+        past = list(self._past(question, trust))
+        answers = [*past, *self._new(step, question, trust, past)]
+        # Looked for last: who said no to just this question is heard before who said yes to its like.
+        rules = _rules(request)
+        if rules.in_advance and self._is_open(rules, request, answers):
+            answers += self._in_advance(step, question, trust)
+        agreement = self._counted(step, gate, question, answers)
+        return agreement or self._at_terminal(step, gate, question, trust=trust, answers=answers)
 
-    def _counted(
-        self, step: StepId, gate: Gate, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]
-    ) -> Agreement | None:
+    def _counted(self, step: StepId, gate: Gate, question: Question, answers: Sequence[_Answer]) -> Agreement | None:
+        request, rules = question.request, _rules(question.request)
         found = _amount(rules, request, _countable(answers, rules))
         if isinstance(found, Approved):
             agreed = {(counted.vote.principal, counted.vote.key) for counted in found.by}
             worth = [each.assurance for each in answers if (each.vote.principal, each.vote.key) in agreed]
             return Agreement(
-                principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)), assurance=min(worth)
+                principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)),
+                assurance=min(worth),
+                answers=_standing(answers, rules) or {},
             )
         if isinstance(found, Open):
+            broken = self._glass.past(step, gate, question, _missing(found))
+            if broken is not None:
+                return broken
             if gate.suspends:
                 self._say(f"gate {step} still needs {_missing(found)}")
                 raise GateSuspendedError(step=step, missing=_missing(found))
@@ -135,12 +155,18 @@ class SignedGates:
             raise GateDeniedError(step=step, decision="rejected", reason=f"by {who}")
         raise GateDeniedError(step=step, decision="expired", reason=f"the question expired at {request.expires}")
 
+    def _is_open(self, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]) -> bool:
+        return isinstance(_amount(rules, request, _countable(answers, rules)), Open)
+
     def _past(self, question: Question, trust: Trust) -> Iterator[_Answer]:
         for vote in question.votes:
+            if vote.data.get("channel") == "break-glass":
+                # Nothing that is counted: whether it lets anybody through is asked when too few have signed.
+                continue
             data, at = vote.data, moment_of(vote.at)
             try:
                 ballot = _ballot_of(data, question.request)
-                proof = checked(ballot, question.request, trust=trust, at=datetime.now(timezone.utc))
+                proof = self._checked(ballot, question, trust)
             except BallotRefusedError as error:
                 self._say(f"an earlier answer of {data.get('approver')} counts no more: {error}")
                 if data.get("decision") == "rejected":
@@ -149,7 +175,8 @@ class SignedGates:
                 continue
             yield _answer(proof, ballot, _rules(question.request), at)
 
-    def _new(self, step: StepId, question: Question, trust: Trust) -> Iterator[_Answer]:
+    def _new(self, step: StepId, question: Question, trust: Trust, past: Sequence[_Answer]) -> Iterator[_Answer]:
+        taken, rules = list(past), _rules(question.request)
         known = {_armor_of(vote.data) for vote in question.votes}
         for file in handed_in(self._directory):
             try:
@@ -160,22 +187,69 @@ class SignedGates:
                 if ballot.armor in known:
                     continue
                 proof = self._judged(ballot, question, trust)
+                _demand_same(ballot, _standing(taken, rules))
             except BallotRefusedError as error:
                 self._say(f"{file.path.name} is not taken in: {error}")
                 continue
             known.add(ballot.armor)
-            answer = _answer(proof, ballot, _rules(question.request), datetime.now(timezone.utc))
+            answer = _answer(proof, ballot, rules, datetime.now(timezone.utc))
+            taken.append(answer)
             self._take_in(step, question, ballot, proof, answer.assurance)
+            yield answer
+
+    def _in_advance(self, step: StepId, question: Question, trust: Trust) -> Iterator[_Answer]:
+        """Take in the signatures under plans that are the one that is asked about."""
+        known = {_armor_of(vote.data) for vote in question.votes}
+        for ballot, file in ballots_in_advance(self._plans, question.request, self._say):
+            if ballot.armor in known:
+                continue
+            try:
+                proof = self._judged(ballot, question, trust)
+            except BallotRefusedError as error:
+                self._say(f"{file.name}: the signature of {ballot.principal} does not count: {error}")
+                continue
+            known.add(ballot.armor)
+            answer = _answer(proof, ballot, _rules(question.request), datetime.now(timezone.utc))
+            self._take_in(step, question, ballot, proof, answer.assurance, file=file)
             yield answer
 
     def _judged(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
         request, now = question.request, datetime.now(timezone.utc)
-        proof = checked(ballot, request, trust=trust, at=now)
+        proof = self._checked(ballot, question, trust)
         if now + _MARGIN >= moment_of(request.expires):
             raise BallotRefusedError(f"the question expired at {request.expires}")
+        if ballot.until and (problem := valid_until(ballot.until, at=now + _MARGIN)):
+            raise BallotRefusedError(problem)
         return proof
 
-    def _take_in(self, step: StepId, question: Question, ballot: Ballot, proof: Proof, assurance: int) -> None:
+    def _checked(self, ballot: Ballot, question: Question, trust: Trust) -> Proof:
+        proof = checked(ballot, question.request, trust=trust, at=datetime.now(timezone.utc))
+        problem = (
+            answers_problem(question.request.fields_to_fill, ballot.answers) if ballot.answer == "approve" else None
+        )
+        if problem is not None:
+            raise BallotRefusedError(f"what it fills in is none: {problem}")
+        if self._redactor.value(dict(ballot.answers)) != ballot.answers:
+            raise BallotRefusedError("what it fills in holds a secret of the run, which is not kept")
+        return proof
+
+    def _keep(self, step: StepId, request: GateRequest, answers: Mapping[str, Json]) -> Path:
+        """Return the file that holds what has to be signed."""
+        content = challenge_of(request, "approve", answers=answers)
+        digest = digest_of({"request": request.digest, "answers": dict(answers)}) if answers else request.digest
+        return keep_challenge(self._directory, step, digest, content)
+
+    def _take_in(
+        self,
+        step: StepId,
+        question: Question,
+        ballot: Ballot,
+        proof: Proof,
+        assurance: int,
+        *,
+        file: Path | None = None,
+    ) -> None:
+        early: Mapping[str, Json] = {} if file is None else {"until": ballot.until, "file": file.name}
         decision: events.Decided = "approved" if ballot.answer == "approve" else "rejected"
         self._journal.record(
             events.gate_decided(
@@ -189,10 +263,14 @@ class SignedGates:
                 assurance=assurance,
                 digest=question.request.digest,
                 proof=proof.to_data(),
+                in_advance=early,
+                answers=ballot.answers,
             )
         )
         self._journal.barrier()
-        self._say(f"gate {step}: {decision} by {proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})")
+        how = "" if file is None else f" in advance until {ballot.until}"
+        who = f"{proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})"
+        self._say(f"gate {step}: {decision}{how} by {who}")
         self._warn(proof)
 
     def _say(self, line: str) -> None:
@@ -206,11 +284,11 @@ class SignedGates:
             )
 
     def _at_terminal(
-        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, path: Path, answers: Sequence[_Answer]
+        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, answers: Sequence[_Answer]
     ) -> Agreement:
         request, rules = question.request, _rules(question.request)
 
-        def take() -> Proof:
+        def take(filled: Mapping[str, Json]) -> Proof:
             ballot = Ballot(
                 run=request.run,
                 step=step,
@@ -218,10 +296,12 @@ class SignedGates:
                 answer="approve",
                 reason="",
                 principal="",
-                armor=_armor_beside(path),
+                armor=_armor_beside(self._keep(step, request, filled)),
+                answers=filled,
             )
             now = datetime.now(timezone.utc)
             proof = self._judged(ballot, question, trust)
+            _demand_same(ballot, _standing(answers, rules))
             if assurance_of(proof, rules) < rules.assurance:
                 raise BallotRefusedError(
                     f"the key of {proof.principal} is within the reach of this user, so that it is worth "
@@ -233,31 +313,21 @@ class SignedGates:
                 raise BallotRefusedError(f"the signature of {proof.principal} is no approval by the gate's own rules")
             return proof
 
-        desk = SignatureDesk(notice=_notice(path), take=take, worth=lambda proof: assurance_of(proof, rules))
-        decision = self._approver(request, gate.timeout_s, desk)
+        desk = SignatureDesk(
+            notice=lambda filled: _notice(self._keep(step, request, filled)),
+            take=take,
+            worth=lambda proof: assurance_of(proof, rules),
+        )
+        decision = filled_in(self._approver(request, gate.timeout_s, desk, self._read), request)
         if decision.decision == "expired" and gate.on_timeout == "suspend":
             raise GateSuspendedError(step=step)
         if decision.decision == "approved" and decision.proof is None:
             raise GateDeniedError(step=step, decision="denied", reason="nobody signed")
-        self._journal.record(
-            events.gate_decided(
-                step,
-                attempt=question.attempt,
-                decision=decision.decision,
-                reason=decision.reason,
-                approver=decision.approver,
-                channel=decision.channel,
-                terminal=decision.terminal,
-                assurance=decision.assurance,
-                digest=request.digest,
-                proof=None if decision.proof is None else decision.proof.to_data(),
-            )
-        )
-        self._journal.barrier()
+        write_decision(self._journal, step, question, decision)
         if decision.decision != "approved" or decision.proof is None:
             raise GateDeniedError(step=step, decision=decision.decision, reason=decision.reason)
         self._warn(decision.proof)
-        return Agreement(principals=(decision.proof.principal,), assurance=decision.assurance)
+        return Agreement(principals=(decision.proof.principal,), assurance=decision.assurance, answers=decision.answers)
 
 
 def _handed(file: HandedIn) -> Ballot:
@@ -274,8 +344,27 @@ def _rules(request: GateRequest) -> SignatureRules:
 
 
 def _countable(answers: Sequence[_Answer], rules: SignatureRules) -> list[Vote]:
-    # A word against it counts whatever it is worth.
-    return [each.vote for each in answers if each.assurance >= rules.assurance or not each.vote.approves]
+    # A word against it counts whatever it is worth; those who approve agree on what is filled in.
+    standing = _standing(answers, rules)
+    return [
+        each.vote
+        for each in answers
+        if not each.vote.approves or (each.assurance >= rules.assurance and each.filled == standing)
+    ]
+
+
+def _standing(answers: Sequence[_Answer], rules: SignatureRules) -> Mapping[str, Json] | None:
+    """Return what the first approval that counts fills into the form; None if none counts yet."""
+    counting = [each for each in answers if each.vote.approves and each.assurance >= rules.assurance]
+    return min(counting, key=lambda each: each.vote.at).filled if counting else None
+
+
+def _demand_same(ballot: Ballot, standing: Mapping[str, Json] | None) -> None:
+    if ballot.answer == "approve" and standing is not None and ballot.answers != standing:
+        raise BallotRefusedError(
+            f"it fills in something else than whoever signed first: {canonical_json(ballot.answers)}, and not "
+            f"{canonical_json(standing)}"
+        )
 
 
 def _amount(rules: SignatureRules, request: GateRequest, votes: Sequence[Vote]) -> Quorum:
@@ -284,7 +373,7 @@ def _amount(rules: SignatureRules, request: GateRequest, votes: Sequence[Vote]) 
 
 def _answer(proof: Proof, ballot: Ballot, rules: SignatureRules, at: datetime) -> _Answer:
     vote = Vote(principal=proof.principal, key=proof.key, approves=ballot.answer == "approve", at=at)
-    return _Answer(vote=vote, assurance=assurance_of(proof, rules))
+    return _Answer(vote=vote, assurance=assurance_of(proof, rules), filled=ballot.answers)
 
 
 def _against(principal: str, at: datetime) -> _Answer:
@@ -308,7 +397,14 @@ def _ballot_of(data: Mapping[str, Json], request: GateRequest) -> Ballot:
         reason=str(data.get("reason")),
         principal=str(data.get("approver")),
         armor=armor,
+        until=_until_of(data),
+        answers=filled_into(data),
     )
+
+
+def _until_of(data: Mapping[str, Json]) -> str:
+    early = data.get("in_advance")
+    return str(early.get("until")) if isinstance(early, Mapping) else ""
 
 
 def _armor_of(data: Mapping[str, Json]) -> str | None:

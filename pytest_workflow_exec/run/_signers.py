@@ -80,6 +80,8 @@ def rules_for(signed: Signed, policy: Policy, start: SignedStart | None) -> Sign
         starter="" if start is None else start.principal,
         starter_key="" if start is None else start.key,
         refuse_reachable=policy.refuse_reachable_keys,
+        in_advance=signed.in_advance,
+        break_glass=policy.break_glass,
     )
 
 

@@ -7,13 +7,15 @@ from ._last_line import CommandWatch
 from ._level import highest_offer, level_for, level_words, mode_of, offered_level
 from ._narrow import narrow_rule, narrow_rule_of
 from ._notice import Notice, give_notice
-from ._policy import Policy, compile_policy
+from ._policy import Policy, compile_policy, stated_policy
 from ._process_watch import ProcessStart, watched_processes
 from ._program import check_digest, identify, resolve_program
 from ._program_pins import ProgramPins, pin_programs
 from ._result import CommandResult
 from ._rules import Gated, Rule
 from ._runner import CommandRunner
+from ._secrets import SecretEnvironment, file_problem, place_of
+from ._sockets import socket_problems
 from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
 from ._tokens import Anything, InputValue, Matching, Piece, RuleTextError, Text
 from ._writable import write_problems
@@ -34,6 +36,7 @@ __all__ = [
     "ProgramPins",
     "Rule",
     "RuleTextError",
+    "SecretEnvironment",
     "Surroundings",
     "SurroundingsError",
     "Text",
@@ -41,6 +44,7 @@ __all__ = [
     "check_folder",
     "check_variables",
     "compile_policy",
+    "file_problem",
     "give_notice",
     "highest_offer",
     "identify",
@@ -52,7 +56,10 @@ __all__ = [
     "notice_folders",
     "offered_level",
     "pin_programs",
+    "place_of",
     "resolve_program",
+    "socket_problems",
+    "stated_policy",
     "stdin_bytes",
     "watched_processes",
     "write_problems",

@@ -74,6 +74,7 @@ def tests_rule(written: RuleSettings) -> Rule:
         read=written.read,
         write=written.write,
         home=written.home,
+        sockets=written.sockets,
         needs=written.needs,
     )
 
@@ -108,6 +109,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         write=written.write,
         cwd=written.cwd,
         home=written.home,
+        sockets=written.sockets,
         limits=limits_of(written.limits),
     )
 

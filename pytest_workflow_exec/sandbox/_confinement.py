@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -14,7 +15,8 @@ from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
 from ._mounts import mounts_of
 from ._programs import NotStartableError, Startable, startable
 from ._seccomp import Calls, call_filter
-from ._spawner import Confinement, Mounts
+from ._sockets import NotConnectableError, open_socket
+from ._spawner import Confinement, Mounts, NamedSocket
 from ._writable import NotWritableError, Writable, open_writable, trespasses
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
@@ -61,8 +63,14 @@ _ALWAYS_READABLE = (
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Making one opens the terminal of the number that the kernel gives, which nobody knows before.
-_TERMINALS = ("/dev/ptmx", "/dev/pts", "/dev/tty")
+_TERMINALS, _OWN_TERMINAL = ("/dev/ptmx", "/dev/pts", "/dev/tty"), ("/dev/tty",)
 _NAMES_PORT = 53
+
+
+def always_readable() -> tuple[str, ...]:
+    """Return what every confined command may read, beside the project and what its rule says."""
+    return _ALWAYS_READABLE
+
 
 Stamp = tuple[int, ...]
 """Which file it is, and whether it changed: device, inode, size, times of content and state."""
@@ -92,8 +100,12 @@ class Grant:
     """The user's own home folder, if it may read there."""
     terminals: bool = False
     """Whether it may make pseudo-terminals of its own."""
+    sockets: tuple[str, ...] = ()
+    """Sockets in the file system that it may connect to."""
     namespaces: bool = False
     """Whether it sees a machine of its own."""
+    more_namespaces: bool = False
+    """Whether it may make further ones itself."""
     hidden: Path | None = None
     """The folder with the evidence, which it then does not see."""
     shown: tuple[Path, ...] = ()
@@ -126,7 +138,7 @@ def confined(grant: Grant, *, find: Callable[[str], Path], abi: int | None = Non
     with contextlib.ExitStack() as stack:
         try:
             confinement = _made(grant, find, abi, stack)
-        except (NotWritableError, NotStartableError) as error:
+        except (NotWritableError, NotStartableError, NotConnectableError) as error:
             raise NotConfinableError(str(error)) from error
         except OSError as error:
             raise NotConfinableError(f"its confinement can't be made: {error}") from error
@@ -157,7 +169,14 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         writable.append(granted)
     if ports:
         ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
-    calls = Calls(network=bool(grant.network), exec_more=bool(grant.exec), signals_scoped=ruleset.scopes_signals)
+    calls = Calls(
+        network=bool(grant.network),
+        sockets=bool(grant.sockets),
+        exec_more=bool(grant.exec),
+        signals_scoped=ruleset.scopes_signals,
+        namespaces=grant.more_namespaces,
+        own_memory=grant.namespaces,
+    )
     return Confinement(
         program=program,
         prefix=what.prefix,
@@ -166,14 +185,24 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         filter=call_filter(calls),
         mounts=_mounts(grant, writable),
         network=bool(grant.network),
+        sockets=_opened_sockets(grant, stack),
         trespasses=lambda: tuple(path for each in writable for path in trespasses(grant.root, each)),
     )
+
+
+def _opened_sockets(grant: Grant, stack: contextlib.ExitStack) -> tuple[NamedSocket, ...]:
+    opened = []
+    for entry in grant.sockets:
+        opened.append(open_socket(grant.root, entry))
+        stack.callback(os.close, opened[-1].descriptor)
+    return tuple(opened)
 
 
 def _mounts(grant: Grant, writable: Sequence[Writable]) -> Mounts | None:
     if not grant.namespaces:
         return None
-    return mounts_of(grant.root, private=grant.private, writable=writable, hidden=grant.hidden, shown=grant.shown)
+    mounts = mounts_of(grant.root, private=grant.private, writable=writable, hidden=grant.hidden, shown=grant.shown)
+    return replace(mounts, maps=grant.more_namespaces, terminals=grant.terminals)
 
 
 def _unchanged(grant: Grant, what: Startable, program: int) -> tuple[tuple[str, Stamp], ...]:
@@ -188,7 +217,8 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(path, READ)
     for script in what.scripts:
         ruleset.allow(script, READ)
-    for device in (*_DEVICES, *(_TERMINALS if grant.terminals else ())):
+    terminals = _OWN_TERMINAL if grant.namespaces else _TERMINALS
+    for device in (*_DEVICES, *(terminals if grant.terminals else ())):
         ruleset.allow(device, DEVICE)
 
 

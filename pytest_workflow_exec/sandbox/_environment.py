@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_workflow_exec.errors import CommandRefusedError, SandboxSetupError
+from pytest_workflow_exec.errors import CommandRefusedError, SandboxSetupError, SecretSourceError
 from pytest_workflow_exec.settings import GitIdentity
 
 from ._rules import Rule
@@ -90,10 +90,13 @@ def granted(rule: Rule, environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a rule grants of the engine's environment.
 
     Raises:
-        CommandRefusedError: A secret that the rule names, or the home folder that it grants, is not set there.
+        CommandRefusedError: A secret that the rule names, or the home folder that it grants, is not to be had there.
     """
     needed = (*rule.secrets, *(["HOME"] if rule.home else []))
-    missing = [name for name in needed if not environment.get(name)]
+    try:
+        missing = [name for name in needed if not environment.get(name)]
+    except SecretSourceError as error:
+        raise CommandRefusedError(argv=[rule.program], reason=f"rule {rule.text!r} needs it, and {error}") from error
     if missing:
         listed = ", ".join(missing)
         reason = f"rule {rule.text!r} needs {listed}, which the environment does not set. Set it and run again."

@@ -20,6 +20,8 @@ def narrow_rule(words: Sequence[Sequence[Piece]]) -> str:
     Raises:
         RuleTextError: No short rule can say it; says why.
     """
+    if any(not _can_be_given(piece.text) for pieces in words for piece in pieces if isinstance(piece, Text)):
+        raise RuleTextError("an argument holds what no command can be given: no UTF-8 text, or a NUL")
     text = " ".join([_program(words[0]), *map(_token, words[1:])] if words else [])
     problem = loose_problem(parse_tokens(text))
     if problem is not None:
@@ -34,6 +36,14 @@ def narrow_rule_of(argv: Sequence[str]) -> str:
         RuleTextError: As for `narrow_rule`.
     """
     return narrow_rule([(Text(text=word),) for word in argv])
+
+
+def _can_be_given(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _program(pieces: Sequence[Piece]) -> str:

@@ -18,6 +18,7 @@ from pytest_workflow_exec.settings import (
     PolicySettings,
     PythonProcesses,
     RuleSettings,
+    SecretSource,
     SignersFile,
     Trusted,
 )
@@ -28,6 +29,7 @@ from ._level import Level, level_for
 from ._limits import Limits, limits_of
 from ._rights import rights_problems
 from ._rules import Difference, Rule, breadth, difference
+from ._secrets import secret_problems
 from ._tokens import InputValue, has_control
 
 _VENV = "venv"
@@ -54,6 +56,8 @@ class Policy:
     """What commands may use up that no rule is for: the engine's own."""
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    """Where secrets stand that are in no variable, by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
     python_processes: PythonProcesses = "refuse"
@@ -62,6 +66,8 @@ class Policy:
     """Whom git takes the runner of commands for; None for nobody."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
+    break_glass: bool = False
+    """Whether a person at the terminal may go past its gates that want signatures."""
     trusted: Trusted = field(default_factory=Trusted)
     """The policy as the project states it, with the lists of keys."""
     pin: Pin | None = None
@@ -163,6 +169,7 @@ def compile_policy(
     problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
+    problems += secret_problems(settings, [*(rule for table in tables for rule in table), settings.verify])
     compiled = [compiled_rules(table, path, settings.approvers) for table in tables]
     found = [Problem(message=f"policy: {problem}") for problem in problems]
     found += [_located(settings, problem) for table in compiled for problem in table.problems]
@@ -170,6 +177,7 @@ def compile_policy(
         _located(settings, RuleProblem(place=settings.verify.place, message=f"verify: {problem}"))
         for problem in rights_problems(settings.verify)
     ]
+    found += [_located(settings, problem) for problem in _socket_problems(settings, workflow, level)]
     if found:
         raise PolicyError(found)
     return Policy(
@@ -181,12 +189,27 @@ def compile_policy(
         level=level,
         limits=limits_of(settings.limits),
         approvers=settings.approvers,
+        secrets=settings.secrets,
         refuse_reachable_keys=settings.refuse_reachable_keys,
         starter_may_approve=settings.starter_may_approve,
+        break_glass=settings.break_glass or workflow in settings.break_glass_in,
         python_processes=settings.python_processes,
         git_identity=settings.git_identity,
         trusted=settings.trusted,
         pin=pin,
+    )
+
+
+def stated_policy(settings: PolicySettings, *, workflow: str) -> Policy:
+    """Return the policy that the settings state for one workflow, to be shown: nothing is tried, and broken rules are left out."""
+    path = tuple(_resolved_path(settings.path, []))
+    tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
+    return Policy(
+        rules=tuple(rule for table in tables for rule in compiled_rules(table, path, settings.approvers).rules),
+        path=path,
+        digest=settings.digest,
+        tests=tests_rule(settings.verify),
+        level="none",
     )
 
 
@@ -268,6 +291,17 @@ def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping
     for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules, settings.verify):
         if rule.home:
             yield f"rule {name_of(rule)!r}: it grants home, but HOME is no absolute path. Set it, or remove home."
+
+
+def _socket_problems(settings: PolicySettings, workflow: str, level: Level) -> Iterator[RuleProblem]:
+    for rule in (*settings.workflow_rules.get(workflow, ()), *settings.rules, settings.verify):
+        if rule.sockets and level != "none":
+            from ._sockets_canary import sockets_problem
+
+            reason = sockets_problem(level)
+            if reason:
+                message = f"rule {name_of(rule)!r}: its commands can't be held to the sockets it names: {reason}"
+                yield RuleProblem(place=rule.place, message=message)
 
 
 def _resolved_path(entries: Sequence[str], problems: list[str]) -> Iterator[Path]:

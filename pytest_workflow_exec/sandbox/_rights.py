@@ -14,6 +14,8 @@ from ._tokens import has_control
 
 _HOST = re.compile(r"\*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _MAX_PORT = 65535
+MOST_SOCKETS = 16
+"""How many sockets a rule may name."""
 
 
 def rights_problems(rule: RuleSettings) -> Iterator[str]:
@@ -24,6 +26,7 @@ def rights_problems(rule: RuleSettings) -> Iterator[str]:
     yield from (problem for path in rule.write for problem in _path_problems("write", path, absolute=False))
     yield from (problem for path in rule.cwd for problem in _path_problems("cwd", path, absolute=False))
     yield from (problem for path in rule.read for problem in _path_problems("read", path, absolute=True))
+    yield from _socket_problems(rule.sockets)
     yield from (
         f"network {where!r} must be host:port or *:port, the port 1-{_MAX_PORT} or *"
         for where in rule.network
@@ -57,6 +60,18 @@ def _path_problems(right: str, path: str, *, absolute: bool) -> Iterator[str]:
         yield f"{right} {path!r} must be a path inside the project, relative to its root"
     elif os.path.normpath(trimmed) != trimmed or trimmed.startswith("//") or ".." in trimmed.split("/"):
         yield f"{right} {path!r} must be a canonical path, within the project if relative: no '..' or doubled slash"
+
+
+def _socket_problems(sockets: Sequence[str]) -> Iterator[str]:
+    if len(sockets) > MOST_SOCKETS:
+        yield f"sockets names {len(sockets)} sockets; {MOST_SOCKETS} are allowed"
+    for path in sockets:
+        if path.startswith(("@", "unix:")):
+            yield f"sockets {path!r} must be the path of a socket in the file system, such as '/run/docker.sock'"
+        elif path.endswith("/") or path == ".":
+            yield f"sockets {path!r} is a folder; name each socket in it"
+        else:
+            yield from _path_problems("sockets", path, absolute=True)
 
 
 def _is_endpoint(text: str) -> bool:

@@ -59,8 +59,10 @@ class Rule:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     """Folders of the project that it may run in though it runs the files that its arguments name."""
+    sockets: tuple[str, ...] = ()
+    """Sockets in the file system that it may connect to."""
     needs: tuple[str, ...] = ()
-    """What only the tests of `verify:` steps may have: `pty`, `loopback`."""
+    """What only the tests of `verify:` steps may have: `pty`, `loopback`, `namespaces`."""
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
     limits: Limits = field(default_factory=Limits)
@@ -74,6 +76,8 @@ class Rule:
         if self.shape is not None:
             # Not the text alone: a word in a list may hold what parts the words there.
             said["table"] = repr(self.shape)
+        if self.sockets:
+            said["sockets"] = list(self.sockets)
         if self.needs:
             said["needs"] = list(self.needs)
         if self.sha256 is not None:
@@ -87,8 +91,14 @@ class Rule:
     @property
     def rights(self) -> str:
         """Its rights in words, for a person; empty if it has none."""
-        given = [f"{name} {', '.join(right)}" for name in (*_RIGHTS, "needs") if (right := getattr(self, name))]
+        given = [f"{name} {', '.join(right)}" for name, right in self.given.items() if not isinstance(right, bool)]
         return "; ".join([*given, *(["home"] if self.home else [])])
+
+    @property
+    def given(self) -> Mapping[str, tuple[str, ...] | bool]:
+        """Its rights as the policy spells them, without those that it does not have."""
+        rights = {name: right for name in (*_RIGHTS, "sockets", "needs") if (right := getattr(self, name))}
+        return {**rights, **({"home": True} if self.home else {})}
 
     @property
     def program(self) -> str:

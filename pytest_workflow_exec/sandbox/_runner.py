@@ -208,7 +208,13 @@ class CommandRunner:
             job = self._job(of, words, Path(words[0]), more, rule)
             own = (*job.grant.private, *([folder] if folder is not None else []))
             read = (*job.grant.read, *(str(each) for each in engine_folders()))
-            grant = replace(job.grant, private=own, read=read, terminals="pty" in rule.needs)
+            grant = replace(
+                job.grant,
+                private=own,
+                read=read,
+                terminals="pty" in rule.needs,
+                more_namespaces="namespaces" in rule.needs,
+            )
             job = replace(job, grant=grant)
         except CommandRefusedError as error:
             raise self._refused(of, argv, error) from None
@@ -273,6 +279,8 @@ class CommandRunner:
             "limits": limits.facts() if can_limit() else {},
             "timeout_s": of.timeout_s,
         }
+        if rule is not None and rule.sockets:
+            facts["sockets"] = list(rule.sockets)
         if level == "namespaces" and rule is not None:
             facts["namespaces"] = ["ipc", "mount", *([] if rule.network else ["net"]), "pid", "user"]
         return _Job(
@@ -324,6 +332,7 @@ class CommandRunner:
             read=rule.read,
             exec=rule.exec,
             network=rule.network,
+            sockets=rule.sockets,
             home=Path(self._environment["HOME"]) if rule.home else None,
             namespaces=self._policy.level == "namespaces",
             hidden=self._closed,

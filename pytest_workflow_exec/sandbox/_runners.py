@@ -141,7 +141,8 @@ _CODE_MODULES = _names(
 # What these do is named by a sub-command, and some run a program that a global option names.
 _BY_SUBCOMMAND = _names(
     "git hg svn bzr docker podman buildah nerdctl kubectl oc helm cargo go gh glab systemctl apt apt-get dpkg dnf yum",
-    "zypper pacman brew vagrant packer terraform tofu dotnet swift zig jupyter",
+    "zypper pacman brew vagrant packer terraform tofu dotnet swift zig jupyter pip gem openssl",
+    "pre-commit aws gcloud az",
 )
 # These run a program, a script or a build file that an option or an argument names.
 _BY_OPTION = _names(
@@ -149,6 +150,7 @@ _BY_OPTION = _names(
     "pinfo nano pico joe mutt mail mailx make gmake bmake ninja cmake ctest meson bazel just task rake ant mvn mvnw",
     "gradle gradlew sbt lein mix scons fab invoke inv ansible ansible-playbook pytest py.test sphinx-build gcc g++ cc",
     "c++ clang clang++ ld gpg gs pandoc tex latex pdftex pdflatex xelatex lualatex logrotate install rpm rpmbuild",
+    "curl aria2c yt-dlp youtube-dl rg ack fzf bat fd fdfind rustc javac kotlinc mypy pylint mkdocs ctags journalctl",
 )
 _VALUED = re.compile(
     r"-[CcHhnslZL]|--(?:git-dir|work-tree|namespace|exec-path|super-prefix|config-env|host|context|config|log-level|"

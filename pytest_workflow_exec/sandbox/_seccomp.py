@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
@@ -13,13 +13,19 @@ EXEC_DESCRIPTOR = 1024
 """Where the program's descriptor lies when it is started; no process of the command can open that number again."""
 
 _LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _REFUSE, _MISSING = 0x7FFF0000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
+_ALLOW, _ASK, _KILL, _REFUSE, _MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-_X32 = 0x40000000
+_X32, _FIRST_UNKNOWN = 0x40000000, 470
 _AT_EMPTY_PATH = 0x1000
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
 _NAMESPACES = 0x7E020000
-_NETLINK = 16
+_INTERNET, _INTERNET_6, _NETLINK, _UNIX = 2, 10, 16, 1
+_STREAM, _DATAGRAM, _PACKETS = 1, 2, 5
+_TCP, _UDP = 6, 17
+# Data with it opens a connection that nothing has judged.
+_FAST_OPEN = 0x20000000
+# Who is told by a signal that a file is ready, and by which.
+_OWNER_COMMANDS, _OWNER_REQUESTS = (8, 10, 15), (0x8901, 0x8902)
 
 # Each call by its number on x86_64 and on aarch64.
 _REFUSED = {
@@ -39,9 +45,10 @@ _REFUSED = {
     "fsopen": (430, 430),
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
+    "fspick": (433, 433),
     "mount_setattr": (442, 442),
-    "unshare": (272, 97),
-    "setns": (308, 268),
+    "open_tree_attr": (467, 467),
+    "fanotify_init": (300, 262),
     "open_by_handle_at": (304, 265),
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -60,6 +67,7 @@ _REFUSED = {
     "acct": (163, 89),
     "syslog": (103, 116),
 }
+_OWN_NAMESPACES = {"unshare": (272, 97), "setns": (308, 268)}
 _SIGNALLING = {
     "tkill": (200, 130),
     "tgkill": (234, 131),
@@ -67,12 +75,44 @@ _SIGNALLING = {
     "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),
 }
+# Each leaves something in the machine's memory that others use, and that outlives the command.
+_SHARED_MEMORY = {
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "semget": (64, 190),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "semctl": (66, 191),
+    "msgget": (68, 186),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+}
 _MEMFD_CREATE, _CLONE, _CLONE3 = (319, 279), (56, 220), (435, 435)
 _EXECVE, _EXECVEAT = (59, 221), (322, 281)
-_SOCKET, _IOCTL, _PRLIMIT, _KILL_CALL = (41, 198), (16, 29), (302, 261), (62, 129)
+_SOCKET, _SOCKET_PAIR, _IOCTL, _FCNTL = (41, 198), (53, 199), (16, 29), (72, 25)
+_PRLIMIT, _KILL_CALL = (302, 261), (62, 129)
+_CONNECT, _BIND = (42, 203), (49, 200)
+_NO_NUMBER = 0xFFFFFFFF
+# Who starts a file with one of these modes becomes its owner, or of its group.
+_OWNERS_MODES = 0o6000
+_MAKING = 0o100 | 0o20000000
+_SETTING_MODES = {(90, _NO_NUMBER): 1, (91, 52): 1, (268, 53): 2, (452, 452): 2, (133, _NO_NUMBER): 1, (259, 33): 2}
+"""The calls that set modes (of a path, a descriptor, a name in a folder, the same with flags; of new files), with the place
+of the mode."""
+_OPENING, _OPEN_BY_WORDS = {(2, _NO_NUMBER): 1, (257, 56): 2}, (437, 437)
+"""The calls that open files, with the place of their flags, behind which the mode is; and one that has both in memory."""
+_CREATE = (85, _NO_NUMBER)
+_SENDING = {(44, 206): 3, (46, 211): 2, (307, 269): 3}
+"""The calls that send (to an address, a message, several), with the place of their flags."""
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 _Step = tuple[int, int, int, int]
+# Without the flags that are given beside it.
+_KIND: _Step = (_AND, 0, 0, 0xF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +120,18 @@ class Calls:
     """What a command may ask of the kernel beyond files, which Landlock judges."""
 
     network: bool
-    """Whether it may make internet sockets; it never makes any other kind."""
+    """Whether it may make internet sockets."""
+    sockets: bool
+    """Whether it may make sockets for connections within this machine. Then whoever holds the filter's listener is asked
+    about each connection of any socket; else it makes no other kind."""
     exec_more: bool
     """Whether it may start further programs at all; Landlock says which."""
     signals_scoped: bool
     """Whether Landlock already keeps its signals within the command; else it may signal its own group only."""
+    namespaces: bool
+    """Whether it may make namespaces of its own; mounts never."""
+    own_memory: bool
+    """Whether the shared memory and the queues that it sees are its own; else it has none."""
 
 
 def is_known_machine() -> bool:
@@ -103,26 +150,68 @@ def _steps(calls: Calls, column: int, architecture: int) -> Iterator[_Step]:
     yield from ((_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL))
     yield (_LOAD, 0, 0, _NUMBER)
     yield from ((_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE))
-    refused = [numbers[column] for numbers in _REFUSED.values()]
-    if not calls.exec_more:
-        refused += [_EXECVE[column], _MEMFD_CREATE[column]]
-    if not calls.signals_scoped:
-        refused += [numbers[column] for numbers in _SIGNALLING.values()]
-    for number in refused:
-        yield from ((_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE))
+    # What a newer kernel can is not judged by anything here; programs know kernels without it.
+    yield from ((_AT_LEAST, 0, 1, _FIRST_UNKNOWN), (_RETURN, 0, 0, _MISSING))
+    for numbers in _refused(calls):
+        yield from ((_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE))
     # Its flags lie in memory, where no filter can see them; the C library then takes the older call.
     yield from ((_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _MISSING))
-    yield from _when(_CLONE[column], [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES), (_RETURN, 0, 0, _REFUSE)])
-    for request in _TERMINAL_REQUESTS:
-        yield from _when(_IOCTL[column], [_argument(1), (_EQUAL, 0, 1, request), (_RETURN, 0, 0, _REFUSE)])
+    yield from _of_modes(column)
+    yield from _of_processes(calls, column)
+    yield from _of_sockets(calls, column)
+    yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
+    yield from _REFUSED.values()
+    if not calls.exec_more:
+        yield from (_EXECVE, _MEMFD_CREATE)
+    if not calls.signals_scoped:
+        yield from _SIGNALLING.values()
+    if not calls.namespaces:
+        yield from _OWN_NAMESPACES.values()
+    if not calls.own_memory:
+        yield from _SHARED_MEMORY.values()
+
+
+def _of_modes(column: int) -> Iterator[_Step]:
+    yield from ((_EQUAL, 0, 1, _OPEN_BY_WORDS[column]), (_RETURN, 0, 0, _MISSING))
+    for numbers, position in {**_SETTING_MODES, _CREATE: 1}.items():
+        yield from _when(numbers[column], _no_owners_mode(position))
+    for numbers, position in _OPENING.items():
+        mode = _no_owners_mode(position + 1)
+        yield from _when(numbers[column], [_argument(position), (_ANY_BIT, 0, len(mode), _MAKING), *mode])
+
+
+def _no_owners_mode(position: int) -> list[_Step]:
+    return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODES), (_RETURN, 0, 0, _REFUSE)]
+
+
+def _of_processes(calls: Calls, column: int) -> Iterator[_Step]:
+    if not calls.namespaces:
+        yield from _when(_CLONE[column], [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES), (_RETURN, 0, 0, _REFUSE)])
+    requests = _TERMINAL_REQUESTS if calls.signals_scoped else (*_TERMINAL_REQUESTS, *_OWNER_REQUESTS)
+    yield from _when(_IOCTL[column], [_argument(1), *_none_of(requests)])
     # Limits of another process: the engine could be kept from writing evidence by them.
     yield from _when(_PRLIMIT[column], _only(0, 0))
     if not calls.signals_scoped:
         yield from _when(_KILL_CALL[column], _only(0, 0))
+        yield from _when(_FCNTL[column], [_argument(1), *_none_of(_OWNER_COMMANDS)])
     if not calls.exec_more:
         yield from _when(_EXECVEAT[column], [*_only(0, EXEC_DESCRIPTOR), *_only(4, _AT_EMPTY_PATH)])
-    yield from _when(_SOCKET[column], _internet() if calls.network else [(_RETURN, 0, 0, _REFUSE)])
-    yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _of_sockets(calls: Calls, column: int) -> Iterator[_Step]:
+    others = _internet() if calls.network else [(_RETURN, 0, 0, _REFUSE)]
+    yield from _when(_SOCKET[column], [*(_within_machine() if calls.sockets else []), *others])
+    if calls.sockets:
+        # What an address says lies in memory, where no filter can see it.
+        for numbers in (_CONNECT, _BIND):
+            yield from ((_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ASK))
+    # A pair of any other kind reaches every socket in the file system that takes datagrams.
+    yield from _when(_SOCKET_PAIR[column], [*_only(0, _UNIX), _argument(1), _KIND, *_one_of(_STREAM, _PACKETS)])
+    for numbers, position in _SENDING.items():
+        yield from _when(numbers[column], [_argument(position), (_ANY_BIT, 0, 1, _FAST_OPEN), (_RETURN, 0, 0, _REFUSE)])
 
 
 def _argument(position: int) -> _Step:
@@ -134,10 +223,27 @@ def _only(position: int, value: int) -> list[_Step]:
     return [_argument(position), (_EQUAL, 1, 0, value), (_RETURN, 0, 0, _REFUSE)]
 
 
+def _none_of(values: Sequence[int]) -> Iterator[_Step]:
+    for value in values:
+        yield from ((_EQUAL, 0, 1, value), (_RETURN, 0, 0, _REFUSE))
+
+
+def _one_of(*values: int) -> Iterator[_Step]:
+    for passed, value in enumerate(values):
+        yield (_EQUAL, len(values) - passed, 0, value)
+    yield (_RETURN, 0, 0, _REFUSE)
+
+
+def _within_machine() -> list[_Step]:
+    made = [_argument(1), _KIND, (_EQUAL, 0, 1, _STREAM), (_RETURN, 0, 0, _ALLOW)]
+    return [_argument(0), (_EQUAL, 0, len(made), _UNIX), *made]
+
+
 def _internet() -> list[_Step]:
-    families = [(_EQUAL, 3, 0, 2), (_EQUAL, 2, 0, 10), (_EQUAL, 6, 0, _NETLINK), (_RETURN, 0, 0, _REFUSE)]
-    kinds = [_argument(1), (_AND, 0, 0, 0xF), (_EQUAL, 2, 0, 1), (_EQUAL, 1, 0, 2), (_RETURN, 0, 0, _REFUSE)]
-    return [_argument(0), *families, *kinds]
+    kinds = [*_one_of(_INTERNET, _INTERNET_6), _argument(1), _KIND, *_one_of(_STREAM, _DATAGRAM)]
+    # Of other protocols, such as MPTCP, Landlock does not judge the port.
+    protocols = [_argument(2), *_one_of(0, _TCP, _UDP)]
+    return [*protocols, _argument(0), (_EQUAL, len(kinds), 0, _NETLINK), *kinds]
 
 
 def _when(number: int, steps: list[_Step]) -> Iterator[_Step]:

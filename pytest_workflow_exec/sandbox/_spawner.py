@@ -56,6 +56,10 @@ class Mounts:
     """A folder that is empty but for what is shown of it."""
     shown: tuple[tuple[Folder, bool], ...] = ()
     """Folders in the hidden one, and whether each is writable."""
+    terminals: bool = False
+    """Whether it may make pseudo-terminals, which nobody else sees."""
+    maps: bool = False
+    """Whether it may say of its processes who they are in namespaces that it makes."""
 
     def facts(self, folder: Folder) -> Mapping[str, Json]:
         """Return them as the spawn server reads them, with the folder that the command runs in."""
@@ -64,6 +68,8 @@ class Mounts:
             "protected": list(self.protected),
             "masked": list(self.masked),
             "hidden": self.hidden,
+            "maps": self.maps,
+            "terminals": self.terminals,
             "shown": [[*_row(each), is_writable] for each, is_writable in self.shown],
             "folder": [folder.path, [folder.device, folder.inode]],
         }
@@ -84,6 +90,15 @@ def _row(folder: Folder) -> list[Json]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSocket:
+    """A socket that a command may connect to. Its descriptor is the caller's."""
+
+    descriptor: int
+    names: tuple[str, ...]
+    """The paths by which the command may ask for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confinement:
     """What a command is started with: the program's open file, and what it may do. Its descriptors are the caller's."""
 
@@ -96,6 +111,8 @@ class Confinement:
     filter: bytes
     mounts: Mounts | None = None
     """What it sees of the file system and the machine; None: all of it."""
+    sockets: tuple[NamedSocket, ...] = ()
+    """The only ones that it may connect to by a path. With any, the spawn server makes each of its connections."""
     network: bool = False
     """Whether it has the machine's network; only asked of one that has mounts of its own."""
     trespasses: Callable[[], tuple[str, ...]] = tuple
@@ -285,7 +302,7 @@ def spawn(
         stderr, err = _pipe(kept, lent)
         given = [stdin, out, err, directory]
         if confinement is not None:
-            given += [confinement.program, confinement.ruleset]
+            given += [confinement.program, confinement.ruleset, *(each.descriptor for each in confinement.sockets)]
         if len(content) > _INLINE_BYTES:
             given.append(_in_memory(content, lent))
             content = b"M"
@@ -325,6 +342,7 @@ def _request(
             "unchanged": confinement.unchanged,
             "filter": confinement.filter.hex(),
             "exec_descriptor": EXEC_DESCRIPTOR,
+            "sockets": [each.names for each in confinement.sockets],
             "mounts": None if confinement.mounts is None else confinement.mounts.facts(folder_at(cwd)),
         }
     request = {"argv": words, "environment": dict(environment), "limits": limits.facts(), "confinement": how}

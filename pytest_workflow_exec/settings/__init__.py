@@ -1,6 +1,7 @@
 """The project's configuration: where the project is, and what its own files say.
 
-pydantic reads, frozen dataclasses travel. No option and no environment variable changes anything here.
+pydantic reads, frozen dataclasses travel. Variables of the environment make some settings stricter; no option and no
+variable changes the policy, the signers or the sandbox.
 """
 
 from ._pin import Pin, differences, parse_pin, pin_content, spelled
@@ -8,6 +9,8 @@ from ._project import OWN_FILE, SHARED_FILE, find_project, load_file, load_setti
 from ._published import settings_schema
 from ._stated import StatedSetting, stated_settings
 from ._values import (
+    MONEY,
+    AiMode,
     Carry,
     Durability,
     Filesystem,
@@ -19,16 +22,24 @@ from ._values import (
     PolicySettings,
     PythonProcesses,
     RuleSettings,
+    Said,
     SandboxMode,
+    SecretSource,
     Settings,
     SignersFile,
     Trusted,
     VerifyNeed,
 )
+from ._variables import INPUTS, SUMMARY, VARIABLES, said_by_variable, with_variables
 
 __all__ = [
+    "INPUTS",
+    "MONEY",
     "OWN_FILE",
     "SHARED_FILE",
+    "SUMMARY",
+    "VARIABLES",
+    "AiMode",
     "Carry",
     "Durability",
     "Filesystem",
@@ -41,7 +52,9 @@ __all__ = [
     "PolicySettings",
     "PythonProcesses",
     "RuleSettings",
+    "Said",
     "SandboxMode",
+    "SecretSource",
     "Settings",
     "SignersFile",
     "StatedSetting",
@@ -53,8 +66,10 @@ __all__ = [
     "load_settings",
     "parse_pin",
     "pin_content",
+    "said_by_variable",
     "settings_schema",
     "spelled",
     "stated_settings",
     "table_of_source",
+    "with_variables",
 ]

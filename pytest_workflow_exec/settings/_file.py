@@ -23,13 +23,19 @@ from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
-from pytest_workflow_exec.errors import SettingsError
+from pytest_workflow_exec.errors import Problem, SettingsError
 
 from ._approvers import Group, Principals
 from ._limits import Limits
 from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
+    MAX_BUDGET_USD,
+    MAX_RETENTION_S,
+    MAX_SEGMENT_MIB,
+    MIN_BUDGET_USD,
+    MIN_SEGMENT_MIB,
+    AiMode,
     Carry,
     Durability,
     Filesystem,
@@ -41,6 +47,7 @@ from ._values import (
     PythonProcesses,
     RuleSettings,
     SandboxMode,
+    SecretSource,
     Settings,
     Trusted,
     VerifyNeed,
@@ -48,12 +55,10 @@ from ._values import (
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 _MIB = 1 << 20
-_MIN_SEGMENT_MIB, _MAX_SEGMENT_MIB = 1 / 1024, 1024
-_MAX_RETENTION_S = parse_duration("36500d")
 
 
 def _retention(text: str) -> str:
-    if parse_duration(text) > _MAX_RETENTION_S:
+    if parse_duration(text) > MAX_RETENTION_S:
         message = "it is longer than a century"
         raise ValueError(message)
     return text
@@ -125,6 +130,7 @@ class _Rule(_Strict):
     write: list[_Text] = []
     cwd: list[_Text] = []
     home: bool = False
+    sockets: list[_Text] = []
     limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
@@ -148,6 +154,7 @@ class _Rule(_Strict):
 class _WorkflowPolicy(_Strict):
     commands: list[_Text] = []
     command: list[_Rule] = []
+    break_glass: bool = False
 
 
 class _Verify(_Strict):
@@ -157,7 +164,26 @@ class _Verify(_Strict):
     read: list[_Text] = []
     write: list[_Text] = []
     home: bool = False
+    sockets: list[_Text] = []
     needs: list[VerifyNeed] = []
+
+
+class _Secret(_Strict):
+    file: _Text | None = None
+    user: _Text | None = None
+
+    # The last: it stands for the file, and says so if both are there.
+    keyring: Annotated[_Text | None, Field(validate_default=True)] = None
+
+    @field_validator("keyring")
+    @classmethod
+    def _one_place(cls, service: str | None, others: ValidationInfo) -> str | None:
+        file, user = others.data.get("file"), others.data.get("user")
+        if (file is None) == (service is None):
+            raise PydanticCustomError("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
+        if (user is None) == (service is not None):
+            raise PydanticCustomError("form", ": user and keyring stand together")
+        return service
 
 
 class _Policy(_WorkflowPolicy):
@@ -171,10 +197,12 @@ class _Policy(_WorkflowPolicy):
     verify: _Verify = Field(default_factory=_Verify)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
+    secrets: dict[_Text, _Secret] = {}
     signers: _Text | None = None
     revoked: _Text | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
+    submitters: list[_Text] = []
     git_identity: _GitIdentity | None = None
     python_processes: PythonProcesses = "refuse"
 
@@ -198,7 +226,9 @@ class _File(_Strict):
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
-    segment_mib: Annotated[float, Field(ge=_MIN_SEGMENT_MIB, le=_MAX_SEGMENT_MIB)] | None = None
+    segment_mib: Annotated[float, Field(ge=MIN_SEGMENT_MIB, le=MAX_SEGMENT_MIB)] | None = None
+    ai: AiMode | None = None
+    ai_budget: Annotated[float, Field(ge=MIN_BUDGET_USD, le=MAX_BUDGET_USD)] | None = None
 
 
 def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
@@ -217,6 +247,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         known, origin = _known(), Source(path=source, place=place)
         details = cast("list[Detail]", error.errors(include_url=False))
         raise SettingsError([origin.problem(detail, known) for detail in details]) from error
+    _demand_told(file, Source(path=source, place=place))
     return Settings(
         root=root,
         source=source,
@@ -226,7 +257,34 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         notify=tuple(NotifySettings(command=tuple(each.command), on=tuple(each.on)) for each in file.notify),
         segment_bytes=None if file.segment_mib is None else int(file.segment_mib * _MIB),
         retention_s=None if file.retention is None else parse_duration(file.retention),
+        ai=file.ai,
+        ai_budget_usd=file.ai_budget,
     )
+
+
+def _demand_told(file: _File, source: Source) -> None:
+    """Return unless glass may be broken and nobody would hear of it.
+
+    Raises:
+        SettingsError: So it is.
+    """
+    if any("break_glass" in each.on for each in file.notify):
+        return
+    tables = {name: own.break_glass for name, own in file.policy.workflows.items()}
+    granted: list[Place] = [("policy", "break_glass")] if file.policy.break_glass else []
+    granted += [("policy", "workflows", name, "break_glass") for name, grants in tables.items() if grants]
+    prefix = "".join(f"{part}." for part in source.place)
+    problems = [
+        Problem(
+            path=source.path,
+            line=source.locate(place)[1],
+            message=f"{'.'.join(map(str, place))} needs somebody who is told at once: a table [[{prefix}notify]] with "
+            'command = [...] and on = ["break_glass"]',
+        )
+        for place in granted
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> PolicySettings:
@@ -242,8 +300,15 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
+        secrets={
+            name: SecretSource(file=source.file, keyring=source.keyring, user=source.user)
+            for name, source in policy.secrets.items()
+        },
         refuse_reachable_keys=policy.refuse_reachable_keys,
         starter_may_approve=policy.starter_may_approve,
+        break_glass=policy.break_glass,
+        break_glass_in=frozenset(name for name, own in policy.workflows.items() if own.break_glass),
+        submitters=tuple(policy.submitters),
         python_processes=policy.python_processes,
         git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),
@@ -267,6 +332,7 @@ def _verify(verify: _Verify) -> RuleSettings:
         read=tuple(verify.read),
         write=tuple(verify.write),
         home=verify.home,
+        sockets=tuple(verify.sockets),
         needs=tuple(verify.needs),
         place=("policy", "verify"),
     )
@@ -299,6 +365,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         write=tuple(rule.write if "write" in said else defaults.write),
         cwd=tuple(rule.cwd),
         home=rule.home,
+        sockets=tuple(rule.sockets),
         limits=rule.limits.settings(defaults.limits),
         place=place,
     )
@@ -315,5 +382,6 @@ def _known() -> Mapping[str, Iterable[str]]:
         "git_identity": _GitIdentity,
         "notify": _Notify,
         "limits": Limits,
+        "secret": _Secret,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

@@ -12,10 +12,12 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "filesystem": "Where evidence may lie: `any` also allows file systems that can lose appended records.",
         "segment_mib": "How long a file of a log becomes, in MiB, before the log goes on in a next one; 64 if it is not said.",
         "retention": "How long ended runs are kept at least: `workflow-exec prune` refuses to remove younger ones.",
+        "ai": "Who answers steps that ask a model, where `--workflow-ai` does not say it: not said, `live`, and `off` in CI.",
+        "ai_budget": "What the models of a run may cost at most, in US dollars; `--workflow-ai-budget` may say less.",
     },
     "Notify": {
         "command": "The program, a name on the policy's path or an absolute path, and its arguments.",
-        "on": "When it is run: `gate.requested`, `suspended`, `denied`, or `finished` for every end.",
+        "on": "When it is run: `gate.requested`, `break_glass`, `suspended`, `denied`, or `finished` for every end.",
     },
     "Policy": {
         "commands": "Rules in short form, each a command: `git status --porcelain`.",
@@ -32,10 +34,13 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "git_identity": "Who git says commits and tags: it reads no configuration but the repository's.",
         "carry": "What a resumed run may carry: all that passed, only what a seal covers, or nothing.",
         "approvers": "Groups of principals by name, for gates that want signatures.",
+        "secrets": "Where secrets stand that are in no variable, by the names that rules and workflows use.",
         "signers": "The file that says whose signatures count: an allowed signers file of OpenSSH.",
         "revoked": "The file of the keys that count no more.",
         "refuse_reachable_keys": "Whether a signature is worth no more than a typed code if the run's user reaches its key.",
         "starter_may_approve": "Whether who started a run may sign an approval of it.",
+        "break_glass": "Whether a person at the terminal may go past gates that want signatures; it is told, marked and reviewed.",
+        "submitters": "Groups whose people may submit runs to a fleet; every listed signer if it is not said.",
     },
     "Verify": {
         "exec": "The programs that the tests may start: names, `none` or `any`.",
@@ -44,7 +49,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "read": "Paths that the tests may read beside the project.",
         "write": "Paths of the project that the tests may write.",
         "home": "Whether the tests read your home instead of a private one.",
-        "needs": "What the tests need beyond that: pseudo-terminals of their own, or servers on this machine.",
+        "sockets": "Sockets of this machine that the tests may connect to, by their paths.",
+        "needs": "What the tests need beyond that: pseudo-terminals, servers on this machine, or namespaces.",
     },
     "GitIdentity": {
         "name": "The name that git writes down.",
@@ -53,6 +59,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "WorkflowPolicy": {
         "commands": "Rules in short form, for this workflow alone.",
         "command": "Rules in table form, for this workflow alone.",
+        "break_glass": "As `break_glass` of the policy, for this workflow alone.",
     },
     "Rule": {
         "rule": "The command, argument by argument: exact words, `*`, `{input}`, `{:regex}`, and `**` for the rest.",
@@ -73,6 +80,12 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "cwd": "The folders of the project in which an interpreter or wrapper may run beside its root.",
         "limits": "What the command may use up; what it does not say is as the policy says.",
         "home": "Whether the command has your home instead of a private one.",
+        "sockets": "Sockets of this machine that the command may connect to, by their paths: `/run/docker.sock`.",
+    },
+    "Secret": {
+        "file": "The file that it is the content of: nobody else's, mode 600, where no command reads.",
+        "keyring": "The service in the keyring of the system that it is the password of; needs the extra `keyring`.",
+        "user": "The user of that service.",
     },
     "Limits": {
         "processes": "How many processes all of a command may be at once; 4096 if nothing is said.",

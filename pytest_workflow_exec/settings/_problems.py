@@ -12,12 +12,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
-
-LATER = {
-    "sockets": "sockets",
-}
-"""What a key that is not supported yet would give."""
+from ._values import AiMode, Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
 
 _TABLE, _ENTRY = "{table}policy", "git status"
 _EXPECTED = {
@@ -45,11 +40,15 @@ _EXPECTED = {
     "env": 'a list of names of variables, such as ["LANG"]',
     "secrets": 'a list of names of variables, such as ["TWINE_PASSWORD"]',
     "network": 'a list of places, such as ["*:443"]',
+    "file": 'an absolute path, or one that begins with ~/, such as "~/.config/pypi-token"',
+    "keyring": 'the service of a keyring, such as "pypi"',
+    "user": 'the user of that service, such as "__token__"',
     "read": 'a list of paths, such as ["dist"]',
     "write": 'a list of paths, such as ["dist"]',
     "path": 'a list of folders, such as ["venv", "/usr/bin"]',
     "cwd": 'a list of folders of the project, such as ["frontend"]',
     "home": "true or false",
+    "sockets": 'a list of paths, such as ["/run/docker.sock"]',
     "durability": " or ".join(f'"{word}"' for word in get_args(Durability)),
     "filesystem": " or ".join(f'"{word}"' for word in get_args(Filesystem)),
     "python_processes": " or ".join(f'"{word}"' for word in get_args(PythonProcesses)),
@@ -57,14 +56,18 @@ _EXPECTED = {
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
     "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
-    "needs": 'a list of "pty" and "loopback"',
+    "needs": "a list of " + ", ".join(f'"{word}"' for word in get_args(VerifyNeed)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
+    "ai": " or ".join(f'"{word}"' for word in get_args(AiMode)),
+    "ai_budget": "an amount of US dollars from 0.000001 to 999999, such as 2.50",
     "approvers": f'a table of groups: [{_TABLE}.approvers] with managers = ["alice@example.org"]',
     "signers": 'the path of a file in the project, such as "workflow-signers"',
     "revoked": 'the path of a file in the project, such as "workflow-revoked"',
     "refuse_reachable_keys": "true or false",
+    "starter_may_approve": "true or false",
+    "break_glass": "true or false",
     "sandbox": "one of " + ", ".join(f'"{mode}"' for mode in get_args(SandboxMode)),
 }
 _OF_NOTIFY = {
@@ -85,6 +88,7 @@ _HOMES = {
     "git_identity": "the table policy.git_identity",
     "notify": "a table of notify",
     "limits": "the table limits of the policy or a rule",
+    "secret": "a table of policy.secrets",
 }
 _SHOWN_CHARACTERS = 60
 
@@ -185,6 +189,8 @@ def _expected(place: Sequence[str | int], key: str) -> str:
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"
+    if tuple(place) == ("policy", "secrets") or tuple(place[-3:-1]) == ("policy", "secrets"):
+        return f'{"tables" if place[-1] == "secrets" else "a table"}: [{_TABLE}.secrets] with TOKEN = {{{{file = "~/token"}}}}'
     if len(place) > 1 and place[-2] == "workflows":
         return f'a table: [{_TABLE}.workflows.{key}] with commands = ["{_ENTRY}"]'
     return _EXPECTED[key]
@@ -200,8 +206,6 @@ def _spelled(place: Sequence[str | int]) -> str:
 
 
 def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Iterable[str]]) -> str:
-    if key in LATER:
-        return f"{LATER[key]} ({key!r}) can't be used yet; remove the key"
     here = sorted(known[_kind_of(place[:-1])])
     near = difflib.get_close_matches(key, here, n=1)
     if near:
@@ -217,4 +221,6 @@ def _kind_of(table: Sequence[str | int]) -> str:
         return str(table[-1])
     if len(table) > 1 and table[-2] == "workflows":
         return "workflow"
+    if len(table) > 1 and table[-2] == "secrets":
+        return "secret"
     return "policy" if table else "top"

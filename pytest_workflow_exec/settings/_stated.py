@@ -25,10 +25,12 @@ class StatedSetting:
     """The file that says it; None for a default."""
     line: int | None = None
     """Where in it; None if that is not sure."""
+    variable: str | None = None
+    """The variable of the environment that says it, whatever the file says."""
 
 
 def stated_settings(settings: Settings) -> tuple[StatedSetting, ...]:
-    """Return every setting that there is, with the value that holds in a project.
+    """Return every setting that there is, with the value that holds in a project, and what variables say beside them.
 
     Raises:
         SettingsError: The configuration can't be read any more.
@@ -52,9 +54,14 @@ def _stated(settings: Settings) -> Iterator[StatedSetting]:
                 # A table of its own, of which nothing is said.
                 plain = default.model_dump(exclude_unset=True) if isinstance(default, BaseModel) else default
                 yield _one(settings, f"{prefix}{name}", name in said, said.get(name, cast("Json", plain)))
+    for option, by in settings.said.items():
+        if option.startswith("-"):
+            yield StatedSetting(key=option, value=by.value, variable=by.variable)
 
 
 def _one(settings: Settings, key: str, said: bool, value: Json) -> StatedSetting:  # noqa: FBT001 - one of two sources
+    if (by := settings.said.get(key)) is not None:
+        return StatedSetting(key=key, value=by.value, variable=by.variable)
     if not said or settings.source is None:
         return StatedSetting(key=key, value=value)
     locate = settings.policy.locate

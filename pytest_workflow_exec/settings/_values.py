@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
-from pytest_workflow_exec.digests import digest_of, digest_of_bytes
+from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
+from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-VerifyNeed = Literal["pty", "loopback"]
+VerifyNeed = Literal["pty", "loopback", "namespaces"]
 """What tests of a `verify:` step may need beyond the rights of a command."""
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
@@ -22,9 +25,24 @@ PythonProcesses = Literal["refuse", "record"]
 Carry = Literal["any", "anchored", "never"]
 """Whether a resumed run may carry steps that an earlier session satisfied: only those that a seal covers, if anchored."""
 
+AiMode = Literal["live", "replay", "off"]
+"""Who answers steps that ask a model, where no option says it."""
+NotifyOn = Literal["gate.requested", "break_glass", "suspended", "denied", "finished"]
+"""When somebody is told: a gate asks, its glass is broken, or a session ended: suspended, denied, or in any way."""
 
-NotifyOn = Literal["gate.requested", "suspended", "denied", "finished"]
-"""When somebody is told: a gate asks, or a session ended: suspended, denied, or in any way."""
+MIN_SEGMENT_MIB, MAX_SEGMENT_MIB = 1 / 1024, 1024
+MAX_RETENTION_S = parse_duration("36500d")
+MIN_BUDGET_USD, MAX_BUDGET_USD = 0.000001, 999_999
+MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+"""An amount of US dollars, as it is typed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a variable of the environment says."""
+
+    variable: str
+    value: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +103,7 @@ class RuleSettings:
     write: tuple[str, ...] = ()
     cwd: tuple[str, ...] = ()
     home: bool = False
+    sockets: tuple[str, ...] = ()
     limits: LimitSettings = field(default_factory=LimitSettings)
     needs: tuple[VerifyNeed, ...] = ()
     """Of the tests of `verify:` steps only."""
@@ -119,6 +138,17 @@ class Trusted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSource:
+    """Where a secret stands: in a file, or in the keyring."""
+
+    file: str | None = None
+    keyring: str | None = None
+    """The keyring's service."""
+    user: str | None = None
+    """The user whose password of that service it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """What commands the project allows, as written."""
 
@@ -135,6 +165,8 @@ class PolicySettings:
     carry: Carry = "any"
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Groups of principals by name."""
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    """Where secrets stand that are in no variable, by name."""
     refuse_reachable_keys: bool = False
     """Whether a signature counts as no more than a typed code if its key is within the reach of the run's user."""
     python_processes: PythonProcesses = "refuse"
@@ -142,6 +174,12 @@ class PolicySettings:
     """Whom git takes the runner of commands for; None: nobody, and it refuses to commit."""
     starter_may_approve: bool = False
     """Whether who started a run may sign an approval of it."""
+    break_glass: bool = False
+    """Whether a person at the terminal may go past gates that want signatures, in any workflow."""
+    break_glass_in: frozenset[str] = frozenset()
+    """The workflows that alone have this grant."""
+    submitters: tuple[str, ...] = ()
+    """The groups whose people may submit runs to a fleet; empty: every listed signer."""
     trusted: Trusted = field(default_factory=Trusted)
     digest: str = digest_of({})
     """SHA-256 over what is trusted of it, in hex: the whole policy table, and the commands of `notify`."""
@@ -165,3 +203,9 @@ class Settings:
     retention_s: float | None = None
     """How long runs are to be kept at least; None: not said."""
     notify: tuple[NotifySettings, ...] = ()
+    ai: AiMode | None = None
+    """Who answers steps that ask a model; None: not said."""
+    ai_budget_usd: float | None = None
+    """What the models of a run may cost at most; None: not said."""
+    said: Mapping[str, Said] = field(default_factory=lambda: MappingProxyType({}))
+    """What variables of the environment say, by the key of the file, or else the option, that says the same."""

@@ -7,11 +7,12 @@ from ._required import Demand, InsufficientError, Signed, Sufficient, demand_app
 from ._seals import SignerError, signature_of, signed_text
 from ._signed import Signatures, Signers
 from ._signed_redactions import RedactionClaim, redaction_claim, redaction_text
-from ._verdict import GateFacts, Kind, Verdict, Word
+from ._verdict import BrokenGlass, GateFacts, Kind, Verdict, Word
 from ._verify import lies_beside, verify_log
 
 __all__ = [
     "Asked",
+    "BrokenGlass",
     "Demand",
     "GateFacts",
     "InsufficientError",

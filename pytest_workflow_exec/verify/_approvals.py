@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 
+from ._again import Given, again_in, demand_difference
 from ._answers import answers_in, asked_in
 from ._contradiction import ContradictionError, text_in
 from ._plan import Plan, PlannedStep
-from ._signed_gates import Cast, SignedQuestion, Worth
+from ._signed_gates import SIGNATURE, Cast, SignedQuestion, Worth
 from ._told import Told
-from ._verdict import GateFacts
+from ._verdict import BrokenGlass, GateFacts
 
 _APPROVED = "approved"
 _TERMINAL = 1
@@ -53,6 +55,14 @@ class Approvals:
         """The approvals by signature that let anything go on, each with what was asked and when its gate passed."""
         self.proven: dict[GateFacts, Worth] = {}
         """What they are worth to a verifier with a list of signers."""
+        self._requests: dict[StepId, Mapping[str, Json]] = {}
+        """What each gate last asked."""
+        self.glass_granted = False
+        """Whether the policy of the session lets a person go past signatures."""
+        self._past_signatures: dict[StepId, Mapping[str, Json]] = {}
+        """What was filled in by those who went past signatures."""
+        self.broken: dict[StepId, BrokenGlass] = {}
+        """The gates that somebody went past, in any session."""
         self._used_now: set[StepId] = set()
         """The gates whose approval was used since the run was last resumed."""
 
@@ -66,14 +76,52 @@ class Approvals:
         before = self._asked.get(gate.id)
         if before is not None and before.attempt == record.attempt:
             raise ContradictionError(f"gate {gate.id!r} asks a second time in one attempt")
+        if again_in(record) is not None:
+            raise ContradictionError(f"gate {gate.id!r} asks anew in its own turn, in which nothing was approved")
         self._asked[gate.id] = _question(record)
-        request = record.data.get("request")
-        self._forms[gate.id] = asked_in(request.get("form") if isinstance(request, Mapping) else None)
+        self._forms[gate.id] = asked_in(self._keep(gate, record).get("form"))
         for kept in (self._open, self._signed, self._agreed):
             kept.pop(gate.id, None)
-        question = _signed_question(gate, record)
+        question = signed_question(gate, record)
         if question is not None:
             self._signed[gate.id] = question
+
+    def request_again(self, gate: PlannedStep, record: Told) -> None:
+        """Take in the question of a gate that passed, as what was approved there is not what is there now.
+
+        Raises:
+            ContradictionError: Nothing was approved there that could still be used, or nothing of it changed.
+        """
+        _demand_gate(gate, record)
+        again, earlier = again_in(record) or {}, self._decided.get(gate.id)
+        user = self._plan.named(again.get("used_by"), record.type)
+        if user.gate != gate.id:
+            raise ContradictionError(f"gate {gate.id!r} does not cover step {user.id!r}, for which it is asked anew")
+        if gate.signed is not None:
+            raise ContradictionError(f"gate {gate.id!r} has to be signed by the plan, and is asked anew at a terminal")
+        given = None
+        if earlier is not None and self._approved(gate.id) and self._used.get(gate.id) != earlier:
+            given = Given(
+                request=self._requests.get(gate.id, {}),
+                digest=earlier.digest,
+                approver=self.decisions[gate.id].approver,
+                answers=self.answers.get(gate.id, {}),
+            )
+        demand_difference(gate.id, record, given, used_by=user.id)
+        self._asked[gate.id], self._forms[gate.id] = _question(record), frozenset()
+        self._keep(gate, record)
+        self._open.pop(gate.id, None)
+
+    def asks_again(self, gate: StepId, record: Told) -> bool:
+        """Return whether a record decides what a gate asked behind its own turn."""
+        question = self._asked.get(gate)
+        again = self._requests.get(gate, {}).get("again") is not None
+        return again and question == _question(record) and question != self._decided.get(gate)
+
+    def _keep(self, gate: PlannedStep, record: Told) -> Mapping[str, Json]:
+        request = record.data.get("request")
+        self._requests[gate.id] = request if isinstance(request, Mapping) else {}
+        return self._requests[gate.id]
 
     def decide(self, gate: PlannedStep, record: Told) -> None:
         """Take in a decision.
@@ -93,7 +141,10 @@ class Approvals:
             raise ContradictionError(f"gate {gate.id!r} is decided again after it was {before.decision}")
         facts = facts_of(gate.id, record)
         asked = self._forms[gate.id] if facts.decision == _APPROVED else frozenset[str]()
-        self.answers[gate.id] = answers_in(record.data, asked=asked)
+        answers = answers_in(record.data, asked=asked)
+        if self._requests[gate.id].get("again") is None:
+            # Asked anew, what was filled in before stays.
+            self.answers[gate.id] = answers
         self.decisions[gate.id] = facts
         self._decided[gate.id] = question
 
@@ -103,10 +154,19 @@ class Approvals:
             raise ContradictionError(
                 f"gate {gate.id!r} is decided again after it was {self.decisions[gate.id].decision}"
             )
-        if facts.channel != "signature" and facts.decision == "approved":
+        if facts.breaks_glass:
+            signed.break_glass(facts, record.data, granted=self.glass_granted)
+        elif facts.channel != SIGNATURE and facts.decision == "approved":
             raise ContradictionError(f"gate {gate.id!r} wants signatures, and is approved without one")
-        if facts.channel == "signature":
-            signed.casts.append(Cast(at=record.ts, data=record.data))
+        asked = self._forms[gate.id] if facts.decision == _APPROVED else frozenset[str]()
+        answers = answers_in(record.data, asked=asked)
+        if facts.breaks_glass:
+            self._past_signatures[gate.id] = answers
+        elif facts.channel == SIGNATURE:
+            cast = Cast(at=record.ts, data=record.data)
+            if cast.until and not signed.rules().in_advance:
+                raise ContradictionError(f"gate {gate.id!r} is decided in advance, and takes no such answer")
+            signed.casts.append(cast)
         else:
             signed.stopped = True
         self.decisions[gate.id], self._decided[gate.id] = facts, question
@@ -117,16 +177,33 @@ class Approvals:
 
     def worth(self, decision: GateFacts) -> Worth:
         """Return what a decision is worth: beyond a code typed at a terminal, only what is proven counts."""
+        if decision.breaks_glass:
+            return Worth(0, f"the glass of gate {decision.step!r} was broken, which is no approval")
         if decision in self.proven:
             return self.proven[decision]
         if decision.assurance <= _TERMINAL:
             return Worth(decision.assurance)
-        if decision.channel == "signature":
+        if decision.channel.startswith(SIGNATURE):
             return Worth(
                 _TERMINAL,
                 f"the signatures at gate {decision.step!r} were not checked: give --signers FILE with your own list",
             )
         return Worth(_TERMINAL, f"the decision at gate {decision.step!r} claims more than its channel is worth")
+
+    def review(self, record: Told, review: Mapping[str, Json]) -> None:
+        """Take in what somebody says who looked at a gate that another person went past.
+
+        Raises:
+            ContradictionError: Nobody went past it, or the same person did.
+        """
+        broken, who = self.broken.get(record.step or ""), text_in(record.data, "who")
+        if broken is None or review.get("digest") != broken.digest:
+            raise ContradictionError(
+                f"it is reviewed that the glass of {record.step!r} was broken, but nobody broke it"
+            )
+        if who == broken.by:
+            raise ContradictionError(f"{who} reviews that {who} broke the glass of gate {broken.step!r}")
+        self.broken[broken.step] = replace(broken, reviewed_by=who, review=text_in(record.data, "text"))
 
     def suspend(self, step: PlannedStep, attempt: int | None) -> None:
         """Leave a gate open behind the end of its session; a pause asks nothing.
@@ -166,7 +243,7 @@ class Approvals:
         question = _question(record)
         if user.gate != gate.id:
             raise ContradictionError(f"gate {gate.id!r} does not cover step {user.id!r}, which uses its approval")
-        if not self._approved(gate.id) or self._decided[gate.id] != question:
+        if not self._approved(gate.id) or not self._decided[gate.id] == question == self._asked.get(gate.id):
             raise ContradictionError(
                 f"the approval of gate {gate.id!r} is used, but no record says that just this was approved"
             )
@@ -188,7 +265,14 @@ class Approvals:
         if gate.id in self._signed and gate.id in self._decided:
             agreed = self._signed[gate.id].agreed(at)
             self._agreed[gate.id] = self.decisions[gate.id] = agreed
-            self.signed[agreed] = (self._signed[gate.id], at)
+            passed_by = self._past_signatures.get(gate.id) if agreed.breaks_glass else self._signed[gate.id].filled
+            self.answers[gate.id] = passed_by or {}
+            if agreed.breaks_glass:
+                self.broken[gate.id] = BrokenGlass(
+                    step=gate.id, by=agreed.approver, reason=agreed.reason, digest=self._signed[gate.id].digest
+                )
+            else:
+                self.signed[agreed] = (self._signed[gate.id], at)
         question = self._decided.get(gate.id)
         adopted = question is not None and question == self._open.get(gate.id) and question != self._used.get(gate.id)
         if not self._approved(gate.id) or question is None or not (question.attempt == attempt or adopted):
@@ -221,6 +305,7 @@ class Approvals:
             self.answers,
             self._signed,
             self._agreed,
+            self._requests,
         ):
             kept.pop(gate.id, None)
         self._used_now.discard(gate.id)
@@ -248,7 +333,7 @@ def _demand_gate(step: PlannedStep, record: Told) -> None:
         raise ContradictionError(f"{record.type} names step {step.id!r}, which is no gate")
 
 
-def _signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
+def signed_question(gate: PlannedStep, record: Told) -> SignedQuestion | None:
     """Return what a gate asks if it wants signatures; None if it is decided at a terminal.
 
     Raises:
@@ -292,4 +377,5 @@ def facts_of(step: str, record: Told) -> GateFacts:
         approver=text_in(record.data, "approver"),
         channel=text_in(record.data, "channel"),
         assurance=assurance,
+        reason=str(record.data.get("reason") or "") if record.data.get("channel") == "break-glass" else "",
     )

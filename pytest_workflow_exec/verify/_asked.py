@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._verdict import EXIT_CODES, Verdict
+from ._verdict import EXIT_CODES, Verdict, glass_said
 
 _STANDS = frozenset({"broken", "unreadable", "not passed"})
 """Verdicts that say more than that something else was wanted."""
@@ -23,6 +23,8 @@ class Asked:
     """SHA-256 of the policy that every session of it must have run under, in hex."""
     approvers: Mapping[str, tuple[str, ...]] | None = None
     """The groups of approvers that the policy has."""
+    glass_granted: bool | None = None
+    """Whether the policy lets a person go past signatures."""
     min_assurance: int | None = None
     """What each decision that let anything go on must be worth at least."""
 
@@ -41,6 +43,7 @@ def held_to(verdict: Verdict, asked: Asked) -> Verdict:
 def _differences(verdict: Verdict, asked: Asked) -> Iterator[str]:
     if asked.plan is not None and verdict.plan_digest != asked.plan:
         yield f"its plan is {verdict.plan_digest or 'not known'}, not {asked.plan}"
+    yield from _past_signatures(verdict, asked)
     if asked.policy is not None and set(verdict.policies) != {asked.policy}:
         yield f"it ran under policy {' and '.join(verdict.policies) or 'not known'}, not {asked.policy}"
     if asked.approvers is not None:
@@ -57,3 +60,10 @@ def _differences(verdict: Verdict, asked: Asked) -> Iterator[str]:
     elif verdict.assurance is not None and verdict.assurance < asked.min_assurance:
         why = "".join(f" ({doubt})" for doubt in verdict.doubts)
         yield f"an approval in it is worth {verdict.assurance}, not {asked.min_assurance} or more{why}"
+
+
+def _past_signatures(verdict: Verdict, asked: Asked) -> Iterator[str]:
+    if verdict.broken_glass and asked.plan is not None:
+        yield f"its plan wants signatures, and {glass_said(verdict.broken_glass)}"
+    if verdict.broken_glass and asked.glass_granted is False:
+        yield f"your policy lets nobody go past signatures, and {glass_said(verdict.broken_glass)}"

@@ -8,6 +8,7 @@ from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import holds_mask
 
+from ._again import Given, again_in, demand_difference
 from ._approvals import facts_of
 from ._contradiction import ContradictionError, text_in
 from ._plan import PlannedStep
@@ -33,6 +34,7 @@ class Conversations:
         self._concluded: Json = None
         """The digest of the accepted conclusion that nobody was asked about yet."""
         self._digest: str | None = None
+        self._request: Mapping[str, Json] = {}
         self._decision: GateFacts | None = None
         self._confirmed = False
         self._spoken = False
@@ -116,7 +118,16 @@ class Conversations:
             raise ContradictionError(f"step {step.id!r} asks what its conversation came to, but has held none")
         if self._concluded is None or shown != self._concluded:
             raise ContradictionError(f"step {step.id!r} shows a conclusion that is not the one that was accepted")
+        if again_in(record) is not None:
+            demand_difference(step.id, record, self._given(), used_by=step.id)
         self._digest, self._decision, self._confirmed = text_in(record.data, "digest"), None, False
+        self._request = request if isinstance(request, Mapping) else {}
+
+    def _given(self) -> Given | None:
+        given, digest = self._decision, self._digest
+        if self._confirmed or given is None or digest is None or given.decision != "approved":
+            return None
+        return Given(request=self._request, digest=digest, approver=given.approver, answers={})
 
     def decide(self, step: PlannedStep, record: Told) -> None:
         """Take in the decision.

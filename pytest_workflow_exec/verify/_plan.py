@@ -150,6 +150,12 @@ def policy_in(data: Mapping[str, Json]) -> str:
     return text_in(policy, "digest")
 
 
+def grants_glass(data: Mapping[str, Json]) -> bool:
+    """Return whether the policy in the data of `run.started` or `run.resumed` lets a person go past signatures."""
+    policy = data.get("policy")
+    return isinstance(policy, Mapping) and policy.get("break_glass") is True
+
+
 def _step(entry: Json, position: int, gate: StepId | None) -> PlannedStep:
     if not isinstance(entry, Mapping):
         raise ContradictionError("its plan is not a list of steps")

@@ -21,6 +21,8 @@ class Probes:
         """Whether the check's command ended as it ends where the effect is there."""
         self._body = False
         """Whether anything ran that does not belong to the check."""
+        self._confirms = False
+        """Whether it is asked behind a person's word, not in place of the body."""
 
     def start(self, step: PlannedStep, record: Told, *, unknown: bool) -> None:
         """Take in the start of a step.
@@ -33,11 +35,16 @@ class Probes:
         """
         probe = record.data.get("probe")
         self._step, self._check, self._found, self._body = step.id, None, False, False
+        self._confirms = False
         if probe is None:
             return
         if probe is not True or step.check is None or not unknown:
             raise ContradictionError(f"the check of step {step.id!r} is asked, but there is nothing to ask it")
         self._check = step.check
+
+    def confirm(self, step: PlannedStep) -> None:
+        """Take in that a person said that the work of the step under way was done; its check is asked behind that."""
+        self._check, self._found, self._confirms = step.check, False, True
 
     def start_command(self, record: Told) -> None:
         """Take in the start of a command of the step under way.
@@ -70,7 +77,9 @@ class Probes:
             ContradictionError: It claims of its check what no record says.
         """
         checked = record.data.get("checked")
-        asked = self._check is not None and self._step == step.id
+        asked = self._check is not None and self._step == step.id and not self._confirms
+        if outcome is Outcome.PASSED and step.kind == "manual" and step.check is not None and not self._found:
+            raise ContradictionError(f"step {step.id!r} passed, but no record says that its check found what was done")
         if checked is None:
             return
         if not asked or self._body or checked is not (outcome is Outcome.PASSED):

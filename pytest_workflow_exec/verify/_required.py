@@ -92,6 +92,11 @@ def demand_approval(log: Path, demand: Demand, signatures: Signatures) -> Suffic
     outputs = {name: _shown_as(name, digest, request, demand) for name, digest in demand.artifacts.items()}
     if asked.stopped:
         raise InsufficientError(f"gate {request.step!r} was {asked.stopped}")
+    if asked.early and not question.casts:
+        raise InsufficientError(
+            f"gate {request.step!r} passed by a plan that was approved in advance, which says nothing of the files that "
+            "this run made. Have just its question signed: workflow-exec challenge, without --in-advance"
+        )
     try:
         judged = question.judged(trust, gates.first)
         signed = _counted(request, question, judged, demand)
@@ -106,6 +111,8 @@ class _Asked:
     question: SignedQuestion
     stopped: str = ""
     """How it was decided otherwise than by signatures; empty if it was not."""
+    early: int = 0
+    """How many answers were given before anybody saw what it shows."""
 
 
 class _Gates:
@@ -133,8 +140,12 @@ class _Gates:
         asked = self._asked.get(step)
         if not isinstance(asked, _Asked):
             return
-        if record.data.get("channel") == "signature":
-            asked.question.casts.append(Cast(at=record.ts, data=record.data))
+        cast = Cast(at=record.ts, data=record.data)
+        if record.data.get("channel") == "signature" and cast.until:
+            # A plan was approved, whatever files a run would show beside it.
+            asked.early += 1
+        elif record.data.get("channel") == "signature":
+            asked.question.casts.append(cast)
         else:
             asked.stopped = f"{record.data.get('decision')} by {record.data.get('approver')}, without a signature"
 

@@ -7,7 +7,7 @@ from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._contradiction import ContradictionError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # What checks approvals is loaded for those that were signed: most verdicts need nothing of it.
 
 _TERMINAL = 1
+SIGNATURE = "signature"
+"""The channel of answers that were signed."""
+_PASSES_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,18 @@ class Cast:
     def approves(self) -> bool:
         """Whether it is a yes."""
         return self.data.get("decision") == "approved"
+
+    @property
+    def until(self) -> str:
+        """When it holds no more, if it was given in advance; empty for an answer to just its question."""
+        early = self.data.get("in_advance")
+        return "" if early is None else str(early.get("until")) if isinstance(early, Mapping) else "?"
+
+    @property
+    def filled(self) -> Mapping[str, Json]:
+        """What it fills into the form of the question."""
+        form = self.data.get("form")
+        return form if isinstance(form, Mapping) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +83,10 @@ class SignedQuestion:
     casts: list[Cast] = field(default_factory=list)
     stopped: bool = False
     """Whether it was denied otherwise than by a signature."""
+    filled: Mapping[str, Json] | None = None
+    """What the approvals that count fill in; None as long as none does."""
+    broken: GateFacts | None = None
+    """The decision of who went past it without signatures; None if nobody did."""
 
     def demand_as_planned(self, planned: Json) -> None:
         """Return if it asks for what the plan says of its gate.
@@ -84,11 +103,29 @@ class SignedQuestion:
             "required": rules.required if isinstance(rules.required, int) else dict(rules.required),
             "min_wait_s": rules.min_wait_s,
             "veto": rules.veto,
+            **({"in_advance": True} if rules.in_advance else {}),
         }
         groups = wanted.get("approvers")
         listed = sorted(map(str, groups)) if isinstance(groups, list) else groups
         if asked != {**wanted, "approvers": listed}:
             raise ContradictionError(f"gate {self.step!r} asks for other signatures than the plan says")
+
+    def break_glass(self, facts: GateFacts, data: Mapping[str, Json], *, granted: bool) -> None:
+        """Take in that somebody went past it.
+
+        Args:
+            granted: Whether the session's policy lets anybody do that.
+
+        Raises:
+            ContradictionError: Nobody may, it says no reason, or claims to be worth more than it is.
+        """
+        if not granted or not self.rules().break_glass:
+            raise ContradictionError(f"the glass of gate {self.step!r} is broken, but the policy grants that to nobody")
+        if not data.get("reason") or not data.get("missing") or facts.assurance != _TERMINAL:
+            raise ContradictionError(
+                f"the glass of gate {self.step!r} is broken, but not for a reason and by a code alone"
+            )
+        self.broken = facts
 
     def agreed(self, at: str) -> GateFacts:
         """Return the approval that the answers claim to be, none of them checked.
@@ -99,23 +136,42 @@ class SignedQuestion:
         Raises:
             ContradictionError: They are none: too few persons, too early or too late, or somebody said no.
         """
-        rules, votes = self.rules(), [cast for cast in self.casts if self._counts(cast)]
+        rules = self.rules()
         try:
+            votes = self._of_one_form([cast for cast in self.casts if self._counts(cast) and not _has_lapsed(cast, at)])
             found = _who(self.quorum_rules(), [_vote(cast, self._named(cast)) for cast in votes], at)
         except ValueError as error:
             raise ContradictionError(f"the times of the answers at gate {self.step!r} are none") from error
+        if found is None and self.broken is not None and self._still_open(at) and not self.stopped:
+            return self.broken
         if self.stopped or found is None:
             raise ContradictionError(f"gate {self.step!r} passed, but its answers are no approval by its own rules")
+        early = any(cast.until for cast in votes if cast.data.get("approver") in found)
         worth = min(_number(cast.data.get("assurance")) for cast in votes if cast.data.get("approver") in found)
         return GateFacts(
             step=self.step,
             attempt=self.attempt,
             decision="approved",
             approver=", ".join(sorted(found)),
-            channel="signature",
+            channel=f"{SIGNATURE} in advance" if early else SIGNATURE,
             assurance=worth,
             groups=tuple((name, tuple(sorted(group))) for name, group in sorted(rules.approvers.items())),
         )
+
+    def _of_one_form(self, casts: Sequence[Cast]) -> list[Cast]:
+        """Return the rejections, and the approvals that fill in what the first of them does."""
+        approvals = [cast for cast in casts if cast.approves]
+        if approvals and self.filled is None:
+            self.filled = min(approvals, key=lambda cast: cast.at).filled
+        return [cast for cast in casts if not cast.approves or _same(cast.filled, self.filled)]
+
+    def _still_open(self, at: str) -> bool:
+        """Return whether nobody said no, and it was not too late: whoever goes past signatures goes past nothing else."""
+        from pytest_workflow_exec.approval import Expired, Rejected, moment_of, quorum
+
+        casts = self._of_one_form([cast for cast in self.casts if self._counts(cast)])
+        votes = [_vote(cast, self._named(cast)) for cast in casts]
+        return not isinstance(quorum(self.quorum_rules(), votes, moment_of(at)), (Expired, Rejected))
 
     def proven(self, trust: Trust, first: Mapping[str, Json], at: str) -> Worth:
         """Return what the approval is worth by a verifier's own list of signers, now.
@@ -124,7 +180,7 @@ class SignedQuestion:
             first: The data of the run's first record.
             at: When the gate passed.
         """
-        judged = self.judged(trust, first)
+        judged = self.judged(trust, first, at=at)
         if judged.doubt:
             return self._nothing(judged.doubt)
         found = _who(self.quorum_rules(), judged.votes, at)
@@ -132,11 +188,12 @@ class SignedQuestion:
             return self._nothing("; ".join(judged.problems) or "the answers are no approval by its rules")
         return Worth(min(judged.worths[name] for name in found))
 
-    def judged(self, trust: Trust, first: Mapping[str, Json]) -> Judged:
+    def judged(self, trust: Trust, first: Mapping[str, Json], *, at: str = "") -> Judged:
         """Return which answers count by a verifier's own list of signers, now.
 
         Args:
             first: The data of the run's first record.
+            at: When the gate passed; empty if that is not known.
         """
         from pytest_workflow_exec.approval import StoredRequestError, assurance_of, request_of
 
@@ -150,8 +207,15 @@ class SignedQuestion:
             return Judged(doubt=problem)
         votes, worths, problems = list["Vote"](), dict[str, int](), list[str]()
         for cast in self.casts:
+            if at and _has_lapsed(cast, at):
+                problems.append(f"{cast.data.get('approver')}: what was given in advance held until {cast.until}")
+                continue
             proof = self._proof(cast, trust, problems)
             if proof is None and cast.approves:
+                continue
+            counts = proof is not None and assurance_of(proof, rules) >= rules.assurance
+            if proof is not None and counts and cast.approves and not self._agrees(cast):
+                problems.append(f"{proof.principal}: something else is filled in than in the first approval")
                 continue
             name, key = self._named(cast) if proof is None else (proof.principal, proof.key)
             worth = 0 if proof is None else assurance_of(proof, rules)
@@ -160,11 +224,17 @@ class SignedQuestion:
                 worths[name] = max(worth, worths.get(name, 0))
         return Judged(votes=tuple(votes), worths=worths, problems=tuple(problems))
 
+    def _agrees(self, cast: Cast) -> bool:
+        """Return whether an approval that counts fills in what the first one does."""
+        if self.filled is None:
+            self.filled = cast.filled
+        return _same(cast.filled, self.filled)
+
     def _nothing(self, why: str) -> Worth:
         return Worth(0, f"the signatures at gate {self.step!r} prove no approval: {why}")
 
     def _proof(self, cast: Cast, trust: Trust, problems: list[str]) -> Proof | None:
-        from pytest_workflow_exec.approval import Ballot, BallotRefusedError, checked, request_of
+        from pytest_workflow_exec.approval import Ballot, BallotRefusedError, checked, moment_of, request_of
 
         said = cast.data.get("proof")
         held = said if isinstance(said, Mapping) else {}
@@ -176,11 +246,14 @@ class SignedQuestion:
             reason=str(cast.data.get("reason")),
             principal=str(cast.data.get("approver")),
             armor=str(held.get("armor")),
+            until=cast.until,
+            answers=cast.filled,
         )
         try:
             request = request_of(self.request, digest=self.digest)
-            proof = checked(ballot, request, trust=_reaching(trust, held), at=datetime.now(timezone.utc))
-        except BallotRefusedError as error:
+            now, taken_in = datetime.now(timezone.utc), moment_of(cast.at)
+            proof = checked(ballot, request, trust=_reaching(trust, held), at=now, taken_in=taken_in)
+        except (BallotRefusedError, ValueError) as error:
             problems.append(f"{ballot.principal}: {error}")
             return None
         for key in ("principal", "key", "key_type", "challenge", "armor", "key_reachable"):
@@ -255,6 +328,22 @@ def _starter_problem(rules: SignatureRules, run: str, first: Mapping[str, Json],
     return None
 
 
+def _has_lapsed(cast: Cast, at: str) -> bool:
+    """Return whether an answer in advance held no more when the gate passed.
+
+    Raises:
+        ValueError: The times are none.
+    """
+    from pytest_workflow_exec.approval import moment_of, valid_until
+
+    if not cast.until:
+        return False
+    taken_in = moment_of(cast.at)
+    # A gate passes a moment after its answers were counted, however loaded the machine is.
+    passed = max(taken_in, moment_of(at) - _PASSES_WITHIN)
+    return any(valid_until(cast.until, at=moment) is not None for moment in (taken_in, passed))
+
+
 def _vote(cast: Cast, who: tuple[str, str]) -> Vote:
     from pytest_workflow_exec.approval import Vote, moment_of
 
@@ -271,10 +360,14 @@ def _who(rules: QuorumRules, votes: Sequence[Vote], at: str) -> frozenset[str] |
     end = None if rules.expires is None else rules.requested_at + rules.expires
     timely = [vote for vote in votes if not vote.approves or end is None or vote.at < end]
     last = max([moment_of(at), *(vote.at for vote in timely)])
-    if end is not None and last - end > timedelta(minutes=1):
+    if end is not None and last - end > _PASSES_WITHIN:
         return None
     found = quorum(replace(rules, expires=None), timely, last)
     return frozenset(counted.vote.principal for counted in found.by) if isinstance(found, Approved) else None
+
+
+def _same(filled: Mapping[str, Json], others: Mapping[str, Json] | None) -> bool:
+    return others is not None and canonical_json(filled) == canonical_json(others)
 
 
 def _number(value: Json) -> int:

@@ -12,6 +12,7 @@ from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.redaction import holds_mask
 
+from ._again import again_in
 from ._answers import answers_in, asked_in, demand_left
 from ._approvals import Approvals
 from ._clock import Clock
@@ -20,14 +21,14 @@ from ._consent import Consent
 from ._contradiction import ContradictionError, text_in
 from ._conversations import Conversations
 from ._models import Models
-from ._plan import Plan, PlannedStep, policy_in, read_plan
+from ._plan import Plan, PlannedStep, grants_glass, policy_in, read_plan
 from ._probes import Probes
 from ._retries import Retries
 from ._shapes import Recognized
 from ._signed_gates import Worth
 from ._told import Told
 from ._turns import Turns
-from ._verdict import GateFacts
+from ._verdict import BrokenGlass, GateFacts
 from ._waivers import Waivers
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Story:
         return tuple(self._waivers.waived)
 
     @property
+    def broken_glass(self) -> tuple[BrokenGlass, ...]:
+        """The gates that somebody went past without the signatures that they want, in any session."""
+        return tuple(self._approvals.broken.values())
+
+    @property
     def assurance(self) -> int | None:
         """What the decisions that let anything go on are worth at least; None if there was none."""
         return min((worth.assurance for worth in self._worths), default=None)
@@ -123,7 +129,8 @@ class Story:
     @property
     def asked_of(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The groups that signed approvals were asked of."""
-        return tuple(dict.fromkeys(group for decision in self._approvals.signed for group in decision.groups))
+        signed = (*self._approvals.signed, *self._waivers.signed)
+        return tuple(dict.fromkeys(group for decision in signed for group in decision.groups))
 
     def prove(self, trust: Callable[[], Trust]) -> None:
         """Look at the signatures of approvals by a verifier's own list of signers.
@@ -131,7 +138,7 @@ class Story:
         Args:
             trust: Gives the list, if there is anything to look at.
         """
-        for decision, (question, at) in self._approvals.signed.items():
+        for decision, (question, at) in (*self._approvals.signed.items(), *self._waivers.signed.items()):
             self._approvals.proven[decision] = question.proven(trust(), self._first, at)
 
     @property
@@ -190,6 +197,7 @@ class Story:
         self.run, self._first = record.run, record.data
         self.workflow = text_in(record.data, "workflow")
         self._follow(self._planned(record))
+        self._approvals.glass_granted = grants_glass(record.data)
 
     def _planned(self, record: Told) -> Plan:
         plan = read_plan(record.data)
@@ -213,6 +221,7 @@ class Story:
         self._plan = self._planned(record)
         self._turns.resume(self._plan)
         self._approvals.resume(self._plan)
+        self._approvals.glass_granted = grants_glass(record.data)
         self._consent.resume()
         self._commands.resume()
         self._retries.resume()
@@ -316,11 +325,15 @@ class Story:
         self._filled_in = answers_in(record.data, asked=asked_in(record.data.get("asked")) if done else frozenset())
         if done:
             self._attested = self._answered
+            self._probes.confirm(step)
 
     def _request(self, record: Told) -> None:
         self._compare_with_question(record)
         if record.step is None:
             self._consent.request(record)
+            return
+        if self._is_asked_again(record):
+            self._approvals.request_again(self._plan.step_of(record), record)
             return
         step = self._gate_under_way(record)
         if self._talks.is_asked(record):
@@ -332,11 +345,21 @@ class Story:
         self._approvals.request(step, record)
         self._models.ask_at_gate(step, record)
 
+    def _is_asked_again(self, record: Told) -> bool:
+        """Return whether a gate asks behind its own turn: it passed, and what was approved changed before it was used."""
+        step = self._plan.step_of(record)
+        if again_in(record) is None or not step.is_gate or self._turns.running is not None:
+            return False
+        return self._turns.satisfied(step.id) and self._turns.last_attempt(step.id) == record.attempt
+
     def _decide(self, record: Told) -> None:
         if record.step is None:
             self._consent.decide(record)
             return
         step = self._plan.step_of(record)
+        if self.result is None and self._turns.running is None and self._approvals.asks_again(step.id, record):
+            self._approvals.decide(step, record)
+            return
         stands = self._turns.running == step.id and self._approvals.waits_for_signatures(step.id, record)
         if self.result is not None or stands:
             self._approvals.decide_open(step, record)
@@ -364,6 +387,11 @@ class Story:
         if not self._turns.satisfied(gate.id):
             raise ContradictionError(f"the approval of gate {gate.id!r} is used, but the gate has not passed")
         self._approvals.use(gate, record)
+
+    def _note(self, record: Told) -> None:
+        review = record.data.get("review")
+        if isinstance(review, Mapping):
+            self._approvals.review(record, review)
 
     def _finish(self, record: Told) -> None:
         _demand_whole_run(record)
@@ -436,6 +464,7 @@ _TAKES = {
     "gate.decided": Story._decide,  # noqa: SLF001
     "gate.used": Story._use,  # noqa: SLF001
     "retry.waiting": Story._wait,  # noqa: SLF001
+    "note": Story._note,  # noqa: SLF001
     "ai.request": Story._ask_model,  # noqa: SLF001
     "ai.response": Story._hear_model,  # noqa: SLF001
     "ai.turn": Story._say,  # noqa: SLF001

@@ -43,6 +43,10 @@ class Turns:
         outcome = self.outcomes.get(step)
         return outcome is not None and outcome.satisfies
 
+    def last_attempt(self, step: StepId) -> int | None:
+        """Return the number of a step's last attempt, over all sessions; None if it was never started."""
+        return self._attempts.get(step)
+
     def is_unknown(self, step: PlannedStep) -> bool:
         """Return whether the step, as it is planned now, was broken off before and did not run since."""
         return _is_same(self._unknown.get(step.id), step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
@@ -34,6 +34,28 @@ class GateFacts:
     """The groups of approvers that it was asked of, if it was signed."""
     proven: int | None = None
     """What it is worth to the verifier; None if nobody looked."""
+    reason: str = ""
+    """Why somebody went past the signatures that it wants; empty for any other decision."""
+
+    @property
+    def breaks_glass(self) -> bool:
+        """Whether somebody went past the signatures that the gate wants."""
+        return self.channel == "break-glass" and self.decision == "approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenGlass:
+    """A gate that somebody went past without the signatures that it wants."""
+
+    step: str
+    by: str
+    reason: str
+    digest: str
+    """That of the question that was gone past."""
+    reviewed_by: str | None = None
+    """Who says that they looked at it since; None if nobody does."""
+    review: str = ""
+    """What they say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +94,8 @@ class Verdict:
     gates: tuple[GateFacts, ...] = ()
     waived: tuple[str, ...] = ()
     """The steps that count though they failed, as a person accepted that."""
+    broken_glass: tuple[BrokenGlass, ...] = ()
+    """The gates that somebody went past, in any session."""
     assurance: int | None = None
     """What the decisions that let anything go on are worth at least, in any session; None if there was none."""
     doubts: tuple[str, ...] = ()
@@ -101,6 +125,16 @@ class Verdict:
     unsigned_redaction: str | None = None
     """What is wrong with a redaction that no anchor covers; None if nothing is, or if no signers were supplied."""
     chain_only: bool = False
+
+
+def glass_said(broken: Sequence[BrokenGlass]) -> str:
+    """Return in words which gates somebody went past; empty if nobody did."""
+    parts = (
+        f"the glass of gate {each.step!r} was broken by {each.by}, "
+        + ("not reviewed" if each.reviewed_by is None else f"reviewed by {each.reviewed_by}")
+        for each in broken
+    )
+    return "; ".join(parts)
 
 
 class BrokenError(WorkflowExecError):

@@ -35,7 +35,7 @@ from ._signed import Signatures, Signers
 from ._signed_redactions import UNSIGNED, redaction_claim
 from ._story import AFTER_THE_END, Story
 from ._told import Told
-from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word
+from ._verdict import EXIT_CODES, BrokenError, Kind, Verdict, Word, glass_said
 
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CHECKED_SEALS = 16
@@ -201,10 +201,11 @@ class _Audit:
     def verdict(self, word: Word, message: str) -> Verdict:
         """Return a verdict with all that was found."""
         story = self._story
+        past = "" if word in ("broken", "unreadable") else glass_said(story.broken_glass)
         return Verdict(
             exit_code=EXIT_CODES[word],
             word=word,
-            message=message,
+            message=f"{message.removesuffix('.')}. BUT {past}" if past else message,
             records=self._records,
             segments=self._chain.segment + 1,
             head=self._head,
@@ -215,6 +216,7 @@ class _Audit:
             steps=story.outcomes,
             gates=story.gates,
             waived=story.waived,
+            broken_glass=story.broken_glass,
             assurance=story.assurance,
             doubts=story.doubts,
             asked_of=story.asked_of,

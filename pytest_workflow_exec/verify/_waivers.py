@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import Outcome, StepId
 
-from ._approvals import facts_of
+from ._again import Given, again_in, demand_difference
+from ._approvals import facts_of, signed_question
 from ._contradiction import ContradictionError, text_in
 from ._plan import PlannedStep
+from ._signed_gates import Cast, SignedQuestion
 from ._told import Told
 from ._verdict import GateFacts
 
@@ -25,12 +28,18 @@ class Waivers:
         """Every decision that let a run go on."""
         self._step: StepId | None = None
         self._digest: str | None = None
+        self._request: Mapping[str, Json] = {}
         self._decision: GateFacts | None = None
         self._used = False
+        self._signed: SignedQuestion | None = None
+        """What is asked, if it is answered by signatures."""
+        self.signed: dict[GateFacts, tuple[SignedQuestion, str]] = {}
+        """The acceptances by signature, each with what was asked and when it was used."""
 
     def start(self, step: PlannedStep) -> None:
         """Take in the start of a step: nothing was asked about it."""
         self._step, self._digest, self._decision, self._used = step.id, None, None, False
+        self._signed = None
         self.forget(step.id)
 
     def forget(self, step: StepId) -> None:
@@ -46,9 +55,24 @@ class Waivers:
         request = record.data.get("request")
         if not isinstance(request, Mapping) or not request.get("failure"):
             raise ContradictionError(f"step {step.id!r} is no gate, and asks about no failure of it")
-        if self._step != step.id or self._digest is not None:
+        again = again_in(record) is not None
+        if self._step != step.id or (self._digest is not None) is not again:
             raise ContradictionError(f"it is asked twice whether the failure of step {step.id!r} is accepted")
-        self._digest = text_in(record.data, "digest")
+        if again:
+            demand_difference(step.id, record, self._given(), used_by=step.id)
+            self._decision = None
+        self._digest, self._request = text_in(record.data, "digest"), request
+        self._signed = signed_question(step, record)
+        if again and self._signed is not None:
+            raise ContradictionError(
+                f"it is asked anew for signatures whether the failure of step {step.id!r} is accepted"
+            )
+
+    def _given(self) -> Given | None:
+        given, digest = self._decision, self._digest
+        if self._used or given is None or digest is None or given.decision != "approved":
+            return None
+        return Given(request=self._request, digest=digest, approver=given.approver, answers={})
 
     def decide(self, step: PlannedStep, record: Told) -> None:
         """Take in the decision.
@@ -56,12 +80,25 @@ class Waivers:
         Raises:
             ContradictionError: It is about something else, or comes twice.
         """
-        if self._step != step.id or self._decision is not None or self._digest != text_in(record.data, "digest"):
+        several = self._signed is not None and self._decision is not None and not self._signed.stopped
+        if (
+            self._step != step.id
+            or self._digest != text_in(record.data, "digest")
+            or not (several or self._decision is None)
+        ):
             raise ContradictionError(
                 f"it is decided whether the failure of step {step.id!r} is accepted, but no record says that just this "
                 f"was asked"
             )
         self._decision = self.decisions[step.id] = facts_of(step.id, record)
+        if self._signed is None:
+            return
+        if self._decision.channel == "signature":
+            self._signed.casts.append(Cast(at=record.ts, data=record.data))
+        elif self._decision.decision == "approved":
+            raise ContradictionError(f"the failure of step {step.id!r} is accepted without the signature that it wants")
+        else:
+            self._signed.stopped = True
 
     def use(self, step: PlannedStep, record: Told) -> None:
         """Take in the use of the decision.
@@ -77,6 +114,9 @@ class Waivers:
                 f"it is used that the failure of step {step.id!r} was accepted, but no record says that it was"
             )
         self._used = True
+        if self._signed is not None:
+            given = self._decision = self.decisions[step.id] = self._signed.agreed(record.ts)
+            self.signed[given] = (self._signed, record.ts)
         self.counted.append(given)
 
     def end(self, step: PlannedStep, outcome: Outcome) -> None:

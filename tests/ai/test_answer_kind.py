@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Union
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr, computed_field, field_validator
 
-from pytest_workflow_exec.ai import AnswerKind, AnswerKindError, CommandPlan
+from pytest_workflow_exec.ai import AnswerKind, AnswerKindError, CommandPlan, fit_schema
 from pytest_workflow_exec.ai._answer_kind import MAX_ANSWER_BYTES, kind_of_form
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import InputSpec, Location
@@ -140,9 +140,63 @@ class Outcome(BaseModel):
     outcome: str
 
 
+class Computed(BaseModel):
+    """What it computes is the step's own."""
+
+    a: int
+
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic documents it
+    @property
+    def outcome(self) -> str:
+        """A word of the engine's."""
+        return "passed"
+
+
+class Round(BaseModel):
+    """It holds itself, and what is the step's own."""
+
+    outcome: int
+    more: list[Round] = []
+
+
+class Keyed(BaseModel):
+    """Its keys are no texts."""
+
+    at: list[dict[tuple[int, int], str]]
+
+
+class Login(BaseModel):
+    """What it holds would be stars after its round trip."""
+
+    user: str
+    password: SecretStr
+
+
+class Odd:
+    """A type whose author made a mistake."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """Need what is not installed."""
+        raise ImportError("odd-types is not installed")
+
+
 @pytest.mark.parametrize(
     ("annotation", "said"),
-    [(Callback, "JsonSchema"), (Outcome, "rename the field"), (Path.open, "it"), (object(), "it")],
+    [
+        (Callback, "JsonSchema"),
+        (Outcome, "rename the field"),
+        (Computed, "rename the field"),
+        (Round, "rename the field"),
+        (Path.open, "it"),
+        (object(), "it"),
+        (Odd, "odd-types is not installed"),
+        (Login, "it holds a secret"),
+        (Keyed, "keys are no texts"),
+        (list[type[int]], "it holds a class"),
+        (Iterable[int], "ask for a list"),
+        ("NoSuchName", "NoSuchName"),
+    ],
 )
 def test_what_nobody_can_be_asked_for_is_refused_with_a_reason(annotation: object, said: str) -> None:
     """Before anything is asked."""
@@ -188,3 +242,34 @@ def test_fields_are_strict() -> None:
     ]  # fmt: skip
     for wrong in wrongs:
         assert form.problems({"severity": "low", "version": "12", **wrong}), wrong
+
+
+@pytest.mark.parametrize("value", [{"outcome": 1}, {"a": 1, "outcome": {"outcome": 2}}])
+def test_no_answer_takes_the_place_of_how_the_step_ended(value: Json) -> None:
+    """Where a type leaves its keys to the model, one of them can't be the step's own; deeper ones can."""
+    assert "which is the name of something else here" in kind(dict[str, object]).problems(value)[0]
+    assert kind(dict[str, object]).problems({"a": {"outcome": 1}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "output"),
+    [
+        (list[Tree], [{"name": "a"}], {"value": [{"name": "a", "below": []}]}),
+        (RootModel[list[int]], [1], {"value": [1]}),
+        (RootModel[dict[str, int]], {"a": 1}, {"a": 1}),
+        (Annotated[Cat | Dog, Field(discriminator="kind")], {"kind": "cat", "lives": 9}, None),
+        (tuple[int, date], [1, "2026-01-02"], {"value": [1, "2026-01-02"]}),
+        (tuple[int, ...], [1, 2], {"value": [1, 2]}),
+        (Decimal, "1.10", {"value": "1.10"}),
+        (datetime, "2026-01-02T03:04:05Z", {"value": "2026-01-02T03:04:05Z"}),
+        (int | None, None, {"value": None}),
+        (dict[int, str], {"1": "a"}, {"1": "a"}),
+    ],
+)
+def test_a_type_of_any_shape_can_be_asked_for(annotation: object, value: Json, output: Json) -> None:
+    """Lists, tuples, unions, recursive and plain types; their schema is one that the program takes."""
+    found = kind(annotation)
+
+    assert found.problems(value) == ()
+    assert found.outputs(value) == (value if output is None else output)
+    assert fit_schema(found.schema).schema["type"] == "object"

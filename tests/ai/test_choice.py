@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.ai import AiBackend, AiRequest, backend_of, choice_problems, choose
+from pytest_workflow_exec.ai import AiBackend, AiRequest, Standing, backend_of, choice_problems, choose
 from pytest_workflow_exec.ai._backend import AiNews
 from pytest_workflow_exec.ai._choice import AiChoice
 from pytest_workflow_exec.ai._off import OffBackend
@@ -17,11 +17,16 @@ from pytest_workflow_exec.errors import AiError, PreflightError
 REQUEST = AiRequest(step="ask", model="m", system="", prompt="Why?", schema={}, attempts=2, timeout=1.0)
 
 
-def chosen(**options: str) -> AiChoice:
+def chosen(standing: Standing | None = None, **options: str) -> AiChoice:
     """Return what these options choose; `CI` is the environment's."""
-    environment = {name: value for name, value in options.items() if name.isupper()}
-    said = {name: options.get(name) for name in ("mode", "script", "budget")}
-    return choose(**said, environment=environment, folder=Path("/project"))
+    return choose(
+        mode=options.get("mode"),
+        script=options.get("script"),
+        budget=options.get("budget"),
+        environment={name: value for name, value in options.items() if name.isupper()},
+        folder=Path("/project"),
+        standing=standing,
+    )
 
 
 def made(choice: AiChoice) -> AiBackend:
@@ -37,6 +42,21 @@ def test_a_model_is_asked_unless_nobody_is_there_to_pay_for_it() -> None:
     assert chosen(CI="").mode == "live"
     assert chosen(WORKFLOW_AI="scripted", PYTEST_ADDOPTS="x").mode == "live"
     assert [chosen(mode=mode).source for mode in ("live", "record", "replay")] == ["live", "live", "replay"]
+
+
+def test_what_stands_holds_where_no_option_says_it() -> None:
+    """An option goes before it, but never above the project's own bound."""
+    off = Standing(mode="off", by="WORKFLOW_EXEC_AI=off", budget_usd=1.5, most_usd=2.0)
+
+    assert (chosen(off).mode, chosen(off).budget_usd) == ("off", 1.5)
+    assert (chosen(off, mode="live").mode, chosen(off, budget="2").budget_usd) == ("live", 2.0)
+    assert chosen(off, script="answers.json").mode == "scripted"
+    assert chosen(Standing(mode="live"), CI="true").mode == "live"
+    assert choice_problems(chosen(off), {}) == [
+        "asks a model, and none is to be asked: WORKFLOW_EXEC_AI=off. Leave it out, or give --workflow-ai=live"
+    ]
+    with pytest.raises(PreflightError, match=r"--workflow-ai-budget=2\.01 is more than the 2 of ai_budget"):
+        chosen(off, budget="2.01")
 
 
 def test_a_script_is_no_model() -> None:
@@ -62,7 +82,7 @@ def test_a_script_is_no_model() -> None:
 def test_options_that_say_nothing_are_refused(options: dict[str, str], said: str) -> None:
     """With what they take."""
     with pytest.raises(PreflightError, match=said):
-        chosen(**options)
+        chosen(None, **options)
 
 
 def test_nobody_is_asked_when_nobody_may_be() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from pytest_workflow_exec.ai import (
     AiRequest,
     AiUsage,
     Asker,
+    Purse,
     kind_of,
     perform_ai,
 )
@@ -67,9 +70,11 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def ask(run: Run, model: Model, *, budget_usd: float | None = None, step: str = "ask") -> None:
+def ask(
+    run: Run, model: Model, *, budget_usd: float | None = None, step: str = "ask", purse: Purse | None = None
+) -> None:
     """Let a step ask, and end as it does."""
-    asker = Asker(run, model, source="live", budget_usd=budget_usd, tell=lambda _: None)
+    asker = Asker(run, model, source="live", purse=purse or Purse(budget_usd), tell=lambda _: None)
     planned = run.workflow.step(step)
     assert isinstance(planned.body, Ai)
     run.start(planned)
@@ -253,3 +258,180 @@ def test_the_budget_is_one_for_all_questions_and_sessions_of_a_run(project: Proj
 
     assert [request.budget_usd for request in model.asked] == [0.75, 0.5]
     assert len(of_type(run, "ai.request")) == 2
+
+
+class Patient:
+    """Proposes one plan after the other, as long as it may and none is accepted."""
+
+    def __init__(self, *plans: Json) -> None:
+        self.plans, self.told = plans, list[tuple[str, ...]]()
+
+    def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+        """Return the first plan that is accepted."""
+        attempts: list[AiAttempt] = []
+        for plan in self.plans[: request.attempts]:
+            attempts.append(AiAttempt(value=plan, errors=accept(plan)))
+            self.told.append(attempts[-1].errors)
+            if not attempts[-1].errors:
+                return AiAnswer(value=plan, source="live", attempts=tuple(attempts))
+        data = [{"value": each.value, "errors": list(each.errors)} for each in attempts]
+        raise AiError("nothing was accepted", attempts=data, cost_usd=0.5)
+
+
+BAD: dict[str, Json] = {"commands": [{"argv": ["echo", "a"], "why": "x"}, {"argv": ["rm", "b"], "why": "y"}]}
+
+
+def test_a_plan_that_the_policy_refuses_may_be_mended(project: Project) -> None:
+    """Each refusal is written before the model is told of it; what is accepted in the end is allowed as a whole."""
+    run = project.open(FLOW)
+    model = Patient(BAD, {"commands": []}, PLAN)
+
+    ask(run, model)  # type: ignore[arg-type]  # another backend
+
+    [by_policy], by_type, none = model.told
+    assert "the policy refuses the plan in 'commands' of step 'ask' as a whole, and nothing of it is run" in by_policy
+    assert "2 of 2: the policy refuses ['rm', 'b']" in by_policy
+    assert "at least 1 item" in by_type[0]
+    assert none == ()
+    types = [record.type for record in read_log(run.log_path) if record.type.startswith(("ai.", "command."))]
+    assert types == ["ai.request", "command.refused", "ai.response"]
+    assert [each["errors"] for each in of_type(run, "ai.response")[0]["attempts"]] == [[by_policy], list(by_type), []]
+    run.close(interrupted=True)
+
+
+def test_a_plan_that_is_never_allowed_is_refused_in_the_policy_s_words(project: Project) -> None:
+    """After the last attempt, as a refusal and not as a bad answer; what it cost counts, and nothing ran."""
+    run = project.open(FLOW)
+
+    with pytest.raises(
+        PlanRefusedError, match=r"(?s)2 of 2: the policy refuses \['rm', 'b'\].*None of the 3 proposals"
+    ):
+        ask(run, Patient(BAD, BAD, BAD, PLAN))  # type: ignore[arg-type]  # another backend
+
+    run.close(interrupted=True)
+    assert [each["argv"] for each in of_type(run, "command.refused")] == [["rm", "b"]] * 3
+    assert of_type(run, "ai.response")[0]["outcome"] == "failed"
+    assert run.answers.cost_usd == 0.5
+    assert of_type(run, "command.started") == []
+
+
+@pytest.mark.parametrize("last", [{"commands": []}, "prose"])
+def test_what_went_wrong_last_is_what_is_said(project: Project, last: Json) -> None:
+    """Where the last proposal was none at all, that is the error, whatever the policy refused before."""
+    run = project.open(FLOW)
+
+    with pytest.raises(AiError, match="nothing was accepted"):
+        ask(run, Patient(BAD, BAD, last))  # type: ignore[arg-type]  # another backend
+
+    run.close(interrupted=True)
+    assert len(of_type(run, "command.refused")) == 2
+
+
+def test_a_refusal_told_to_a_model_holds_no_secret(project: Project) -> None:
+    """What goes back to the model leaves the machine; the same words without it are kept."""
+    plan: Json = {"commands": [{"argv": ["rm", "hunter2-hunter2"], "why": "x"}]}
+    flow = "inputs: {key: {type: secret, default: {env: KEY}}}\n" + FLOW.lstrip()
+    run = project.open(flow, environment={**os.environ, "KEY": "hunter2-hunter2"})
+    model = Patient(plan, PLAN)
+
+    ask(run, model)  # type: ignore[arg-type]  # another backend
+
+    assert "hunter2" not in str(model.told)
+    assert "hunter2" not in run.log_path.read_text()
+    run.close(interrupted=True)
+
+
+ASKING = (
+    "steps:\n  - {id: a, ai: {prompt: What?, output: {a: {}}}}\n  - {id: b, ai: {prompt: What?, output: {a: {}}}}\n"
+)
+
+
+def runs_of(tmp_path: Path, *names: str) -> list[Run]:
+    """Return a run of each of several projects."""
+    made = []
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "workflow-exec.toml").write_text(GATED)
+        made.append(Project(tmp_path / name).open(ASKING))
+    return made
+
+
+def test_the_budget_is_one_for_all_runs_of_a_session(tmp_path: Path) -> None:
+    """What one workflow spent, another can't spend again: with nothing left nobody is asked, and it says who spent it."""
+    first, second = runs_of(tmp_path, "first", "second")
+    model, purse = Model({"a": "x"}, cost_usd=0.5), Purse(1.0)
+
+    ask(first, model, step="a", purse=purse)
+    ask(second, model, step="a", purse=purse)
+    with pytest.raises(
+        AiError, match=r"is spent \(\$0.5000, and \$0.5000 by other runs of this session\); nothing was"
+    ):
+        ask(second, model, step="b", purse=purse)
+
+    assert [request.budget_usd for request in model.asked] == [1.0, 0.5]
+    for run in (first, second):
+        run.close(interrupted=True)
+
+
+def test_workers_share_the_budget(tmp_path: Path) -> None:
+    """Each process knows what the others spent; while one asks, all that is left is spent for the others."""
+    shared = tmp_path / "costs"
+    shared.mkdir()
+    first, second = runs_of(tmp_path, "first", "second")
+    mine, other = Purse(1.0, shared=shared), Purse(1.0, shared=shared)
+
+    class Looking(Model):
+        def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+            noted.append(json.loads((shared / "costs.json").read_text()))
+            return super().ask(request, accept, tell)
+
+    noted: list[dict[str, float]] = []
+    model = Looking({"a": "x"}, cost_usd=0.75)
+    ask(first, model, step="a", purse=mine)
+    ask(second, model, step="a", purse=other)
+    with pytest.raises(AiError, match=r"\$0.7500 by other runs of this session\); nothing was asked"):
+        ask(first, model, step="b", purse=mine)
+
+    assert noted == [{first.id: 1.0}, {first.id: 0.75, second.id: 0.25}]
+    assert [request.budget_usd for request in model.asked] == [1.0, 0.25]
+    for run in (first, second):
+        run.close(interrupted=True)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"a": "x"}', '{"a": -1}', '{"a": NaN}', "[" * 100_000])
+def test_what_others_spent_is_known_or_nobody_is_asked(tmp_path: Path, content: str) -> None:
+    """A file that can't be read bounds nothing: doubt asks nobody."""
+    shared = tmp_path / "costs"
+    shared.mkdir()
+    (shared / "costs.json").write_text(content)
+    [run] = runs_of(tmp_path, "first")
+    model = Model({"a": "x"}, cost_usd=0.75)
+
+    with pytest.raises(AiError, match=r"what other workers spent on models can't be known.*Add -n0"):
+        ask(run, model, step="a", purse=Purse(1.0, shared=shared))
+
+    assert model.asked == []
+    assert of_type(run, "ai.request") == []
+    run.close(interrupted=True)
+
+
+def test_who_died_while_asking_spent_it_all(tmp_path: Path) -> None:
+    """What its model took is in no log: others have nothing left."""
+    shared = tmp_path / "costs"
+    shared.mkdir()
+    first, second = runs_of(tmp_path, "first", "second")
+
+    class Dying(Model):
+        def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
+            kept.append((shared / "costs.json").read_bytes())
+            return super().ask(request, accept, tell)
+
+    kept: list[bytes] = []
+    ask(first, Dying({"a": "x"}), step="a", purse=Purse(1.0, shared=shared))
+    (shared / "costs.json").write_bytes(kept[0])
+
+    with pytest.raises(AiError, match=r"\$1.0000 by other runs of this session\); nothing was asked"):
+        ask(second, Model({"a": "x"}), step="a", purse=Purse(1.0, shared=shared))
+
+    for run in (first, second):
+        run.close(interrupted=True)

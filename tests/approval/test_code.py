@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.approval import (
+    Again,
     AuthorWords,
     Covered,
     FormField,
@@ -56,8 +57,10 @@ CHANGES: dict[str, Any] = {
     "failure": "expected exit 0, found 1",
     "conclusion": "00" * 32,
     "plan_changes": (PlanChange(step="apply", before="", lines=("+ ['touch', 'made']",)),),
+    "broken_glass": ("stage by zoe: it burns",),
+    "again": Again(of="00" * 32, approver="alice", used_by="publish", changes=(), answers={}),
 }
-OF_THE_ASKING = {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes"}
+OF_THE_ASKING = {"nonce", "issued", "expires", "evidence_seq", "evidence_head", "author_words", "plan_changes", "again"}
 
 
 def test_every_field_has_a_change() -> None:

@@ -7,11 +7,29 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from pytest_workflow_exec.approval import FormField, GateRequest, PlanChange, Proposal, SignatureRules
-from pytest_workflow_exec.digests import canonical_json, digest_of
+from pytest_workflow_exec.approval import (
+    Again,
+    Difference,
+    FormField,
+    GateRequest,
+    PlanChange,
+    Proposal,
+    SignatureRules,
+    StoredRequestError,
+    differences,
+    request_of,
+)
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 
 from ._samples import sample_request
 
+AGAIN = Again(
+    of="00",
+    approver="alice",
+    used_by="publish",
+    changes=(Difference(fact="commit", before="a", after=None),),
+    answers={"ticket": "REL-1"},
+)
 _OF_MODELS = {
     "proposals": (Proposal(step="diagnose", model="claude-opus-5-5", source="live"),),
     "plan_changes": (PlanChange(step="apply", before="", lines=("+ ['touch', 'made']",)),),
@@ -27,6 +45,8 @@ def test_request_is_json_data_with_every_field() -> None:
         form=(FormField(name="ticket"),),
         **_OF_MODELS,
         waived=("tests",),
+        broken_glass=("stage by zoe: it burns",),
+        again=AGAIN,
         failure="it is red",
         conclusion="00",
     )
@@ -37,7 +57,7 @@ def test_request_is_json_data_with_every_field() -> None:
     # then
     assert set(data) == {field.name for field in fields(GateRequest)}
     # Of a gate without them the data is what it was before there were signatures, forms, models and waivers.
-    later = {"rules", "form", "waived", "failure", "conclusion", *_OF_MODELS}
+    later = {"rules", "form", "waived", "failure", "conclusion", "broken_glass", "again", *_OF_MODELS}
     assert set(sample_request().to_data()) == set(data) - later
     assert json.loads(canonical_json(data)) == data
 
@@ -90,3 +110,52 @@ def test_first_form_says_what_it_lacks() -> None:
 
     # then
     assert (request.pin, request.signers, request.level) == ("unpinned", "none yet", "none")
+
+
+def test_differences_are_what_is_gone_and_what_is_new() -> None:
+    """Of lists and tables only what differs is told; another order is another list; what the session is tells nothing."""
+    # given
+    before: dict[str, Json] = {
+        "commit": "a",
+        "covers": [1, 2],
+        "inputs": {"version": "1", "host": "x"},
+        "refs": ["r", "s"],
+        "attempt": 1,
+        "dirty": True,
+    }
+    after: dict[str, Json] = {
+        "commit": "b",
+        "covers": [2, 3],
+        "inputs": {"version": "2", "host": "x"},
+        "refs": ["s", "r"],
+        "attempt": 2,
+        "dirty": 1,
+        "waived": ["t"],
+    }
+
+    # when
+    found = [(each.fact, each.before, each.after) for each in differences(before, after)]
+
+    # then
+    assert found == [
+        ("commit", "a", "b"),
+        ("covers", [1], [3]),
+        ("dirty", True, 1),
+        ("inputs", {"version": "1"}, {"version": "2"}),
+        ("refs", ["r", "s"], ["s", "r"]),
+        ("waived", None, ["t"]),
+    ]
+    assert differences(before, before) == ()
+
+
+@pytest.mark.parametrize(
+    "change", [{"of": 1}, {"changes": {}}, {"changes": [1]}, {"more": "x"}, {"answers": []}], ids=str
+)
+def test_what_evidence_says_of_an_earlier_approval_is_read_strictly(change: dict[str, object]) -> None:
+    """What this version would not write is no request."""
+    # given
+    data = {**sample_request().to_data(), "again": {**AGAIN.to_data(), **change}}
+
+    # when
+    with pytest.raises(StoredRequestError, match="none that this version writes"):
+        request_of(data, digest="00")  # type: ignore[arg-type]  # what is no JSON of ours

@@ -75,6 +75,29 @@ def test_every_setting_has_its_origin(project: Path) -> None:
     assert listed["durability"]["file"] == str(project / "workflow-exec.toml")
 
 
+def test_a_variable_is_the_origin_of_what_it_says(project: Path) -> None:
+    """What the environment says goes before the file, and its name is shown, also of what stands for an option."""
+    (project / "workflow-exec.toml").write_text('durability = "process"\n[policy]\nsandbox = "none"\n')
+
+    status, data = examined(project, WORKFLOW_EXEC_DURABILITY="power", WORKFLOW_EXEC_SUMMARY="out.md")
+
+    listed = {each["key"]: (each["value"], each["from"], each["variable"]) for each in data["settings"]}
+    assert status == 0, data
+    assert listed["durability"] == ("power", "variable", "WORKFLOW_EXEC_DURABILITY")
+    assert listed["--workflow-summary"] == ("out.md", "variable", "WORKFLOW_EXEC_SUMMARY")
+    assert listed["filesystem"] == ("local", "default", None)
+
+
+def test_variables_that_say_nothing_need_attention(project: Path) -> None:
+    """An unknown one, or one that would loosen something, is named, and the settings are shown as the file has them."""
+    status, data = examined(project, WORKFLOW_EXEC_DURABILTY="power", WORKFLOW_EXEC_SANDBOX="none")
+
+    assert status == 1
+    assert "did you mean WORKFLOW_EXEC_DURABILITY" in about(data, "variables")["says"]
+    assert "WORKFLOW_EXEC_SANDBOX says nothing: policy" in about(data, "variables")["says"]
+    assert {each["from"] for each in data["settings"]} <= {"file", "default"}
+
+
 def test_settings_in_pyproject_have_their_line(tmp_path: Path) -> None:
     """The same holds for the table in a pyproject.toml, and for people."""
     (tmp_path / "home").mkdir()

@@ -118,15 +118,16 @@ def test_an_ambiguous_run_is_refused_with_its_choices(tmp_path: Path) -> None:
     assert all(run in done.stderr for run in runs)
 
 
-def test_a_reader_that_goes_away_gets_no_traceback_and_no_success(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_a_reader_that_goes_away_gets_no_traceback_and_no_success(tmp_path: Path, command: str) -> None:
     """When the output can't be delivered the exit code is not the verdict's."""
     path = written(tmp_path, passed_run())
-    head = records_in(path)[-1]["hash"]
+    head = ["--expect-head", records_in(path)[-1]["hash"]] if command == "verify" else []
     reading, writing = os.pipe()
     os.close(reading)
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_workflow_exec.cli", "verify", str(path), "--expect-head", head],
+        [sys.executable, "-m", "pytest_workflow_exec.cli", command, str(path), *head],
         cwd=ROOT,
         stdout=writing,
         stderr=subprocess.PIPE,

@@ -110,3 +110,32 @@ def test_a_broken_log_shows_what_can_be_read_of_a_step(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("BROKEN edited: line 8 ")
     assert "decision" not in done.stdout
+
+
+def test_what_a_command_printed_is_shown_once(tmp_path: Path) -> None:
+    """What a command left by printing it stands where it printed it; what else a step left is named, of any length."""
+    argv: dict[str, Json] = {"argv": ["make"]}
+    printed: dict[str, Json] = {**argv, "exit": 0, "stdout": "one\ntwo\n", "stderr": "", "duration_s": 0.5}
+    left: dict[str, Json] = {
+        "stdout": "one\ntwo", "stderr": "", "exit": 0, "said": "two", "lines": "first\n\x1b[31msecond",
+    }  # fmt: skip
+    path = written(
+        tmp_path,
+        [
+            started(["build"]),
+            begun("build"),
+            events.command_started("build", attempt=1, facts=argv),
+            events.command_finished("build", attempt=1, facts=printed),
+            ended("build", outputs=left),
+            finished(),
+        ],
+    )
+
+    told = workflow_exec("show", path, "--step", "build", cwd=tmp_path).stdout
+    step = json.loads(workflow_exec("show", path, "--step", "build", "--json", cwd=tmp_path).stdout)["step"]
+
+    assert told.endswith(
+        "          exit: 0\n          duration: 0.5 s\nstdout\n          one\n          two\n"
+        "output    said = two\noutput    lines\n          first\n          \\x1b[31msecond\n"
+    )
+    assert step["attempts"][0]["data"]["outputs"] == left

@@ -204,6 +204,23 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
         step("gate: {question: Go?, assurance: 2, min_wait: 2h, expires: 2h, wait: suspend}"),
         [("3:41", "expires before it can be approved")],
     ),
+    "gate in advance at a terminal": (
+        step("gate: {question: Go?, in_advance: true, wait: suspend}"),
+        [("3:27", "in_advance needs assurance: 2 (signature)")],
+    ),
+    "gate in advance that does not wait": (
+        step("gate: {question: Go?, assurance: 2, in_advance: true, min_wait: 1h, expires: 2h}"),
+        [
+            ("2:5", "gate 'a' lets no plan run"),
+            ("3:41", "add wait: suspend"),
+            ("3:41", "passes at once, and min_wait says"),
+            ("3:59", "add wait: suspend"),
+        ],
+    ),
+    "gate in advance without a plan": (
+        step("gate: {question: Go?, assurance: 2, wait: suspend, in_advance: true}"),
+        [("2:5", "gate 'a' lets no plan run")],
+    ),
     "gate in a hurry": (
         step("gate: {question: Go?, assurance: 3, expires: 30s}"),
         [("3:41", "in less than a minute")],
@@ -325,10 +342,6 @@ for _key in LATER["workflow"]:
     SHAPE[f"later: {_key}"] = (f"{_key}: x\n" + step("run: [git]"), [("1:1", f"'{_key}' can't be used yet")])
 for _key in LATER["step"]:
     SHAPE[f"later step: {_key}"] = (step(f"run: [git]\n{_key}: x"), [("4:5", f"'{_key}' can't be used yet")])
-BODIES["signed form"] = (
-    step("gate: {question: Go?, assurance: 2, form: {t: {}}}"),
-    [("3:41", "a signature covers no form")],
-)
 BODIES["gate shows too deep"] = (
     TWO + "    gate: {question: Go?, show: [a.v.major]}\n",
     [("6:34", "write step or step.key")],

@@ -64,10 +64,34 @@ INCLUDES: dict[str, Broken] = {
         "- {include: _f.workflow.yaml, foreach: {h: [a]}}", ("w", "2:33", "put it into a block, and 'foreach' there")
     ),
     "bad id": of_include("- {include: _f.workflow.yaml, id: F}", ("w", "2:37", "'F' is not a name")),
-    "in finally": Broken(
+    "with a finally in finally": Broken(
         "- {id: a, run: [x]}",
-        [("w", "4:5", "an include can't stand in finally")],
+        [("w", "4:15", "_f.workflow.yaml has a finally, which can't stand in another")],
+        {"_f": PLAIN + "finally:\n  - {id: c, run: [x]}\n"},
         before="finally:\n  - {include: _f.workflow.yaml, id: f}\n",
+    ),
+    "with a gate in finally": Broken(
+        "- {id: a, run: [x]}",
+        [("_f", "2:13", "a gate can't stand in finally")],
+        {"_f": "steps:\n  - {id: g, gate: Go?}\n"},
+        before="finally:\n  - {include: _f.workflow.yaml, id: f}\n",
+    ),
+    "with a block in finally": Broken(
+        "- {id: a, run: [x]}",
+        [("_f", "2:5", "a block can't stand in finally")],
+        {"_f": "steps:\n  - {id: b, steps: [{id: c, run: [x]}]}\n"},
+        before="finally:\n  - {include: _f.workflow.yaml, id: f}\n",
+    ),
+    "undone though in finally": Broken(
+        "- {id: a, run: [x]}",
+        [("w", "5:32", "'f' can't be undone")],
+        {"_f": PLAIN},
+        before="finally:\n  - {include: _f.workflow.yaml, id: f}\n  - {id: b, run: [x], undoes: [f]}\n",
+    ),
+    "used behind the finally of a block": Broken(
+        "- id: b\n  steps: [{id: a, run: [x]}]\n  finally: [{include: _f.workflow.yaml, id: f, with: {v: x}}]\n"
+        "- {id: c, run: [echo, '${steps.b/f.word}']}",
+        [("w", "5:25", "stands in the finally of a block; only later steps of the same finally can use it")],
     ),
     "same id as a step": of_include(
         "- {id: f, run: [x]}\n- {include: _f.workflow.yaml, id: f, with: {v: x}}",

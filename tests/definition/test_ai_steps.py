@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.model import Ai, AiContext, Execute, FormType, ModelType, PlanType
+from pytest_workflow_exec.model import Ai, AiContext, Execute, FormType, Gate, ModelType, PlanType
 
 from ._samples import MARK, places, problems_of, read
 
@@ -79,6 +79,24 @@ def test_a_plan_is_executed_behind_a_gate_that_shows_it(asking: Path) -> None:
 
 NO_GATE = "but no gate stands between it and step 'ask'"
 UNSHOWN = "but gate 'go' before it does not show that"
+
+
+IN_ADVANCE = ", assurance: 2, wait: suspend, in_advance: true"
+
+
+def test_a_plan_may_be_approved_in_advance_where_its_gate_says_so(asking: Path) -> None:
+    """For the gate right before it; a gate behind which none runs can't say it."""
+    early = GATE.replace(", show:", f"{IN_ADVANCE}, show:")
+    later = GATE.replace("id: go", "id: later")
+    workflow = read(asking, PLAN + early + EXECUTE)
+    gate = workflow.steps[1].body
+
+    assert isinstance(gate, Gate)
+    assert gate.signed is not None
+    assert gate.signed.in_advance
+    assert workflow.plan["steps"][1]["signed"]["in_advance"] is True  # type: ignore[index, call-overload]  # plain data
+    [problem] = problems_of(asking, PLAN + early + later + EXECUTE)
+    assert "gate 'go' lets no plan run, so that none can be approved for it in_advance" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -242,3 +242,33 @@ def test_fragment_is_no_way_around_a_gate_or_a_mode(project: Path, text: str, fr
         read_yaml_workflow(path, root=project)
 
     assert any(said in problem.message for problem in caught.value.problems), caught.value
+
+
+def test_a_finally_includes_fragments(project: Path) -> None:
+    """Their steps clean up: of the workflow, or of the block in whose finally they stand, case by case."""
+    workflow = read(
+        project,
+        "steps:\n  - id: on\n    foreach: {host: [a, b]}\n    steps: [{id: do, run: [x]}]\n"
+        "    finally:\n      - {include: _clean.workflow.yaml, id: tidy, with: {v: '${each.host}'}}\n"
+        "      - {id: last, run: [echo, '${steps.tidy.word}']}\n"
+        "finally:\n  - include: _plain.workflow.yaml\n  - {include: _clean.workflow.yaml, id: end, with: {v: all}}\n"
+        "  - {id: said, run: [echo, '${steps.end.word}']}\n",
+        _clean=GOOD,
+        _plain="steps:\n  - {id: sweep, run: [x]}\n",
+    )
+
+    found = [(step.id, step.always, step.block) for step in workflow.steps]
+    assert found == [
+        ("on[a]/do", False, None),
+        ("on[a]/tidy/push", True, "on[a]"),
+        ("on[a]/last", True, "on[a]"),
+        ("on[b]/do", False, None),
+        ("on[b]/tidy/push", True, "on[b]"),
+        ("on[b]/last", True, "on[b]"),
+        ("sweep", True, None),
+        ("end/push", True, None),
+        ("said", True, None),
+    ]
+    body = workflow.step("on[b]/last").body
+    assert isinstance(body, Command)
+    assert [reference.path for reference in body.argv[1].references] == [("on[b]/tidy/push", "word")]

@@ -323,3 +323,33 @@ def test_what_a_decorator_says_of_attempts_is_checked(project: Path, said: str, 
 
     assert message in problem.message
     assert problem.line == 8
+
+
+def test_a_declaration_says_what_a_run_leaves(project: Path) -> None:
+    """Its outputs are texts that may name the values of steps, inputs and variables."""
+    declared = 'name="w", inputs={"v": {"default": "1"}}, outputs={"wheel": "${steps.a.wheel}", "v": "v${inputs.v}"}'
+    workflow = collect(project, HEAD.format(declared) + "@step\ndef a() -> dict: ...\n")
+
+    assert {name: text.text for name, text in workflow.outputs.items()} == {
+        "wheel": "${steps.a.wheel}",
+        "v": "v${inputs.v}",
+    }
+    assert workflow.plan["outputs"] == {"v": "v${inputs.v}", "wheel": "${steps.a.wheel}"}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        ('{"x": "${steps.b.y}"}', "unknown step 'b'"),
+        ('{"x": "${steps.test_a.y}"}', "step 'test_a' has no value 'y'"),
+        ('{"x": "${inputs.y}"}', "unknown input 'y'"),
+        ('{"x-": "1", "1": "2"}', "'1' is not a name"),
+        ('{"x": 1}', "must be a text"),
+        ('["x"]', "must be a mapping"),
+    ],
+)
+def test_what_a_run_leaves_is_checked(project: Path, outputs: str, said: str) -> None:
+    """What can't be had is refused at the declaration."""
+    problems = refused(project, HEAD.format(f"outputs={outputs}") + "def test_a(): ...\n")
+
+    assert any(said in problem.message for problem in problems), problems

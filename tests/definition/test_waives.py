@@ -18,8 +18,16 @@ BROKEN_WAIVES: dict[str, tuple[str, list[Expected]]] = {
     "a list": (step("run: [git]\nwaive: [a]"), [("4:12", "must be a mapping, not a list")]),
     "unknown key": (step("run: [git]\nwaive: {question: Go?, timeot: 5m}"), [("4:28", "did you mean 'timeout'?")]),
     "later key": (
-        step("run: [git]\nwaive: {question: Go?, assurance: 2}"),
-        [("4:28", "'assurance' can't be used yet")],
+        step("run: [git]\nwaive: {question: Go?, required: 2}"),
+        [("4:28", "'required' can't be used yet")],
+    ),
+    "no assurance": (
+        step("run: [git]\nwaive: {question: Go?, assurance: 4}"),
+        [("4:28", "must be 1 (terminal), 2 (signature) or 3 (presence), not 4")],
+    ),
+    "approvers at a terminal": (
+        step("run: [git]\nwaive: {question: Go?, approvers: [pmc]}"),
+        [("4:28", "a code typed at a terminal proves nobody: approvers needs assurance: 2")],
     ),
     "unknown reference": (step("run: [git]\nwaive: Go on with ${inputs.x}?"), [("4:12", "unknown input 'x'")]),
     "its own values": (step("run: [git]\nwaive: Is ${steps.a.stdout} fine?"), [("4:12", "can't use its own values")]),
@@ -94,3 +102,18 @@ def test_waive_is_part_of_the_plan_and_of_the_step_alone(project: Path) -> None:
     waive = other.step("a").waive
     assert waive is not None
     assert waive.timeout_s == 300.0
+
+
+def test_a_waiver_that_is_signed_says_so_in_the_plan(project: Path) -> None:
+    """Who has to sign stands in the plan, and changes the step's digest."""
+    typed = read(project, step("run: [git]\nwaive: {question: Sure?}"))
+    signed = read(project, step("run: [git]\nwaive: {question: Sure?, assurance: 2, approvers: [pmc]}"))
+
+    waive = signed.step("a").waive
+    assert waive is not None
+    assert waive.as_gate().signed is waive.signed is not None
+    assert (waive.signed.assurance, waive.signed.approvers, waive.signed.required) == (2, ("pmc",), 1)
+    [planned], [without] = (cast("list[dict[str, object]]", each.plan["steps"]) for each in (signed, typed))
+    assert planned["signed"] == waive.signed.to_data()
+    assert "signed" not in without
+    assert typed.step("a").digest != signed.step("a").digest

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from pytest_workflow_exec.cli import _signed, _trust, main
+from pytest_workflow_exec.cli import _signed_project, _trust, main
 from pytest_workflow_exec.evidence import PinPlace, PinPlaces
 
 
@@ -20,6 +20,6 @@ def places_in(folder: Path) -> PinPlaces:
 
 
 if __name__ == "__main__":
-    for module in (_signed, _trust):
+    for module in (_signed_project, _trust):
         setattr(module, "pin_places", lambda: places_in(Path(sys.argv[1])))  # noqa: B010  # it is no name of its own
     sys.exit(main(sys.argv[2:]))

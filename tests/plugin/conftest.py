@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ import pytest
 CONFIGURATION = '[policy]\nsandbox = "none"\ncommands = ["echo *", "false", "touch *", "sleep *"]\n'
 PATIENCE_S = 60
 """How long to wait for something that happens at once; only a hang takes as long."""
+
+# Where these are set pytest prints other lines, and nothing is drawn; a test that is about that sets them.
+_APART = ("COLUMNS", "LINES", "CI", "BUILD_NUMBER", "NO_COLOR", "FORCE_COLOR", "GITHUB_STEP_SUMMARY")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,37 @@ class Session:
     def heads(self) -> list[str]:
         """The evidence heads that it printed."""
         return re.findall(r"^evidence head \d+ ([0-9a-f]{64})$", self.text, flags=re.MULTILINE)
+
+
+class Reading:
+    """A session that goes on, and what it has printed so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self.text = process, ""
+        self.status: int | None = None
+
+    def until(self, pattern: str) -> None:
+        """Return once its output has something that the pattern fits."""
+        end = time.monotonic() + PATIENCE_S
+        while re.search(pattern, self.text) is None:
+            assert time.monotonic() < end, self.text
+            assert self._read(0.1), self.text
+
+    def finish(self) -> None:
+        """Read all that it prints until it has ended."""
+        end = time.monotonic() + PATIENCE_S
+        while self._read(0.1):
+            assert time.monotonic() < end, self.text
+        self.status = self._process.wait(PATIENCE_S)
+
+    def _read(self, seconds: float) -> bool:
+        assert self._process.stdout is not None
+        fd = self._process.stdout.fileno()
+        if not select.select([fd], [], [], seconds)[0]:
+            return True
+        chunk = os.read(fd, 65536)
+        self.text += chunk.decode()
+        return bool(chunk)
 
 
 @dataclass
@@ -62,6 +98,24 @@ class Project:
             check=False,
         )
         return Session(status=done.returncode, text=done.stdout)
+
+    @contextmanager
+    def reading(self, *arguments: str) -> Iterator[Reading]:
+        """Run pytest in the project without a terminal, and read what it prints as it comes; it has ended afterwards."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=self.root,
+            env=self._env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            reading = Reading(process)
+            try:
+                yield reading
+                reading.finish()
+            finally:
+                process.kill()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start pytest in the project, without a terminal, and go on."""
@@ -138,8 +192,14 @@ class Project:
         return not (self.root / ".workflow-exec").exists() and not list(self.root.glob("ran-*"))
 
     def _env(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COLUMNS"))}
-        return {**inherited, **self.environment}
+        return {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("PYTEST_") and name not in _APART
+            },
+            **self.environment,
+        }
 
 
 def finish(child: pexpect.spawn[str]) -> Session:

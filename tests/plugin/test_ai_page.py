@@ -10,7 +10,7 @@ from tests._published import ROOT
 
 from .conftest import Project, code_at, finish
 
-QUESTION, PLAN, ACTION, TALK, TALKING, PYTHON = blocks_of(ROOT / "docs" / "ai.md")
+QUESTION, PLAN, ACTION, EARLY, SIGNING, TALK, TALKING, PYTHON = blocks_of(ROOT / "docs" / "ai.md")
 IMPORTS = "from typing import Literal\n\nfrom pydantic import BaseModel, computed_field\n\n\n"
 
 

@@ -313,7 +313,7 @@ def test_background_session_is_refused(project: Project) -> None:
 
 def test_nothing_else_answers_a_gate(project: Project) -> None:
     """No variable and no file stands for a person: the gate still asks."""
-    names = ("CI", "APPROVE", "YES", "WORKFLOW_EXEC_APPROVE", "WORKFLOW_EXEC_YES", "PYTEST_WORKFLOW_APPROVE")
+    names = ("CI", "APPROVE", "YES", "PYTEST_WORKFLOW_APPROVE")
     project.environment |= dict.fromkeys(names, "1")
     child = project.terminal("wf", "-s")
 
@@ -322,6 +322,18 @@ def test_nothing_else_answers_a_gate(project: Project) -> None:
     assert not published(project)
     child.kill(signal.SIGKILL)
     child.wait()
+
+
+@pytest.mark.parametrize("name", ["WORKFLOW_EXEC_APPROVE", "WORKFLOW_EXEC_YES", "WORKFLOW_EXEC_APPROVERS"])
+def test_a_variable_that_would_answer_is_refused(project: Project, name: str) -> None:
+    """Whoever thinks that one decides something is told so before anything runs, on a terminal, too."""
+    project.environment[name] = "1"
+
+    session = finish(project.terminal("wf", "-s"))
+
+    assert session.status == 4, session.text
+    assert name in session.text
+    assert project.untouched
 
 
 def test_python_gate_shows_the_functions_words(project: Project) -> None:

@@ -174,3 +174,34 @@ def test_secret_is_handed_over_by_name_and_reaches_commands_only(project: Projec
     assert SECRET not in json.dumps(project.records())
     check = next(record for record in project.of_type("step.finished") if record["step"] == "final/check")
     assert "[secret" in check["data"]["outputs"]["stdout"]
+
+
+def test_fragments_in_finally_run_whatever_became_of_the_rest(project: Project) -> None:
+    """Those of a workflow at its end, those of a block behind each of its cases, and none of them makes a failure green."""
+    project.write("workflow-exec.toml", POLICY)
+    project.write(
+        "wf/outer.workflow.yaml",
+        "steps:\n  - id: on\n    foreach: {host: [a, b]}\n    steps: [{id: do, run: [touch, '${each.host}']}]\n"
+        "    finally: [{include: _clean.workflow.yaml, id: tidy, with: {name: 'ran-${each.host}'}}]\n"
+        "  - {id: fails, run: ['false']}\n  - {id: never, run: [touch, ran-never]}\n"
+        "finally:\n  - {include: _clean.workflow.yaml, with: {name: ran-end}}\n",
+    )
+    project.write(
+        "wf/_clean.workflow.yaml", "inputs: {name: {}}\nsteps: [{id: sweep, run: [touch, '${inputs.name}']}]\n"
+    )
+
+    session = project.pytest("wf")
+    again = project.pytest("wf", "--workflow-resume")
+
+    assert (session.status, again.status) == (1, 1), session.text
+    assert sorted(path.name for path in project.root.glob("ran-*")) == ["ran-a", "ran-b", "ran-end"]
+    assert project.outcomes() == {
+        "on[a]/do": "carried",
+        "on[a]/tidy/sweep": "carried",
+        "on[b]/do": "carried",
+        "on[b]/tidy/sweep": "carried",
+        "fails": "failed",
+        "never": "blocked",
+        "sweep": "passed",
+    }
+    assert "not passed" in project.run("workflow-exec", "verify", "latest").text

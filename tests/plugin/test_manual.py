@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pexpect
 import pytest
@@ -66,6 +67,84 @@ def test_work_that_failed_or_nobody_attested_stops_the_run(project: Project) -> 
         assert f'"result":"{result}"' in said[0]
 
     assert not (project.root / "done-by").exists()
+
+
+_CHECKED = """
+workflow: release
+steps:
+  - id: announce
+    manual: Write the file
+    check: {check}
+  - {id: after, run: [touch, "done-by"]}
+"""
+
+
+@pytest.mark.parametrize("check", ["{run: [ls, written]}", "{verify: seen}"])
+@pytest.mark.parametrize("written", [True, False], ids=["there", "missing"])
+def test_a_check_looks_behind_a_persons_word(project: Project, check: str, written: bool) -> None:
+    """What was said to be done counts if the check finds it; else the step fails, and nothing runs behind it."""
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = ["touch *", "ls written"]\n')
+    project.write("wf/release.workflow.yaml", _CHECKED.replace("{check}", check))
+    project.write("wf/seen/test_it.py", f"from pathlib import Path\ndef test_it(): assert Path({str(project.root)!r}, 'written').exists()\n")  # fmt: skip
+    child = project.terminal("wf", "-s")
+    child.expect("Type done, failed or note: ")
+    if written:
+        (project.root / "written").touch()
+    child.sendline("done")
+    child.expect("evidence head")
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert child.exitstatus == (0 if written else 1)
+    assert project.outcomes() == {
+        "announce": "passed" if written else "failed", "after": "passed" if written else "blocked"
+    }  # fmt: skip
+    assert (project.root / "done-by").exists() is written
+    [asked] = [each for each in project.of_type("command.started") if each["step"] == "announce"]
+    assert asked["data"]["check"] is True
+    verdict = project.run("workflow-exec", "verify", "latest")
+    assert ("bounded" in verdict.text) is written, verdict.text
+    assert "broken" not in verdict.text
+    if not written:
+        [ended] = [each for each in project.of_type("step.finished") if each["step"] == "announce"]
+        assert "was said to be done, but its check says otherwise" in ended["data"]["message"]
+
+
+def test_a_check_that_can_not_run_lets_no_work_by_hand_pass(project: Project) -> None:
+    """One that the policy refuses is refused before the first step."""
+    project.write("wf/release.workflow.yaml", _CHECKED.replace("{check}", "{run: [ls, written]}"))
+
+    child = project.terminal("wf", "-s")
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert child.exitstatus == 4
+    assert project.untouched
+
+
+def test_work_by_hand_is_never_passed_by_its_check_alone(project: Project) -> None:
+    """A session that was killed while a person was asked asks again; the check is asked behind the answer."""
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = ["touch *", "ls written"]\n')
+    project.write("wf/release.workflow.yaml", _CHECKED.replace("{check}", "{run: [ls, written]}"))
+    (project.root / "written").touch()
+    child = project.terminal("wf", "-s")
+    child.expect("Type done, failed or note: ")
+    child.kill(signal.SIGKILL)
+    child.wait()
+
+    child = project.terminal("wf", "-s", "--workflow-resume")
+    child.expect(r"Type ([A-Z0-9-]+) to approve, or reject to stop: ")
+    assert child.match is not None
+    child.sendline(child.match.group(1))  # type: ignore[union-attr]  # a pattern matched, no EOF
+    child.expect("Type done, failed or note: ")
+    assert not (project.root / "done-by").exists()
+    child.sendline("done")
+    child.expect("evidence head")
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert child.exitstatus == 0
+    assert "bounded" in project.run("workflow-exec", "verify", "latest").text
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])

@@ -5,6 +5,7 @@ A plugin that is not installed is skipped; `nox -s neighbours` installs all of t
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import json
 import os
@@ -67,9 +68,13 @@ class Neighbour:
 
 
 def check_html(project: Project, session: Session) -> None:
-    """The page shows the failed step as failed, and the blocked one as an error that says what it waits for."""
+    """The page shows the failed step as failed, the blocked one as an error, and of those that ran all that happened."""
     page = (project.root / "report.html").read_text(encoding="utf-8")
     assert ("1 Failed" in page, "1 Errors" in page, "waits for two (failed)" in page) == (True, True, True)
+    tests = json.loads(html.unescape(page.partition('data-jsonblob="')[2].partition('"')[0]))["tests"]
+    names = {nodeid.rpartition("::")[2]: [each["name"] for each in test["extras"]] for nodeid, [test] in tests.items()}
+    ran = {step: [f"evidence of step {step}"] for step in ("one", "two", "first", "test_second", "third")}
+    assert names | ran | {"three": [], "test_ordinary": []} == names
 
 
 def check_json_report(project: Project, session: Session) -> None:
@@ -81,13 +86,21 @@ def check_json_report(project: Project, session: Session) -> None:
 
 
 def check_allure(project: Project, session: Session) -> None:
-    """The results name the failed step and the blocked one."""
+    """The results name the failed step and the blocked one, and hold all that happened in those that ran."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in project.root.glob("allure/*-result.json")]
     statuses = {result["name"]: result["status"] for result in results}
     assert {"one": "passed", "two": "failed", "first": "passed", "fourth": "skipped"}.items() <= statuses.items()
     [blocked] = [result for result in results if result["name"] == "three"]
     assert blocked["status"] in {"broken", "failed"}
     assert "waits for two (failed)" in blocked["statusDetails"]["message"]
+    attached = {result["name"]: result.get("attachments", []) for result in results}
+    [evidence] = attached["two"]
+    text = (project.root / "allure" / evidence["source"]).read_text(encoding="utf-8")
+    assert evidence["name"] == "evidence of step two"
+    assert "class     business\n" in text
+    assert "\nattempt 1\ncommand   false\n" in text
+    assert "          exit: 1\n" in text
+    assert not attached["three"]
 
 
 def check_reportlog(project: Project, session: Session) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 
+from ._pyte import Screen
 from .conftest import Project
 
 FLOW = """
@@ -15,6 +17,8 @@ steps:
   - {id: one, run: [touch, ran-one]}
   - {id: two, run: [%s]}
 """
+
+RETRIED = FLOW.replace("[%s]", '["false"], retry: {attempts: 2, for: [business], wait: 0.05s}')
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,9 @@ steps:
         ("--no-header",),
         ("--no-summary",),
         ("--color=yes",),
+        ("--color=no",),
+        ("-p", "no:terminal", "--junitxml=junit.xml"),
+        ("-n1", "-q", "--no-header"),
         ("-p", "no:capture"),
         ("-q", "--junitxml=junit.xml"),
     ],
@@ -41,8 +48,36 @@ def test_how_pytest_prints_changes_nothing(project: Project, arguments: tuple[st
     assert (passed.status, failed.status) == (0, 1), passed.text + failed.text
     assert "Traceback" not in passed.text + failed.text
     assert "INTERNALERROR" not in passed.text + failed.text
-    if arguments != ("-p", "no:terminal"):
+    if "--junitxml=junit.xml" in arguments:
+        # The last run of both.
+        assert 'tests="2" ' in (project.root / "junit.xml").read_text()
+        assert "workflow_exec.head" in (project.root / "junit.xml").read_text()
+    if arguments[:2] == ("-p", "no:terminal"):
+        assert passed.text + failed.text == ""
+    else:
         assert passed.text.splitlines()[-1].startswith("evidence head ")
+
+
+def test_color_is_taken_away_from_a_terminal(project: Project) -> None:
+    """With --color=no nothing that is shown is colored, while a step runs and afterwards."""
+    project.write("wf/flow.workflow.yaml", FLOW % '"false"')
+
+    screen = Screen(project, "wf", "--color=no")
+
+    assert screen.finish() == 1
+    assert re.search(r"\x1b\[[0-9;]*m", screen.raw) is None
+    assert "[2/2] two ... FAILED" in screen.text
+
+
+@pytest.mark.parametrize("arguments", [(), ("-v",), ("-n1",)], ids=" ".join)
+def test_what_a_worker_or_a_step_says_begins_a_line(project: Project, arguments: tuple[str, ...]) -> None:
+    """With -q, a line among the letters of steps is a line of its own."""
+    project.write("wf/flow.workflow.yaml", RETRIED)
+
+    session = project.pytest("wf", "-q", *arguments)
+
+    assert session.status == 1
+    assert [line for line in session.text.splitlines() if line.startswith("wf/flow.workflow.yaml::two: attempt 1 of 2")]
 
 
 def test_a_pipe_that_is_closed_early_leaves_a_whole_log(project: Project) -> None:

@@ -47,6 +47,11 @@ steps:
   - {id: approve, gate: Go on?}
 """
 RETRY_FLOW = 'workflow: flow\nsteps:\n  - {id: flaky, call: "m:flaky", retry: {attempts: 2, wait: 2s}}\n'
+# Nobody wants to wait for a real one.
+SHORT_MINUTES = """
+from pytest_workflow_exec.progress import Screen
+Screen.__init__.__kwdefaults__["beat_s"] = 0.3
+"""
 DRAWING = "\x1b[?7l"
 
 
@@ -108,12 +113,46 @@ def test_quiet_is_quiet(slow: Project) -> None:
     ("variables", "term"), [({"TERM": "dumb"}, "dumb"), ({"CI": "true"}, "xterm")], ids=["dumb", "ci"]
 )
 def test_where_nothing_can_be_drawn_lines_stay_plain(slow: Project, variables: dict[str, str], term: str) -> None:
-    """On a terminal that can't draw, and in CI, a step is one plain line."""
+    """On a terminal that can't draw, and in CI, a step is one plain line as long as no minute is over."""
     slow.environment.update(variables)
     slow.write("wf/flow.workflow.yaml", SLOW_FLOW)
     screen = Screen(slow, "wf", term=term)
     slow.wait_for("command.started")
     screen.linger()
+    _enough(slow)
+
+    assert screen.finish() == 0
+    assert DRAWING not in screen.raw
+    assert re.search(r"(?m)^\[1/1\] build \.\.\. PASSED \d+\.\ds$", screen.text)
+
+
+@pytest.mark.parametrize("variables", [{}, {"CI": "true"}], ids=["no-ci", "ci"])
+@pytest.mark.parametrize("arguments", [(), ("-v",), ("-s",)], ids=" ".join)
+def test_a_log_gets_a_line_each_minute(slow: Project, variables: dict[str, str], arguments: tuple[str, ...]) -> None:
+    """Without a terminal, and in CI, a step that goes on says so in whole lines, and then how it ended."""
+    slow.environment.update(variables)
+    slow.write("conftest.py", SHORT_MINUTES)
+    slow.write("wf/flow.workflow.yaml", SLOW_FLOW)
+
+    with slow.reading("wf", *arguments) as session:
+        session.until(r"(?m)^  \[1/1\] build is still running, \d+\.\ds: compiling \d+$")
+        _enough(slow)
+
+    assert session.status == 0
+    assert "\x1b" not in session.text
+    assert not [
+        line for line in session.text.splitlines() if "still running" in line and not line.startswith("  [1/1]")
+    ]
+    assert re.search(r"(?m)^(\[1/1\] build \.\.\. PASSED \d+\.\ds|.*PASSED +\[100%\])$", session.text)
+
+
+def test_a_terminal_of_ci_gets_a_line_each_minute(slow: Project) -> None:
+    """Where CI has a terminal, too, its log is read later: whole lines, nothing drawn."""
+    slow.environment["CI"] = "true"
+    slow.write("conftest.py", SHORT_MINUTES)
+    slow.write("wf/flow.workflow.yaml", SLOW_FLOW)
+    screen = Screen(slow, "wf")
+    screen.until_shows(r"(?m)^  \[1/1\] build is still running, \d+\.\ds: compiling \d")
     _enough(slow)
 
     assert screen.finish() == 0

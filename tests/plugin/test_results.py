@@ -64,3 +64,22 @@ def test_run_whose_output_changed_has_not_passed(project: Project) -> None:
     assert project.run("workflow-exec", "verify", "latest").status == 4
     # Who is told elsewhere hears what the log says.
     assert json.loads((project.root / "told").read_text())["result"] == "failed"
+
+
+def test_outputs_of_a_workflow_in_python_are_recorded(project: Project) -> None:
+    """What its steps returned, by the names that the declaration gives."""
+    project.write(
+        "wf/workflow_py.py",
+        "from pytest_workflow_exec import Workflow, step\n"
+        "WORKFLOW = Workflow(outputs={'n': '${steps.one.n}', 'text': 'is ${steps.one.n}'})\n"
+        "@step\ndef one() -> dict: return {'n': 3}\n",
+    )
+    project.write("bad/workflow_bad.py", (project.root / "wf/workflow_py.py").read_text().replace("one.n", "one.m"))
+
+    session, bad = project.pytest("wf"), project.pytest("bad")
+
+    assert session.status == 0, session.text
+    assert bad.status == 1, bad.text
+    ends = [json.loads(log.read_text().splitlines()[-1]) for log in project.logs()]
+    assert [end["data"].get("outputs") for end in ends] == [{"n": 3, "text": "is 3"}, None]
+    assert "output 'n' of the workflow" in bad.text

@@ -287,3 +287,136 @@ def test_a_gated_command_runs_behind_the_signature_of_its_group(team: Team) -> N
 
     assert session.status == 0, session.text
     assert (project.root / "ran-publish").exists()
+
+
+FORM = ", form: {ticket: {pattern: 'REL-[0-9]+', description: The release ticket}, count: {type: integer, default: 1}}"
+
+
+def test_a_form_is_filled_in_by_who_signs(team: Team, tmp_path: Path) -> None:
+    """`challenge --fill` writes it into what is signed; `approve` takes it from there; a step behind the gate uses it."""
+    project, challenge = team.project, team.folder / "challenge"
+    team.flow(FORM + ", wait: suspend")
+    path = project.root / "wf/release.workflow.yaml"
+    path.write_text(path.read_text().replace("[touch, ran-publish]", '[touch, "ran-${steps.approve.ticket}"]'))
+    first = project.pytest("wf")
+    assert "challenge" in first.text
+    assert "--fill ticket=VALUE --fill count=VALUE --out FILE" in first.text
+    assert "fill in  ticket: a text that matches REL-[0-9]+ as a whole" in team.tool("pending").text
+    for given, said in (
+        ((), "an approval has to fill in ticket: --fill ticket=VALUE"),
+        (("--fill", "ticket=3"), "--fill ticket: it "),
+        (("--fill", "ticket=REL-1", "--fill", "other=1"), "--fill gives each of these once: ticket, count"),
+        (("--fill", "ticket=REL-1", "--fill", "ticket=REL-2"), "--fill gives each of these once: ticket, count"),
+    ):
+        refused = team.tool("challenge", "latest", "approve", *given, "--out", challenge)
+        assert (refused.status, said in refused.text) == (2, True), refused.text
+        assert not challenge.exists()
+    assert team.tool("challenge", "latest", "approve", "--fill", "ticket=REL-7", "--out", challenge).status == 0
+    assert 'form {"count":1,"ticket":"REL-7"}\n' in challenge.read_text()
+    signature = team.sign("alice", challenge)
+    alone = tmp_path.parent / f"{tmp_path.name}-alone.sig"
+    alone.write_bytes(signature.read_bytes())
+    for arguments, said in (
+        (("--signature", alone), "say what was filled in, with --fill ticket=VALUE --fill count=VALUE"),
+        (("--signature", signature, "--fill", "ticket=REL-8"), "the signature does not count"),
+    ):
+        refused = team.tool("approve", "latest", "approve", *arguments)
+        assert (refused.status, said in refused.text) == (2, True), refused.text
+    assert team.tool("approve", "latest", "approve", "--signature", signature).status == 0
+
+    session = project.pytest("wf", "--workflow-resume")
+
+    assert session.status == 0, session.text
+    assert (project.root / "ran-REL-7").exists()
+    listed = tmp_path.parent / f"{tmp_path.name}-signers"
+    listed.write_text((project.root / "workflow-signers").read_text())
+    asks = ("verify", "latest", "--expect-head", session.heads[-1], "--min-assurance", "2", "--signers", listed)
+    assert team.tool(*asks).status == 0
+
+
+def test_at_a_terminal_the_form_is_filled_in_before_it_is_signed(team: Team) -> None:
+    """What is typed into the fields is in the file that has to be signed."""
+    project = team.project
+    team.flow(FORM)
+    child = project.terminal("wf", "-s")
+    child.expect("ticket = ")
+    child.sendline("no")
+    child.expect("4 tries are left")
+    child.sendline("REL-9")
+    child.expect("count = ")
+    child.sendline("")
+    child.expect(r"What has to be signed is in (\S+)\r\n")
+    assert child.match is not None
+    challenge = Path(child.match.group(1))  # type: ignore[union-attr]  # a pattern matched
+    assert 'form {"count":1,"ticket":"REL-9"}\n' in challenge.read_text()
+    code = code_at(child)
+    team.sign("alice", challenge)
+    child.sendline(code)
+
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    [decided] = project.of_type("gate.decided")
+    assert (decided["data"]["form"], decided["data"]["assurance"]) == ({"ticket": "REL-9", "count": 1}, 2)
+
+
+WAIVED = """
+workflow: release
+steps:
+  - id: builders
+    run: ["false"]
+    waive: {question: Release with red builders?, assurance: 2, approvers: [managers]}
+  - {id: publish, run: [touch, ran-publish]}
+"""
+
+
+def test_a_failure_is_accepted_by_signature(team: Team) -> None:
+    """The question comes when the step fails, says what to sign, and takes the code only beside the signature."""
+    project = team.project
+    project.write("workflow-exec.toml", POLICY.replace('"touch *"', '"touch *", "false"'))
+    place = places_in(team.folder).user
+    assert place is not None
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    project.write("wf/release.workflow.yaml", WAIVED)
+    child = project.terminal("wf", "-s")
+    child.expect(r"What has to be signed is in (\S+)\r\n")
+    assert child.match is not None
+    challenge = Path(child.match.group(1))  # type: ignore[union-attr]  # a pattern matched
+    assert "It failed:" in challenge.read_text()
+    code = code_at(child)
+    child.sendline(code)
+    child.expect("There is no signature that counts")
+    team.sign("bob", challenge)
+    child.sendline(code_at(child))
+
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert "1 waived: builders" in session.text
+    assert "gate      builders: approved by bob@example.org (signature, assurance 2)" in session.text
+    proven = team.tool(
+        "verify", "latest", "--signers", _listed(team), "--min-assurance", "2", "--expect-head", session.heads[0]
+    )
+    assert proven.status == 0, proven.text
+
+
+def test_a_waiver_that_nobody_could_sign_is_refused_before_anything(team: Team) -> None:
+    """Without a pin there is no list of signers: that is said at the step, and nothing runs."""
+    project = team.project
+    project.write("workflow-exec.toml", POLICY.replace("managers", "others").replace('"touch *"', '"touch *", "false"'))
+    place = places_in(team.folder).user
+    assert place is not None
+    write_pin(project.root, place, load_settings(project.root).policy.trusted)
+    project.write("wf/release.workflow.yaml", WAIVED)
+
+    session = finish(project.terminal("wf", "-s"))
+
+    assert session.status == 4, session.text
+    assert "waiver of step 'builders': the policy has no group of approvers managers" in session.text
+    assert project.untouched
+
+
+def _listed(team: Team) -> Path:
+    listed = team.folder / "listed"
+    listed.write_text((team.project.root / "workflow-signers").read_text())
+    return listed

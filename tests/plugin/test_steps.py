@@ -423,3 +423,28 @@ def test_fixture_may_run_commands_after_its_step(project: Project) -> None:
 
     assert project.pytest("wf").status == 0
     assert (project.root / "ran-tidy").exists()
+
+
+PLAIN = """
+from pytest_workflow_exec import Workflow, step
+WORKFLOW = Workflow(name="w")
+def test_it(workflow):
+    return {value}
+@step
+def after(workflow):
+    (workflow.root / "after").touch()
+"""
+
+
+@pytest.mark.parametrize("value", ["False", "0", "'text'", "workflow"])
+def test_plain_test_that_returns_something_fails(project: Project, value: str) -> None:
+    """It may have meant to say that it failed, and nothing looks at it."""
+    project.write("wf/workflow_w.py", PLAIN.format(value=value))
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert "test_it returned a value (" in session.text
+    assert "assert it, or put @step before the function to keep it" in session.text
+    assert [each["data"]["outcome"] for each in project.of_type("step.finished")] == ["failed", "blocked"]
+    assert not (project.root / "after").exists()

@@ -86,13 +86,27 @@ def test_python_step_that_does_not_apply_makes_no_fixture(project: Project) -> N
 
 def test_condition_that_can_not_be_judged_fails_the_step(project: Project) -> None:
     """A condition on a value of another kind is a failure: taken for false, it would leave out a step."""
-    project.write("wf/flow.workflow.yaml", FLOW.replace("inputs.kind == 'major'", "inputs.kind == 3"))
+    known_late = FLOW.replace("run: [touch, ran-one]", "run: [touch, ran-one], outputs: {v: {stdout: '.*'}}")
+    project.write("wf/flow.workflow.yaml", known_late.replace("inputs.kind == 'major'", "steps.one.v == 3"))
 
     session = project.pytest("wf")
 
     assert session.status == 1
     assert "can't be judged" in session.text
     assert ran(project) == ["one", "tidy"]
+
+
+@pytest.mark.parametrize("condition", ["inputs.kind == 3", "inputs.kind", "steps.one.outcome == 'done'"])
+def test_condition_that_can_not_be_meant_is_refused(project: Project, condition: str) -> None:
+    """What nobody needs to run for, nothing runs for."""
+    project.write("wf/flow.workflow.yaml", FLOW.replace("inputs.kind == 'major'", condition))
+
+    session = project.pytest("wf")
+
+    assert session.status == 4
+    assert "can't be meant" in session.text
+    assert ran(project) == []
+    assert not (project.root / ".workflow-exec").exists()
 
 
 @pytest.mark.parametrize("option", ["two", "flow:two"])

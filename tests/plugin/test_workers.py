@@ -6,9 +6,14 @@ import json
 import re
 import signal
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
+
+from benchmarks.many_workflows import write_workflows
+from pytest_workflow_exec.ai.testing import FakeClaude
+from pytest_workflow_exec.verify import verify_log
 
 from .conftest import Project, finish
 
@@ -271,3 +276,44 @@ def test_other_machines_are_refused(project: Project) -> None:
     assert session.status == 4, session.text
     assert "only on this machine" in session.text
     assert project.untouched
+
+
+@pytest.mark.skipif(find_spec("claude_agent_sdk") is None, reason="needs the extra `ai`")
+@pytest.mark.parametrize("workers", [(), ("-n2",)])
+def test_workflows_share_one_budget(project: Project, fake_claude: FakeClaude, workers: tuple[str, ...]) -> None:
+    """One after the other: the first is answered, the second costs more than was left, and for the third nobody is asked."""
+    fake_claude.answers({"a": "x"}, {"a": "x"}, {"a": "x"})
+    for name in ("one", "two", "three"):
+        project.write(
+            f"wf/{name}.workflow.yaml",
+            f"workflow: {name}\nsteps:\n  - {{id: ask, ai: {{prompt: What?, output: {{a: {{}}}}}}}}\n"
+            f"  - {{id: use, run: [touch, ran-{name}]}}\n",
+        )
+
+    session = project.pytest("wf", "--workflow-ai=live", "--workflow-ai-budget=0.0003", *workers)
+
+    assert session.status == 1, session.text
+    assert (len(fake_claude.requests), len(list(project.root.glob("ran-*")))) == (2, 1), session.text
+    records = [record for each in runs(project).values() for record in each]
+    said = [record["data"] for record in records if record["type"] == "ai.response"]
+    assert sorted(each["outcome"] for each in said) == ["accepted", "failed"]
+    assert "by other runs of this session); nothing was asked" in " ".join(session.text.split())
+
+
+def test_many_workflows_suspend_and_pass_side_by_side(project: Project) -> None:
+    """Each has its own log, those that wait are listed, and one page shows all of them."""
+    pytest.importorskip("jinja2")
+    write_workflows(project.root, 10)
+
+    session = project.pytest("workflows", "-n3", "--workflow-new")
+
+    assert session.status == 1, session.text
+    assert session.text.count(": passed, 5 of 5 steps") == 8
+    waiting = json.loads(project.run("workflow-exec", "pending", "--json").text)
+    assert sorted(each["workflow"] for each in waiting) == ["flow-0", "flow-5"]
+    assert len(project.logs()) == 10
+    for log in project.logs():
+        assert verify_log(log).word == "bounded"
+    page = project.root / "all.html"
+    assert project.run("workflow-exec", "report", "--all", "--html", str(page)).status == 0
+    assert all(f"flow-{number}" in page.read_text() for number in range(10))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.approval import Attestation, ManualTask
-from pytest_workflow_exec.errors import ManualFailedError
+from pytest_workflow_exec.errors import EffectMissingError, ManualFailedError
 from pytest_workflow_exec.events import ENGINE, Actor
 from pytest_workflow_exec.model import Manual, Outcome
-from pytest_workflow_exec.run import Run, StepOutputs
+from pytest_workflow_exec.run import Run, StepOutputs, check_attested
 from pytest_workflow_exec.verify import Verdict, verify_log
 from tests.evidence._logs import rechained, records_in
 
@@ -116,3 +116,84 @@ def test_a_step_that_nobody_attested_has_not_passed(
     run.log_path.write_bytes(rechained(records))
 
     assert _verdict(run).word == "broken"
+
+
+CHECKED = """
+workflow: flow
+steps:
+  - {id: announce, manual: Write it, check: {run: [test, -e, written]}}
+  - {id: after, run: [echo, done]}
+"""
+POLICY = '[policy]\nsandbox = "none"\ncommands = ["echo *", "test -e *"]\n'
+
+
+def _checked(project: Project) -> Run:
+    (project.root / "workflow-exec.toml").write_text(POLICY)
+    run = project.open(CHECKED)
+    outputs = _attested(project, run)
+    check_attested(run, run.workflow.step("announce"))
+    run.finish("announce", Outcome.PASSED, outputs=outputs)
+    project.perform(run, "after")
+    run.close(interrupted=False)
+    return run
+
+
+def test_work_that_the_check_finds_has_passed(project: Project) -> None:
+    """The check's command stands behind the person's word, and `verify` wants both."""
+    (project.root / "written").touch()
+
+    run = _checked(project)
+
+    said = [each.type for each in project.records(run) if each.step == "announce"]
+    assert said == ["step.started", "manual.attested", "command.started", "command.finished", "step.finished"]
+    assert _verdict(run).exit_code == 0
+
+
+def test_work_that_the_check_does_not_find_has_not_passed(project: Project) -> None:
+    """A person's word alone lets nothing run."""
+    with pytest.raises(EffectMissingError, match="the effect is not there"):
+        _checked(project)
+
+
+def _unchecked(records: list[dict[str, Any]]) -> None:
+    records[:] = [each for each in records if not (each["step"] == "announce" and each["type"].startswith("command."))]
+
+
+def _not_found(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        if record["type"] == "command.finished" and record["step"] == "announce":
+            record["data"]["exit"] = 1
+
+
+def _other_command(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        if record["type"].startswith("command.") and record["step"] == "announce":
+            record["data"]["argv"] = ["test", "-e", "other", "thing"]
+
+
+def _no_mark(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        if record["type"].startswith("command.") and record["step"] == "announce":
+            del record["data"]["check"]
+
+
+def _before_the_word(records: list[dict[str, Any]]) -> None:
+    [place] = [place for place, record in enumerate(records) if record["type"] == "manual.attested"]
+    records.insert(place + 2, records.pop(place))
+
+
+@pytest.mark.parametrize("change", [_unchecked, _not_found, _other_command, _no_mark, _before_the_word])
+def test_a_log_without_what_the_check_found_tells_no_true_story(
+    project: Project, change: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    """Such a step passes only with its own check's command behind the word, ended as it ends where the effect is."""
+    (project.root / "written").touch()
+    run = _checked(project)
+    records = records_in(run.log_path)
+
+    change(records)
+    for number, record in enumerate(records):
+        record["seq"] = number
+    run.log_path.write_bytes(rechained(records))
+
+    assert _verdict(run).kind == "inconsistent"

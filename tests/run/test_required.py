@@ -9,26 +9,35 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from pytest_workflow_exec.approval import challenge_of, moment_of, request_of
+from pytest_workflow_exec.approval import (
+    PlanApproval,
+    PlanSignature,
+    challenge_of,
+    moment_of,
+    moment_text,
+    plan_challenge_of,
+    request_of,
+)
 from pytest_workflow_exec.cli import main
 from pytest_workflow_exec.digests import digest_of, digest_of_bytes
-from pytest_workflow_exec.errors import GateDeniedError
-from pytest_workflow_exec.evidence import use_up
-from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.evidence import keep_approved_plan, plans_folder, use_up
+from pytest_workflow_exec.model import Gate, Outcome
 from pytest_workflow_exec.run import Run
+from tests.ai.test_flow import PLAN, Model, ask, of_type
 from tests.approval.signature._made import Keys, made_keys
 from tests.cli._tool import workflow_exec
 from tests.evidence._logs import rechained, records_in
 
 from .conftest import Project
-from .test_signed_gate import ALICE, BOB, Team, to_the_gate
+from .test_signed_gate import ALICE, BOB, Team, question_of, to_the_gate
 
 FLOW = """
 workflow: flow
@@ -527,3 +536,48 @@ def test_a_file_of_uses_may_be_kept_by_hand(host: Host) -> None:
     use_up(host.used, question_nonce(run), note="taken back")
 
     refused(host.asks(run, "--used", host.used), "it was used before")
+
+
+def test_a_plan_approved_in_advance_covers_no_file(host: Host) -> None:
+    """Who approved a plan saw none of the files that a run shows beside it: the host lets nothing through."""
+    flow = """
+workflow: flow
+steps:
+  - {{id: make, idempotent: true, run: [echo, made], outputs: {{wheel: {{glob: "dist/*.whl"}}}}}}
+  - {{id: plan, ai: {{prompt: What?, output: CommandPlan}}}}
+  - id: approve
+    gate:
+      {{question: Go?, show: [make, plan], assurance: 2, approvers: [managers], wait: suspend, in_advance: true{more}}}
+  - {{id: first, execute: "${{steps.plan.commands}}"}}
+"""
+    run = early(host, flow)
+    request = question_of(run)
+    until = moment_text(datetime.now(timezone.utc) + timedelta(days=1))
+    challenge = plan_challenge_of(request, until)
+    armor = host.team.keys.sign("ed25519", message=challenge)
+    approval = PlanApproval(workflow="flow", gate="approve", until=until, challenge=challenge)
+    path = plans_folder(run.workflow.file, "flow") / approval.name
+    keep_approved_plan(path, approval.with_signature(PlanSignature(ALICE, armor)).content())
+
+    passed = early(host, flow)
+
+    assert [each["approver"] for each in of_type(passed, "gate.decided")] == [ALICE]
+    refused(host.asks(passed), "gate 'approve' passed by a plan that was approved in advance")
+
+
+def early(host: Host, flow: str) -> Run:
+    """Return a run with a plan at its gate: suspended there, or through it."""
+    run = host.team.open(flow=flow)
+    host.team.project.perform(run, "make")
+    ask(run, Model(PLAN), step="plan")
+    gate = run.workflow.step("approve")
+    assert isinstance(gate.body, Gate)
+    run.start(gate)
+    try:
+        run.decide(gate, gate.body, words="")
+    except GateSuspendedError:
+        run.finish("approve", Outcome.SUSPENDED)
+    else:
+        run.finish("approve", Outcome.PASSED)
+    run.close(interrupted=False)
+    return run

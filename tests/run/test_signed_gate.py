@@ -6,9 +6,10 @@ import dataclasses
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,16 +20,17 @@ from pytest_workflow_exec.approval import (
     BallotRefusedError,
     Decision,
     GateRequest,
+    ReadAnswer,
     SignatureDesk,
     challenge_of,
     request_of,
 )
-from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.events import ENGINE, Actor
 from pytest_workflow_exec.evidence import PinPlace, PinPlaces, hand_in, write_pin
 from pytest_workflow_exec.model import Gate, Outcome
-from pytest_workflow_exec.run import History, Run, _gatekeeper, _pin
+from pytest_workflow_exec.run import History, Run, _approval, _pin
 from pytest_workflow_exec.settings import Pin, load_settings
 from pytest_workflow_exec.verify import Asked, Verdict, held_to, verify_log
 from tests.approval.signature._made import Keys, Token, armored, made_keys, sshsig, string
@@ -97,12 +99,29 @@ class Team:
         run.close(interrupted=False)
         return run
 
-    def sign(self, run: Run, who: str, answer: Answer = "approve", *, kind: str = "", reason: str = "") -> Ballot:
+    def sign(
+        self,
+        run: Run,
+        who: str,
+        answer: Answer = "approve",
+        *,
+        kind: str = "",
+        reason: str = "",
+        answers: Mapping[str, Json] = MappingProxyType({}),
+    ) -> Ballot:
         """Hand in the answer of somebody at the gate where a run waits."""
         request = question_of(run)
-        armor = self.keys.sign(kind or PEOPLE[who], message=challenge_of(request, answer, reason=reason))
+        message = challenge_of(request, answer, reason=reason, answers=answers)
+        armor = self.keys.sign(kind or PEOPLE[who], message=message)
         ballot = Ballot(
-            run=run.id, step="approve", request=request.digest, answer=answer, reason=reason, principal=who, armor=armor
+            run=run.id,
+            step="approve",
+            request=request.digest,
+            answer=answer,
+            reason=reason,
+            principal=who,
+            armor=armor,
+            answers=dict(answers),
         )
         hand_in(run.log_path.parent, ballot.content())
         return ballot
@@ -379,7 +398,7 @@ def test_a_late_question_is_asked_anew(team: Team, monkeypatch: pytest.MonkeyPat
     """A signature under a question that expired opens nothing: it is asked again, with another nonce."""
     run = team.suspend(", expires: 1h")
     team.sign(run, ALICE)
-    monkeypatch.setattr(_gatekeeper, "_MARGIN", timedelta(hours=1))
+    monkeypatch.setattr(_approval, "_MARGIN", timedelta(hours=1))
 
     again = team.suspend(", expires: 1h", after=run)
 
@@ -524,22 +543,22 @@ def test_a_terminal_wants_the_signature_beside_the_challenge(
     """The bytes to sign lie where the notice says; without a good signature the desk says why, with one it proves who."""
     problems: list[str] = []
 
-    def sign(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
-        path = Path(desk.notice.splitlines()[0].removeprefix("What has to be signed is in "))
+    def sign(request: GateRequest, timeout_s: float, desk: SignatureDesk, read: ReadAnswer) -> Decision:
+        path = Path(desk.notice({}).splitlines()[0].removeprefix("What has to be signed is in "))
         assert path.read_bytes() == challenge_of(request, "approve")
         beside = path.with_name(f"{path.name}.sig")
         for armor in (None, "nonsense", team.keys.sign("mallory", message=path.read_bytes())):
             if armor is not None:
                 beside.write_text(armor)
             with pytest.raises(BallotRefusedError) as caught:
-                desk.take()
+                desk.take({})
             problems.append(str(caught.value))
         beside.unlink()
         subprocess.run(
             ["ssh-keygen", "-Y", "sign", "-q", "-n", "pytest-workflow-exec", "-f", team.keys.folder / "ed25519", path],
             check=True,
         )
-        proof = desk.take()
+        proof = desk.take({})
         return Decision(
             decision="approved",
             reason="",
@@ -566,15 +585,15 @@ def test_who_rejected_elsewhere_does_not_open_it_at_the_terminal(team: Team) -> 
     """At the terminal, too, an answer is counted with all others: who said no before does not agree, somebody else does."""
     refused: list[str] = []
 
-    def nobody(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
+    def nobody(request: GateRequest, timeout_s: float, desk: SignatureDesk, read: ReadAnswer) -> Decision:
         return Decision(decision="expired", reason="", approver=ENGINE, channel="none", terminal="", assurance=0)
 
-    def both(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
-        path = Path(desk.notice.splitlines()[0].removeprefix("What has to be signed is in "))
+    def both(request: GateRequest, timeout_s: float, desk: SignatureDesk, read: ReadAnswer) -> Decision:
+        path = Path(desk.notice({}).splitlines()[0].removeprefix("What has to be signed is in "))
         beside = path.with_name(f"{path.name}.sig")
         beside.write_text(team.keys.sign(PEOPLE[BOB], message=path.read_bytes()))
         with pytest.raises(BallotRefusedError) as caught:
-            desk.take()
+            desk.take({})
         refused.append(str(caught.value))
         beside.write_text(team.keys.sign(PEOPLE[ALICE], message=path.read_bytes()))
         return Decision(
@@ -584,7 +603,7 @@ def test_who_rejected_elsewhere_does_not_open_it_at_the_terminal(team: Team) -> 
             channel="signature",
             terminal="/dev/pts/1",
             assurance=2,
-            proof=desk.take(),
+            proof=desk.take({}),
         )
 
     flow = FLOW.replace(", wait: suspend", ", on_timeout: suspend, veto: false")
@@ -606,7 +625,7 @@ def test_who_rejected_elsewhere_does_not_open_it_at_the_terminal(team: Team) -> 
 def test_a_code_alone_opens_no_signed_gate(team: Team) -> None:
     """Whatever asks at the terminal and says yes without a proof: the gate is denied."""
 
-    def typed(request: GateRequest, timeout_s: float, desk: SignatureDesk) -> Decision:
+    def typed(request: GateRequest, timeout_s: float, desk: SignatureDesk, read: ReadAnswer) -> Decision:
         return Decision(decision="approved", reason="", approver=ENGINE, channel="terminal", terminal="x", assurance=1)
 
     run = team.open(flow=FLOW.replace(", wait: suspend", ""), signed_approver=typed)

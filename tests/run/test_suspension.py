@@ -11,7 +11,7 @@ import pytest
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
-from pytest_workflow_exec.errors import GateSuspendedError, StepOrderError
+from pytest_workflow_exec.errors import ApprovalLapsedError, GateSuspendedError, StepOrderError
 from pytest_workflow_exec.events import ENGINE, Actor
 from pytest_workflow_exec.evidence import EvidenceLog
 from pytest_workflow_exec.model import Gate, Outcome
@@ -298,3 +298,22 @@ def test_a_gate_passes_only_by_its_own_open_question(project: Project) -> None:
     assert _forge(run, drop).word == "broken"
     run.log_path.write_bytes(whole)
     assert _forge(run, claim_suspended).word == "broken"
+
+
+def test_what_changes_behind_an_answered_gate_is_asked_by_the_next_session(project: Project) -> None:
+    """Nobody sits at this gate: a change between the taking in and the use fails the step, and nothing is asked."""
+    first = suspended(project)
+    decide(first)
+    run = project.open(FLOW, approver=never, after=first)
+    for step in run.workflow.steps[:2]:
+        run.carry(step) if run.carries(step) else project.perform(run, step.id)
+    project.perform(run, "approve")
+    (project.root / "seed").write_text("changed")
+
+    with pytest.raises(ApprovalLapsedError, match="a file of the working tree"):
+        run.start(run.workflow.step("first"))
+
+    run.close(interrupted=True)
+    assert project.types(run).count("gate.requested") == 1
+    assert "gate.used" not in project.types(run)
+    assert not (project.root / "first").exists()

@@ -87,7 +87,18 @@ def test_rules_read_as_a_person_would_write_them(argv: list[str], rule: str) -> 
 
 
 @pytest.mark.parametrize(
-    "argv", [["a b"], ["*"], ["./tool"], [""], ["echo", "a\nb c"], ["python", "-c", "a b"], ["sh", "a b"]]
+    "argv",
+    [
+        ["a b"],
+        ["*"],
+        ["./tool"],
+        [""],
+        ["echo", "a\nb c"],
+        ["python", "-c", "a b"],
+        ["sh", "a b"],
+        ["echo", "\ud800"],
+        ["echo", "a\0"],
+    ],
 )
 def test_what_no_rule_can_say_is_said(argv: list[str]) -> None:
     """A program that is no name, control characters, and what an interpreter would run in other spellings."""

@@ -23,6 +23,8 @@ from pytest_workflow_exec.settings import RuleSettings
         "WORKFLOW_EXEC_COMMAND", "VIRTUAL_ENV", "XDG_CONFIG_HOME", "KUBECONFIG", "PIP_CONFIG_FILE", "NPM_CONFIG_SCRIPT_SHELL",
         "RUSTFLAGS", "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "GOFLAGS", "CC", "RSYNC_RSH", "SVN_SSH", "KRB5_CONFIG",
         "ANSIBLE_LIBRARY", "AWS_CONFIG_FILE", "JULIA_LOAD_PATH", "TCLLIBPATH", "GTK_MODULES", "_RLD_LIST", "NULLCMD",
+        "CFLAGS", "LDFLAGS", "CGO_CFLAGS", "CARGO_BUILD_RUSTC", "CARGO_ALIAS_B", "GOCACHEPROG", "CMAKE_C_COMPILER_LAUNCHER",
+        "ASAN_SYMBOLIZER_PATH", "SSH_SK_HELPER", "UV_PYTHON", "KUBECTL_EXTERNAL_DIFF", "QT_QPA_PLATFORM_PLUGIN_PATH",
     ],
 )  # fmt: skip
 def test_variable_that_chooses_code_is_refused(name: str) -> None:
@@ -36,7 +38,19 @@ def test_variable_that_chooses_code_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["TWINE_PASSWORD", "GITHUB_TOKEN", "PIP_INDEX_URL", "SSH_AUTH_SOCK", "SOURCE_DATE_EPOCH", "CI", "http_proxy"],
+    [
+        "TWINE_PASSWORD",
+        "GITHUB_TOKEN",
+        "PIP_INDEX_URL",
+        "SSH_AUTH_SOCK",
+        "SOURCE_DATE_EPOCH",
+        "CI",
+        "http_proxy",
+        "FEATURE_FLAGS",
+        "CMAKE_BUILD_TYPE",
+        "TOX_ENV",
+        "CARGO_INCREMENTAL",
+    ],
 )
 def test_ordinary_variable_is_granted(name: str) -> None:
     """A variable that carries a plain value can be passed on."""

@@ -115,6 +115,7 @@ def test_token_matches_nothing_else(token: str, argument: str) -> None:
         ("}", "without its"),
         ("a}b", "without its"),
         ("{}", "names no input"),
+        ("{:[[a]}", "nested set"),
         ("{:}", "empty regular expression"),
         ("{a:}", "empty regular expression"),
         ("{1a}", "must name an input"),

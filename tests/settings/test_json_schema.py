@@ -25,12 +25,15 @@ BROKEN = {
     "a text as a list": '[[policy.command]]\nrule = "git"\nwrite = "dist"\n',
     "an unknown durability": 'durability = "none"\n',
     "a notification of nothing": '[[notify]]\ncommand = ["tell"]\non = []\n',
-    "a notification of what there is not": '[[notify]]\ncommand = ["tell"]\non = ["break_glass"]\n',
+    "a notification of what there is not": '[[notify]]\ncommand = ["tell"]\non = ["approved"]\n',
     "a notification by nothing": '[[notify]]\ncommand = []\non = ["finished"]\n',
     "a notification by a text": '[[notify]]\ncommand = "tell"\non = ["finished"]\n',
     "a size without a unit": '[policy]\nlimits = {memory = "4"}\n',
     "a number as size": "[policy]\nlimits = {memory = 4}\n",
     "no processes": "[policy]\nlimits = {processes = 0}\n",
+    "a secret's text": '[policy.secrets]\nA = "~/a"\n',
+    "a secret with an unknown key": '[policy.secrets]\nA = {path = "~/a"}\n',
+    "a secret in an empty file": '[policy.secrets]\nA = {file = ""}\n',
     "a group without people": "[policy.approvers]\npmc = []\n",
 }
 GOOD = {
@@ -41,6 +44,7 @@ GOOD = {
     "of one workflow": '[policy.workflows.release]\ncommands = ["git push"]\n',
     "all at the top": 'durability = "process"\nfilesystem = "any"\nretention = "30d"\n',
     "notifications": '[[notify]]\ncommand = ["tell", "--all"]\non = ["gate.requested", "suspended", "denied", "finished"]\n',
+    "secrets": '[policy.secrets]\nA = {file = "~/a"}\nB = {keyring = "pypi", user = "me"}\n',
     "limits": '[policy]\nlimits = {memory = "4GiB", cpu = "1h30m", processes = 4, files = 64, file_size = "none"}\n',
     "groups": '[policy]\nsigners = "keys"\n[policy.approvers]\npmc = ["a@example.org"]\n',
 }

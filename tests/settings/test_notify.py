@@ -56,7 +56,7 @@ def test_a_change_of_them_is_a_change_of_what_is_trusted(tmp_path: Path) -> None
             "notify[1].command must be a program and its arguments",
         ),
         ('[[notify]]\ncommand = ["tell", 3]\non = ["finished"]\n', "notify[1].command[2] must be a program and its"),
-        ('[[notify]]\ncommand = ["tell"]\non = ["break_glass"]\n', "notify[1].on[1] must be a list of "),
+        ('[[notify]]\ncommand = ["tell"]\non = ["approved"]\n', "notify[1].on[1] must be a list of "),
         (
             '[[notify]]\ncommand = ["bin/tell"]\non = ["finished"]\n',
             "must be a name on the policy's path, or an absolute",

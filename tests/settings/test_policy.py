@@ -104,25 +104,31 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(tmp_path: Path, text: st
     assert _problems(tmp_path, text) == expected
 
 
-@pytest.mark.parametrize("key", ["sockets"])
-def test_a_right_that_is_not_there_yet_is_refused(tmp_path: Path, key: str) -> None:
-    """A key of the contract that this version can't keep is refused by name, so that nobody relies on it."""
-    [problem] = _problems(tmp_path, f'[[policy.command]]\nrule = "a"\n{key} = "x"\n')
+def test_sockets_are_a_right_of_single_rules(tmp_path: Path) -> None:
+    """They are a list of texts in a rule or for tests, and none is granted to all rules at once."""
+    [rule] = _policy(tmp_path, '[[policy.command]]\nrule = "a"\nsockets = ["/run/x.sock"]\n').rules
+    [wrong] = _problems(tmp_path, '[[policy.command]]\nrule = "a"\nsockets = "x"\n')
+    [misplaced] = _problems(tmp_path, '[policy]\nsockets = ["/run/x.sock"]\n')
 
-    assert problem.startswith(f"3: policy.command[1].{key}: ")
-    assert problem.endswith(f"({key!r}) can't be used yet; remove the key")
+    assert rule.sockets == ("/run/x.sock",)
+    assert _policy(tmp_path, '[policy.verify]\nsockets = ["/run/x.sock"]\n').verify.sockets == ("/run/x.sock",)
+    expected = "must be a list of paths, such as [\"/run/docker.sock\"], not a text ('x')"
+    assert wrong == f"3: policy.command[1].sockets {expected}"
+    assert misplaced.startswith("2: policy.sockets: there is no such key here; 'sockets' belongs in ")
 
 
 def test_tests_have_the_rights_that_the_policy_says(tmp_path: Path) -> None:
     """None, if it says nothing; a key or a need that there is not is refused."""
     none = RuleSettings(rule="verify")
-    said = _policy(tmp_path, '[policy.verify]\nexec = "any"\nwrite = ["out"]\nneeds = ["pty", "loopback"]\n').verify
+    said = _policy(
+        tmp_path, '[policy.verify]\nexec = "any"\nwrite = ["out"]\nneeds = ["pty", "loopback", "namespaces"]\n'
+    ).verify
 
     assert PolicySettings().verify == _policy(tmp_path, "").verify == none
-    assert said == dataclasses.replace(none, exec=("any",), write=("out",), needs=("pty", "loopback"))
+    assert said == dataclasses.replace(none, exec=("any",), write=("out",), needs=("pty", "loopback", "namespaces"))
     assert _problems(tmp_path, "[policy.verify]\nsecret = []\n") == ["2: policy.verify.secret: there is no such key"]
-    [problem] = _problems(tmp_path, '[policy.verify]\nneeds = ["namespaces"]\n')
-    assert problem == '2: policy.verify.needs[1] must be "pty" or "loopback", not a text (\'namespaces\')'
+    [problem] = _problems(tmp_path, '[policy.verify]\nneeds = ["root"]\n')
+    assert problem == '2: policy.verify.needs[1] must be "pty" or "loopback" or "namespaces", not a text (\'root\')'
 
 
 _PRINCIPAL = (

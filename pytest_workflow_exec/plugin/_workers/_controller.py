@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import pytest
@@ -19,7 +20,7 @@ from .._session import HOOKS_NAME, WorkflowSession
 from .._signals import ending_signals_interrupt
 from .._summary import follow
 from ._arguments import workflow_arguments
-from ._messages import KEY, Handover
+from ._messages import COSTS_KEY, KEY, Handover
 from ._processes import Gateway, WorkerProcesses
 from ._scheduler import Node, UnitScheduler
 from ._watch import Watch
@@ -62,6 +63,7 @@ class Controller(PlanHooks):
         self._processes = WorkerProcesses(workflows.config)
         self._workers = 0
         self._scheduler: UnitScheduler | None = None
+        self._costs: TemporaryDirectory[str] | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -76,7 +78,7 @@ class Controller(PlanHooks):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """Let an interrupt reach the workers, and wait until they have ended in order."""
-        with ending_signals_interrupt():
+        with ending_signals_interrupt(), self._watch.showing():
             try:
                 return (yield)
             except (KeyboardInterrupt, pytest.exit.Exception):
@@ -112,8 +114,11 @@ class Controller(PlanHooks):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: _Worker) -> None:
-        """Tell a worker which plans were checked."""
+        """Tell a worker which plans were checked, and where it notes what it spends."""
         node.workerinput[KEY] = {workflow.name: workflow.digest for workflow in self._chosen}
+        if self._chosen and self._session.config.getoption("workflow_ai_budget") is not None:
+            self._costs = self._costs or TemporaryDirectory(prefix="workflow-exec-costs-")
+            node.workerinput[COSTS_KEY] = self._costs.name
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> UnitScheduler:
@@ -132,9 +137,22 @@ class Controller(PlanHooks):
         with refusals_in_reports(self._session):
             refuse_beside_errors(self._session, session.items, session.testsfailed)
 
-    @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_testnodedown(self, node: _Worker, error: object | None) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> Generator[None, object, object]:
+        """Show that a worker has begun a step; with `-v` pytest has begun a line then."""
+        with self._session.lines.live.hidden():
+            result = yield
+            self._watch.begin(nodeid)
+            return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)
+    def pytest_testnodedown(self, node: _Worker, error: object | None) -> Generator[None, object, object]:
         """Take over what a worker knows about its workflows when it ends."""
+        with self._session.lines.live.hidden():
+            self._take_over(node, error)
+            return (yield)
+
+    def _take_over(self, node: _Worker, error: object | None) -> None:
         handover = Handover.from_data(getattr(node, "workeroutput", {}).get(KEY))
         self._session.ends.update({end.workflow: end for end in handover.ends})
         self._session.evidence_error = self._session.evidence_error or handover.evidence_error
@@ -147,7 +165,11 @@ class Controller(PlanHooks):
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Let the exit status tell the truth, and name what has no end."""
         self._session.ends.update({end.workflow: end for end in self._watch.open_ends()})
-        return (yield from super().pytest_sessionfinish(session))
+        try:
+            return (yield from super().pytest_sessionfinish(session))
+        finally:
+            if self._costs is not None:
+                self._costs.cleanup()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str) -> bool | None:
@@ -157,10 +179,11 @@ class Controller(PlanHooks):
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         """Show how far each step is; one that went down with its worker blocks the rest."""
-        self._watch.before(report)
-        result = yield
-        self._watch.after(report)
-        return result
+        with self._session.lines.live.hidden():
+            self._watch.before(report)
+            result = yield
+            self._watch.after(report)
+            return result
 
     def _check(self, session: pytest.Session) -> None:
         workflows, config = self._session, self._session.config

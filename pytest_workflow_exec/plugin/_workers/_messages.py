@@ -10,6 +10,8 @@ from .._run_end import RunEnd
 
 KEY = "workflow_exec"
 """Under this name it stands in pytest-xdist's own dictionaries."""
+COSTS_KEY = "workflow_exec_costs"
+"""Under this one stands the folder in which workers note what they spend on models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import field
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +14,14 @@ from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import Run
 
 from .._finally import run_steps
+from .._lines import REPORT_SAID
 from .._order import cuts
 from .._planned import PlannedItem
 from .._preparation import open_run
 from .._runtest import close_run, close_runs
 from .._session import WorkflowSession
 from .._signals import ending_signals_interrupt
-from ._messages import KEY, Handover
+from ._messages import COSTS_KEY, KEY, Handover
 
 
 @dataclass
@@ -28,6 +30,8 @@ class WorkerShare:
 
     plans: Mapping[str, str]
     """The digests of the plans that the controller checked, by workflow."""
+    costs: Path | None = None
+    """Where workers note what they spend on models; None if there is no budget."""
     _refused: dict[str, StepId] = field(default_factory=dict)
     """The step at which each workflow that can't be begun was refused."""
 
@@ -35,7 +39,10 @@ class WorkerShare:
     def of(cls, config: pytest.Config) -> WorkerShare | None:
         """Return the share of this process; None if it is no worker."""
         given = getattr(config, "workerinput", None)
-        return None if given is None else cls(plans=given.get(KEY, {}))
+        if given is None:
+            return None
+        costs = given.get(COSTS_KEY)
+        return cls(plans=given.get(KEY, {}), costs=None if costs is None else Path(costs))
 
     def begin(self, session: WorkflowSession, step: PlannedItem) -> Run:
         """Return the run that the step belongs to, newly begun.
@@ -78,6 +85,11 @@ class WorkerShare:
         for plugin in item.config.pluginmanager.get_plugins():
             if hasattr(plugin, "item_index") and hasattr(plugin, "torun"):
                 plugin.item_index = item.session.items.index(item)
+
+    def tell(self, session: WorkflowSession, report: pytest.TestReport) -> None:
+        """Let a report take along what nobody could be shown so far."""
+        setattr(report, REPORT_SAID, list(session.lines.unsaid))
+        session.lines.unsaid.clear()
 
     def hand_in(self, session: WorkflowSession) -> None:
         """Give the controller what it has to know, when this worker ends."""

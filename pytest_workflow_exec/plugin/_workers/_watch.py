@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
 from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.progress import Several
 
 from .._keys import PLANNED
-from .._lines import REPORT_LOG, REPORT_OUTCOME
+from .._lines import REPORT_LOG, REPORT_OUTCOME, REPORT_SAID, whose
 from .._planned import PlannedItem
 from .._run_end import RunEnd
 from .._session import WorkflowSession
@@ -29,6 +31,7 @@ class Watch:
         self._seconds: dict[str, float] = {}
         self._logs: dict[str, str] = {}
         """Where the evidence of each workflow is, as far as it is known."""
+        self._shown: Several | None = None
         self._lost: dict[str, Sequence[str]] = {}
         """By the step that went down with its worker: the steps that nobody will run any more."""
 
@@ -51,8 +54,26 @@ class Watch:
         """Take note of a workflow's steps that no worker will end: the first was under way."""
         self._lost[nodeids[0]] = nodeids[1:]
 
+    def begin(self, nodeid: str) -> None:
+        """Show a step that a worker has begun."""
+        step = self._steps.get(nodeid)
+        if step is not None and self._shown is not None:
+            self._stand(self._shown)
+            self._shown.enter(nodeid, whose(step, self._session.workflows[step.workflow]))
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show what goes on in workers as long as the context lasts."""
+        self._shown = self._session.lines.open_for_workers()
+        try:
+            yield
+        finally:
+            self._shown.close()
+
     def before(self, report: pytest.TestReport) -> None:
         """Look at a report before anybody else does."""
+        for line in getattr(report, REPORT_SAID, ()):
+            self._session.lines.say(str(line))
         if report.nodeid not in self._steps or self._session.discovery:
             return
         if report.when == _CRASH:
@@ -71,15 +92,25 @@ class Watch:
 
     def after(self, report: pytest.TestReport) -> None:
         """Write the step's line after its last report, and block what was lost with it."""
-        step = self._steps.get(report.nodeid)
+        step, lines = self._steps.get(report.nodeid), self._session.lines
+        if step is None or not lines.own_lines:
+            lines.note_letter(report)
+        if self._shown is not None:
+            self._stand(self._shown)
         if step is None or self._session.discovery:
             return
+        if report.when in ("teardown", _CRASH) and self._shown is not None:
+            self._shown.leave(report.nodeid)
         if report.when in ("teardown", _CRASH):
             workflow = self._session.workflows[step.workflow]
-            self._session.lines.whole(step, workflow, self._standing[report.nodeid], self._seconds[report.nodeid])
+            lines.whole(step, workflow, self._standing[report.nodeid], self._seconds[report.nodeid])
         if report.when == _CRASH:
             for nodeid in self._lost.pop(report.nodeid, ()):
                 self._block(nodeid, because=step.step.id)
+
+    def _stand(self, shown: Several) -> None:
+        lines = self._session.lines
+        shown.stand(in_line=lines.letters or not lines.own_lines)
 
     def _block(self, nodeid: str, *, because: str) -> None:
         for when in ("setup", "teardown"):

@@ -9,6 +9,8 @@ import struct
 SET_DEATH_SIGNAL, SET_FILTER, SET_SUBREAPER, SET_NO_NEW_PRIVILEGES = 1, 22, 36, 38
 _IS_IN_BOUNDS, _DROP_FROM_BOUNDS = 23, 24
 _RESTRICT_SELF = 446
+_SECCOMP, _GET_DESCRIPTOR = {"x86_64": 317, "aarch64": 277}, 438
+_FILTER_MODE, _WITH_LISTENER, _UNTIL_ANSWERED = 1, 8, 32
 _CAPABILITY_VERSION = 0x20080522
 # Of files only: chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid.
 _KEPT_CAPABILITIES = frozenset({0, 1, 2, 3, 4, 6, 7})
@@ -80,3 +82,34 @@ def restrict_calls(steps: bytes) -> None:
     """
     filter_ = _Filter(len(steps) // 8, steps)
     prctl(SET_FILTER, 2, ctypes.byref(filter_))
+
+
+def restrict_and_ask(steps: bytes) -> int:
+    """Restrict the system calls of this process by a filter, and return the descriptor at which it asks about some.
+
+    Raises:
+        OSError: The kernel refuses it; one that asks may already be in force.
+    """
+    filter_ = _Filter(len(steps) // 8, steps)
+    words = (ctypes.c_long(_FILTER_MODE), ctypes.c_long(_WITH_LISTENER | _UNTIL_ANSWERED), ctypes.byref(filter_))
+    listener: int = LIBC.syscall(ctypes.c_long(_SECCOMP[os.uname().machine]), *words)
+    if listener < 0:
+        raise error("its sockets can't be judged")
+    return listener
+
+
+def descriptor_of(process: int, number: int) -> int:
+    """Return a descriptor of this process for what another one has open.
+
+    Args:
+        process: A descriptor of the other process.
+        number: Its own number for it.
+
+    Raises:
+        OSError: It has no such descriptor, or this process may not look into it.
+    """
+    words = (ctypes.c_int(process), ctypes.c_int(number), ctypes.c_uint(0))
+    found: int = LIBC.syscall(ctypes.c_long(_GET_DESCRIPTOR), *words)
+    if found < 0:
+        raise error("descriptor")
+    return found

@@ -18,7 +18,8 @@ _CLONE = {"x86_64": 56, "aarch64": 220}
 _MOUNT_SETATTR, _ADD_RULE = 442, 445
 _NO_SUID, _NO_DEVICES, _NO_EXEC, _BIND, _ALL_BELOW, _PRIVATE = 2, 4, 8, 0x1000, 0x4000, 1 << 18
 _HERE, _RECURSIVE, _READ_ONLY = -100, 0x8000, 1
-_READ = (1 << 2) | (1 << 3)
+_WRITE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
+_READ = _READ_FILE | _READ_FOLDER
 _PATH_RULE = 1
 _SMALL = "size=64k,mode=755"
 
@@ -90,12 +91,33 @@ def arrange_mounts(mounts: dict[str, Any], ruleset: int) -> None:
             Path(path).mkdir(parents=True)
             _bind(descriptor, path, is_writable=is_writable)
         _set_read_only(mounts["hidden"], is_so=True)
-    processes = os.open("/proc", os.O_PATH | os.O_CLOEXEC)
-    rule = struct.pack("=Qi", _READ, processes)
+    if mounts["maps"]:
+        _open_processes()
+    _allow(ruleset, "/proc", _READ | _WRITE if mounts["maps"] else _READ)
+    if mounts["terminals"]:
+        # By one of the machine's own a command could write into a person's terminal, and take what they type.
+        _mount("devpts", "/dev/pts", "devpts", _NO_SUID | _NO_EXEC, "newinstance,ptmxmode=0666,mode=0600")
+        _bind(os.open("/dev/pts/ptmx", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC), "/dev/ptmx", is_writable=True)
+        _allow(ruleset, "/dev/pts", _READ | _WRITE)
+        _allow(ruleset, "/dev/pts/ptmx", _READ_FILE | _WRITE)
+
+
+def _allow(ruleset: int, path: str, access: int) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    rule = struct.pack("=Qi", access, descriptor)
     words = (ctypes.c_int(ruleset), ctypes.c_int(_PATH_RULE), ctypes.c_char_p(rule), ctypes.c_uint32(0))
     if kernel.LIBC.syscall(ctypes.c_long(_ADD_RULE), *words) != 0:
         raise kernel.error("Landlock")
-    os.close(processes)
+    os.close(descriptor)
+
+
+def _open_processes() -> None:
+    """Let what `/proc` says of processes be written, and nothing else there, which would be the machine's."""
+    _set_read_only("/proc", is_so=False)
+    for name in os.listdir("/proc"):  # noqa: PTH208  # path objects take ten times as long
+        path = f"/proc/{name}"
+        if not name.isdigit() and not os.path.islink(path):  # noqa: PTH114
+            _bind(os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC), path, is_writable=False)
 
 
 def enter(path: str, identity: list[int]) -> None:

@@ -15,29 +15,17 @@ import os
 import select
 import signal
 import socket
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from . import _kernel as kernel
 from . import _namespaces as namespaces
-from ._target import TAKEN, become_next, take
+from ._start import Start, heard
+from ._target import become_next, take
 
 # Else children made with another signal than the usual one are not waited for.
 _WAIT_ALL = 0x40000000
 _PAUSE_MS = 100
 _FIRST_FREE = 6
-
-
-class _Start(NamedTuple):
-    """What the process told that was to become a command."""
-
-    is_taken: bool
-    """Whether it took a request."""
-    processes: int = 0
-    """How many the command may have; 0 for no bound."""
-    masked: tuple[str, ...] = ()
-    """The folders that stand for protected paths as long as it runs."""
-    problem: str = ""
-    """Why it did not become the command; empty if it did."""
 
 
 def main(kind: str, control: int, engine: int) -> NoReturn:
@@ -71,7 +59,8 @@ def _prepare(kind: str, control: int, engine: int) -> None:
 
 
 def _serve(requests: socket.socket, engine: int, kind: str) -> None:
-    errors, report = os.pipe()
+    errors, theirs = socket.socketpair()
+    report = theirs.detach()
     status: int | None = None
     try:
         if kind.startswith("namespaces"):
@@ -86,10 +75,10 @@ def _serve(requests: socket.socket, engine: int, kind: str) -> None:
         _refuse_next(requests, f"no process can be made: {error}")
         return
     else:
-        start = _told(errors, engine, pid)
-        _go_on(requests, engine, start, _Watch(pid, status, start.processes))
+        start = heard(errors, engine, pid)
+        _go_on(requests, engine, start, _Watch(pid, status, start))
     finally:
-        os.close(errors)
+        errors.close()
         if status is not None:
             os.close(status)
 
@@ -123,7 +112,7 @@ def _make_first(requests: socket.socket, report: int, kind: str) -> tuple[int, i
     return pid, status
 
 
-def _go_on(requests: socket.socket, engine: int, start: _Start, watch: _Watch) -> None:
+def _go_on(requests: socket.socket, engine: int, start: Start, watch: _Watch) -> None:
     if start.problem:
         os.waitpid(watch.target, 0)
         namespaces.remove_masks(start.masked)
@@ -134,6 +123,8 @@ def _go_on(requests: socket.socket, engine: int, start: _Start, watch: _Watch) -
         return
     _tell(requests, {"target": watch.target, "error": ""})
     is_over = watch.until_gone(requests, engine)
+    if start.connections is not None:
+        start.connections.close()
     namespaces.remove_masks(start.masked)
     # The last word: nothing of it is there any more.
     _tell(requests, watch.facts)
@@ -147,51 +138,28 @@ def _refuse_next(requests: socket.socket, problem: str) -> None:
     _tell(requests, {"error": problem})
 
 
-def _told(errors: int, engine: int, pid: int) -> _Start:
-    """Wait until the process took a request and became the command, or failed to."""
-    poll = select.poll()
-    poll.register(errors, select.POLLIN)
-    poll.register(engine, select.POLLIN)
-    if errors not in dict(poll.poll()):
-        os.kill(pid, signal.SIGKILL)
-        os._exit(0)
-    told = b""
-    while chunk := os.read(errors, 4096):
-        told += chunk
-    if not told:
-        # It ended without a request: nobody can ask any more.
-        os._exit(0)
-    if not told.startswith(TAKEN):
-        return _Start(is_taken=False, problem=told.decode(errors="replace"))
-    line, _, problem = told[len(TAKEN) :].partition(b"\n")
-    header = json.loads(line)
-    return _Start(
-        is_taken=True,
-        processes=header["processes"],
-        masked=tuple(header["masked"]),
-        problem=problem.decode(errors="replace"),
-    )
-
-
 class _Watch:
     """One command that runs, and what became of all its processes."""
 
-    def __init__(self, target: int, status: int | None, processes: int) -> None:
+    def __init__(self, target: int, status: int | None, start: Start) -> None:
         """Hold a command.
 
         Args:
             target: Its process, or the first one of its namespace.
             status: Where that one tells how the command ended; None where the command is a child of this process.
-            processes: How many it may have; 0 for no bound.
+            start: What was told of it.
         """
-        self.target, self._status, self._processes = target, status, processes
+        self.target, self._status = target, status
+        self._processes, self._connections = start.processes, start.connections
+        self._answering: set[int] = set()
         self.facts: dict[str, Any] = {"user_s": 0.0, "system_s": 0.0, "max_rss_kib": 0}
 
     def until_gone(self, requests: socket.socket, engine: int) -> bool:
         """Return when there is none any more; whether there is nobody any more who could ask for another."""
         handle, poll = os.pidfd_open(self.target), select.poll()
         ends = {handle} if self._status is None else {handle, self._status}
-        for descriptor in (*ends, requests.fileno(), engine):
+        asking = [] if self._connections is None else [self._connections.listener]
+        for descriptor in (*ends, *asking, requests.fileno(), engine):
             poll.register(descriptor, select.POLLIN)
         try:
             while True:
@@ -206,6 +174,11 @@ class _Watch:
                 was_known = "exit" in self.facts
                 if self._status in ready:
                     self._hear()
+                for descriptor in ready.keys() & set(asking):
+                    if not ready[descriptor] & select.POLLIN:
+                        poll.unregister(descriptor)
+                    else:
+                        self._answer()
                 if self._collect():
                     self.facts["ended"] = 0
                     return False
@@ -218,9 +191,15 @@ class _Watch:
         if self._status is not None and "exit" not in self.facts and (told := os.read(self._status, 100)):
             self.facts["exit"] = int(told)
 
+    def _answer(self) -> None:
+        answering = None if self._connections is None else self._connections.answer()
+        if answering is not None:
+            self._answering.add(answering)
+
     def _is_too_many(self) -> bool:
         # The kernel's own bound counts all of a user's, and none of root's.
-        if not self._processes or len(_descendants(os.getpid())) - self._first() <= self._processes:
+        own = len(self._answering) + self._first()
+        if not self._processes or len(_descendants(os.getpid())) - own <= self._processes:
             return False
         self.facts["limit"] = "processes"
         return True
@@ -236,6 +215,9 @@ class _Watch:
                 pid, status, usage = os.wait4(-1, os.WNOHANG | _WAIT_ALL)
                 if pid == 0:
                     return False
+                if pid in self._answering:
+                    self._answering.discard(pid)
+                    continue
                 if pid == self.target:
                     self._note_end(os.waitstatus_to_exitcode(status))
                 self.facts["user_s"] += usage.ru_utime
@@ -265,7 +247,7 @@ class _Watch:
                 found.update(new)
             for pid in found:
                 _signal(pid, signal.SIGKILL)
-            ended.update(found)
+            ended.update(found - self._answering)
             # Without collecting it: which of them the command's own is, is told by the next look.
             with contextlib.suppress(ChildProcessError):
                 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | _WAIT_ALL)

@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +19,12 @@ from . import _namespaces as namespaces
 TAKEN = b"+"
 """The first byte that is reported: the request was taken. A line of JSON with what the server must know follows, then
 any error."""
+LISTENER = b"\0"
+"""Comes with the descriptor at which the kernel asks about a command's connections."""
 _REPORT = 3
 _FIRST_CLOSED, _FREE = 4, 64
 _RULESET = 5
-_MOST_DESCRIPTORS = 8
+MOST_DESCRIPTORS = 24
 _LARGEST_REQUEST = 1 << 16
 _CLOSE_ON_EXEC = 0x40000000
 _LIMITS = {
@@ -44,10 +47,15 @@ def become_next(requests: socket.socket, report: int, kind: str, status: int | N
         _prepare(kind)
         request, descriptors = take(requests)
         requests.close()
-        header: dict[str, Any] = {"processes": request["limits"]["processes"] or 0, "masked": []}
-        if status is not None:
-            header["masked"] = request["confinement"]["mounts"]["masked"]
-        os.write(_REPORT, TAKEN + json.dumps(header).encode() + b"\n")
+        confinement = request["confinement"] or {"sockets": [], "mounts": None}
+        header: dict[str, Any] = {
+            "processes": request["limits"]["processes"] or 0,
+            "masked": [] if confinement["mounts"] is None else confinement["mounts"]["masked"],
+            "sockets": confinement["sockets"],
+        }
+        told = TAKEN + json.dumps(header).encode() + b"\n"
+        # What the command is asked about when it connects is the server's to answer.
+        _report(told, descriptors[_RULESET:] if confinement["sockets"] else ())
         if status is not None:
             _lead(request, descriptors, status)
         _become(request, descriptors)
@@ -55,6 +63,15 @@ def become_next(requests: socket.socket, report: int, kind: str, status: int | N
         os.write(_REPORT, f"{type(error).__name__}: {error}".encode()[:1000])
     finally:
         os._exit(126)
+
+
+def _report(content: bytes, descriptors: Sequence[int] = ()) -> None:
+    report = socket.socket(fileno=_REPORT)
+    try:
+        sent = socket.send_fds(report, [content], descriptors) if descriptors else 0
+        report.sendall(content[sent:])
+    finally:
+        report.detach()
 
 
 def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
@@ -77,7 +94,7 @@ def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
 
 def take(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Return the next request and the descriptors that come with it; without any more, end this process."""
-    space = socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS)
+    space = socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
     while True:
         content, ancillary, _, _ = requests.recvmsg(_LARGEST_REQUEST, space, _CLOSE_ON_EXEC)
         if not content:
@@ -127,7 +144,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         _set_limits(request["limits"])
         os.execve(request["argv"][0], request["argv"], request["environment"])  # noqa: S606  # judged before
     _check_script(confinement)
-    program, ruleset = confining
+    program, ruleset = confining[:2]
     once = int(confinement["exec_descriptor"])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -136,7 +153,11 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     kernel.restrict_files(ruleset)
     os.closerange(_FIRST_CLOSED, once)
     os.closerange(once + 1, once + _FREE)
-    kernel.restrict_calls(bytes.fromhex(confinement["filter"]))
+    filter_ = bytes.fromhex(confinement["filter"])
+    if confinement["sockets"]:
+        _report(LISTENER, [kernel.restrict_and_ask(filter_)])
+    else:
+        kernel.restrict_calls(filter_)
     os.execve(once, request["argv"], request["environment"])  # noqa: S606  # judged before
 
 
@@ -149,7 +170,8 @@ def _check_script(confinement: dict[str, Any]) -> None:
 
 
 def _set_limits(limits: dict[str, int | None]) -> None:
-    _set_limit(resource.RLIMIT_CORE, 0, 0)
+    # Not 0: a program that the kernel hands cores to is started then all the same, and keeps what the command knew.
+    _set_limit(resource.RLIMIT_CORE, 1, 1)
     for name, kind in _LIMITS.items():
         value = limits[name]
         if value is not None:

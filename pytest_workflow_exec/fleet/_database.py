@@ -1,0 +1,209 @@
+"""The fleet's database: PostgreSQL for several machines, a file of SQLite for one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._errors import FleetError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+SCHEMA = "workflow_exec"
+_PATIENCE_S = 30
+_POOL = 8
+_MISSING = "install what fleets need: pip install 'pytest-workflow-exec[dbos]'"
+_SERVER = ("postgresql://", "postgres://")
+_FILE = "sqlite:///"
+
+
+class Database:
+    """Statements with named parameters, in transactions of their own."""
+
+    def __init__(self, engine: Engine, url: str, *, is_server: bool) -> None:
+        """Use an engine; see `open_database`."""
+        self._engine, self.url, self.is_server = engine, url, is_server
+        """The address as the queueing engine takes it, and whether it is a server's."""
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Give a transaction, committed at the end of the block unless it raises.
+
+        Raises:
+            UnreachableError: The database can't be reached.
+            FleetError: It does not let this user.
+        """
+        from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+        from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+        try:
+            with self._engine.begin() as connection:
+                yield Transaction(connection, is_server=self.is_server)
+        except (OperationalError, InterfaceError, NoConnectionError) as error:
+            raise UnreachableError(f"the fleet's database can't be used: {_first_line(error)}") from error
+        except ProgrammingError as error:
+            raise FleetError(f"the fleet's database does not let you: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+
+class UnreachableError(FleetError):
+    """The database can't be reached, or was not there for long enough."""
+
+
+class Transaction:
+    """One transaction."""
+
+    def __init__(self, connection: Connection, *, is_server: bool) -> None:
+        self.connection, self._is_server = connection, is_server
+
+    def rows(self, statement: str, **values: object) -> Sequence[Mapping[str, Any]]:
+        """Return what a statement gives."""
+        return [dict(row) for row in self._run(statement, values).mappings()]
+
+    def row(self, statement: str, **values: object) -> Mapping[str, Any] | None:
+        """Return the first row of what a statement gives; None if there is none."""
+        found = self._run(statement, values).mappings().first()
+        return None if found is None else dict(found)
+
+    def run(self, statement: str, **values: object) -> int:
+        """Return how many rows a statement concerned."""
+        return int(self._run(statement, values).rowcount)
+
+    def now(self) -> float:
+        """Return the database's own time, in seconds since 1970: hosts need not agree on theirs."""
+        seconds = (
+            "extract(epoch FROM clock_timestamp())" if self._is_server else "(julianday('now') - 2440587.5) * 86400.0"
+        )
+        found = self.row(f"SELECT {seconds} AS now")  # one of two constants
+        return float((found or {"now": 0.0})["now"])
+
+    def _run(self, statement: str, values: Mapping[str, object]) -> Any:  # noqa: ANN401  # the results of every statement
+        from sqlalchemy import text
+
+        return self.connection.execute(text(statement), values)
+
+
+def open_database(url: str, *, make: bool = False, bare: bool = False) -> Database:
+    """Return the fleet's database.
+
+    Args:
+        url: `postgresql://...`, or `sqlite:///FILE`.
+        make: Whether a file that is missing is made, with its tables.
+        bare: Whether it may be one without tables, which are about to be made.
+
+    Raises:
+        FleetError: The address is none, or nothing a fleet can use is there.
+    """
+    # Not imported: whoever only looks needs no queueing engine, whose import takes a second.
+    if any(importlib.util.find_spec(name) is None for name in ("dbos", "psycopg", "sqlalchemy")):
+        raise FleetError(_MISSING)
+    from sqlalchemy import create_engine
+
+    if url.startswith(_SERVER):
+        own = "postgresql+psycopg://" + url.partition("://")[2]
+        options = {"options": f"-c search_path={SCHEMA}", "application_name": "workflow-exec fleet"}
+        engine = create_engine(own, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=options)
+        found = Database(engine, "postgresql://" + url.partition("://")[2], is_server=True)
+    elif url.startswith(_FILE) and url != _FILE:
+        path = Path(url.removeprefix(_FILE)).absolute()
+        found = Database(_file_engine(path, make=make), f"{_FILE}{path}", is_server=False)
+    else:
+        raise FleetError(f"{url!r} is no address of a fleet's database: postgresql://USER@HOST/NAME or sqlite:///FILE")
+    if not bare:
+        _demand_tables(found, make=make)
+    return found
+
+
+def make_tables(database: Database) -> None:
+    """Make the tables, and on a server the roles; nothing happens to tables that are there.
+
+    Raises:
+        FleetError: The database does not let this user.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ._engine import migrate
+
+    try:
+        migrate(database.url)
+        if not has_tables(database):
+            _run_script(database, "postgresql.sql" if database.is_server else "sqlite.sql")
+        if database.is_server:
+            _run_script(database, "roles.sql")
+    except SQLAlchemyError as error:
+        raise FleetError(f"the tables can't be made: {_first_line(error)}") from error
+
+
+def script(name: str) -> str:
+    """Return a script that is shipped with the package."""
+    return resources.files(__package__).joinpath("sql").joinpath(name).read_text(encoding="utf-8")
+
+
+def has_tables(database: Database) -> bool:
+    """Return whether the fleet's tables are there."""
+    where = (
+        "SELECT 1 AS yes FROM pg_tables WHERE schemaname = 'workflow_exec' AND tablename = 'fleet_queue'"
+        if database.is_server
+        else "SELECT 1 AS yes FROM sqlite_master WHERE type = 'table' AND name = 'fleet_queue'"
+    )
+    with database.transaction() as transaction:
+        return transaction.row(where) is not None
+
+
+def _demand_tables(database: Database, *, make: bool) -> None:
+    if has_tables(database):
+        return
+    if database.is_server or not make:
+        raise FleetError("the database has no tables of a fleet: its owner makes them with `workflow-exec fleet init`")
+    make_tables(database)
+
+
+def _run_script(database: Database, name: str) -> None:
+    with database.transaction() as transaction:
+        driver = transaction.connection.connection.driver_connection
+        if database.is_server:
+            # Without parameters: a script is many statements, and `%` in it means itself.
+            driver.execute(script(name))  # type: ignore[union-attr]  # psycopg's connection has it
+        else:
+            driver.executescript(script(name))  # type: ignore[union-attr]  # so has sqlite3's
+
+
+def _file_engine(path: Path, *, make: bool) -> Engine:
+    from sqlalchemy import create_engine, event
+
+    if not path.exists():
+        if not make:
+            raise FleetError(f"there is no fleet at {path}: `workflow-exec fleet worker` or `fleet submit` makes one")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Whoever can write it controls which runs start, here without any signature.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise FleetError(f"{path} can't be made: {error.strerror}") from error
+    engine = create_engine(f"sqlite:///{path}", pool_size=_POOL, connect_args={"timeout": _PATIENCE_S})
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's own
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # At once: two that read first and write then would refuse each other.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _first_line(error: Exception) -> str:
+    return (str(getattr(error, "orig", None) or error).strip().splitlines() or ["no reason"])[0]

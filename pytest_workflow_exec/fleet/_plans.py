@@ -1,0 +1,76 @@
+"""Which plan a workflow has with which inputs, as pytest itself says it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_workflow_exec.definition import read_yaml_workflow
+from pytest_workflow_exec.lean_dataclasses import dataclass
+
+from ._errors import FleetError
+
+_PATIENCE_S = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDigest:
+    """A workflow's name, and the digest of its plan."""
+
+    workflow: str
+    digest: str
+
+
+def plans_of(root: Path, file: Path, runs: Sequence[Mapping[str, str]]) -> Sequence[PlanDigest]:
+    """Return the plans of a workflow with several sets of inputs; nothing of it runs.
+
+    Raises:
+        FleetError: It has no plan with one of them.
+        DefinitionError: Likewise.
+    """
+    known: dict[tuple[tuple[str, str], ...], PlanDigest] = {}
+    quick = False
+    for inputs in runs:
+        key = tuple(sorted(inputs.items()))
+        if key in known:
+            continue
+        if quick:
+            known[key] = _read(root, file, inputs)
+            continue
+        known[key] = _asked(root, file, inputs)
+        # A session of pytest for each of thousands would take an hour: a file of YAML is read as pytest reads it, and
+        # the first one shows that this is so.
+        quick = file.suffix in (".yaml", ".yml") and _read(root, file, inputs) == known[key]
+    return [known[tuple(sorted(inputs.items()))] for inputs in runs]
+
+
+def _read(root: Path, file: Path, inputs: Mapping[str, str]) -> PlanDigest:
+    workflow = read_yaml_workflow(file, root=root, given=lambda _: inputs)
+    return PlanDigest(workflow=workflow.name, digest=workflow.digest)
+
+
+def _asked(root: Path, file: Path, inputs: Mapping[str, str]) -> PlanDigest:
+    given = [f"--workflow-input={name}={text}" for name, text in inputs.items()]
+    done = subprocess.run(  # noqa: S603  # this interpreter
+        [sys.executable, "-m", "pytest", str(file), "-p", "no:cacheprovider", "--workflow-plan-json", *given],
+        cwd=root,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=_PATIENCE_S,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    try:
+        start, end = lines.index("{"), len(lines) - lines[::-1].index("}")
+        [plan] = json.loads("\n".join(lines[start:end]))["plans"]
+        return PlanDigest(workflow=str(plan["workflow"]), digest=str(plan["digest"]))
+    except (ValueError, KeyError, TypeError) as error:
+        said = (done.stdout + done.stderr).strip()[-2000:]
+        raise FleetError(f"{file.name} has no plan with these inputs:\n{said}") from error

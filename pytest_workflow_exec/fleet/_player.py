@@ -1,0 +1,123 @@
+"""One leg of a run: a checkout, pytest in it as a child, and its evidence in the database before each effect."""
+
+from __future__ import annotations
+
+from pytest_workflow_exec.approval import BallotRefusedError, ballot_in
+from pytest_workflow_exec.errors import WorkflowExecError
+from pytest_workflow_exec.evidence import hand_in
+
+from ._checkout import checkout_of
+from ._errors import FleetLostError, FleetRefusedError
+from ._host import Host, patiently
+from ._legs import LegEnd, Standing, claim_leg, end_leg, standing_of
+from ._project import ProjectState
+from ._restore import Stored, put_into, stored_run
+from ._session import Session
+from ._shipping import Shipper
+from ._submission import Submission, submission_in
+from ._trust import names_of_key, submitter_of
+
+
+def play_leg(host: Host, submission: str, leg: int, *, terminal: bool = False) -> LegEnd:
+    """Play a leg that was ordered, and return how it ended, which the database then has, too.
+
+    Args:
+        terminal: Whether a person sits at this process's terminal and can be asked there.
+
+    Raises:
+        FleetLostError: It is another worker's, or was taken over.
+        UnreachableError: The database was away for too long.
+    """
+    standing = patiently(lambda: _claimed(host, submission, leg))
+    try:
+        # As long as the database is away before the session begins, nothing has happened.
+        end = patiently(lambda: _played(host, standing, terminal=terminal))
+    except FleetLostError:
+        raise
+    except (WorkflowExecError, OSError) as error:
+        end = LegEnd(outcome="refused", said=str(error))
+    patiently(lambda: _ended(host, submission, leg, end))
+    return end
+
+
+def _claimed(host: Host, submission: str, leg: int) -> Standing:
+    with host.database.transaction() as transaction:
+        standing = standing_of(transaction, submission)
+        if standing is None or standing.leg != leg or standing.end is not None:
+            raise FleetLostError(f"leg {leg} of {submission} is over")
+        if standing.worker != host.worker:
+            # Else the connection was lost after it was claimed.
+            claim_leg(transaction, submission, leg, worker=host.worker)
+    return standing
+
+
+def _ended(host: Host, submission: str, leg: int, end: LegEnd) -> None:
+    with host.database.transaction() as transaction:
+        now = standing_of(transaction, submission)
+        if now is not None and now.leg == leg and now.end is not None and now.end.outcome == end.outcome:
+            # The connection was lost after it was noted.
+            return
+        end_leg(transaction, submission, leg, end)
+
+
+def accepted(host: Host, standing: Standing) -> tuple[Submission, str]:
+    """Return what is to be run and who submitted it.
+
+    Raises:
+        FleetRefusedError: It is not signed by somebody who may, or is for another project.
+    """
+    submission = submission_in(standing.content)
+    said = (
+        submission.id,
+        submission.queue,
+        submission.team,
+        submission.priority,
+        submission.workflow,
+        submission.digest,
+    )
+    if said != (standing.id, standing.queue, standing.team, standing.priority, standing.workflow, standing.digest):
+        raise FleetRefusedError("its row says something else than what was signed")
+    who = submitter_of(standing.content, standing.signature, host.project, may_be_unsigned=host.may_be_unsigned)
+    if submission.digest != host.project.digest:
+        raise FleetRefusedError(
+            f"it is for another project: commit {submission.commit[:12]}, and this host has {host.project.commit[:12]} "
+            "(or another lock file or policy)"
+        )
+    return submission, who
+
+
+def _played(host: Host, standing: Standing, *, terminal: bool) -> LegEnd:
+    submission, who = accepted(host, standing)
+    stored = stored_run(host.database, submission.id)
+    with checkout_of(host.project, host.pin, base=host.base, name=f"{submission.id}.{standing.leg}") as root:
+        shipper = Shipper(database=host.database, submission=submission, leg=standing.leg, root=root)
+        said = _brought(host, stored, shipper, who) if stored is not None else []
+        session = Session(host, standing, submission, shipper, stored, terminal=terminal)
+        end = session.run()
+        return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([*said, end.said]).strip())
+
+
+def _brought(host: Host, stored: Stored, shipper: Shipper, who: str) -> list[str]:
+    """Put a run and the answers to its questions into the checkout; return what is to be said of them."""
+    log = put_into(host.database, stored, shipper.root)
+    shipper.resume(stored.run, seq=stored.head.seq, hash_=stored.head.hash)
+    with host.database.transaction() as transaction:
+        answers = transaction.rows("SELECT content FROM fleet_answer WHERE run = :run ORDER BY number", run=stored.run)
+    said = []
+    for answer in answers:
+        content = str(answer["content"]).encode("ascii", "backslashreplace")
+        if _is_own_approval(content, who, host.project):
+            said.append(f"an approval by {who} is left out: who submitted a run may not approve it")
+            continue
+        hand_in(log.parent, content)
+    return said
+
+
+def _is_own_approval(content: bytes, who: str, project: ProjectState) -> bool:
+    try:
+        ballot = ballot_in(content)
+    except BallotRefusedError:
+        # Whoever goes on with the run judges it.
+        return False
+    may = ballot.answer != "approve" or project.settings.policy.starter_may_approve
+    return not may and who in names_of_key(ballot.armor, project)

@@ -1,0 +1,217 @@
+"""What each worker looks after between its runs: what is to start, what can go on, and who is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
+
+from ._errors import FleetError, FleetLostError
+from ._host import Host
+from ._legs import LegEnd, Standing, end_leg, order_leg, standing_of, standings, workflow_id
+from ._player import accepted
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+TakeOver = Literal["never", "known"]
+"""Whether runs of dead workers go on by rule: never, or only if nothing of them has to be decided by a person."""
+BACKLOG = 1000
+"""How many legs are in a queue at once; the rest waits in the order of its priorities."""
+_BATCH = 200
+
+_MOST_BY_RULE = 5
+_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+_VANISHED = (
+    "(c.worker IS NOT NULL AND e.leg IS NULL AND NOT EXISTS (SELECT 1 FROM fleet_worker w "
+    "WHERE w.id = c.worker AND w.stopped IS NULL AND w.seen >= :unseen))"
+)
+_ANSWERED = (
+    "EXISTS (SELECT 1 FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
+    "WHERE r.submission = s.id AND a.number > l.answers)"
+)
+_NOT_CANCELLED = "NOT EXISTS (SELECT 1 FROM fleet_cancel x WHERE x.submission = s.id)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """Looks after one queue, for the runs of this host's own project alone."""
+
+    host: Host
+    client: DBOSClient
+    queue: str
+    dead_after_s: float
+    take_over: TakeOver
+
+    def go(self, *, settled: bool) -> Iterator[str]:
+        """Do all that is to be done now, and give what a person is told of it.
+
+        Args:
+            settled: Whether this worker has seen the database for long enough to call others gone.
+        """
+        yield from self._cancelled(settled=settled)
+        yield from self._new()
+        yield from self._answered()
+        yield from self._due()
+        if settled:
+            yield from self._gone()
+
+    def _own(self, where: str, **values: object) -> list[Standing]:
+        with self.host.database.transaction() as transaction:
+            return list(
+                standings(
+                    transaction,
+                    f"s.queue = :queue AND s.digest = :digest AND {where}",
+                    limit=_BATCH,
+                    queue=self.queue,
+                    digest=self.host.project.digest,
+                    **values,
+                )
+            )
+
+    def _new(self) -> Iterator[str]:
+        with self.host.database.transaction() as transaction:
+            found = transaction.row(
+                "SELECT count(*) AS queued FROM fleet_leg l JOIN fleet_submission s ON s.id = l.submission "
+                "WHERE s.queue = :queue AND NOT EXISTS "
+                "(SELECT 1 FROM fleet_claim c WHERE c.submission = l.submission AND c.leg = l.number) "
+                "AND NOT EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = l.submission AND e.leg = l.number)",
+                queue=self.queue,
+            )
+        room = BACKLOG - int((found or {"queued": 0})["queued"])
+        if room <= 0:
+            return
+        for standing in self._own(f"l.number IS NULL AND e.leg IS NULL AND {_NOT_CANCELLED}")[:room]:
+            try:
+                _, who = accepted(self.host, standing)
+            except FleetError as error:
+                self._refuse(standing, str(error))
+                yield f"{standing.id} is refused: {error}"
+                continue
+            if self._order(standing, "new"):
+                yield f"{standing.id} of workflow {standing.workflow}, submitted by {who}, is queued"
+
+    def _answered(self) -> Iterator[str]:
+        where = f"e.outcome = 'suspended' AND {_ANSWERED} AND {_NOT_CANCELLED}"
+        for standing in self._own(where):
+            if self._order(standing, "decision"):
+                yield f"{standing.id} was answered, and goes on"
+
+    def _due(self) -> Iterator[str]:
+        with self.host.database.transaction() as transaction:
+            now = transaction.now()
+        for standing in self._own(f"e.outcome = 'suspended' AND e.due <= :now AND {_NOT_CANCELLED}", now=now):
+            if self._order(standing, "due"):
+                yield f"{standing.id} is due, and goes on"
+
+    def _gone(self) -> Iterator[str]:
+        yield from self._never_begun()
+        if self.take_over == "never":
+            return
+        for standing in self._own(f"{_VANISHED} AND {_NOT_CANCELLED}", unseen=self._unseen()):
+            yield from self._by_rule(standing, f"worker {standing.worker} is gone")
+        for standing in self._own(f"e.outcome = 'interrupted' AND {_NOT_CANCELLED}"):
+            yield from self._by_rule(standing, "it was interrupted")
+
+    def _by_rule(self, standing: Standing, why: str) -> Iterator[str]:
+        with self.host.database.transaction() as transaction:
+            found = transaction.row(
+                "SELECT count(*) AS times FROM fleet_leg WHERE submission = :id AND reason = 'taken over'",
+                id=standing.id,
+            )
+        # What ends each host that takes it is not given to one after the other.
+        if int((found or {"times": 0})["times"]) >= _MOST_BY_RULE:
+            return
+        if take_over(self.host, self.client, standing, said=f"{why}; taken over by rule"):
+            yield f"{standing.id} was taken over: {why}"
+
+    def _never_begun(self) -> Iterator[str]:
+        """Order legs anew that left their queue with a worker that did not come to begin them: nothing of them happened."""
+        where = f"l.number IS NOT NULL AND c.worker IS NULL AND e.leg IS NULL AND l.at < :unseen AND {_NOT_CANCELLED}"
+        found = self._own(where, unseen=self._unseen())
+        if not found:
+            return
+        names = {workflow_id(each.id, each.leg): each for each in found}
+        listed = self.client.list_workflows(workflow_ids=list(names), load_input=False, load_output=False)
+        for status in listed:
+            standing = names[status.workflow_id]
+            lost = status.status in _OVER or (status.status == "PENDING" and self._is_gone(status.executor_id))
+            if lost and take_over(self.host, self.client, standing, said="its worker went away before it began"):
+                yield f"{standing.id} is queued again: its worker went away before it began"
+
+    def _is_gone(self, worker: str | None) -> bool:
+        with self.host.database.transaction() as transaction:
+            found = transaction.row("SELECT seen, stopped FROM fleet_worker WHERE id = :id", id=worker)
+            return (
+                found is None or found["stopped"] is not None or found["seen"] < transaction.now() - self.dead_after_s
+            )
+
+    def _unseen(self) -> float:
+        with self.host.database.transaction() as transaction:
+            return transaction.now() - self.dead_after_s
+
+    def _cancelled(self, *, settled: bool) -> Iterator[str]:
+        whose = f"(c.worker IS NULL OR {_VANISHED})" if settled else "c.worker IS NULL"
+        for standing in self._own(f"e.leg IS NULL AND {whose} AND NOT ({_NOT_CANCELLED})", unseen=self._unseen()):
+            try:
+                with self.host.database.transaction() as transaction:
+                    end_leg(transaction, standing.id, standing.leg, LegEnd(outcome="cancelled", said="cancelled"))
+                if standing.leg:
+                    self.client.cancel_workflow(workflow_id(standing.id, standing.leg))
+            except FleetLostError:
+                continue
+            yield f"{standing.id} was cancelled"
+
+    def _refuse(self, standing: Standing, why: str) -> None:
+        try:
+            with self.host.database.transaction() as transaction:
+                end_leg(transaction, standing.id, 0, LegEnd(outcome="refused", said=why))
+        except FleetLostError:
+            return
+
+    def _order(self, standing: Standing, reason: Literal["new", "decision", "due"]) -> bool:
+        return order(self.host, self.client, standing, reason=reason)
+
+
+def order(host: Host, client: DBOSClient, standing: Standing, *, reason: Literal["new", "decision", "due"]) -> bool:
+    """Order the next leg of a submission; False if another worker was faster."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with host.database.transaction() as transaction:
+            found = transaction.row(
+                "SELECT coalesce(max(a.number), 0) AS last FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
+                "WHERE r.submission = :id",
+                id=standing.id,
+            )
+            order_leg(transaction, client, standing, reason=reason, answers=int((found or {"last": 0})["last"]))
+    except DBAPIError:
+        return False
+    return True
+
+
+def take_over(host: Host, client: DBOSClient | None, standing: Standing, *, said: str) -> bool:
+    """End a leg whose worker is gone, and order the next one; False if it ended meanwhile.
+
+    What its worker does from now on is refused by the database, so that nothing of it has an effect without being told.
+
+    Args:
+        client: None if the next leg will be begun right here.
+        said: Why, and by whose word.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with host.database.transaction() as transaction:
+            now = standing_of(transaction, standing.id)
+            if now is None or now.leg != standing.leg:
+                return False
+            if now.end is None:
+                end_leg(transaction, standing.id, standing.leg, LegEnd(outcome="lost", said=said))
+            order_leg(transaction, client, standing, reason="taken over", answers=standing.answers)
+    except (DBAPIError, FleetLostError):
+        return False
+    if client is not None and standing.leg:
+        client.cancel_workflow(workflow_id(standing.id, standing.leg))
+    return True

@@ -1,0 +1,251 @@
+"""One session of pytest in a child of this process, whose witness this process is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.run import History
+from pytest_workflow_exec.verify import Verdict, verify_log
+
+from ._database import UnreachableError
+from ._errors import FleetError, FleetLostError, FleetRefusedError
+from ._host import Host, patiently
+from ._legs import LegEnd, Outcome, Standing
+from ._restore import Stored
+from ._shipping import Shipper
+from ._submission import Submission
+
+if TYPE_CHECKING:
+    from io import BufferedRandom
+
+_CHILD = Path(__file__).with_name("_start_child.py")
+_TICK_S = 0.5
+_LOOK_S = 2.0
+"""How often it is looked whether a run was cancelled."""
+_GRACE_S = 60.0
+"""How long a run that is to end has for its `finally:` steps before it is killed."""
+_MAX_QUESTION_BYTES = 1 << 16
+_SHOWN_BYTES = 6000
+_USAGE = 4
+_HIDDEN = ("PYTEST_", "PG")
+_HIDDEN_NAMES = frozenset({"WORKFLOW_EXEC_FLEET"})
+_OUTCOMES: Mapping[str, Outcome] = {
+    "passed": "passed",
+    "failed": "failed",
+    "denied": "denied",
+    "suspended": "suspended",
+    "interrupted": "interrupted",
+    "partial": "failed",
+}
+
+
+class Session:
+    """One child of pytest, whose witness this process is."""
+
+    def __init__(
+        self,
+        host: Host,
+        standing: Standing,
+        submission: Submission,
+        shipper: Shipper,
+        stored: Stored | None,
+        *,
+        terminal: bool,
+    ) -> None:
+        self._host, self._standing, self._submission, self._shipper = host, standing, submission, shipper
+        self._stored, self._terminal = stored, terminal
+        self._refusal: FleetError | None = None
+        self._ending = ""
+        """Why it is to end early; empty if it is not."""
+        self._kill_at, self._look_at = float("inf"), time.monotonic() + _LOOK_S
+
+    def run(self) -> LegEnd:
+        ours, theirs = socket.socketpair()
+        with ours, contextlib.ExitStack() as stack:
+            output = None if self._terminal else stack.enter_context(_temporary())
+            child = self._start(theirs, output)
+            theirs.close()
+            try:
+                self._serve(child, ours)
+            finally:
+                if child.poll() is None:
+                    child.kill()
+                    child.wait()
+            if isinstance(self._refusal, FleetLostError):
+                raise self._refusal
+            if self._refusal is None:
+                self._ship_rest()
+            return self._end(child.returncode, b"" if output is None else _tail(output))
+
+    def _ship_rest(self) -> None:
+        try:
+            patiently(self._shipper.ship_rest)
+        except UnreachableError as error:
+            # Another kind: whoever waits for the database must not begin the session again.
+            raise FleetRefusedError(str(error)) from error
+
+    def _start(self, theirs: socket.socket, output: BufferedRandom | None) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  # this interpreter
+            [sys.executable, str(_CHILD), str(os.getpid()), *self._arguments(theirs.fileno())],
+            cwd=self._shipper.root,
+            env={name: value for name, value in os.environ.items() if not _is_hidden(name)},
+            stdin=None if self._terminal else subprocess.DEVNULL,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
+            pass_fds=(theirs.fileno(),),
+            # Ctrl-C is the worker's; at a terminal it is the run's.
+            start_new_session=not self._terminal,
+        )
+
+    def _arguments(self, descriptor: int) -> Sequence[str]:
+        how = ["--workflow-new"]
+        if self._stored is not None:
+            how = ["--workflow-resume", f"--workflow-run={self._stored.run}"]
+        else:
+            how += [f"--workflow-input={name}={text}" for name, text in self._submission.inputs.items()]
+        if self._terminal:
+            how.append("-s")
+        file = self._shipper.root / self._submission.file
+        return [str(file), "-p", "no:cacheprovider", "--no-header", f"--workflow-witness={descriptor}", *how]
+
+    def _serve(self, child: subprocess.Popen[bytes], ours: socket.socket) -> None:
+        buffer = b""
+        while True:
+            ended = child.poll() is not None
+            readable, _, _ = select.select([ours], [], [], 0 if ended else _TICK_S)
+            if not readable and ended:
+                return
+            self._look_around(child)
+            if not readable:
+                continue
+            chunk = ours.recv(_MAX_QUESTION_BYTES)
+            if not chunk:
+                break
+            buffer += chunk
+            while b"\n" in buffer:
+                line, _, buffer = buffer.partition(b"\n")
+                self._answer(line, ours)
+        while child.poll() is None:
+            self._look_around(child)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_TICK_S)
+
+    def _answer(self, line: bytes, ours: socket.socket) -> None:
+        number = 0
+        try:
+            question = json.loads(line)
+            number, log = int(question["n"]), Path(str(question["log"]))
+            seq, head = int(question["seq"]), str(question["hash"])
+            if self._refusal is None:
+                patiently(lambda: self._shipper.ship(log, seq=seq, hash_=head))
+        except (ValueError, KeyError, TypeError):
+            self._refusal = FleetRefusedError("what pytest says to its worker can't be read")
+        except FleetError as error:
+            self._refusal = error
+        answer = f"ok {number}" if self._refusal is None else f"no {number} {_one_line(str(self._refusal))}"
+        with contextlib.suppress(OSError):
+            ours.sendall(f"{answer}\n".encode("utf-8", "backslashreplace"))
+
+    def _look_around(self, child: subprocess.Popen[bytes]) -> None:
+        if child.poll() is not None:
+            return
+        if not self._ending:
+            self._ending = self._why_end()
+            if self._ending:
+                self._kill_at = time.monotonic() + _GRACE_S
+                child.send_signal(signal.SIGTERM)
+        elif time.monotonic() >= self._kill_at:
+            child.kill()
+
+    def _why_end(self) -> str:
+        if self._host.stopping.is_set():
+            return "its worker was stopped"
+        if time.monotonic() < self._look_at:
+            return ""
+        self._look_at = time.monotonic() + _LOOK_S
+        try:
+            with self._host.database.transaction() as transaction:
+                found = transaction.row(
+                    "SELECT reason FROM fleet_cancel WHERE submission = :id", id=self._submission.id
+                )
+        except UnreachableError:
+            return ""
+        return "" if found is None else f"cancelled: {found['reason']}"
+
+    def _end(self, status: int, output: bytes) -> LegEnd:
+        shown = output.decode("utf-8", "backslashreplace")
+        if self._refusal is not None:
+            return LegEnd(outcome="refused", said=f"{self._refusal}\n{shown}")
+        if self._ending.startswith("cancelled"):
+            return LegEnd(outcome="cancelled", said=self._ending)
+        if not self._shipper.run or not self._shipper.log.exists():
+            return LegEnd(outcome="refused", said=shown or f"pytest ended with status {status} before it began a run")
+        if self._stored is not None and status == _USAGE:
+            # It did not go on: nothing was added to its log.
+            return LegEnd(outcome="refused", said=shown)
+        return self._as_told(verify_log(self._shipper.log), status, shown)
+
+    def _as_told(self, verdict: Verdict, status: int, shown: str) -> LegEnd:
+        """Return how the run ended as its log tells it: what pytest says of it proves nothing."""
+        if verdict.word in ("broken", "unreadable"):
+            return LegEnd(outcome="refused", said=f"its log is {verdict.word}: {verdict.message}")
+        if verdict.result is None:
+            return LegEnd(outcome="interrupted", said=f"pytest ended with status {status} in the middle of it\n{shown}")
+        step, due = _waits(self._shipper.log) if verdict.result == "suspended" else ("", None)
+        said = "" if verdict.result == "passed" else self._ending or shown
+        return LegEnd(outcome=_OUTCOMES[verdict.result], step=step, due=due, said=said)
+
+
+def _waits(log: Path) -> tuple[str, float | None]:
+    """Return where a suspended run waits, and when it can go on by itself."""
+    try:
+        history = History.of(log)
+    except LogUnreadableError:
+        return "", None
+    gates = {step: str(gate.request.get("expires")) for step, gate in history.open_gates.items() if gate.suspended}
+    moments = [_seconds(text) for text in (*gates.values(), *history.waits_until.values())]
+    steps = [*gates, *history.waits_until]
+    return ", ".join(steps), min((moment for moment in moments if moment is not None), default=None)
+
+
+def _seconds(moment: str) -> float | None:
+    try:
+        return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
+def _is_hidden(name: str) -> bool:
+    # Nothing that a workflow runs needs the way to the database, and it might be told by a variable.
+    return name in _HIDDEN_NAMES or name.startswith(_HIDDEN)
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[BufferedRandom]:
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
+def _tail(file: BufferedRandom) -> bytes:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _SHOWN_BYTES))
+    return file.read()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:1000]

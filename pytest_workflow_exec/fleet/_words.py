@@ -1,0 +1,89 @@
+"""What people say to a fleet: an answer, that a run is not to go on, that it goes on elsewhere."""
+
+from __future__ import annotations
+
+from ._database import Database
+from ._engine import client_of
+from ._errors import FleetError
+from ._host import Host
+from ._legs import Standing, standing_of
+from ._rounds import take_over
+
+
+def hand_in_answer(database: Database, run: str, step: str, content: bytes) -> None:
+    """Put a signed answer into the database, for whichever host goes on with the run; it judges the answer.
+
+    Raises:
+        FleetError: The database does not take it.
+    """
+    with database.transaction() as transaction:
+        transaction.run(
+            "INSERT INTO fleet_answer (run, step, content) VALUES (:run, :step, :content)",
+            run=run,
+            step=step,
+            content=content.decode("ascii"),
+        )
+
+
+def cancel(database: Database, submission: str, reason: str) -> None:
+    """Say that a submission is not to be run, or not to go on; a worker that plays it ends it.
+
+    Raises:
+        FleetError: It is over, or was cancelled before.
+    """
+    with database.transaction() as transaction:
+        standing = standing_of(transaction, submission)
+        known = transaction.row("SELECT 1 AS yes FROM fleet_cancel WHERE submission = :id", id=submission)
+        if standing is None or known is not None:
+            raise FleetError(f"{submission} was cancelled before")
+        if standing.end is not None and standing.end.outcome in ("passed", "denied", "cancelled"):
+            raise FleetError(f"{submission} is over: {standing.end.outcome}")
+        transaction.run(
+            "INSERT INTO fleet_cancel (submission, reason) VALUES (:id, :reason)", id=submission, reason=reason
+        )
+
+
+def release(host: Host, submission: str, *, said: str, dead_after_s: float, here: bool) -> Standing:
+    """Take a run from the worker that had it, or let one go on that ended early, and return how it stands now.
+
+    Args:
+        said: Why, and by whose word.
+        here: Whether it will be played in this process; else a worker of its queue gets it.
+
+    Raises:
+        FleetError: Its worker is alive, it is over, or it waits for something else.
+    """
+    with host.database.transaction() as transaction:
+        standing = standing_of(transaction, submission)
+        seen = transaction.row(
+            "SELECT 1 AS yes FROM fleet_worker WHERE id = :id AND stopped IS NULL AND seen >= :unseen",
+            id=standing.worker if standing else None,
+            unseen=transaction.now() - dead_after_s,
+        )
+        cancelled = transaction.row("SELECT 1 AS yes FROM fleet_cancel WHERE submission = :id", id=submission)
+    if standing is None or cancelled is not None:
+        raise FleetError(f"{submission} was cancelled, or is not there any more")
+    _demand_stopped(standing, is_alive=seen is not None, here=here)
+    client = None if here else client_of(host.database.url)
+    if not take_over(host, client, standing, said=said):
+        raise FleetError(
+            f"{submission} ended meanwhile, or was taken over by somebody else: see `workflow-exec fleet status`"
+        )
+    with host.database.transaction() as transaction:
+        now = standing_of(transaction, submission)
+    if now is None:
+        raise FleetError(f"{submission} is not there any more")
+    return now
+
+
+def _demand_stopped(standing: Standing, *, is_alive: bool, here: bool) -> None:
+    if standing.end is None and standing.worker is None:
+        raise FleetError(f"{standing.id} has not begun: a worker of queue {standing.queue!r} takes it in its turn")
+    if standing.end is None and is_alive:
+        raise FleetError(
+            f"worker {standing.worker} plays {standing.id} and is alive: `workflow-exec fleet cancel` stops it"
+        )
+    if standing.end is not None and standing.end.outcome in ("passed", "denied", "cancelled"):
+        raise FleetError(f"{standing.id} is over: {standing.end.outcome}")
+    if standing.end is not None and standing.end.outcome == "suspended" and not here:
+        raise FleetError(f"{standing.id} waits at {standing.end.step}: an answer lets it go on, not a worker")

@@ -1,0 +1,290 @@
+"""A worker: takes legs out of a queue and plays them, tells that it is alive, and ends without leaving anything behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
+
+from ._checkout import sweep
+from ._database import Database, UnreachableError
+from ._engine import LEG, client_of, config_of
+from ._errors import FleetError
+from ._host import Host
+from ._legs import standing_of, standings
+from ._limits import Limits, limits_of, set_limits
+from ._player import play_leg
+from ._project import ProjectState
+from ._rounds import Rounds, TakeOver, take_over
+from ._trust import pin_of
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+_BEAT_S = 1.0
+_SEEN_EVERY = 2
+_SHUTDOWN_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What a worker is started with."""
+
+    queue: str
+    concurrency: int | None
+    """How many runs each worker of the queue plays at once; None leaves it as it is."""
+    base: Path
+    """Where checkouts are made."""
+    dead_after_s: float
+    take_over: TakeOver
+    until_idle: bool
+    """Whether it ends once nothing is left to do in its queue."""
+
+
+def work(database: Database, project: ProjectState, settings: WorkerSettings, *, say: Callable[[str], None]) -> int:
+    """Work until a signal ends it, and return the exit status: 0, or 1 if it had to be told twice.
+
+    Raises:
+        FleetError: It can't begin.
+    """
+    return _Worker(database, project, settings, say=say).run()
+
+
+def host_of(database: Database, project: ProjectState, *, base: Path, stopping: threading.Event | None = None) -> Host:
+    """Return this process as a host of runs.
+
+    Raises:
+        FleetError: The project's pin can't be used.
+    """
+    # Nobody ever has this name again: what died with it is begun by nobody unasked.
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Host(
+        database=database,
+        project=project,
+        pin=pin_of(project),
+        worker=name,
+        base=base,
+        # A file of one's own says by itself who submitted.
+        may_be_unsigned=not database.is_server,
+        stopping=stopping or threading.Event(),
+    )
+
+
+@contextlib.contextmanager
+def enrolled(host: Host, queue: str) -> Iterator[None]:
+    """Let a host be known as alive for as long as the block takes."""
+    with host.database.transaction() as transaction:
+        transaction.run(
+            "INSERT INTO fleet_worker (id, host, pid, queue, digest, commit_id) "
+            "VALUES (:id, :host, :pid, :queue, :digest, :commit)",
+            id=host.worker,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queue=queue,
+            digest=host.project.digest,
+            commit=host.project.commit,
+        )
+    over = threading.Event()
+    thread = threading.Thread(target=_beat, args=(host, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(_SHUTDOWN_S)
+        with contextlib.suppress(FleetError), host.database.transaction() as transaction:
+            transaction.run(
+                "UPDATE fleet_worker SET stopped = :now WHERE id = :id", now=transaction.now(), id=host.worker
+            )
+
+
+def _beat(host: Host, over: threading.Event) -> None:
+    while not over.wait(_BEAT_S * _SEEN_EVERY):
+        with contextlib.suppress(FleetError), host.database.transaction() as transaction:
+            transaction.run("UPDATE fleet_worker SET seen = :now WHERE id = :id", now=transaction.now(), id=host.worker)
+
+
+class _Worker:
+    def __init__(
+        self, database: Database, project: ProjectState, settings: WorkerSettings, *, say: Callable[[str], None]
+    ) -> None:
+        self._settings, self._say = settings, say
+        self._draining, self._hurried = threading.Event(), False
+        self._host = host_of(database, project, base=settings.base)
+        self._client: DBOSClient | None = None
+        self._active: set[tuple[str, int]] = set()
+        self._lock = threading.Lock()
+
+    def run(self) -> int:
+        host, settings = self._host, self._settings
+        signal.signal(signal.SIGTERM, self._told)
+        signal.signal(signal.SIGINT, self._told)
+        client = self._client = client_of(host.database.url)
+        self._set_limits(client)
+        rounds = Rounds(
+            host=host,
+            client=client,
+            queue=settings.queue,
+            dead_after_s=settings.dead_after_s,
+            take_over=settings.take_over,
+        )
+        with enrolled(host, settings.queue):
+            self._say(
+                f"worker {host.worker} of queue {settings.queue}: project {host.project.digest[:12]}, "
+                f"commit {host.project.commit[:12]}"
+            )
+            self._say_refused()
+            with self._engine():
+                self._look_after(rounds)
+                self._drain()
+        client.destroy()
+        self._say("ended")
+        return int(self._hurried)
+
+    def _set_limits(self, client: DBOSClient) -> None:
+        queue, wanted = self._settings.queue, self._settings.concurrency
+        with self._host.database.transaction() as transaction:
+            found = limits_of(client, transaction, queue)
+        if found is None:
+            set_limits(client, self._host.database, queue, Limits(per_worker=wanted or 1))
+        elif wanted is not None and found.per_worker != wanted:
+            set_limits(client, self._host.database, queue, replace(found, per_worker=wanted))
+            self._say(f"every worker of queue {queue} now plays up to {wanted} runs at once")
+
+    def _say_refused(self) -> None:
+        with self._host.database.transaction() as transaction:
+            others = standings(
+                transaction,
+                "s.queue = :queue AND s.digest <> :digest AND (e.leg IS NULL OR e.outcome = 'suspended')",
+                queue=self._settings.queue,
+                digest=self._host.project.digest,
+            )
+        if others:
+            self._say(
+                f"{len(others)} runs of this queue are refused here: they are of other projects or commits than "
+                f"{self._host.project.digest[:12]} (first {others[0].id}, of {others[0].digest[:12]})"
+            )
+
+    @contextlib.contextmanager
+    def _engine(self) -> Iterator[None]:
+        from dbos import DBOS
+
+        host = self._host
+        config = config_of(
+            host.database.url,
+            worker=host.worker,
+            version=host.project.digest,
+            is_server=host.database.is_server,
+        )
+        DBOS(config=config)
+        DBOS.workflow(name=LEG)(self._leg_function())
+        DBOS.listen_queues([self._settings.queue])
+        DBOS.launch()
+        try:
+            yield
+        finally:
+            DBOS.destroy(destroy_registry=True)
+
+    def _leg_function(self) -> Callable[[str, int], str]:
+        def leg(submission: str, number: int) -> str:
+            return self._play(submission, number)
+
+        return leg
+
+    def _play(self, submission: str, number: int) -> str:
+        with self._lock:
+            self._active.add((submission, number))
+        try:
+            if self._draining.is_set():
+                # Taken out of the queue in the last moment: it goes back.
+                self._give_back(submission)
+                return "given back"
+            return self._play_through(submission, number)
+        except FleetError as error:
+            self._say(f"{submission} leg {number}: {error}")
+            return "lost"
+        except Exception as error:  # noqa: BLE001  # the engine would keep it as an object; here it is told
+            self._say(f"{submission} leg {number} failed inside the worker: {type(error).__name__}: {error}")
+            return "lost"
+        finally:
+            with self._lock:
+                self._active.discard((submission, number))
+
+    def _play_through(self, submission: str, number: int) -> str:
+        self._say(f"{submission} begins leg {number}")
+        end = play_leg(self._host, submission, number)
+        self._say(f"{submission} ended leg {number}: {end.outcome}{f' at {end.step}' if end.step else ''}")
+        return end.outcome
+
+    def _give_back(self, submission: str) -> None:
+        with self._host.database.transaction() as transaction:
+            standing = standing_of(transaction, submission)
+        if standing is not None and self._client is not None:
+            take_over(self._host, self._client, standing, said="its worker ended before it began")
+
+    def _look_after(self, rounds: Rounds) -> None:
+        reached_since = time.monotonic()
+        sweep(self._settings.base, alive=self._alive())
+        while not self._draining.wait(_BEAT_S):
+            try:
+                settled = time.monotonic() - reached_since >= self._settings.dead_after_s
+                for line in rounds.go(settled=settled):
+                    self._say(line)
+                if self._settings.until_idle and self._is_idle():
+                    return
+            except UnreachableError as error:
+                reached_since = time.monotonic()
+                self._say(str(error))
+
+    def _alive(self) -> frozenset[str]:
+        """Return the checkouts on this host whose runs go on."""
+        with self._host.database.transaction() as transaction:
+            found = transaction.rows(
+                "SELECT c.submission, c.leg FROM fleet_claim c WHERE NOT EXISTS "
+                "(SELECT 1 FROM fleet_end e WHERE e.submission = c.submission AND e.leg = c.leg)"
+            )
+        return frozenset(f"{row['submission']}.{row['leg']}" for row in found)
+
+    def _is_idle(self) -> bool:
+        with self._lock:
+            if self._active:
+                return False
+        with self._host.database.transaction() as transaction:
+            left = standings(
+                transaction,
+                "s.queue = :queue AND s.digest = :digest AND e.leg IS NULL AND c.worker IS NULL",
+                limit=1,
+                queue=self._settings.queue,
+                digest=self._host.project.digest,
+            )
+        return not left
+
+    def _drain(self) -> None:
+        self._draining.set()
+        while True:
+            with self._lock:
+                count = len(self._active)
+            if not count:
+                return
+            time.sleep(_BEAT_S / 2)
+
+    def _told(self, number: int, _frame: object) -> None:
+        if not self._draining.is_set():
+            self._draining.set()
+            self._say("ends once its runs have ended; told again, it ends them")
+        elif not self._hurried:
+            self._hurried = True
+            self._host.stopping.set()
+            self._say(f"ends its runs (signal {number})")
+        sys.stdout.flush()

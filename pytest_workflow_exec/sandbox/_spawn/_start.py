@@ -1,0 +1,69 @@
+"""What the process that is to become a command tells the spawn server before it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+from typing import NamedTuple
+
+from ._connections import Connections
+from ._target import LISTENER, MOST_DESCRIPTORS, TAKEN
+
+_CLOSE_ON_EXEC = 0x40000000
+
+
+class Start(NamedTuple):
+    """What the process told that was to become a command."""
+
+    is_taken: bool
+    """Whether it took a request."""
+    processes: int = 0
+    """How many the command may have; 0 for no bound."""
+    masked: tuple[str, ...] = ()
+    """The folders that stand for protected paths as long as it runs."""
+    connections: Connections | None = None
+    """Where the kernel asks about its connections; None if it may make none, or any."""
+    problem: str = ""
+    """Why it did not become the command; empty if it did."""
+
+
+def heard(errors: socket.socket, engine: int, pid: int) -> Start:
+    """Wait until the process took a request and became the command, or failed to."""
+    poll = select.poll()
+    poll.register(errors, select.POLLIN)
+    poll.register(engine, select.POLLIN)
+    if errors.fileno() not in dict(poll.poll()):
+        os.kill(pid, signal.SIGKILL)
+        os._exit(0)
+    told, descriptors = b"", list[int]()
+    while True:
+        chunk, more, _, _ = socket.recv_fds(errors, 4096, MOST_DESCRIPTORS, _CLOSE_ON_EXEC)
+        told, descriptors = told + chunk, descriptors + more
+        if not chunk:
+            break
+    if not told:
+        # It ended without a request: nobody can ask any more.
+        os._exit(0)
+    if not told.startswith(TAKEN):
+        return Start(is_taken=False, problem=told.decode(errors="replace"))
+    line, _, problem = told[len(TAKEN) :].partition(b"\n")
+    header = json.loads(line)
+    connections = None
+    if problem == LISTENER:
+        ruleset, *sockets, listener = descriptors
+        names = {held: frozenset(each) for held, each in zip(sockets, header["sockets"], strict=True)}
+        problem, connections = b"", Connections(listener, ruleset, names)
+    elif descriptors:
+        problem = problem.removeprefix(LISTENER) or b"it ended before it was judged"
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return Start(
+        is_taken=True,
+        processes=header["processes"],
+        masked=tuple(header["masked"]),
+        connections=connections,
+        problem=problem.decode(errors="replace"),
+    )
