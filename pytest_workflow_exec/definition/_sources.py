@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, Template
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], so
         "variables": {name: variables[name].text for name in _used(step, variables)},
         "sources": dict(sources),
     }
-    return dataclasses.replace(step, digest=digest_of(definition))
+    return replace(step, digest=digest_of(definition))
 
 
 def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
@@ -112,7 +113,7 @@ def with_given(step: Step) -> Step:
     if not given:
         return step
     data: dict[str, Json] = {"given": [given[key] for key in sorted(given)], "of": step.digest}
-    return dataclasses.replace(step, digest=digest_of(data))
+    return replace(step, digest=digest_of(data))
 
 
 def _given(reference: Reference) -> GivenReference | None:

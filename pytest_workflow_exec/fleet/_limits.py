@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._database import Database, Transaction
 from ._errors import FleetError, FleetRefusedError

@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._checkout import sweep
 from ._database import Database, UnreachableError

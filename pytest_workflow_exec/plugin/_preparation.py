@@ -43,6 +43,7 @@ from pytest_workflow_exec.run import (
     repository_facts,
     steps_until,
     trust_of,
+    version_of,
 )
 from pytest_workflow_exec.sandbox import Policy, ProgramPins, SecretEnvironment, compile_policy, pin_programs
 from pytest_workflow_exec.settings import (
@@ -446,4 +447,4 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
-    return {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    return {dist.project_name: version_of(dist) for _, dist in config.pluginmanager.list_plugin_distinfo()}

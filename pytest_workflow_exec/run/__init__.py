@@ -10,7 +10,7 @@ from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._context import context_of
 from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._execute import perform_execute
-from pytest_workflow_exec.run._facts import starter
+from pytest_workflow_exec.run._facts import starter, version_of
 from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
 from pytest_workflow_exec.run._form import answer_reader, answers_problem
 from pytest_workflow_exec.run._gate import gates_of
@@ -115,6 +115,7 @@ __all__ = [
     "steps_until",
     "trust_in",
     "trust_of",
+    "version_of",
     "wait_before",
     "wait_for",
     "would_open",
