@@ -7,19 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_MANY = 1_000
-"""So many steps make pytest's own collections at a session's end slow; what a pass costs here, they cost five times."""
-
-
-def keep_for_good(steps: int) -> None:
-    """Let the collector never again go through what is there, if many steps are: they stay until the process ends.
-
-    What is garbage already is collected before, so that nothing that somebody wants to hear of is hidden.
-    """
-    if steps >= _MANY:
-        gc.collect()
-        gc.freeze()
-
 import pytest_workflow_exec
 
 from ._own_modules import import_plainly
