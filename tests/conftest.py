@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import compileall
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-_EVERYTHING = """
-import importlib, pkgutil, pytest_workflow_exec
-for each in pkgutil.walk_packages(pytest_workflow_exec.__path__, "pytest_workflow_exec."):
-    if not each.name.endswith("__main__"):
-        importlib.import_module(each.name)
-"""
+import pytest_workflow_exec
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,19 +24,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.dist = "loadfile"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _bytecode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the processes that tests start find bytecode where Python is told to leave none beside the sources.
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Leave bytecode of the package where Python is told to write none: thousands of processes would compile it again.
 
-    Thousands of them would compile the same modules again. They only read it: a cache that they wrote could hide that a
-    test changed a file twice in a second.
+    They only read it: a cache that they wrote could hide that a test changed a file twice in a second.
     """
-    if not sys.dont_write_bytecode or sys.pycache_prefix is not None:
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPYCACHEPREFIX", str(_warmed(tmp_path_factory.mktemp("bytecode"))))
-        yield
+    if sys.dont_write_bytecode and not hasattr(session.config, "workerinput"):
+        compileall.compile_dir(Path(pytest_workflow_exec.__file__).parent, quiet=2)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,16 +40,3 @@ def _no_ci() -> Iterator[None]:
         for name in ("CI", "BUILD_NUMBER", "GITHUB_STEP_SUMMARY"):
             patch.delenv(name, raising=False)
         yield
-
-
-def _warmed(folder: Path) -> Path:
-    cache = folder / "cache"
-    (folder / "test_everything.py").write_text(f"def test_everything():\n    exec({_EVERYTHING!r})\n", encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    del environment["PYTHONDONTWRITEBYTECODE"]
-    environment["PYTHONPYCACHEPREFIX"] = str(cache)
-    # pytest keeps bytecode of its own of every plugin, ours too.
-    whole = ["-m", "pytest", "-n", "1", "--junitxml=report.xml"]
-    for arguments in (["-c", _EVERYTHING], whole):
-        subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, check=False)
-    return cache
