@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from pytest_workflow_exec.errors import PolicyError, PreflightError, Problem, Se
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Session, Step, Template, Workflow
 from pytest_workflow_exec.run import Outlook, Values, gates_of, known_values, outlook, plan_warnings
-from pytest_workflow_exec.sandbox import Policy, Rule, stated_policy
+from pytest_workflow_exec.sandbox import Policy, Rule, compile_policy, stated_policy
 from pytest_workflow_exec.settings import load_settings
 
 from ._inputs import given_inputs, input_texts, plain_inputs
@@ -78,7 +79,11 @@ def _view(config: pytest.Config, workflow: Workflow, *, only: bool) -> _View:
     inputs, missing = inputs_at_hand(workflow, given)
     try:
         settings = load_settings(workflow.root).policy
+        # What can't be used of it is said, and the rest is looked at all the same.
         policy = stated_policy(settings, workflow=workflow.name, only=workflow.only)
+        compile_policy(
+            settings, workflow=workflow.name, environment=os.environ, tests=workflow.has_tests, only=workflow.only
+        )
     except (SettingsError, PolicyError) as error:
         problems += error.problems
     return _View(
