@@ -63,6 +63,13 @@ def neighbours(session: nox.Session, pytest: str) -> None:
 
 
 @nox.session(python=PYTHONS[-1])
+def hot_paths(session: nox.Session) -> None:
+    """Count the instructions that a step takes, and compare with what it took before; needs valgrind."""
+    session.install("--editable", ".")
+    session.run("python", "-m", "benchmarks.hot_paths", *session.posargs)
+
+
+@nox.session(python=PYTHONS[-1])
 def fuzz(session: nox.Session) -> None:
     """Let a fuzzer look for ten minutes for a rule that allows what the reference refuses."""
     session.install("--editable", ".[dev,fuzz]")

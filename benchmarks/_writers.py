@@ -20,7 +20,7 @@ def plain_tests(root: Path, count: int, body: Body = "nothing") -> str:
 def python_steps(root: Path, count: int, *, durability: Literal["power", "process"] = "power") -> str:
     """Write a Python workflow, and return its file's path from the root."""
     head = "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='many')\n"
-    steps = "".join(f"@step\ndef step_{number}(workflow) -> None:\n    pass\n" for number in range(count))
+    steps = "".join(f"@step\ndef step_{number}() -> None:\n    pass\n" for number in range(count))
     _configure(root, f'durability = "{durability}"\n[policy]\nsandbox = "none"\ncommands = []\n')
     return _written(root, "wf/workflow_many.py", head + steps)
 

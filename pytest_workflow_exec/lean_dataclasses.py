@@ -7,19 +7,20 @@ once, which was a third of what the start of a run took.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MemberDescriptorType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replace"]
 
 _T = TypeVar("_T")
 _MISSING: Any = dataclasses.MISSING
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
 else:
 
     def dataclass(
@@ -41,6 +42,16 @@ else:
             return _made(plain, frozen=frozen, slots=slots, kw_only=kw_only, eq=eq, init=init)
 
         return made if cls is None else made(cls)
+
+    def replace(instance: _T, /, **changes: object) -> _T:
+        """Return a copy with some fields changed, as `dataclasses.replace` makes it."""
+        slots = _slots(type(instance))
+        if slots is None or not changes.keys() <= slots.keys():
+            return dataclasses.replace(instance, **changes)
+        copied = object.__new__(type(instance))
+        for name, slot in slots.items():
+            slot.set(copied, changes[name] if name in changes else slot.get(instance))
+        return copied
 
 
 def _made(plain: type[_T], *, frozen: bool, slots: bool, kw_only: bool, eq: bool, init: bool) -> type[_T]:
@@ -108,7 +119,7 @@ def _init_of(cls: Any, *, frozen: bool) -> Callable[..., None]:  # noqa: ANN401 
             (named if field.kw_only else positional).append(parameter)
         elif not unset:
             continue
-        lines.append(_assignment(field.name, value if field.init else unset, frozen=frozen))
+        lines.append(_assignment(cls, field.name, value if field.init else unset, known, frozen=frozen))
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     parameters = ", ".join(["self", *positional, *(["*", *named] if named else [])])
@@ -122,8 +133,31 @@ def _init_of(cls: Any, *, frozen: bool) -> Callable[..., None]:  # noqa: ANN401 
     return init  # type: ignore[no-any-return]
 
 
-def _assignment(name: str, value: str, *, frozen: bool) -> str:
-    return f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}"
+def _assignment(cls: Any, name: str, value: str, known: dict[str, object], *, frozen: bool) -> str:  # noqa: ANN401
+    if not frozen:
+        return f"self.{name} = {value}"
+    place = getattr(cls, name, None)
+    if isinstance(place, MemberDescriptorType):
+        # A slot, set without looking for it by name: a record is made of many.
+        known[f"_set_{name}"] = place.__set__
+        return f"_set_{name}(self, {value})"
+    return f"_set(self, {name!r}, {value})"
+
+
+class _Slot(NamedTuple):
+    get: Callable[[object], object]
+    set: Callable[[object, object], None]
+
+
+@cache
+def _slots(cls: Any) -> Mapping[str, _Slot] | None:  # noqa: ANN401
+    """Return where an instance's fields are; None if making one takes more than to fill them."""
+    fields = dataclasses.fields(cls)
+    places: dict[str, Any] = {field.name: getattr(cls, field.name, None) for field in fields}
+    own = all(isinstance(place, MemberDescriptorType) for place in places.values())
+    if not own or hasattr(cls, "__post_init__") or not all(field.init for field in fields):
+        return None
+    return {name: _Slot(place.__get__, place.__set__) for name, place in places.items()}
 
 
 @cache

@@ -6,8 +6,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar, cast
 
 from pytest_workflow_exec.errors import DefinitionError
@@ -45,6 +44,15 @@ class Captured:
         """Whether a tracked function ran to its end."""
         return self.value is not NOTHING
 
+    def handed_on(self, returned: object, by: Callable[..., object]) -> object:
+        """Return what the caller of a tracked function gets, and keep it if that is pytest."""
+        if self.depth:
+            # A step may call another step's function, and needs what that returns.
+            return returned
+        # pytest called it, and takes a test that returns something for a mistake.
+        self.value, self.by = returned, by
+        return None
+
 
 class _Now:
     """Whose returns are kept at the moment.
@@ -55,15 +63,20 @@ class _Now:
     captured: Captured | None = None
 
 
-@contextmanager
-def capture_returns() -> Iterator[Captured]:
-    """Return a context that keeps what the outermost decorated function inside it returns."""
-    before, captured = _Now.captured, Captured()
-    _Now.captured = captured
-    try:
-        yield captured
-    finally:
-        _Now.captured = before
+class capture_returns:  # noqa: N801  # a context, entered for each step more often than a generator is cheap
+    """A context that keeps what the outermost decorated function inside it returns."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> Captured:
+        """Keep returns from now on."""
+        self._before, captured = _Now.captured, Captured()
+        _Now.captured = captured
+        return captured
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Let whoever was there before keep them again."""
+        _Now.captured = self._before
 
 
 def return_annotation(function: Callable[..., object]) -> object | None:
@@ -102,46 +115,27 @@ def kept(function: Callable[..., object]) -> Callable[..., object]:
 
         @functools.wraps(function)
         async def wrapper(*arguments: object, **keywords: object) -> object:
-            with _call(wrapper) as call:
-                call.returned = await cast("Awaitable[object]", function(*arguments, **keywords))
-            return call.handed_on
+            captured = _Now.captured
+            if captured is None:
+                return await cast("Awaitable[object]", function(*arguments, **keywords))
+            captured.depth += 1
+            try:
+                returned = await cast("Awaitable[object]", function(*arguments, **keywords))
+            finally:
+                captured.depth -= 1
+            return captured.handed_on(returned, wrapper)
     else:
 
         @functools.wraps(function)
         def wrapper(*arguments: object, **keywords: object) -> object:
-            with _call(wrapper) as call:
-                call.returned = function(*arguments, **keywords)
-            return call.handed_on
+            captured = _Now.captured
+            if captured is None:
+                return function(*arguments, **keywords)
+            captured.depth += 1
+            try:
+                returned = function(*arguments, **keywords)
+            finally:
+                captured.depth -= 1
+            return captured.handed_on(returned, wrapper)
 
     return wrapper
-
-
-class _Call:
-    """One call of a tracked function."""
-
-    __slots__ = ("handed_on", "returned")
-
-    def __init__(self) -> None:
-        """Hold nothing yet."""
-        self.returned: object = None
-        self.handed_on: object = None
-
-
-@contextmanager
-def _call(function: Callable[..., object]) -> Iterator[_Call]:
-    captured, call = _Now.captured, _Call()
-    if captured is None:
-        yield call
-        call.handed_on = call.returned
-        return
-    captured.depth += 1
-    try:
-        yield call
-    finally:
-        captured.depth -= 1
-    if captured.depth:
-        # A step may call another step's function, and needs what that returns.
-        call.handed_on = call.returned
-    else:
-        # pytest called it, and takes a test that returns something for a mistake.
-        captured.value, captured.by = call.returned, function

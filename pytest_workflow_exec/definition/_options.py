@@ -143,12 +143,18 @@ def each_of(function: object) -> EachOptions | None:
     return options if isinstance(options, EachOptions) else None
 
 
+_PLAIN_STEP = StepOptions()
+"""What most steps say."""
+
+
 def read_step_options(options: Mapping[str, object], place: Place) -> StepOptions:
     """Return what the keywords of a `@step` say.
 
     Raises:
         DefinitionError: One of them does not exist, can't be used yet, or has a value of the wrong kind.
     """
+    if not options:
+        return _PLAIN_STEP
     check_keywords("@step", options, _STEP_KEYWORDS, STEP_LATER, place)
     waive, signed = _waive(options, place)
     return StepOptions(

@@ -178,7 +178,9 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         problems.at((), f"the name of step {quoted(function.name)} {line_problem}")
     marks = function.marks
     said = marks if isinstance(marks, StepOptions) else StepOptions()
-    when = read_when(None if marks is None else marks.when, (), _texts(reader, function, problems, seen, None))
+    when = None
+    if marks is not None and marks.when is not None:
+        when = read_when(marks.when, (), _texts(reader, function, problems, seen, None))
     texts = _texts(reader, function, problems, seen, when)
     step = Step(
         id=function.name,

@@ -25,7 +25,7 @@ MAX_BLOB_BYTES = 64 << 20
 """A longer text can't be kept: whoever reads the log must be able to hold it."""
 
 _SALT_BYTES = 16
-_KEYS = frozenset({"blob", "size_bytes", "stored"})
+REFERENCE_KEYS = frozenset({"blob", "size_bytes", "stored"})
 # No part of the text: what stands in the log can never be taken out of it.
 _STORED = ("text", "data")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -70,7 +70,7 @@ class Blob:
 
 def is_reference(value: Json) -> bool:
     """Return whether a value has the form that stands for a blob."""
-    return isinstance(value, Mapping) and len(value) == len(_KEYS) and value.keys() == _KEYS
+    return isinstance(value, Mapping) and len(value) == len(REFERENCE_KEYS) and value.keys() == REFERENCE_KEYS
 
 
 def may_hold_blobs(raw: bytes) -> bool:

@@ -116,14 +116,14 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(file, "rb")
 
 
-def is_there(path: Path) -> bool:
+def is_there(path: Path | str) -> bool:
     """Return whether there is anything of that name, a link that leads nowhere included.
 
     Raises:
         OSError: It can't be found out.
     """
     try:
-        path.lstat()
+        os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -20,10 +20,11 @@ from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.settings import Durability
 
 from ._blobs import Blob, write_blob
-from ._body import body_of
+from ._body import Fields, body_of
 from ._boot import boot_id
 from ._chain import BrokenChainError, Chain, Tail
 from ._files import reason_of
+from ._instant import now_text
 from ._lines import MAX_LINE_BYTES, BadLineError, record_of, sealed
 from ._log_files import LogFiles
 from ._read import records_of
@@ -187,7 +188,10 @@ class EvidenceLog:
             ValueRefusedError: The event can't be kept as JSON; nothing was written, and the log goes on.
             EvidenceError: The record could not be written whole, or an earlier one could not; the log is over.
         """
-        with self._writing():
+        self._refuse_other_hands()
+        # As in `_writing`, which is too slow to be gone through for every record.
+        with self._lock:
+            self._begin()
             return self._append(event)
 
     def barrier(self) -> None:
@@ -196,7 +200,9 @@ class EvidenceLog:
         Raises:
             EvidenceError: It can't be made sure; the log is over.
         """
-        with self._writing():
+        self._refuse_other_hands()
+        with self._lock:
+            self._begin()
             try:
                 if self._synced:
                     self._files.sync(self._state.file)
@@ -259,17 +265,24 @@ class EvidenceLog:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
+        self._refuse_other_hands()
+        with self._lock:
+            self._begin()
+            yield
+
+    def _refuse_other_hands(self) -> None:
         # The owner first: in a forked child, another thread of the parent may hold the lock for ever.
         if os.getpid() != self._owner:
             raise EvidenceError(f"{self.path} belongs to process {self._owner}; a forked child may not write to it")
         if self._lock.locked() and self._holder == threading.get_ident():
             raise EvidenceError(f"{self.path}: a signal handler may not write while a record is being written")
-        with self._lock:
-            # Never taken back: an interrupt that struck first would leave the log busy for good.
-            self._holder = threading.get_ident()
-            self._refuse_if_over()
+
+    def _begin(self) -> None:
+        # Never taken back: an interrupt that struck first would leave the log busy for good.
+        self._holder = threading.get_ident()
+        self._refuse_if_over()
+        if self._pending is not None:
             self._settle()
-            yield
 
     def _refuse_if_over(self) -> None:
         if self._dead is not None:
@@ -364,25 +377,45 @@ class EvidenceLog:
         line, digest = sealed(body_of(fields, data, blobs))
         if len(line) > MAX_LINE_BYTES:
             raise ValueRefusedError(where="step", reason=f"the record is longer than {MAX_LINE_BYTES} bytes")
-        return Record(**fields, data=data, hash=digest), line, blobs  # type: ignore[arg-type]  # as _fields made them
+        record = Record(
+            v=VERSION,
+            seq=fields.seq,
+            run=fields.run,
+            ts=fields.ts,
+            mono_ns=fields.mono_ns,
+            boot=fields.boot,
+            type=fields.type,
+            step=fields.step,
+            attempt=fields.attempt,
+            actor=fields.actor,
+            data=data,
+            prev=fields.prev,
+            hash=digest,
+        )
+        return record, line, blobs
 
-    def _fields(self, event: Event) -> dict[str, object]:
-        if not _TYPE.fullmatch(event.type):
+    def _fields(self, event: Event) -> Fields:
+        if not _is_type(event.type):
             raise ValueRefusedError(where="type", reason="it must be lower case words joined by dots")
-        step, actor = event.step, event.actor
-        return {
-            "v": VERSION,
-            "seq": self._state.seq + 1,
-            "run": self._run,
-            "ts": datetime.now(timezone.utc).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z",
-            "mono_ns": time.monotonic_ns(),
-            "boot": boot_id(),
-            "type": event.type,
-            "step": None if step is None else self._cleaner.text(step, "step"),
-            "attempt": event.attempt,
-            "actor": Actor(kind=actor.kind, id=self._cleaner.text(actor.id, "actor.id")),
-            "prev": self._state.hash,
-        }
+        step, actor, text = event.step, event.actor, self._cleaner.text
+        name = text(actor.id, "actor.id")
+        return Fields(
+            seq=self._state.seq + 1,
+            run=self._run,
+            ts=now_text(),
+            mono_ns=time.monotonic_ns(),
+            boot=boot_id(),
+            type=event.type,
+            step=None if step is None else text(step, "step"),
+            attempt=event.attempt,
+            actor=actor if name == actor.id else Actor(kind=actor.kind, id=name),
+            prev=self._state.hash,
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _is_type(text: str) -> bool:
+    return _TYPE.fullmatch(text) is not None
 
 
 def _demand_run_id(run: RunId) -> None:

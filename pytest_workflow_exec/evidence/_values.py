@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import ValueRefusedError
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.strict_json import encode
 
-from ._blobs import MAX_BLOB_BYTES, is_reference, spilled
+from ._blobs import MAX_BLOB_BYTES, REFERENCE_KEYS, is_reference, spilled
 
 _MAX_DEPTH = 64
 _INTEGERS = range(-(2**63), 2**63)
@@ -29,7 +30,7 @@ class Cleaner:
     """Turns the data of an event into plain JSON values without secrets."""
 
     def __init__(self, redactor: Redactor) -> None:
-        self._redact = redactor.text
+        self._redactor, self._redact = redactor, redactor.text
 
     def data(self, data: Mapping[str, Json]) -> dict[str, Json]:
         """Return a redacted copy made of dicts, lists, texts and numbers only.
@@ -79,6 +80,8 @@ class Cleaner:
         raise _refusal(where, f"a value of type {type(value).__name__} is no JSON")
 
     def _mapping(self, mapping: Mapping[str, Json], where: _Place, depth: int) -> dict[str, Json]:
+        if not self._redactor.knows_any and (plain := _plain(mapping)) is not None:
+            return plain
         cleaned: dict[str, Json] = {}
         for key, value in mapping.items():
             name = self._key(key, where)
@@ -97,6 +100,40 @@ class Cleaner:
         if isinstance(key, str):
             return self.text(key, where)
         raise _refusal(where, f"it has a key of type {type(key).__name__}; keys must be texts")
+
+
+def _plain(mapping: Mapping[str, Json]) -> dict[str, Json] | None:
+    """Return a copy of what most records hold, short texts and little else; None for anything to be looked at closely.
+
+    Of exactly these types, ASCII, finite and within bounds, there is nothing that could be refused or spelled in
+    two ways. A stored text's reference has three keys.
+    """
+    if len(mapping) == len(REFERENCE_KEYS):
+        return None
+    copied: dict[str, Json] = {}
+    for key, value in mapping.items():
+        kind = type(value)
+        harmless = _HARMLESS.get(kind)
+        if harmless is None or type(key) is not str or not _is_short(key) or not harmless(value):
+            return None
+        copied[key] = kind() if kind in _EMPTY else value
+    return copied
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _SHORT_CHARACTERS and text.isascii()
+
+
+_EMPTY = frozenset({dict, list})
+_HARMLESS: Mapping[type, Callable[[Any], bool]] = {
+    str: _is_short,
+    int: _INTEGERS.__contains__,
+    float: math.isfinite,
+    bool: lambda _: True,
+    type(None): lambda _: True,
+    dict: operator.not_,
+    list: operator.not_,
+}
 
 
 def refuse_unkeepable(value: Json, where: str) -> None:

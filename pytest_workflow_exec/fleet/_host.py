@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import Pin
 
 from ._database import Database, UnreachableError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._database import Transaction
 from ._engine import LEG

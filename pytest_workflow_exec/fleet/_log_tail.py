@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import (
@@ -18,6 +18,7 @@ from pytest_workflow_exec.evidence import (
     segment_path,
     whole_record,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._errors import FleetRefusedError
 

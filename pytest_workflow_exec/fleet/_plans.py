@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.definition import read_yaml_workflow
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._errors import FleetError
 

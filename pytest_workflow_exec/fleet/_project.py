@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import digest_of, digest_of_file
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run import repository_facts
 from pytest_workflow_exec.settings import Settings, load_settings
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._database import Database, Transaction
 from ._errors import FleetError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.digests import digest_of_bytes
@@ -25,6 +24,7 @@ from pytest_workflow_exec.evidence import (
     unpack_below,
     write_bundle,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run import History
 from pytest_workflow_exec.verify import verify_log
 

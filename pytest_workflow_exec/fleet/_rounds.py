@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._errors import FleetError, FleetLostError
 from ._host import Host

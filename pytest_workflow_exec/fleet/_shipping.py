@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from pytest_workflow_exec.evidence import (
     references_in,
     runs_directory,
 )
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._database import Database, Transaction
 from ._errors import FleetLostError, FleetRefusedError

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._errors import FleetRefusedError

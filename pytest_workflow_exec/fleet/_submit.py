@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import new_run_id
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._database import Database
 from ._errors import FleetError

@@ -213,10 +213,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out Python workflows that the command line does not name."""
     if not (collection_path.name.startswith("workflow_") and collection_path.suffix == ".py"):
         return None
-    from ._own_modules import import_plainly
+    from ._garbage import importing
 
-    import_plainly()
-    from ._named import is_named
+    with importing():
+        from ._named import is_named
 
     return None if is_named(collection_path, config) else True
 
@@ -225,12 +225,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect a YAML workflow that the command line names."""
     if not file_path.name.endswith((".workflow.yaml", ".workflow.yml")):
         return None
-    from ._garbage import no_garbage_collection
-    from ._own_modules import import_plainly
+    from ._garbage import importing
 
-    import_plainly()
-    # Hundreds of modules are imported at once, and nothing of them is garbage.
-    with no_garbage_collection():
+    with importing():
         from ._collect_yaml import collect_yaml
 
     return collect_yaml(file_path, parent)
@@ -241,11 +238,9 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     """Collect a Python workflow."""
     if not module_path.name.startswith(("workflow_", "_workflow_")):
         return None
-    from ._garbage import no_garbage_collection
-    from ._own_modules import import_plainly
+    from ._garbage import importing
 
-    import_plainly()
-    with no_garbage_collection():
+    with importing():
         from ._collect_python import collect_python
 
     return collect_python(module_path, parent)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import field
 
 import pytest
@@ -23,7 +23,7 @@ from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempt:
     """What has been seen of an item while pytest runs it."""
 
@@ -83,19 +83,22 @@ class Attempt:
         self.started_s = time.monotonic()
 
 
-@contextmanager
-def failing_plainly(attempt: Attempt) -> Iterator[None]:
-    """Fail the step with the words of an error of ours: its traceback would lead into the engine, not to the mistake."""
-    said = None
-    try:
-        yield
-    except EvidenceError:
-        raise
-    except WorkflowExecError as error:
-        attempt.errors.append(error)
-        said = str(error)
-    if said is not None:
-        raise pytest.fail.Exception(said, pytrace=False) from None
+class failing_plainly:  # noqa: N801  # a context, entered for each step more often than a generator is cheap
+    """Fails the step with the words of an error of ours: its traceback would lead into the engine, not to the mistake."""
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Keep an error of ours, and raise its words in its place."""
+        if isinstance(error, WorkflowExecError) and not isinstance(error, EvidenceError):
+            self._attempt.errors.append(error)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 from pytest_workflow_exec.errors import EvidenceError, GateDeniedError, PreflightError
 
 from ._finally import run_steps
+from ._garbage import set_aside
 from ._keys import SESSION
 from ._order import restore_order, stop_after
 from ._plan import show_plans
@@ -53,6 +54,7 @@ def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generato
         restore_order(session.items)
         refuse_cut_plans(workflows, session.items)
     workflows.begin(session)
+    set_aside()
     workflows.lines.open_screen()
     try:
         with ending_signals_interrupt():

@@ -1,10 +1,15 @@
-"""Importing the package and reading a long workflow without the garbage collector going through it, again and again."""
+"""The garbage collector, kept from going through the package and a long workflow again and again."""
 
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import pytest_workflow_exec
+
+from ._own_modules import import_plainly
 
 
 @contextmanager
@@ -21,3 +26,24 @@ def no_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Return a context in which modules of the package are imported, hundreds at the first time."""
+    import_plainly()
+    before = len(sys.modules)
+    with no_garbage_collection():
+        yield
+    if len(sys.modules) > before:
+        set_aside()
+
+
+def set_aside() -> None:
+    """Let the collector pass over everything that is there by now, in a session that is not part of another one.
+
+    Modules and the steps of a workflow stay to the end: looking for garbage among them took a tenth of a long run.
+    What a session inside a test of another leaves is garbage, so nothing is set aside there.
+    """
+    if pytest_workflow_exec.plugin_sessions <= 1:
+        gc.freeze()

@@ -75,6 +75,8 @@ class StepLines:
         self.letters = False
         """Whether letters stand on the line where the cursor is, of ordinary tests or, with `-q`, of steps."""
         self.live = Live()
+        self._own_lines: bool | None = None
+        self._started = False
 
     @property
     def _terminal(self) -> Terminal | None:
@@ -87,13 +89,19 @@ class StepLines:
     @property
     def own_lines(self) -> bool:
         """Whether a step gets a line of ours instead of pytest's letters."""
+        if self._own_lines is not None:
+            return self._own_lines
         # A reporter of another plugin, as pytest-sugar's, draws lines of its own.
         reporter: object = self._terminal
-        return type(reporter) is pytest.TerminalReporter and self._config.get_verbosity() == 0
+        own = type(reporter) is pytest.TerminalReporter and self._config.get_verbosity() == 0
+        if self._started:
+            # From the first step's line on, nobody changes it; to find it out takes longer than to use it.
+            self._own_lines = own
+        return own
 
     def start(self, step: PlannedItem | None, workflow: Workflow | None) -> None:
         """Begin a step's line; an ordinary test gets pytest's own again."""
-        terminal = self._terminal
+        terminal, self._started = self._terminal, True
         if terminal is None or not self.own_lines:
             return
         terminal.showfspath = step is None
@@ -119,6 +127,8 @@ class StepLines:
 
     def go(self, step: PlannedItem, workflow: Workflow, nodeid: str) -> None:
         """Show what goes on in a step whose line has begun."""
+        if not self.live.shows:
+            return
         said = _opening(step, workflow)
         # At a higher verbosity pytest has written its node id.
         self.live.begin(said.removesuffix(" ... "), column=len(said if self.own_lines else f"{nodeid} "))

@@ -38,10 +38,12 @@ from pytest_workflow_exec.run import (
     group_of,
     known_values,
     may_ask,
+    plan_warnings,
     preflight,
     repository_facts,
     steps_until,
     trust_of,
+    version_of,
 )
 from pytest_workflow_exec.sandbox import Policy, ProgramPins, SecretEnvironment, compile_policy, pin_programs
 from pytest_workflow_exec.settings import (
@@ -89,7 +91,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     session.awaited |= {each.workflow.name for each in prepared}
     try:
         for each, settings in [(each, each.settings()) for each in prepared]:
-            for line in lost_of(settings.workflow):
+            for line in [*lost_of(settings.workflow), *_warnings(settings.workflow, session)]:
                 session.lines.say(line)
             session.runs[settings.workflow.name] = Run.open(settings)
             until, root = settings.until, each.earlier_root
@@ -134,6 +136,10 @@ def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
         raise PreflightError(prepared.problems)
     session.runs[workflow.name] = run = Run.open(prepared.settings())
     return run
+
+
+def _warnings(workflow: Workflow, session: WorkflowSession) -> list[str]:
+    return [f"warning: {placed(problem, session.config)}" for problem in plan_warnings(workflow)]
 
 
 def _terminal_problem() -> str | None:
@@ -321,6 +327,7 @@ class _Preparation:
                 environment=os.environ,
                 pin=self._find_pin(settings),
                 tests=self.workflow.has_tests,
+                only=self.workflow.only,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems
@@ -440,4 +447,4 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
-    return {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    return {dist.project_name: version_of(dist) for _, dist in config.pluginmanager.list_plugin_distinfo()}

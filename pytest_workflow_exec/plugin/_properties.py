@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from pytest_workflow_exec.model import Outcome
@@ -11,29 +13,37 @@ from ._attempt import Attempt
 from ._lines import REPORT_OUTCOME
 
 _PREFIX = "workflow_exec."
+_WORKFLOW, _RUN, _STEP = f"{_PREFIX}workflow", f"{_PREFIX}run", f"{_PREFIX}step"
+_ATTEMPT, _OUTCOME, _HEAD = f"{_PREFIX}attempt", f"{_PREFIX}outcome", f"{_PREFIX}head"
+_CLASS, _WAIVED, _BREAK_GLASS = f"{_PREFIX}class", f"{_PREFIX}waived", f"{_PREFIX}break_glass"
 
 
 def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -> None:
     """Say of which step of which run a report is, how it stands, and where its evidence stood then."""
-    outcome = _worst(report, attempt)
+    outcome, head = _worst(report, attempt), run.head
     said = {
-        "workflow": run.workflow.name,
-        "run": run.id,
-        "step": step,
-        "attempt": str(run.attempt_of(step)),
-        "outcome": outcome.value,
-        "head": f"{run.head.seq} {run.head.hash}",
+        _WORKFLOW: run.workflow.name,
+        _RUN: run.id,
+        _STEP: step,
+        _ATTEMPT: str(run.attempt_of(step)),
+        _OUTCOME: outcome.value,
+        _HEAD: f"{head.seq} {head.hash}",
     }
     if attempt.failure is not None and outcome is Outcome.FAILED:
-        said["class"] = attempt.failure.error_class
+        said[_CLASS] = attempt.failure.error_class
     if outcome is Outcome.CARRIED and run.carries_waived(step):
-        said["waived"] = "in an earlier session of this run"
+        said[_WAIVED] = "in an earlier session of this run"
     if step in run.broken_glass:
-        said["break_glass"] = run.redactor.text(run.broken_glass[step])
-    mine = {f"{_PREFIX}{name}": value for name, value in said.items()}
+        said[_BREAK_GLASS] = run.redactor.text(run.broken_glass[step])
     # What another plugin or the step's code noted stays.
-    others = [(name, value) for name, value in report.user_properties if name not in mine]
-    report.user_properties = [*others, *mine.items()]
+    others = [(name, value) for name, value in report.user_properties if name not in said]
+    report.user_properties = [*others, *map(_property, said.items())]
+
+
+@functools.lru_cache(maxsize=64)
+def _property(property_: tuple[str, str]) -> tuple[str, str]:
+    # pytest keeps every report to the end: what they have in common is kept once.
+    return property_
 
 
 def _worst(report: pytest.TestReport, attempt: Attempt) -> Outcome:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from functools import partial
 
 import pytest
@@ -25,14 +24,22 @@ from ._run_end import RunEnd, shown_log
 from ._session import WorkflowSession, run_of
 
 
-@contextmanager
-def evidence_or_exit(session: WorkflowSession) -> Iterator[None]:
-    """End the whole session if evidence can't be written: nothing may happen that leaves none."""
-    try:
-        yield
-    except EvidenceError as error:
-        session.evidence_error = str(error)
-        pytest.exit(f"evidence can't be written: {error}", returncode=3)
+class evidence_or_exit:  # noqa: N801  # a context, entered for each step more often than a generator is cheap
+    """Ends the whole session if evidence can't be written: nothing may happen that leaves none."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: WorkflowSession) -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Turn an error of the evidence into the end of the session."""
+        if isinstance(error, EvidenceError):
+            self._session.evidence_error = str(error)
+            pytest.exit(f"evidence can't be written: {error}", returncode=3)
 
 
 def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, object, object]:

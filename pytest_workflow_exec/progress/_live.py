@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -84,6 +84,11 @@ class Live:
             os.close(screen.fd)
 
     @property
+    def shows(self) -> bool:
+        """Whether there is a screen at all."""
+        return self._screen is not None
+
+    @property
     def draws(self) -> bool:
         """Whether there is a screen on which lines are drawn anew."""
         return self._screen is not None and self._screen.drawn
@@ -105,6 +110,8 @@ class Live:
 
     def end(self) -> None:
         """End with the step: until the next one begins nothing is drawn."""
+        if self._screen is None:
+            return
         with self._lock:
             self._activity.end()
             self._erase()
@@ -116,13 +123,16 @@ class Live:
             self._stop.set()
             thread.join()
 
-    @contextmanager
-    def hidden(self, *, new_line: bool = False) -> Iterator[None]:
+    def hidden(self, *, new_line: bool = False) -> AbstractContextManager[None]:
         """Take what is drawn away as long as the context lasts: something else writes to the terminal.
 
         Args:
             new_line: Whether the cursor is at the beginning of a line afterwards.
         """
+        return nullcontext() if self._screen is None else self._hidden(new_line=new_line)
+
+    @contextmanager
+    def _hidden(self, *, new_line: bool) -> Iterator[None]:
         with self._lock:
             self._erase()
             try:

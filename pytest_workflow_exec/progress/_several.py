@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.progress._live import MIN_CELLS, PATIENCE_S, Live, in_foreground
 from pytest_workflow_exec.progress._plain import spent
 

@@ -8,6 +8,7 @@ import pwd
 import socket
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from typing import Protocol
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import filesystem_of
@@ -34,8 +35,25 @@ def versions() -> Mapping[str, Json]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        **{name: metadata.version(name) for name in packages},
+        **{name: version_of(metadata.distribution(name)) for name in packages},
     }
+
+
+class Installed(Protocol):
+    """What is asked of an installed package."""
+
+    @property
+    def version(self) -> str: ...
+
+    def read_text(self, filename: str) -> str | None: ...
+
+
+def version_of(distribution: Installed) -> str:
+    """Return a package's version, without reading the description that stands behind it."""
+    head, _, _ = (distribution.read_text("METADATA") or "").partition("\n\n")
+    said = [line.partition(":")[2].strip() for line in head.splitlines() if line.startswith("Version:")]
+    # Of one that was installed in another way, the long way.
+    return said[0] if len(said) == 1 and said[0] else distribution.version
 
 
 def run_facts(

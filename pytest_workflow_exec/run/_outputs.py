@@ -121,8 +121,11 @@ def keepable(outputs: StepOutputs, *, evidence: Iterable[str] = ()) -> StepOutpu
         if value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip()):
             message = f"the step left {key!r} empty, which is its evidence"
             raise OutputError(message)
-    refuse_unkeepable(outputs.values, "outputs")
-    refuse_unkeepable({name: file.to_data() for name, file in outputs.files.items()}, "files")
+    # Most steps leave nothing.
+    if outputs.values:
+        refuse_unkeepable(outputs.values, "outputs")
+    if outputs.files:
+        refuse_unkeepable({name: file.to_data() for name, file in outputs.files.items()}, "files")
     return outputs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pytest_workflow_exec.errors import StepOrderError, StillRunningError
@@ -87,11 +87,9 @@ class StepCommands:
         if self._count:
             raise StillRunningError(step=step, commands=self._count)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[object]:
         """Let no command begin as long as the context lasts."""
-        with self._lock:
-            yield
+        return self._lock
 
     @contextmanager
     def one_of(self, step: StepId) -> Iterator[None]:

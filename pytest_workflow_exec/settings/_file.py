@@ -68,7 +68,7 @@ _Retention = Annotated[str, AfterValidator(_retention)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _Gated(_Strict):

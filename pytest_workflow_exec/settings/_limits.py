@@ -49,7 +49,7 @@ _Size = Annotated[int | None, BeforeValidator(_size)]
 class Limits(BaseModel):
     """The table `limits` of a policy or a rule."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     processes: Annotated[Annotated[int, Field(ge=1, le=1 << 22)] | None, BeforeValidator(_count)] = None
     files: Annotated[int, Field(ge=16, le=1024)] = 1024
