@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pytest_workflow_exec.approval import NAMESPACE, Answer
 from pytest_workflow_exec.cli._open_gates import GateError, Waiting, waiting_at, waiting_in
-from pytest_workflow_exec.cli._signed import signed_answer, signed_content, write_new
+from pytest_workflow_exec.cli._signed import signed_answer, signed_content
 from pytest_workflow_exec.cli._text import escape
 from pytest_workflow_exec.cli._written import write_new
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
