@@ -109,14 +109,19 @@ def options_page() -> str:
 
 def commands_page() -> str:
     """Return the page of all commands of the command line tool."""
-    [commands] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way
     parts = ["# The command line tool", "`workflow-exec` needs neither pytest nor the project's own code."]
-    for name, command in commands.choices.items():
-        parts += [f"## workflow-exec {name}", command.description or ""]
-        rows = [f"| `{_invocation(action)}` | {_plain(action.help or '')} |" for action in _actions(command)]
+    return "\n\n".join([*parts, *_commands(parser(), "workflow-exec", "##")]) + "\n"
+
+
+def _commands(command: argparse.ArgumentParser, called: str, marks: str) -> Iterator[str]:
+    nested = [action for action in command._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way
+    for name, each in nested[0].choices.items() if nested else ():
+        yield f"{marks} {called} {name}"
+        yield each.description or ""
+        rows = [f"| `{_cell_text(_invocation(action))}` | {_plain(action.help or '')} |" for action in _actions(each)]
         if rows:
-            parts += ["\n".join(["| argument | what it says |", "|---|---|", *rows])]
-    return "\n\n".join(parts) + "\n"
+            yield "\n".join(["| argument | what it says |", "|---|---|", *rows])
+        yield from _commands(each, f"{called} {name}", f"{marks}#")
 
 
 def python_page() -> str:
@@ -168,11 +173,13 @@ def _options() -> list[tuple[str, str, str]]:
 
 def _actions(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     for action in command._actions:  # noqa: SLF001 - argparse has no other way
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            for inner in action.choices.values():
-                yield from _actions(inner)
-        elif action.dest != "help":
+        # What follows a nested command has a section of its own.
+        if not isinstance(action, argparse._SubParsersAction) and action.dest != "help":  # noqa: SLF001
             yield action
+
+
+def _cell_text(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 def _invocation(action: argparse.Action) -> str:

@@ -12,6 +12,16 @@ DURATION = re.compile(
 _UNITS_S = {"days": 86400.0, "hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
 
 
+def spell_duration(seconds: float) -> str:
+    """Return a duration as people write it: `1h30m`, `7d`, `0.5s`."""
+    whole, rest = divmod(round(seconds, 6), 1)
+    left, said = int(whole), ""
+    for unit, unit_s in (("d", 86400), ("h", 3600), ("m", 60)):
+        count, left = divmod(left, unit_s)
+        said += f"{count}{unit}" if count else ""
+    return said + (f"{left + rest:g}s" if left or rest or not said else "")
+
+
 def parse_duration(text: str) -> float:
     """Return how many seconds `90s`, `5m`, `1h30m` or `7d` are.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.durations import parse_duration, spell_duration
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,13 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     """A number without a unit, another order, other signs and no time at all are no durations."""
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(90, "1m30s"), (5400, "1h30m"), (604_800, "7d"), (0.5, "0.5s"), (86_461, "1d1m1s"), (0, "0s"), (60.25, "1m0.25s")],
+)
+def test_a_duration_is_spelled_as_people_write_it(seconds: float, text: str) -> None:
+    """What is spelled is read as the same."""
+    assert spell_duration(seconds) == text
+    assert not seconds or parse_duration(text) == seconds

@@ -77,6 +77,11 @@ class Asker:
         return self._backend
 
     @property
+    def source(self) -> Source:
+        """Where its answers come from."""
+        return self._source
+
+    @property
     def tell(self) -> Callable[[AiNews], None]:
         """Takes what is worth showing meanwhile."""
         return self._tell
@@ -202,13 +207,32 @@ class Asker:
 
 def answered_by(answer: AiAnswer) -> str:
     """Return where an answer came from; `local` if it was asked for on this machine, where no model of the API is."""
-    address = answer.options.get("base_url")
-    host = urlsplit(address).hostname or "" if isinstance(address, str) else ""
-    # A variable names the address: it must not turn whoever listens here into a model.
-    return "local" if answer.source == "live" and _is_here(host) else answer.source
+    return source_of(answer.source, answer.options)
+
+
+def source_of(source: Source, options: Mapping[str, Json]) -> str:
+    """Return where words came from; `local` if they were said on this machine, where no model of the API is.
+
+    Args:
+        options: The effective ones, among them the address that was asked, and the proxy between.
+    """
+    addresses = (options.get(name) for name in ("base_url", "proxy"))
+    hosts = [_host(address) for address in addresses if isinstance(address, str)]
+    # Variables name them: none must turn whoever listens here into a model.
+    return "local" if source == "live" and any(map(_is_here, hosts)) else source
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_here(host: str) -> bool:
+    if not host:
+        # What can't be read may be anybody.
+        return True
     try:
         found = ip_address(host)
     except ValueError:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from pytest_workflow_exec.errors import AiError
 
 from ._backend import Accept, AiAnswer, AiBackend, AiNews, AiRequest
 from ._cassette import Cassette, CassetteError, Question, Redact, Turn, cassette_path
+from ._cassette_files import read_cassette, write_cassette
 from ._failure import Failure, ai_error, plain
-
-_MAX_BYTES = 64 << 20
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+from ._recorded_talk import RecordingTalk, ReplayingTalk
+from ._talk_cassette import Exchange, TalkCassette, talk_path
+from ._talker import Talker, TalkSetup
 
 
 class RecordingBackend:
@@ -33,6 +29,22 @@ class RecordingBackend:
     def __init__(self, inner: AiBackend, *, folder: Path, redact: Redact) -> None:
         self._inner, self._folder, self._redact = inner, folder, redact
         self._cassettes: dict[str, Cassette] = {}
+        self._talks: dict[str, TalkCassette] = {}
+
+    def talk(self, talker: Talker, setup: TalkSetup) -> RecordingTalk:
+        """Return what talks through another one and keeps each turn, a file for each step, written anew by each run."""
+        path = talk_path(self._folder, setup.step)
+
+        def keep(exchange: Exchange) -> None:
+            before = self._talks.get(setup.step, TalkCassette(step=setup.step))
+            cassette = TalkCassette(step=setup.step, turns=(*before.turns, exchange))
+            try:
+                write_cassette(path, cassette.model_dump())
+            except OSError as error:
+                raise AiError(f"the conversation can't be recorded in {path}: {error.strerror}") from error
+            self._talks[setup.step] = cassette
+
+        return RecordingTalk(talker, setup, redact=self._redact, keep=keep)
 
     def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
         """Return what the other backend answers, once it is kept.
@@ -48,7 +60,7 @@ class RecordingBackend:
         cassette = Cassette(step=request.step, turns=(*before.turns, turn))
         path = cassette_path(self._folder, request.step)
         try:
-            _write(path, cassette)
+            write_cassette(path, cassette.model_dump())
         except OSError as error:
             raise self._error(f"it can't be recorded in {path}: {error.strerror}", request, answer) from error
         self._cassettes[request.step] = cassette
@@ -72,6 +84,33 @@ class ReplayingBackend:
     def __init__(self, *, folder: Path, redact: Redact, record_with: str) -> None:
         self._folder, self._redact, self._record_with = folder, redact, record_with
         self._asked: Counter[tuple[str, Question]] = Counter()
+        self._spoken: Counter[str] = Counter()
+
+    def talk(self, setup: TalkSetup) -> ReplayingTalk:
+        """Return what replies as it was recorded, turn by turn, if it is told the same.
+
+        Raises:
+            AiError: Nothing was recorded for the step, or it can't be understood.
+        """
+        path = talk_path(self._folder, setup.step)
+        try:
+            cassette = TalkCassette.read(self._text(path), step=setup.step)
+        except CassetteError as error:
+            raise self._refusal(f"{path}: {error}", setup.step) from error
+
+        def peek() -> Exchange | None:
+            place = self._spoken[setup.step]
+            return cassette.turns[place] if place < len(cassette.turns) else None
+
+        def take() -> Exchange | None:
+            exchange = peek()
+            self._spoken[setup.step] += 1
+            return exchange
+
+        def refuse(why: str) -> AiError:
+            return self._refusal(f"{path}: {why}", setup.step)
+
+        return ReplayingTalk(setup, redact=self._redact, take=take, peek=peek, refuse=refuse)
 
     def ask(self, request: AiRequest, accept: Accept, tell: Callable[[AiNews], None]) -> AiAnswer:
         """Return the recorded answer, if `accept` still finds nothing wrong with it.
@@ -94,8 +133,12 @@ class ReplayingBackend:
         return answer
 
     def _cassette(self, path: Path, request: AiRequest) -> Cassette:
+        return Cassette.read(self._text(path), step=request.step)
+
+    @staticmethod
+    def _text(path: Path) -> str:
         try:
-            return Cassette.read(_read(path), step=request.step)
+            return read_cassette(path)
         except FileNotFoundError as error:
             raise CassetteError("nothing was recorded for this step") from error
         except OSError as error:
@@ -113,34 +156,7 @@ class ReplayingBackend:
         raise CassetteError(f"something else was recorded: the {question.differs_in(nearest)} changed since")
 
     def _error(self, reason: str, request: AiRequest) -> AiError:
-        return ai_error(Failure(reason, advice=f"Record it again with: {self._record_with}"), step=request.step)
+        return self._refusal(reason, request.step)
 
-
-def _read(path: Path) -> str:
-    # Without waiting: a pipe in its place would keep its reader until someone writes.
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb")
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise OSError(errno.EFBIG, f"it is larger than {_MAX_BYTES} bytes")
-    return content.decode()
-
-
-def _write(path: Path, cassette: Cassette) -> None:
-    # In ASCII, so that no text of a model hides something from whoever reviews the file.
-    content = json.dumps(cassette.model_dump(), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with suppress(FileNotFoundError):
-        temporary.unlink()
-    try:
-        with os.fdopen(os.open(temporary, _NEW_FILE, 0o644), "w", encoding="ascii") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    def _refusal(self, reason: str, step: str) -> AiError:
+        return ai_error(Failure(reason, advice=f"Record it again with: {self._record_with}"), step=step)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import ModuleType
 from typing import cast
-from urllib.parse import urlsplit
 
 from pytest_workflow_exec.digests import Json, digest_of
 
@@ -16,7 +15,7 @@ from ._conversation import Conversation, usage_of
 from ._failure import Failure, ai_error, plain
 from ._loop import Caller, converse
 from ._program import bundled_program, sdk_version
-from ._room import BASE_URL, LOGINS, opened_room
+from ._room import LOGINS, asked_addresses, opened_room
 from ._schema import FittedSchema, SchemaRefusedError, fit_schema
 from ._sdk import load_sdk, shown_options
 from ._tellings import Tell
@@ -25,7 +24,6 @@ from ._verdict import verdict
 IDLE_S = 120.0
 """How long a model may say nothing at all."""
 _RETRIES = 2
-_REAL = "https://api.anthropic.com"
 
 
 class ClaudeBackend:
@@ -133,7 +131,6 @@ def _refuse_unaskable(request: AiRequest) -> None:
 
 def _answer(talk: Conversation, request: AiRequest, fitted: FittedSchema) -> AiAnswer:
     login = next((name for name in LOGINS if os.environ.get(name)), None)
-    url = urlsplit(os.environ.get(BASE_URL) or _REAL)
     return AiAnswer(
         value=talk.proposals.attempts[-1].value,
         source="live",
@@ -144,7 +141,7 @@ def _answer(talk: Conversation, request: AiRequest, fitted: FittedSchema) -> AiA
             **shown_options(request),
             "schema": digest_of(cast("Json", fitted.schema)),
             "login": login,
-            # Whoever answers there answered; a password in the address is nobody's business.
-            "base_url": f"{url.scheme}://{url.netloc.rpartition('@')[2]}",
+            # Whoever answers there answered.
+            **asked_addresses(),
         },
     )

@@ -27,6 +27,7 @@ class Screen(Protocol):
     """What this module uses of the terminal."""
 
     def read(self, prompt: str, *, timeout_s: float) -> str: ...
+    def remember(self, text: str) -> None: ...
     def tell(self, line: str) -> None: ...
     def echo(self, who: str, text: str) -> None: ...
     def passing(self, line: str) -> None: ...
@@ -93,6 +94,9 @@ class _Person:
             said = self._typed("Type continue to go on with it, or new to begin anew: ").strip().casefold()
             if said == "continue":
                 self._session.go_on()
+                for each in turns:
+                    if each.who == "person":
+                        self._screen.remember(each.text)
                 self._screen.tell("it goes on: the model is told what was said before")
                 self._history()
                 return
@@ -104,9 +108,14 @@ class _Person:
     def line(self) -> str | None:
         """Return what is said next; None if the conversation is done."""
         while True:
+            recorded = self._session.recorded if self._script is None else None
+            if recorded is not None:
+                self._screen.tell(f"recorded: {recorded or '/done'} (Enter says it again)")
             text = self._typed(_PROMPT)
             word = text.strip()
-            if word == "/done":
+            if not word and recorded:
+                return recorded
+            if word == "/done" or (not word and recorded is not None):
                 return None
             if word == "/abort":
                 raise AiError("a person gave the conversation up")

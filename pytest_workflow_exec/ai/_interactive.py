@@ -10,10 +10,12 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.ai._answer_kind import AnswerKind
-from pytest_workflow_exec.ai._asking import Asker, Question
+from pytest_workflow_exec.ai._asking import Asker, Question, source_of
 from pytest_workflow_exec.ai._backend import AiNews
+from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
 from pytest_workflow_exec.ai._claude import ClaudeBackend
 from pytest_workflow_exec.ai._prompt import data_element, whole_prompt
+from pytest_workflow_exec.ai._recorded_talk import ReplayingTalk
 from pytest_workflow_exec.ai._scripted import ScriptedBackend, ScriptedTalk
 from pytest_workflow_exec.ai._talk import LiveTalk
 from pytest_workflow_exec.ai._talker import Ear, Reply, Talker, TalkSetup, Wish
@@ -160,6 +162,11 @@ class InteractiveSession(Generic[T]):
         """How many seconds are left of its time."""
         return self._bounds.timeout_s - (time.monotonic() - self._began_s)
 
+    @property
+    def recorded(self) -> str | None:
+        """What was said next in the recording that is held again, empty behind its end; None if none can be said again."""
+        return self._talker.next_words if isinstance(self._talker, ReplayingTalk) else None
+
     def go_on(self) -> None:
         """Go on with what was said before, instead of beginning anew."""
         self._said, self._carried = list(self._earlier.turns), len(self._earlier.turns)
@@ -285,6 +292,9 @@ class InteractiveSession(Generic[T]):
         reply = Reply(outcome="failed", error="it was broken off", kind="interrupted")
         try:
             reply = self._spoken_to(sent, attempt)
+        except AiError as error:
+            reply = Reply(outcome="failed", error=str(error), kind=error.kind)
+            raise
         finally:
             reply = replace(reply, text=_keepable(reply.text))
             self._said[before] = replace(self._said[before], reply=reply.text)
@@ -328,6 +338,7 @@ class InteractiveSession(Generic[T]):
     def _facts(self, reply: Reply) -> dict[str, Json]:
         return {
             "outcome": reply.outcome,
+            "source": source_of(self._asker.source, reply.options),
             "text": reply.text,
             "error": reply.error,
             "class": reply.kind,
@@ -360,21 +371,24 @@ class InteractiveSession(Generic[T]):
         backend, run = self._asker.backend, self._asker.run
         if isinstance(backend, ScriptedBackend):
             return ScriptedTalk(backend, self._step.id)
+        setup = TalkSetup(
+            step=self._step.id,
+            model=self._bounds.model,
+            system=SYSTEM_PROMPT,
+            workspace=Workspace(root=run.workflow.root.resolve(), tools=self._bounds.tools),
+            redact=run.redactor.text,
+            budget_usd=self._own_left(),
+        )
+        if isinstance(backend, ReplayingBackend):
+            return backend.talk(setup)
+        if isinstance(backend, RecordingBackend):
+            return backend.talk(LiveTalk(setup), setup)
         if not isinstance(backend, ClaudeBackend):
             raise AiError(
-                f"step {self._step.id!r} is a conversation, which is neither recorded nor replayed. Give --workflow-ai=live",
+                f"step {self._step.id!r} is a conversation, and nobody is to be asked. Give --workflow-ai=live",
                 kind="permission",
             )
-        return LiveTalk(
-            TalkSetup(
-                step=self._step.id,
-                model=self._bounds.model,
-                system=SYSTEM_PROMPT,
-                workspace=Workspace(root=run.workflow.root.resolve(), tools=self._bounds.tools),
-                redact=run.redactor.text,
-                budget_usd=self._own_left(),
-            )
-        )
+        return LiveTalk(setup)
 
     def _words(self, text: str, *, opens: bool) -> str:
         """Return what is sent: a new program is told all that came before."""

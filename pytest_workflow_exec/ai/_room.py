@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from . import _start_program
@@ -18,6 +20,7 @@ from . import _start_program
 LOGINS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 """The variables that log in, any of them."""
 BASE_URL = "ANTHROPIC_BASE_URL"
+_REAL = "https://api.anthropic.com"
 KEPT = (
     *LOGINS,
     BASE_URL,
@@ -69,6 +72,26 @@ class Room:
             return int(self.pid_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+
+def asked_addresses() -> dict[str, Json]:
+    """Return where the model is asked, and through which proxy; a password in an address is nobody's business."""
+    address = os.environ.get(BASE_URL) or _REAL
+    names = ("HTTP_PROXY", "http_proxy") if address.startswith("http:") else ("HTTPS_PROXY", "https_proxy")
+    found: dict[str, Json] = {"base_url": _without_login(address)}
+    proxy = next((said for name in names if (said := os.environ.get(name))), None)
+    if proxy is not None:
+        # Without a scheme, an address of a proxy begins with its host.
+        found["proxy"] = _without_login(proxy if "//" in proxy else f"http://{proxy}")
+    return found
+
+
+def _without_login(address: str) -> str:
+    try:
+        url = urlsplit(address)
+    except ValueError:
+        return "unreadable"
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
 
 
 @contextmanager

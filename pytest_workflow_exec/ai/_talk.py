@@ -23,7 +23,7 @@ from ._conversation import MAX_SAID, usage_of
 from ._failure import Failure, kind_of, plain
 from ._loop import background_loop
 from ._program import bundled_program, sdk_version
-from ._room import Room, opened_room
+from ._room import Room, asked_addresses, opened_room
 from ._sdk import check_program, load_sdk, talk_options
 from ._talker import Ear, Reply, ReplyOutcome, TalkSetup, Wish
 from ._tellings import progress_words, retry_words
@@ -377,6 +377,7 @@ class LiveTalk:
             looks=tuple(job.looks),
             usage=AiUsage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=cost_usd),
             versions={"model": self._model, "sdk": sdk_version(), "cli": self._version},
+            options=asked_addresses(),
         )
         job.done.set()
 

@@ -135,7 +135,8 @@ def checked(
 def _message(ballot: Ballot, request: GateRequest, rules: SignatureRules, taken_in: datetime) -> bytes:
     if not ballot.until:
         return challenge_of(request, ballot.answer, reason=ballot.reason, answers=ballot.answers)
-    if not rules.in_advance or ballot.answer != "approve" or ballot.answers:
+    # What a form asks for is not known in advance.
+    if not rules.in_advance or ballot.answer != "approve" or ballot.answers or request.fields_to_fill:
         raise BallotRefusedError(f"gate {request.step!r} takes no such answer in advance")
     if problem := valid_until(ballot.until, at=taken_in):
         raise BallotRefusedError(problem)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import termios
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from rich.style import Style
 from pytest_workflow_exec.errors import WorkflowExecError
 
 from ._deadline import Deadline, NoAnswerError
+from ._line_editor import LineEditor
 from ._say import say
 from ._terminal import prompt_on_terminal, reset_terminal, shows_color, terminal_columns, terminal_problem
 from ._words import escape, escape_line
@@ -42,6 +45,8 @@ class Dialogue:
         self._moves = self._color
         self._column = 0
         self._passing = 0
+        # A terminal that moves no cursor shows what is typed as it comes.
+        self._editor = None if os.environ.get("TERM", "dumb") == "dumb" else LineEditor(screen)
 
     @classmethod
     @contextmanager
@@ -77,19 +82,30 @@ class Dialogue:
         lines: list[str] = []
         try:
             while not lines or lines[-1].endswith(_MORE):
-                with Deadline(max(ends_s - time.monotonic(), 0.001)) as deadline:
-                    lines.append(deadline.read(prompt if not lines else "...> "))
+                lines.append(self._line(prompt if not lines else "...> ", ends_s))
         except NoAnswerError:
             raise DialogueError("the time for the conversation is over") from None
         except EOFError as error:
             raise DialogueError("the input ended, so the conversation has no conclusion") from error
         return "\n".join(line.removesuffix(_MORE) for line in lines)
 
+    def remember(self, text: str) -> None:
+        """Let a person find a line again that they typed before."""
+        if self._editor is not None:
+            self._editor.remember(text)
+
+    def _line(self, prompt: str, ends_s: float) -> str:
+        if self._editor is not None:
+            return self._editor.read(prompt, ends_s=ends_s)
+        with Deadline(max(ends_s - time.monotonic(), 0.001)) as deadline:
+            return deadline.read(prompt)
+
     def tell(self, line: str) -> None:
-        """Say something of the engine's own, in one line."""
+        """Say something of the engine's own."""
         self.end_words()
         text = f"-- {escape_line(line, max_chars=_MAX_LINE)}"
-        say(self._screen, (self._painted(text, _OURS)) + "\n")
+        rows = textwrap.wrap(text, terminal_columns(), subsequent_indent="   ", break_on_hyphens=False)
+        say(self._screen, "".join(f"{self._painted(row, _OURS)}\n" for row in rows))
 
     def echo(self, who: str, text: str) -> None:
         """Show what somebody said who typed nothing here."""

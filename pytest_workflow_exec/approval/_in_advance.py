@@ -18,6 +18,7 @@ from ._refusal import BallotRefusedError
 from ._request import GateRequest
 from ._rules import moment_of
 from ._stored import request_of
+from ._words import escape_line
 
 MAX_VALID = timedelta(days=90)
 """Nobody remembers for longer what they once let run unseen."""
@@ -35,6 +36,8 @@ _FACTS = (
     "Sandbox level",
     "Meaning",
     "References",
+    "Waived steps",
+    "Broken glass",
 )
 """What must be the same in the run that goes by it; what differs between runs of the same is not among them."""
 _DIGEST_CHARACTERS = 16
@@ -122,9 +125,13 @@ def _lines(request: GateRequest, until: str) -> Iterator[str]:
     yield "Gate step:"
     yield f"  {request.step.encode('unicode_escape').decode('ascii')}"
     facts = {fact.label: fact for fact in facts_of(request)}
-    for label in (each for each in _FACTS if each in facts):
+    for label in _FACTS:
         yield f"{label}:"
         yield from (f"  {line.mark}{line.text}{line.behind}" for line in facts[label].lines)
+    # Who approves in advance does not know what went wrong before the gate, unless it is said here.
+    for label, steps in (("Failures accepted", request.waived), ("Gates gone past", request.broken_glass)):
+        yield f"{label}:"
+        yield from (f"  - {escape_line(step)}" for step in steps or ("none",))
     yield "end"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib.metadata
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from ._fleet._arguments import fleet_arguments
 
@@ -16,13 +18,26 @@ _RUN_HELP = "a run's id, the unique beginning of one, 'latest', or the path of a
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
+class _Tool(argparse.ArgumentParser):
+    """Says of a command that there is not which one is meant most likely, and which there are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with what is wrong."""
+        found = re.search(r"invalid choice: '([^']*)'", message)
+        if found is not None:
+            near = difflib.get_close_matches(found[1], _COMMANDS, n=1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            message = f"there is no command {found[1]!r}{meant}. There are: {', '.join(sorted(_COMMANDS))}"
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the tool's parser."""
-    tool = argparse.ArgumentParser(
-        prog="workflow-exec", description="Look at the evidence of workflow runs.", allow_abbrev=False
-    )
+    tool = _Tool(prog="workflow-exec", description="Look at the evidence of workflow runs.", allow_abbrev=False)
     tool.add_argument("--version", action="version", version=f"workflow-exec {version()}")
-    commands = tool.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = tool.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser
+    )
     for name, (summary, add) in _COMMANDS.items():
         add(commands.add_parser(name, allow_abbrev=False, help=summary.lower().rstrip("."), description=summary))
     commands.choices["verify"].description = _VERIFY

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.evidence import LOG_NAME, run_ids, runs_directory
+from pytest_workflow_exec.errors import PinError, WorkflowExecError
+from pytest_workflow_exec.evidence import LOG_NAME, handed_in, run_ids, runs_directory
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.run import History, OpenGate
+from pytest_workflow_exec.run import History, OpenGate, would_open
 from pytest_workflow_exec.verify import verify_log
 
 from ._find import project
@@ -85,7 +85,7 @@ def _due_in(root: Path, now: datetime) -> Iterator[Due | WorkflowExecError]:
 
 
 def _due_of(root: Path, run: str, log: Path, history: History, now: datetime) -> Iterator[Due]:
-    reasons = list(_reasons(history, now))
+    reasons = list(_reasons(log, history, now))
     if not reasons:
         return
     verdict = verify_log(log)
@@ -100,9 +100,9 @@ def _due_of(root: Path, run: str, log: Path, history: History, now: datetime) ->
     yield Due(run=run, workflow=str(verdict.workflow), file=file, step=step, reason=reason)
 
 
-def _reasons(history: History, now: datetime) -> Iterator[tuple[str, str]]:
+def _reasons(log: Path, history: History, now: datetime) -> Iterator[tuple[str, str]]:
     for step, gate in history.open_gates.items():
-        reason = _reason(gate, now) if gate.suspended else None
+        reason = _reason(log, gate, now) if gate.suspended else None
         if reason is not None:
             yield step, reason
     for step, until in history.waits_until.items():
@@ -110,12 +110,25 @@ def _reasons(history: History, now: datetime) -> Iterator[tuple[str, str]]:
             yield step, f"its pause was over at {until}"
 
 
-def _reason(gate: OpenGate, now: datetime) -> str | None:
+def _reason(log: Path, gate: OpenGate, now: datetime) -> str | None:
     if gate.decision == "approved":
         return f"it was approved by {gate.approver}"
+    if gate.is_signed and _is_signed_enough(log, gate):
+        return "enough of those who have to sign did"
     # After a rejection nothing goes on unless a person redoes the gate.
     expires = str(gate.request.get("expires"))
     return f"its question expired at {expires}" if gate.decision is None and _is_past(expires, now) else None
+
+
+def _is_signed_enough(log: Path, gate: OpenGate) -> bool:
+    # Loaded where a gate wants signatures: most runs that wait need nothing of it.
+    from ._signed_project import trust_of
+
+    try:
+        return would_open(gate, handed_in(log.parent), trust_of(log))
+    except PinError:
+        # Nobody's signature counts here: the run would not get through either.
+        return False
 
 
 def _is_past(moment: str, now: datetime) -> bool:

@@ -14,7 +14,6 @@ from pytest_workflow_exec.settings import find_project, load_settings
 from ._text import lines
 
 _ALLOWED, _REFUSED = 0, 4
-_RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
 
 
 def policy(arguments: argparse.Namespace) -> int:
@@ -56,8 +55,6 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _said(rule: Rule) -> str:
-    rights = [f"{name} {', '.join(given)}" for name in _RIGHTS if (given := getattr(rule, name))]
-    rights += ["home"] if rule.home else []
-    granted = f"\nit grants: {'; '.join(rights)}" if rights else ""
+    granted = f"\nit grants: {rule.rights}" if rule.rights else ""
     waits = f"\nit is gated: it runs only after {rule.gated.words} of its run that listed it" if rule.gated else ""
     return f"allowed by rule {rule.text!r}{granted}{waits}"

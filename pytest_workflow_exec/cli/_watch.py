@@ -21,6 +21,8 @@ from ._text import escape, lines
 
 _EVERY_S = 0.3
 _PASSED, _NOT_PASSED = 0, 1
+_BLOCKED = "blocked"
+"""The outcome whose line says already all that there is to say."""
 _DAY, _SECOND = len("2026-11-22"), len("2026-11-22T11:33:35")
 
 
@@ -89,7 +91,7 @@ def _lines(record: Record, story: RunStory) -> Iterator[str]:
         if told:
             yield f"{at}{_place(story, step)} {escape(told)}"
         last = step.last
-        if record.type == "step.finished" and last is not None and step.outcome not in SATISFIED:
+        if record.type == "step.finished" and last is not None and step.outcome not in {*SATISFIED, _BLOCKED}:
             yield from (f"{'':<{len(at)}}{line}" for line in lines(last.message) if line)
 
 
@@ -99,7 +101,9 @@ def _of_step(record: Record, step: StepStory) -> str:
         return "starts" if (record.attempt or 1) == 1 else f"starts, attempt {record.attempt}"
     if record.type == "step.finished":
         took = data.get("duration_s")
-        return f"{step.words.upper()} {spoken(took)}" if isinstance(took, (int, float)) else step.words.upper()
+        # A word in capitals, and whatever stands behind it as it is: it may be the name of a step.
+        said = step.outcome.upper() + step.words.removeprefix(step.outcome)
+        return f"{said} {spoken(took)}" if isinstance(took, (int, float)) and step.outcome != _BLOCKED else said
     if record.type == "gate.decided":
         broken = (data.get("channel"), data.get("decision")) == ("break-glass", "approved")
         return f"{'GLASS BROKEN' if broken else data.get('decision')} by {data.get('approver') or 'nobody'}"

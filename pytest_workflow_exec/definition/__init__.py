@@ -23,7 +23,7 @@ from ._published import workflow_schema
 from ._python_cases import EachLists
 from ._python_steps import DeclaredFunction
 from ._python_workflow import python_workflow
-from ._resolve import Inputs, resolve_inputs
+from ._resolve import Inputs, inputs_at_hand, resolve_inputs
 from ._source_checks import check_python_source
 from ._values import ValueProblemError, read_value, value_of_type
 from ._yaml_workflow import read_yaml_workflow
@@ -52,6 +52,7 @@ __all__ = [
     "gate",
     "given_value",
     "input_file",
+    "inputs_at_hand",
     "is_fragment",
     "is_workflow_file",
     "list_workflows",

@@ -29,6 +29,10 @@ from ._texts import Texts
 
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+NOTHING_SAID = ExpectModel()
+"""What a step expects that does not say it."""
+_OWN_KEYS: Keys = dict.fromkeys(COMMAND_KEYS, frozenset[str]())
+_NO_VARIABLES: Mapping[str, Template] = MappingProxyType({})
 _ORDER = ("lt", "le", "gt", "ge")
 _EXIT_OPERATORS = ("equals", "in", "not", *_ORDER)
 
@@ -42,17 +46,15 @@ def read_command(step: StepModel, where: Where, texts: Texts) -> Command:
         texts.problems.at((*where, "run", 0), "the name of the program is empty")
     return Command(
         argv=argv,
-        cwd=_cwd(step.cwd, place_of((*where, "cwd"), texts.problems), texts),
-        env=_env(step.env or {}, (*where, "env"), texts.with_secrets()),
+        cwd=None if step.cwd is None else _cwd(step.cwd, place_of((*where, "cwd"), texts.problems), texts),
+        env=_env(step.env, (*where, "env"), texts.with_secrets()) if step.env else _NO_VARIABLES,
         stdin=None if step.stdin is None else texts.with_secrets().template(step.stdin, (*where, "stdin")),
-        expect=read_expectation(step.expect or ExpectModel(), (*where, "expect"), texts),
+        expect=read_expectation(step.expect or NOTHING_SAID, (*where, "expect"), texts),
         outputs=read_outputs(step.outputs or {}, (*where, "outputs"), texts),
     )
 
 
-def _cwd(text: str | None, where: Where, texts: Texts) -> Template | None:
-    if text is None:
-        return None
+def _cwd(text: str, where: Where, texts: Texts) -> Template:
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts:
         texts.problems.at(where, "must be a folder of the project, from its root and without '..'")
@@ -72,8 +74,9 @@ def _env(variables: Mapping[str, str], where: Where, texts: Texts) -> Mapping[st
 
 def command_keys(step: StepModel) -> Keys:
     """Return the values of a `run:` step that later steps may name."""
-    declared = {name: _named_groups(name, output) for name, output in (step.outputs or {}).items()}
-    return {**dict.fromkeys(COMMAND_KEYS, frozenset[str]()), **declared}
+    if not step.outputs:
+        return _OWN_KEYS
+    return {**_OWN_KEYS, **{name: _named_groups(name, output) for name, output in step.outputs.items()}}
 
 
 def _named_groups(name: str, output: OutputModel) -> frozenset[str]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 _ATTRIBUTE = "__workflow_exec__"
-_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults", "outputs")
+_WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults", "outputs", "policy")
 
 
 def activate() -> None:
@@ -73,6 +73,8 @@ class Workflow:
     """`timeout`, `idempotent` and `max_age` of its steps, where they do not say them."""
     outputs: Mapping[str, object]
     """What a run leaves that has passed: texts with references, such as `${steps.build.wheel}`, by name."""
+    policy: Mapping[str, object] | None
+    """`only`: rules in short form, of which one must match each command that the project's policy allows."""
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class Workflow:
         concurrency: str | None = None,
         defaults: Mapping[str, object] | None = None,
         outputs: Mapping[str, object] | None = None,
+        policy: Mapping[str, object] | None = None,
         **unknown: object,
     ) -> None:
         """Declare the workflow of this file; its values are checked when the file is collected.
@@ -105,6 +108,7 @@ class Workflow:
         object.__setattr__(self, "concurrency", concurrency)
         object.__setattr__(self, "defaults", defaults)
         object.__setattr__(self, "outputs", {} if outputs is None else outputs)
+        object.__setattr__(self, "policy", policy)
 
 
 WorkflowDeclaration = Workflow

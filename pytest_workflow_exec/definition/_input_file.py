@@ -74,7 +74,7 @@ def _variables(content: bytes) -> Mapping[str, str]:
     for number, line in enumerate(content.decode("utf-8-sig").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        name, equals, value = (part.strip() for part in line.partition("="))
+        name, equals, value = (part.strip() for part in line.removeprefix("export ").partition("="))
         if not equals or not name:
             raise ValueProblemError(f"must be lines of NAME=VALUE; line {number} is none")
         if name in found:

@@ -51,7 +51,11 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "inputs": "The values that it is given from outside, by name: `--workflow-input version=1.2.3`.",
         "outputs": "What the run leaves, by name, recorded when it has passed: `${steps.build.wheel}`.",
         "concurrency": "A name of which one run at a time goes on, over all workflows of the project: `db-${inputs.target}`.",
+        "policy": "What the workflow itself keeps its commands to; it grants nothing that the project's policy does not.",
         "steps": "The steps, in the order in which they run. Each waits for all before it.",
+    },
+    "Narrowing": {
+        "only": "Rules in short form: a command runs only if one of them matches it, and the project's policy allows it, too.",
     },
     "Ai": {
         "prompt": "What is asked. Values in it, `${steps.id.key}`, are given to the model as data, never as instructions.",

@@ -17,7 +17,7 @@ STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
-WORKFLOW_LATER = frozenset({"policy"})
+WORKFLOW_LATER: frozenset[str] = frozenset()
 STEP_LATER = frozenset({
     "defaults", "concurrency",
     "policy",

@@ -97,6 +97,7 @@ def python_workflow(
         concurrency=group,
         listed=MappingProxyType(dict(listed)),
         outputs=MappingProxyType(results),
+        only=None if checked.policy is None else tuple(checked.policy.only),
         steps=steps,
         sources=MappingProxyType(sources),
     )
@@ -118,6 +119,7 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "concurrency": declaration.concurrency,
         "defaults": declaration.defaults,
         "outputs": declaration.outputs,
+        "policy": declaration.policy,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
 

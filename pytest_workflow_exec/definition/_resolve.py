@@ -67,6 +67,22 @@ def resolve_inputs(
     Raises:
         PreflightError: An input has no value or one that is not allowed, or a name is not declared; all of them.
     """
+    inputs, problems = inputs_at_hand(workflow, given, environment=environment)
+    if problems:
+        raise PreflightError(problems)
+    return inputs
+
+
+def inputs_at_hand(
+    workflow: Workflow, given: Mapping[str, str], *, environment: Mapping[str, str] | None = None
+) -> tuple[Inputs, list[Problem]]:
+    """Return the values of the inputs that have one, and what is wrong with the others, for whoever only looks.
+
+    Args:
+        workflow: The workflow that declares them.
+        given: Texts by input name, from the command line; they go before defaults.
+        environment: Where secrets are; None if none is looked for.
+    """
     problems = [_undeclared(workflow, name) for name in given if name not in {spec.name for spec in workflow.inputs}]
     values: dict[str, InputValue] = {}
     groups: dict[str, Mapping[str, str]] = {}
@@ -74,15 +90,16 @@ def resolve_inputs(
     for spec in workflow.inputs:
         try:
             if spec.type == "secret":
-                values[spec.name], secrets[spec.name] = SECRET_WORD, _secret(spec, given, environment)
+                values[spec.name] = SECRET_WORD
+                if environment is not None:
+                    secrets[spec.name] = _secret(spec, given, environment)
                 continue
             values[spec.name] = value = input_value(workflow.root, spec, given)
             groups[spec.name] = MappingProxyType(dict(groups_of(spec, value)))
         except ValueProblemError as error:
             problems.append(Problem(message=no_value(spec, error)))
-    if problems:
-        raise PreflightError(problems)
-    return Inputs(values=MappingProxyType(values), groups=MappingProxyType(groups), secrets=MappingProxyType(secrets))
+    inputs = Inputs(values=MappingProxyType(values), groups=MappingProxyType(groups), secrets=MappingProxyType(secrets))
+    return inputs, problems
 
 
 def _secret(spec: InputSpec, given: Mapping[str, str], environment: Mapping[str, str]) -> Secret:

@@ -130,6 +130,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
+class NarrowingModel(Strict):
+    """What a workflow itself keeps its commands to, of those that the project's policy allows."""
+
+    only: list[Line]
+
+
 class DeclarationModel(Strict):
     """The keys of a workflow that both forms have; what is below them is read piece by piece."""
 
@@ -141,6 +147,7 @@ class DeclarationModel(Strict):
     concurrency: Line | None = None
     defaults: object = None
     outputs: dict[str, Text] = {}
+    policy: NarrowingModel | None = None
 
 
 class FileModel(DeclarationModel):

@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import replace
@@ -136,10 +136,11 @@ def _given_data(reference: Reference) -> Json:
 
 def templates_in(value: object) -> Iterator[Template]:
     """Give the texts in a part of a definition."""
-    if type(value) in _SCALARS:
+    kind = type(value)
+    if kind in _SCALARS:
         return
-    if isinstance(value, Template):
-        yield value
+    if kind is Template:
+        yield cast("Template", value)
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from templates_in(item)
@@ -152,13 +153,14 @@ def templates_in(value: object) -> Iterator[Template]:
 
 
 def _as_data(value: object, root: Path) -> Json:
-    if isinstance(value, Template):
+    if type(value) is Template:
         return {"template": value.text}
     if isinstance(value, Path):
         return _relative(value, root)
     if isinstance(value, bytes):
         return _digest_of_source(value)
-    if isinstance(value, (Mapping, tuple)):
+    # Tuples first: whether something is a mapping takes its time to find out.
+    if isinstance(value, (tuple, Mapping)):
         return _many_as_data(value, root)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields_as_data(value, root)

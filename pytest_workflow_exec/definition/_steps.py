@@ -200,7 +200,9 @@ def _read_case(
 ) -> Step | None:
     around = reader.around
     base = around.prefix + model.id
-    own_when = read_when(model.when, (*where, "when"), reader.texts(base, _condition(around.when), read, each))
+    own_when = None
+    if model.when is not None:
+        own_when = read_when(model.when, (*where, "when"), reader.texts(base, _condition(around.when), read, each))
     when = both(around.when, own_when)
     texts = reader.texts(base, _condition(when), read, each)
     body = _body(model, where, texts, reader.files, gates=read.gates)
@@ -327,6 +329,8 @@ def _check_ways_on(model: StepModel, kind: str, where: Where, problems: Problems
 
 def _gate(model: GateModel, step_timeout_s: float | None, where: Where, texts: Texts, gates: AbstractSet[str]) -> Gate:
     place = (*where, "gate")
+    if model.in_advance and model.form:
+        texts.problems.at_key((*place, "form"), "what is approved in advance fills in no form: leave one of them out")
     if model.timeout is not None and step_timeout_s is not None:
         texts.problems.at_key((*where, "timeout"), "the gate has a timeout already; keep one of them")
     if not model.question.strip():
@@ -414,7 +418,7 @@ def _step(
         undoes=undoes,
         # What looks again by itself takes no retry from the defaults.
         retry=None
-        if poll is not None
+        if poll is not None or model.retry is None
         else read_retry(model.retry, place_of((*where, "retry"), reader.problems), reader.problems),
         poll=poll,
         waive=waive,

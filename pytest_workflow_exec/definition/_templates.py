@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -93,6 +94,12 @@ def parse_template(text: str, *, steps: AbstractSet[str] = frozenset(), whole: b
 def literal_template(text: str) -> Template:
     """Return a text without references, whatever it looks like."""
     return Template(text=text, parts=(text,) if text else ())
+
+
+@functools.lru_cache(maxsize=4096)
+def plain_template(text: str) -> Template:
+    """Return a text that can't hold a reference; workflows of many steps say the same words again and again."""
+    return literal_template(text)
 
 
 def read_reference(content: str, *, steps: AbstractSet[str] = frozenset()) -> Reference:

@@ -13,7 +13,7 @@ from ._names import value_name_problem
 from ._problems import Problems, Where
 from ._python_source import ModuleNames
 from ._schema import DeclarationModel
-from ._templates import Scope, TemplateError, literal_template, parse_template
+from ._templates import Scope, TemplateError, literal_template, parse_template, plain_template
 from ._yaml_tree import Plain
 
 MAX_REFERENCES = 1000
@@ -39,6 +39,8 @@ class Texts:
             where: Where it stands.
             whole: Whether it may be a list, `${…[*]}` and nothing else.
         """
+        if "${" not in text:
+            return plain_template(text)
         try:
             template = parse_template(text, steps=self.scope.all_steps, whole=whole)
         except TemplateError as error:

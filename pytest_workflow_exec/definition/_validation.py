@@ -56,8 +56,14 @@ _STEP: Mapping[tuple[str, ...], _Keys] = {
     ("session", "context"): _keys(_schema.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
-    _schema.DeclarationModel: {(): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER)},
-    _schema.FileModel: {(): _keys(_schema.FileModel, _names.WORKFLOW_LATER)},
+    _schema.DeclarationModel: {
+        (): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER),
+        ("policy",): _keys(_schema.NarrowingModel),
+    },
+    _schema.FileModel: {
+        (): _keys(_schema.FileModel, _names.WORKFLOW_LATER),
+        ("policy",): _keys(_schema.NarrowingModel),
+    },
     _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
     _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},
     _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},

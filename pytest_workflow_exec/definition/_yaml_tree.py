@@ -120,32 +120,35 @@ def _mark_at(text: str, position: int) -> Mark:
     return Mark(text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
+_STARTS = frozenset({yaml.MappingStartEvent, yaml.SequenceStartEvent})
+_ENDS = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
+
+
 def _check_events(path: Path, text: str) -> list[tuple[Mark, str]]:
     # Before the nodes are composed: composing recurses, and a file of brackets would end the interpreter.
     depth = documents = 0
     anchors: dict[str, Mark] = {}
     odd: list[tuple[Mark, str]] = []
     for event in yaml.parse(text, Loader=_Loader):
-        mark = _mark_of(event)
-        if isinstance(event, yaml.DocumentStartEvent):
+        kind = type(event)
+        if kind is yaml.DocumentStartEvent:
             documents += 1
             if documents > 1:
-                raise _refusal(path, mark, "a second document starts here; one file is one workflow")
-        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                raise _refusal(path, _mark_of(event), "a second document starts here; one file is one workflow")
+        elif kind in _STARTS:
             depth += 1
             if depth > MAX_DEPTH:
-                raise _refusal(path, mark, f"is nested deeper than {MAX_DEPTH} levels")
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                raise _refusal(path, _mark_of(event), f"is nested deeper than {MAX_DEPTH} levels")
+        elif kind in _ENDS:
             depth -= 1
-        anchor = event.anchor if isinstance(event, yaml.NodeEvent) else None
-        if anchor is not None and isinstance(event, yaml.AliasEvent):
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if anchor is not None and kind is yaml.AliasEvent:
             anchors.pop(anchor, None)
         elif anchor is not None:
-            anchors[anchor] = mark
-        tag = getattr(event, "tag", None)
+            anchors[anchor] = _mark_of(event)
         if tag is not None:
             said = f"a text that starts with '!' is read as a tag ({_short_tag(tag)}), and workflows have none"
-            odd.append((mark, f"{said}; {QUOTES}"))
+            odd.append((_mark_of(event), f"{said}; {QUOTES}"))
     said = "a text that starts with '&' is read as an anchor, and nothing uses the anchor"
     return odd + [(mark, f"{said} {quoted(name)}; {QUOTES}") for name, mark in anchors.items()]
 

@@ -86,6 +86,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         concurrency=group,
         listed=MappingProxyType(known.inputs),
         outputs=MappingProxyType(results),
+        only=None if checked.policy is None else tuple(map(str, checked.policy.only)),
         steps=read,
         sources=MappingProxyType(sources),
     )

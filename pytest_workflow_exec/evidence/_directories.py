@@ -132,7 +132,10 @@ def _nothing_found(reference: str, runs: list[RunId], root: Path | None) -> str:
     if root is None:
         return f"there is no project here, so {reference!r} can't be a run of it. Give the path of a run."
     if not runs:
-        return f"there is no run {reference!r}: {runs_directory(root)} holds none"
+        return (
+            f"there is no run {reference!r}, and no other: {runs_directory(root)} is empty. `workflow-exec list` names the "
+            "project's workflows; pytest runs the one whose file it is given"
+        )
     return f"there is no run {reference!r}. Newest first, there are:\n{_listed(runs)}"
 
 

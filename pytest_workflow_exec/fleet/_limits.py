@@ -59,8 +59,8 @@ def set_limits(client: DBOSClient, database: Database, queue: str, limits: Limit
             queue,
             global_concurrency=limits.concurrency,
             worker_concurrency=limits.per_worker,
-            # Its runs are told apart by group, whether or not there is a limit: one can be set at any time.
-            partition_concurrency=limits.per_team if limits.per_team is not None else limits.concurrency or MAX_WAITING,
+            # Each leg is enqueued with its group, so that a limit can be set and taken away at any time.
+            partition_concurrency=limits.per_team,
             limiter=rate,  # type: ignore[arg-type]  # a mapping with these two keys is what it is
             polling_interval_sec=_POLLING_S,
             on_conflict="always_update",

@@ -243,8 +243,9 @@ class _Worker:
                     self._say(line)
                 if self._settings.until_idle and self._is_idle():
                     return
-            except UnreachableError as error:
-                reached_since = time.monotonic()
+            except FleetError as error:
+                # Whatever it is, the runs that are under way go on, and it is looked again.
+                reached_since = time.monotonic() if isinstance(error, UnreachableError) else reached_since
                 self._say(str(error))
 
     def _alive(self) -> frozenset[str]:

@@ -118,6 +118,8 @@ class Workflow:
     """The inputs that gave steps their cases, with the values that they had then."""
     outputs: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
     """What a run leaves when it has passed, by name."""
+    only: tuple[str, ...] | None = None
+    """Rules in short form, of which one must match each of its commands; None if it does not narrow the policy."""
     steps: tuple[Step, ...]
     sources: Mapping[str, str]
     """SHA-256 of each file the run trusts (the workflow, called modules, conftest files), by path from the root."""
@@ -143,6 +145,8 @@ class Workflow:
         }
         if self.outputs:
             planned["outputs"] = {name: output.text for name, output in self.outputs.items()}
+        if self.only is not None:
+            planned["policy"] = {"only": list(self.only)}
         return planned
 
     @property

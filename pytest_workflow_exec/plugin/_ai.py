@@ -82,7 +82,7 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
         return
     for problem in problems:
         yield _at(first, workflow, problem)
-    yield from _talking_problems(config, workflow, steps, choice)
+    yield from _talking_problems(config, workflow, steps)
     for step, ai in asking:
         try:
             kind = kind_for(ai)
@@ -92,15 +92,13 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
             yield _at(step, workflow, f"can't be asked: {error}")
 
 
-def _talking_problems(
-    config: pytest.Config, workflow: Workflow, steps: Iterable[Step], choice: AiChoice
-) -> Iterator[Problem]:
+def _talking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]) -> Iterator[Problem]:
     talking = [step for step in steps if isinstance(step.body, Session)]
     if not talking and workflow.mode != "interactive":
         return
     from ._talks import talking_problems
 
-    for problem in talking_problems(config, choice):
+    for problem in talking_problems(config):
         yield _at(talking[0] if talking else None, workflow, problem)
 
 

@@ -14,7 +14,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
 from pytest_workflow_exec.model import Call, Step, Workflow
 
 from ._bodies import perform
-from ._garbage import no_garbage_collection
+from ._garbage import no_garbage_collection, set_aside
 from ._inputs import given_at_collection
 from ._keys import PLANNED
 from ._markers import mark_step
@@ -22,6 +22,9 @@ from ._named import is_named
 from ._planned import PlannedItem
 from ._project import project_of
 from ._session import session_of
+
+_MANY = 1_000
+"""So many steps make pytest's own collections at a session's end slow, also where nothing runs."""
 
 
 def collect_yaml(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -62,7 +65,10 @@ class WorkflowFile(pytest.Module):
         if not session.add(workflow):
             return []
         with no_garbage_collection():
-            return [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
+            items = [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
+        if len(items) >= _MANY:
+            set_aside()
+        return items
 
     def _item(self, workflow: Workflow, step: Step, position: int) -> pytest.Item:
         item: StepItem = StepItem.from_parent(self, name=step.id, callobj=_body_of(step))

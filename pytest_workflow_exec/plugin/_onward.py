@@ -73,7 +73,10 @@ def check_options(config: pytest.Config) -> None:
         raise pytest.UsageError("--workflow-resume and --workflow-new exclude each other")
     for option in ("workflow_run", "workflow_redo"):
         if config.getoption(option) and not resume:
-            raise pytest.UsageError(f"--{option.replace('_', '-')} is only for --workflow-resume")
+            what = (
+                "chooses the run that goes on" if option == "workflow_run" else "runs a step again when a run goes on"
+            )
+            raise pytest.UsageError(f"--{option.replace('_', '-')} {what}: add --workflow-resume, or leave it away")
 
 
 def onward(config: pytest.Config, workflow: Workflow, *, only: bool, signers: Signers | None) -> Onward | None:
@@ -221,7 +224,10 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
     named = config.getoption("workflow_run")
     earlier = run_named(named, workflow.root) if named else newest_run(workflow.root, workflow.name)
     if earlier is None:
-        raise _problem(workflow, f"there is no run of workflow {workflow.name!r} to resume")
+        raise _problem(
+            workflow,
+            f"there is no run of workflow {workflow.name!r} to resume: leave --workflow-resume away to start one",
+        )
     if earlier.workflow != workflow.name:
         raise _problem(workflow, f"run {earlier.id} is of workflow {earlier.workflow!r}, not of {workflow.name!r}")
     if earlier.result == "passed":

@@ -38,6 +38,7 @@ from pytest_workflow_exec.run import (
     group_of,
     known_values,
     may_ask,
+    plan_warnings,
     preflight,
     repository_facts,
     steps_until,
@@ -90,7 +91,7 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
     session.awaited |= {each.workflow.name for each in prepared}
     try:
         for each, settings in [(each, each.settings()) for each in prepared]:
-            for line in lost_of(settings.workflow):
+            for line in [*lost_of(settings.workflow), *_warnings(settings.workflow, session)]:
                 session.lines.say(line)
             session.runs[settings.workflow.name] = Run.open(settings)
             until, root = settings.until, each.earlier_root
@@ -135,6 +136,10 @@ def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
         raise PreflightError(prepared.problems)
     session.runs[workflow.name] = run = Run.open(prepared.settings())
     return run
+
+
+def _warnings(workflow: Workflow, session: WorkflowSession) -> list[str]:
+    return [f"warning: {placed(problem, session.config)}" for problem in plan_warnings(workflow)]
 
 
 def _terminal_problem() -> str | None:
@@ -322,6 +327,7 @@ class _Preparation:
                 environment=os.environ,
                 pin=self._find_pin(settings),
                 tests=self.workflow.has_tests,
+                only=self.workflow.only,
             )
         except (SettingsError, PolicyError) as error:
             self.problems += error.problems

@@ -11,7 +11,10 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 
-from ._ways_on import next_steps
+from ._ways_on import going_on, next_steps
+
+_NAMED = 20
+"""How many steps a verdict names; the log, the short summary and `workflow-exec show` have them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +80,12 @@ def _ways_on(run: Run) -> list[str]:
     body = run.workflow.step(gate).body
     if isinstance(body, Gate) and body.signed is not None:
         fills = "".join(f" --fill {field.name}=VALUE" for field in body.form)
-        how = f"workflow-exec challenge {run.id} {gate}{fills} --out FILE says how, then pytest with --workflow-resume"
+        how = f"workflow-exec challenge {run.id} {gate}{fills} --out FILE says how, then {going_on(run)}"
         early = "; with --in-advance it says how the plan is approved for later runs" if body.signed.in_advance else ""
         return [f"gate {gate} waits for signatures: {how}{early}"]
     if not isinstance(body, Gate):
-        return [f"step {gate} waits: pytest with --workflow-resume goes on when its time has come"]
-    return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then pytest with --workflow-resume"]
+        return [f"step {gate} waits: {going_on(run)} goes on when its time has come"]
+    return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then {going_on(run)}"]
 
 
 def _warnings(run: Run) -> list[str]:
@@ -119,7 +122,9 @@ def _verdict(run: Run) -> str:
     missing = run.not_satisfied
     stop = run.state.stop
     why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
-    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {', '.join(missing)}{_waived(run)}"
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    named = f"{', '.join(missing[:_NAMED])}{more}"
+    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {named}{_waived(run)}"
 
 
 def _waived(run: Run) -> str:

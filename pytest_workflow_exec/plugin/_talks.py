@@ -10,7 +10,6 @@ from typing import Any, Literal
 import pytest
 
 from pytest_workflow_exec.ai import (
-    AiChoice,
     InputScriptError,
     InteractiveSession,
     SessionBounds,
@@ -43,10 +42,8 @@ from ._session import run_of
 _OPTION = "--workflow-session-input"
 
 
-def talking_problems(config: pytest.Config, choice: AiChoice) -> Iterator[str]:
+def talking_problems(config: pytest.Config) -> Iterator[str]:
     """Give what would keep steps from talking with a model, beside what keeps them from asking one."""
-    if choice.mode in ("record", "replay"):
-        yield "is a conversation, which is neither recorded nor replayed: give --workflow-ai=live"
     try:
         _scripts(config)
     except InputScriptError as error:

@@ -107,10 +107,15 @@ def _command(told: Happening) -> Iterator[str]:
 
 def _facts(facts: Mapping[str, Json]) -> Iterator[str]:
     for key, value in facts.items():
-        # An exit status of 0 is worth telling, and equal to False.
-        if value is not None and value is not False and value not in ("", [], {}):
-            name, unit = (key[:-2], " s") if key.endswith("_s") and isinstance(value, float) else (key, "")
-            yield f"{'':<{_COLUMN}}{_escape(name.replace('_', ' '))}: {_escape(_spelled(value))}{unit}"
+        # An exit status of 0, and a time of 0, are worth telling; of anything else, nothing is nothing.
+        if value or (value is not None and (key == "exit" or key.endswith("_s"))):
+            yield f"{'':<{_COLUMN}}{_escape(_named(key, value))}"
+
+
+def _named(key: str, value: Json) -> str:
+    if key.endswith("_s") and isinstance(value, float):
+        return f"{key[:-2].replace('_', ' ')}: {value:.3f} s"
+    return f"{key.replace('_', ' ')}: {_spelled(value)}"
 
 
 def _text(title: str, text: str) -> Iterator[str]:

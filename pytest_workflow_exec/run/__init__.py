@@ -17,6 +17,7 @@ from pytest_workflow_exec.run._gate import gates_of
 from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
+from pytest_workflow_exec.run._outlook import Outlook, outlook
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
 from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
@@ -26,14 +27,14 @@ from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
-from pytest_workflow_exec.run._rights import command_rule
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_approver import ask_signed
-from pytest_workflow_exec.run._signers import trust_in, trust_of
+from pytest_workflow_exec.run._signers import trust_in, trust_of, would_open
 from pytest_workflow_exec.run._state import Plan, RunState, Stop, admit, apply, fold, settle
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 from pytest_workflow_exec.run._verify_tests import REPORT_VARIABLE
+from pytest_workflow_exec.run._warnings import plan_warnings
 from pytest_workflow_exec.run._witness import Confirm, Witness
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "JudgedPlan",
     "NextAttempt",
     "OpenGate",
+    "Outlook",
     "PastTalk",
     "PastTurn",
     "Plan",
@@ -78,7 +80,6 @@ __all__ = [
     "check_attested",
     "class_of_text",
     "classify",
-    "command_rule",
     "context_of",
     "demanded_pin",
     "failure_of",
@@ -93,6 +94,7 @@ __all__ = [
     "needs_person",
     "newest_run",
     "next_attempt",
+    "outlook",
     "outputs_of_return",
     "past_talk",
     "perform_check",
@@ -100,6 +102,7 @@ __all__ = [
     "perform_execute",
     "perform_verify",
     "plan_of",
+    "plan_warnings",
     "preflight",
     "read_plan",
     "rejected_runs",
@@ -115,4 +118,5 @@ __all__ = [
     "version_of",
     "wait_before",
     "wait_for",
+    "would_open",
 ]

@@ -31,6 +31,8 @@ class Answers:
         return next((each for each in self.proposals if each.source != "live"), None)
 
 
+_FREE = frozenset({"replay", "scripted"})
+"""Sources whose answers cost nothing now, whatever they cost once."""
 NO_ANSWERS = Answers(proposals=(), cost_usd=0.0)
 
 
@@ -53,7 +55,8 @@ def answers_of(workflow: Workflow, log: Path) -> Answers:
         for record in read_log(log):
             if record.type not in ("ai.response", "ai.reply"):
                 continue
-            cost_usd += _cost(record.data)
+            if record.data.get("source") not in _FREE:
+                cost_usd += _cost(record.data)
             if record.type != "ai.response" or record.data.get("outcome") != "accepted":
                 continue
             step = str(record.step)
@@ -69,8 +72,11 @@ def _proposal(step: str, data: Mapping[str, Json]) -> Proposal:
     from pytest_workflow_exec.approval import Proposal
 
     options = data.get("options")
-    address = options.get("base_url", "") if isinstance(options, Mapping) else ""
-    return Proposal(step=step, model=str(data.get("model")), source=str(data.get("source")), at=str(address))
+    told = options if isinstance(options, Mapping) else {}
+    at = str(told.get("base_url", ""))
+    if told.get("proxy"):
+        at += f" through {told['proxy']}"
+    return Proposal(step=step, model=str(data.get("model")), source=str(data.get("source")), at=at)
 
 
 def _without_twins(found: Mapping[str, tuple[int | None, list[Proposal]]]) -> Iterator[Proposal]:

@@ -11,9 +11,9 @@ from pytest_workflow_exec.errors import GateDeniedError
 from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._facts import starter
-from pytest_workflow_exec.run._gate import does
+from pytest_workflow_exec.run._gate import changed_facts, does
 from pytest_workflow_exec.run._journal import Journal
-from pytest_workflow_exec.run._pin import pin_text, signers_text
+from pytest_workflow_exec.run._pin import changed_trust, pin_text, signers_text
 from pytest_workflow_exec.run._questions import Approver, decided
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._values import Values
@@ -48,11 +48,15 @@ def ask_consent(
     journal.barrier()
     decision = approver(request, _PATIENCE_S)
     journal.record(decided(None, request, decision))
-    if decision.decision == "approved":
-        journal.record(events.gate_used(None, attempt=attempt, digest=request.digest, used_by=None))
     journal.barrier()
     if decision.decision != "approved":
         raise GateDeniedError(step=_NAME, decision=decision.decision, reason=decision.reason)
+    now = _request(workflow, resumption, values=values, policy=policy, journal=journal)
+    if changed := [*changed_facts(request, now), *changed_trust(workflow, policy)]:
+        reason = f"after it was approved, {' and '.join(changed)} changed; go on again, and decide on what is there now"
+        raise GateDeniedError(step=_NAME, decision="denied", reason=reason)
+    journal.record(events.gate_used(None, attempt=attempt, digest=request.digest, used_by=None))
+    journal.barrier()
 
 
 def _request(

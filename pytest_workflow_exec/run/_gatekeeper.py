@@ -277,6 +277,9 @@ class Gatekeeper:
         self._files.check()
         if not approval.used:
             self._use_first(approval, step, holding)
+        elif changed := changed_trust(self._workflow, self._policy):
+            # Each step behind the gate: what the run goes by is to be what the project says as long as it is used.
+            raise ApprovalLapsedError(gate=gate, changed=changed)
 
     def _use_first(self, approval: Approval, step: Step, holding: Holding) -> None:
         for left in reversed(range(_QUESTIONS)):

@@ -15,8 +15,8 @@ from pytest_workflow_exec.approval import (
     plan_approval_in,
     plan_challenge_of,
 )
-from pytest_workflow_exec.errors import WorkflowExecError
-from pytest_workflow_exec.evidence import approved_plans
+from pytest_workflow_exec.errors import EvidenceError, WorkflowExecError
+from pytest_workflow_exec.evidence import HandedIn, approved_plans
 
 _MAX_DIFFERENCES = 20
 
@@ -40,13 +40,10 @@ def ballots_in_advance(folder: Path, request: GateRequest, say: Callable[[str], 
     Args:
         folder: Where the approved plans of the workflow lie.
         say: Tells a person which files do not count, and what their plan differs in.
-
-    Raises:
-        EvidenceError: The folder can't be read.
     """
     others: list[_Other] = []
     found = False
-    for file in approved_plans(folder):
+    for file in _files(folder, say):
         try:
             if file.problem:
                 raise BallotRefusedError(file.problem)
@@ -75,6 +72,15 @@ def ballots_in_advance(folder: Path, request: GateRequest, say: Callable[[str], 
             yield AdvanceBallot(ballot, file.path)
     if others and not found:
         _explain(others, say)
+
+
+def _files(folder: Path, say: Callable[[str], None]) -> Sequence[HandedIn]:
+    try:
+        return list(approved_plans(folder))
+    except EvidenceError as error:
+        # It is no evidence: what can't be read is as good as absent.
+        say(f"no plan counts as approved in advance: {error}")
+        return ()
 
 
 def _differences(approval: PlanApproval, request: GateRequest) -> list[str]:

@@ -19,6 +19,7 @@ from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Se
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._gate import signed_of
 from pytest_workflow_exec.run._gated import gated_problem
+from pytest_workflow_exec.run._outlook import possible_rule, possible_rules
 from pytest_workflow_exec.run._surroundings import surroundings_problems
 from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._values import Values
@@ -209,7 +210,7 @@ def _gated_problems(
 ) -> Iterator[Problem]:
     try:
         # Nothing can be said of a command with several lists: any rule may be the one.
-        rules = _possible_rules(command, values, policy, texts, gating=True) or policy.rules
+        rules = possible_rules(command, values, policy, texts, gating=True) or policy.rules
     except (CommandRefusedError, OutputError):
         # Said already.
         return
@@ -217,55 +218,6 @@ def _gated_problems(
     message = next((problem for problem in problems if problem is not None), None)
     if message is not None:
         yield _at(step, message)
-
-
-def possible_rule(command: Command, values: Values, policy: Policy, texts: Mapping[str, str]) -> Rule | None:
-    """Return the one rule that can allow a command; None if that depends on what is not known yet.
-
-    Raises:
-        CommandRefusedError: No rule can.
-        OutputError: A value that is known already can't stand where it stands.
-    """
-    found = _possible_rules(command, values, policy, texts)
-    return found[0] if len(found) == 1 else None
-
-
-def _possible_rules(
-    command: Command, values: Values, policy: Policy, texts: Mapping[str, str], *, gating: bool = False
-) -> tuple[Rule, ...]:
-    """Return the rules that can allow a command; none if nothing can be said yet.
-
-    Args:
-        gating: Whether to add all gated rules that match it, too: each of them has to be satisfied.
-
-    Raises:
-        CommandRefusedError: No rule can.
-        OutputError: A value that is known already can't stand where it stands.
-    """
-    known = [values.known_arguments(argument) for argument in command.argv]
-    lists = [each for each, argument in zip(known, command.argv, strict=True) if each is None and argument.every]
-    if len(lists) > 1:
-        return ()
-    # How long a list is shows only later: some length must be allowed. Shortest last, for what is said if none is.
-    found: dict[Rule, None] = {}
-    error: CommandRefusedError | None = None
-    for length in (*range(_MAX_LENGTH, 1, -1), 0, 1) if lists else (1,):
-        argv = [
-            word
-            for each, argument in zip(known, command.argv, strict=True)
-            for word in (each if each is not None else [None] * (length if argument.every else 1))
-        ]
-        try:
-            found.update(dict.fromkeys(policy.possible(argv, inputs=texts)))
-            found.update(dict.fromkeys(policy.gating(argv, inputs=texts) if gating else ()))
-        except CommandRefusedError as refused:
-            error = refused
-    if not found and error is not None:
-        raise error
-    return tuple(found)
-
-
-_MAX_LENGTH = 32
 
 
 def _at(step: Step, message: str) -> Problem:
@@ -297,5 +249,8 @@ def known_values(
 
 
 def needs_person(workflow: Workflow) -> bool:
-    """Whether a person has to be asked in the run."""
-    return any(isinstance(step.body, (Gate, Manual, Session)) for step in workflow.steps)
+    """Whether a person has to be asked at a terminal in the run."""
+    return any(
+        isinstance(step.body, (Manual, Session)) or (isinstance(step.body, Gate) and not step.body.suspends)
+        for step in workflow.steps
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -17,27 +16,21 @@ from pytest_workflow_exec.approval import (
     GateRequest,
     Open,
     Proof,
-    Quorum,
     Rejected,
     SignatureDesk,
-    SignatureRules,
     Trust,
-    Vote,
     assurance_of,
-    ballot_in,
     challenge_of,
     checked,
     escape_line,
     moment_of,
-    quorum,
     valid_until,
 )
 from pytest_workflow_exec.approval.signature import reachable_keys
-from pytest_workflow_exec.digests import Json, canonical_json, digest_of
-from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError, WorkflowExecError
+from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
 from pytest_workflow_exec.events import Actor
-from pytest_workflow_exec.evidence import HandedIn, handed_in, keep_challenge, read_small
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.evidence import handed_in, keep_challenge, read_small
 from pytest_workflow_exec.model import Gate, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._form import answer_reader, answers_problem
@@ -45,22 +38,28 @@ from pytest_workflow_exec.run._glass import Glass
 from pytest_workflow_exec.run._in_advance import ballots_in_advance
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._questions import filled_in
+from pytest_workflow_exec.run._signed_answers import (
+    SignedAnswer,
+    against,
+    amount_to,
+    answer_by,
+    armor_of,
+    ballot_of,
+    countable,
+    demand_same_form,
+    handed_ballot,
+    missing_in,
+    rules_in,
+    standing_form,
+)
 from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover
-from pytest_workflow_exec.run._signed_question import Agreement, Question, filled_into, write_decision
+from pytest_workflow_exec.run._signed_question import Agreement, Question, write_decision
 from pytest_workflow_exec.run._signers import trust_of
 from pytest_workflow_exec.sandbox import Policy
 
 # Nobody is let through in the last moment: what is written a moment later must not look too late.
 _MARGIN = timedelta(seconds=2)
 _MAX_LINE_CHARACTERS = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    vote: Vote
-    assurance: int
-    filled: Mapping[str, Json] = field(default_factory=dict)
-    """What it fills into the form."""
 
 
 class SignedGates:
@@ -125,81 +124,82 @@ class SignedGates:
         past = list(self._past(question, trust))
         answers = [*past, *self._new(step, question, trust, past)]
         # Looked for last: who said no to just this question is heard before who said yes to its like.
-        rules = _rules(request)
-        if rules.in_advance and self._is_open(rules, request, answers):
+        rules = rules_in(request)
+        if rules.in_advance and isinstance(amount_to(rules, request, countable(answers, rules)), Open):
             answers += self._in_advance(step, question, trust)
         agreement = self._counted(step, gate, question, answers)
         return agreement or self._at_terminal(step, gate, question, trust=trust, answers=answers)
 
-    def _counted(self, step: StepId, gate: Gate, question: Question, answers: Sequence[_Answer]) -> Agreement | None:
-        request, rules = question.request, _rules(question.request)
-        found = _amount(rules, request, _countable(answers, rules))
+    def _counted(
+        self, step: StepId, gate: Gate, question: Question, answers: Sequence[SignedAnswer]
+    ) -> Agreement | None:
+        request, rules = question.request, rules_in(question.request)
+        found = amount_to(rules, request, countable(answers, rules))
         if isinstance(found, Approved):
             agreed = {(counted.vote.principal, counted.vote.key) for counted in found.by}
             worth = [each.assurance for each in answers if (each.vote.principal, each.vote.key) in agreed]
             return Agreement(
                 principals=tuple(dict.fromkeys(counted.vote.principal for counted in found.by)),
                 assurance=min(worth),
-                answers=_standing(answers, rules) or {},
+                answers=standing_form(answers, rules) or {},
             )
         if isinstance(found, Open):
-            broken = self._glass.past(step, gate, question, _missing(found))
+            broken = self._glass.past(step, gate, question, missing_in(found))
             if broken is not None:
                 return broken
             if gate.suspends:
-                self._say(f"gate {step} still needs {_missing(found)}")
-                raise GateSuspendedError(step=step, missing=_missing(found))
+                self._say(f"gate {step} still needs {missing_in(found)}")
+                raise GateSuspendedError(step=step, missing=missing_in(found))
             return None
         if isinstance(found, Rejected):
             who = ", ".join(vote.principal for vote in found.by)
             raise GateDeniedError(step=step, decision="rejected", reason=f"by {who}")
         raise GateDeniedError(step=step, decision="expired", reason=f"the question expired at {request.expires}")
 
-    def _is_open(self, rules: SignatureRules, request: GateRequest, answers: Sequence[_Answer]) -> bool:
-        return isinstance(_amount(rules, request, _countable(answers, rules)), Open)
-
-    def _past(self, question: Question, trust: Trust) -> Iterator[_Answer]:
+    def _past(self, question: Question, trust: Trust) -> Iterator[SignedAnswer]:
         for vote in question.votes:
             if vote.data.get("channel") == "break-glass":
                 # Nothing that is counted: whether it lets anybody through is asked when too few have signed.
                 continue
             data, at = vote.data, moment_of(vote.at)
             try:
-                ballot = _ballot_of(data, question.request)
+                ballot = ballot_of(data, question.request)
                 proof = self._checked(ballot, question, trust)
             except BallotRefusedError as error:
                 self._say(f"an earlier answer of {data.get('approver')} counts no more: {error}")
                 if data.get("decision") == "rejected":
                     # A word against it stands, whatever became of its key.
-                    yield _against(str(data.get("approver")), at)
+                    yield against(str(data.get("approver")), at)
                 continue
-            yield _answer(proof, ballot, _rules(question.request), at)
+            yield answer_by(proof, ballot, rules_in(question.request), at)
 
-    def _new(self, step: StepId, question: Question, trust: Trust, past: Sequence[_Answer]) -> Iterator[_Answer]:
-        taken, rules = list(past), _rules(question.request)
-        known = {_armor_of(vote.data) for vote in question.votes}
+    def _new(
+        self, step: StepId, question: Question, trust: Trust, past: Sequence[SignedAnswer]
+    ) -> Iterator[SignedAnswer]:
+        taken, rules = list(past), rules_in(question.request)
+        known = {armor_of(vote.data) for vote in question.votes}
         for file in handed_in(self._directory):
             try:
-                ballot = _handed(file)
+                ballot = handed_ballot(file)
                 if ballot.run == question.request.run and ballot.step != step:
                     # An answer at another gate of this run.
                     continue
                 if ballot.armor in known:
                     continue
                 proof = self._judged(ballot, question, trust)
-                _demand_same(ballot, _standing(taken, rules))
+                demand_same_form(ballot, standing_form(taken, rules))
             except BallotRefusedError as error:
                 self._say(f"{file.path.name} is not taken in: {error}")
                 continue
             known.add(ballot.armor)
-            answer = _answer(proof, ballot, rules, datetime.now(timezone.utc))
+            answer = answer_by(proof, ballot, rules, datetime.now(timezone.utc))
             taken.append(answer)
             self._take_in(step, question, ballot, proof, answer.assurance)
             yield answer
 
-    def _in_advance(self, step: StepId, question: Question, trust: Trust) -> Iterator[_Answer]:
+    def _in_advance(self, step: StepId, question: Question, trust: Trust) -> Iterator[SignedAnswer]:
         """Take in the signatures under plans that are the one that is asked about."""
-        known = {_armor_of(vote.data) for vote in question.votes}
+        known = {armor_of(vote.data) for vote in question.votes}
         for ballot, file in ballots_in_advance(self._plans, question.request, self._say):
             if ballot.armor in known:
                 continue
@@ -209,7 +209,7 @@ class SignedGates:
                 self._say(f"{file.name}: the signature of {ballot.principal} does not count: {error}")
                 continue
             known.add(ballot.armor)
-            answer = _answer(proof, ballot, _rules(question.request), datetime.now(timezone.utc))
+            answer = answer_by(proof, ballot, rules_in(question.request), datetime.now(timezone.utc))
             self._take_in(step, question, ballot, proof, answer.assurance, file=file)
             yield answer
 
@@ -284,9 +284,9 @@ class SignedGates:
             )
 
     def _at_terminal(
-        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, answers: Sequence[_Answer]
+        self, step: StepId, gate: Gate, question: Question, *, trust: Trust, answers: Sequence[SignedAnswer]
     ) -> Agreement:
-        request, rules = question.request, _rules(question.request)
+        request, rules = question.request, rules_in(question.request)
 
         def take(filled: Mapping[str, Json]) -> Proof:
             ballot = Ballot(
@@ -301,15 +301,15 @@ class SignedGates:
             )
             now = datetime.now(timezone.utc)
             proof = self._judged(ballot, question, trust)
-            _demand_same(ballot, _standing(answers, rules))
+            demand_same_form(ballot, standing_form(answers, rules))
             if assurance_of(proof, rules) < rules.assurance:
                 raise BallotRefusedError(
                     f"the key of {proof.principal} is within the reach of this user, so that it is worth "
                     f"{assurance_of(proof, rules)} by the policy, and {rules.assurance} is asked for"
                 )
             # Counted as everywhere else: who said no before, or is the starter under another name, does not agree.
-            votes = _countable([*answers, _answer(proof, ballot, rules, now)], rules)
-            if not isinstance(_amount(rules, request, votes), Approved):
+            votes = countable([*answers, answer_by(proof, ballot, rules, now)], rules)
+            if not isinstance(amount_to(rules, request, votes), Approved):
                 raise BallotRefusedError(f"the signature of {proof.principal} is no approval by the gate's own rules")
             return proof
 
@@ -330,89 +330,6 @@ class SignedGates:
         return Agreement(principals=(decision.proof.principal,), assurance=decision.assurance, answers=decision.answers)
 
 
-def _handed(file: HandedIn) -> Ballot:
-    if file.problem:
-        raise BallotRefusedError(file.problem)
-    return ballot_in(file.content)
-
-
-def _rules(request: GateRequest) -> SignatureRules:
-    if request.rules is None:
-        message = f"gate {request.step!r} wants no signatures"
-        raise WorkflowExecError(message)
-    return request.rules
-
-
-def _countable(answers: Sequence[_Answer], rules: SignatureRules) -> list[Vote]:
-    # A word against it counts whatever it is worth; those who approve agree on what is filled in.
-    standing = _standing(answers, rules)
-    return [
-        each.vote
-        for each in answers
-        if not each.vote.approves or (each.assurance >= rules.assurance and each.filled == standing)
-    ]
-
-
-def _standing(answers: Sequence[_Answer], rules: SignatureRules) -> Mapping[str, Json] | None:
-    """Return what the first approval that counts fills into the form; None if none counts yet."""
-    counting = [each for each in answers if each.vote.approves and each.assurance >= rules.assurance]
-    return min(counting, key=lambda each: each.vote.at).filled if counting else None
-
-
-def _demand_same(ballot: Ballot, standing: Mapping[str, Json] | None) -> None:
-    if ballot.answer == "approve" and standing is not None and ballot.answers != standing:
-        raise BallotRefusedError(
-            f"it fills in something else than whoever signed first: {canonical_json(ballot.answers)}, and not "
-            f"{canonical_json(standing)}"
-        )
-
-
-def _amount(rules: SignatureRules, request: GateRequest, votes: Sequence[Vote]) -> Quorum:
-    return quorum(rules.quorum(issued=request.issued, expires=request.expires), votes, datetime.now(timezone.utc))
-
-
-def _answer(proof: Proof, ballot: Ballot, rules: SignatureRules, at: datetime) -> _Answer:
-    vote = Vote(principal=proof.principal, key=proof.key, approves=ballot.answer == "approve", at=at)
-    return _Answer(vote=vote, assurance=assurance_of(proof, rules), filled=ballot.answers)
-
-
-def _against(principal: str, at: datetime) -> _Answer:
-    return _Answer(vote=Vote(principal=principal, key=f"of {principal}", approves=False, at=at), assurance=0)
-
-
-def _ballot_of(data: Mapping[str, Json], request: GateRequest) -> Ballot:
-    """Return the answer that a record of a decision holds.
-
-    Raises:
-        BallotRefusedError: It holds no signature.
-    """
-    armor = _armor_of(data)
-    if armor is None or data.get("channel") != "signature":
-        raise BallotRefusedError("nobody signed it")
-    return Ballot(
-        run=request.run,
-        step=request.step,
-        request=str(data.get("digest")),
-        answer="approve" if data.get("decision") == "approved" else "reject",
-        reason=str(data.get("reason")),
-        principal=str(data.get("approver")),
-        armor=armor,
-        until=_until_of(data),
-        answers=filled_into(data),
-    )
-
-
-def _until_of(data: Mapping[str, Json]) -> str:
-    early = data.get("in_advance")
-    return str(early.get("until")) if isinstance(early, Mapping) else ""
-
-
-def _armor_of(data: Mapping[str, Json]) -> str | None:
-    proof = data.get("proof")
-    armor = proof.get("armor") if isinstance(proof, Mapping) else None
-    return armor if isinstance(armor, str) else None
-
-
 def _armor_beside(path: Path) -> str:
     signature = path.with_name(f"{path.name}.sig")
     try:
@@ -421,13 +338,6 @@ def _armor_beside(path: Path) -> str:
         raise BallotRefusedError(f"there is no file {signature}") from error
     except (OSError, ValueError) as error:
         raise BallotRefusedError(f"{signature} can't be read: {error}") from error
-
-
-def _missing(found: Open) -> str:
-    parts = [f"{each.count} of {each.role}" for each in found.missing]
-    if found.not_before is not None:
-        parts.append(f"time until {found.not_before.strftime('%Y-%m-%dT%H:%M:%SZ')}")
-    return " and ".join(parts)
 
 
 def _notice(path: Path) -> str:

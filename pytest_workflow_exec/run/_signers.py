@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from pytest_workflow_exec.settings import Pin
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import SignatureRules, SignedStart, Trust
     from pytest_workflow_exec.approval.signature import AllowedSigners, RevokedKeys, Signer
+    from pytest_workflow_exec.evidence import HandedIn
+    from pytest_workflow_exec.run._history import OpenGate
 
 _ANYBODY = "any listed signer"
 """What the group is called where a gate names none; no group of a policy can have that name."""
@@ -57,6 +59,17 @@ def trust_in(pin: Pin, *, reachable: frozenset[bytes] = frozenset()) -> Trust:
         )
     except SignersError as error:
         raise PinError(f"the pinned lists of keys can't be used: {error}") from error
+
+
+def would_open(gate: OpenGate, files: Iterable[HandedIn], trust: Trust) -> bool:
+    """Return whether a suspended gate would open now: by the answers that were taken in, and those that lie beside the log.
+
+    Raises:
+        StoredRequestError: What it asks is none.
+    """
+    from pytest_workflow_exec.run._signed_answers import opens_now
+
+    return opens_now(gate, files, trust)
 
 
 def rules_for(signed: Signed, policy: Policy, start: SignedStart | None) -> SignatureRules:

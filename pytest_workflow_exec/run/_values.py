@@ -220,10 +220,40 @@ class Values:
         """
         return self.text(template) if all(self._known(part) for part in template.references) else None
 
+    def partly_known(self, template: Template) -> list[str]:
+        """Return what an element of a command is, as far as it is known; what is not stands as its author wrote it."""
+        try:
+            known = self.known_arguments(template)
+        except OutputError:
+            known = None
+        if known is not None:
+            return known
+        return ["".join(part if isinstance(part, str) else self._as_far(part) for part in template.parts)]
+
+    def lacks_input(self, template: Template) -> bool:
+        """Return whether a text names an input that has no value, itself or through a variable."""
+        return any(self._lacks(reference) for reference in template.references)
+
+    def _lacks(self, reference: Reference) -> bool:
+        if reference.scope == "vars":
+            return self.lacks_input(self.variables[reference.path[0]])
+        return reference.scope == "inputs" and reference.path[0] not in self.inputs
+
+    def _as_far(self, reference: Reference) -> str:
+        if isinstance(reference, GivenReference) and isinstance(reference.given, Template):
+            return "".join(self.partly_known(reference.given))
+        try:
+            known = self._spelled(reference) if self._known(reference) else None
+        except OutputError:
+            known = None
+        return Template(text=str(reference), parts=(reference,)).shown if known is None else known
+
     def _known(self, reference: Reference) -> bool:
         if reference.scope == "vars":
             return all(self._known(part) for part in self.variables[reference.path[0]].references)
-        return reference.scope in ("inputs", "each", "given")
+        if reference.scope == "inputs":
+            return reference.path[0] in self.inputs
+        return reference.scope in ("each", "given")
 
     def _spelled(self, reference: Reference) -> str:
         return self._as_text(self.value(reference), reference)
@@ -242,9 +272,10 @@ class Values:
         if name in self.secrets:
             message = f"{reference} is a secret; only env and stdin of a command may hold it"
             raise OutputError(message)
-        if group:
-            return self.input_groups[name][group[0]]
-        return self.inputs[name]
+        if name not in self.inputs:
+            message = f"{reference} has no value"
+            raise OutputError(message)
+        return self.input_groups[name][group[0]] if group else self.inputs[name]
 
     def _output(self, reference: Reference, *, altered: bool = False) -> Json:
         step, key, *deeper = reference.path

@@ -171,8 +171,10 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
     calls = Calls(
         network=bool(grant.network),
+        all_ports=ports is None,
         sockets=bool(grant.sockets),
         exec_more=bool(grant.exec),
+        exec_any=grant.exec == ("any",),
         signals_scoped=ruleset.scopes_signals,
         namespaces=grant.more_namespaces,
         own_memory=grant.namespaces,

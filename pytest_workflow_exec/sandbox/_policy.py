@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os.path
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,13 +26,13 @@ from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of, tests_rule
 from ._level import Level, level_for
 from ._limits import Limits, limits_of
+from ._refusal import nearest_words, refusal_reason
 from ._rights import rights_problems
-from ._rules import Difference, Rule, breadth, difference
+from ._rules import Rule, breadth, difference, parse_tokens
 from ._secrets import secret_problems
-from ._tokens import InputValue, has_control
+from ._tokens import RuleTextError, has_control
 
 _VENV = "venv"
-_TABLE = "[tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,8 @@ class Policy:
 
     rules: tuple[Rule, ...]
     """The workflow's own rules, then those of every workflow."""
+    only: tuple[Rule, ...] | None = None
+    """What the workflow itself keeps its commands to: one of these must match, too. None: nothing."""
     path: tuple[Path, ...]
     """The directories that programs are found in, in order."""
     digest: str
@@ -96,7 +97,31 @@ class Policy:
         rule = find_rule(self.rules, words, inputs)
         if rule is None:
             raise CommandRefusedError(argv=shown_argv(words), reason=refusal_reason(self.rules, words, inputs))
+        self.check_narrowed(words, inputs=inputs)
         return rule
+
+    def check_narrowed(
+        self, argv: Sequence[str | None], *, inputs: Mapping[str, str], show: Callable[[str], str] = str
+    ) -> None:
+        """Return if the workflow itself does not keep a command that the rules allow from running.
+
+        Args:
+            argv: None stands for an argument that is known only later; it may turn out to be anything.
+            inputs: The workflow's input values as texts, by name.
+            show: Takes secrets out of a text before it is quoted.
+
+        Raises:
+            CommandRefusedError: None of its own rules matches it.
+        """
+        if self.only is None or any(difference(rule, argv, inputs) is None for rule in self.only):
+            return
+        shown = shown_argv(["${…}" if word is None else word for word in argv], mask=show)
+        nearest = nearest_words(self.only, argv, inputs, show)
+        raise CommandRefusedError(
+            argv=shown,
+            reason=f"the workflow's own policy.only does not have it: {nearest or 'it has no command'}. "
+            "Add it there if the workflow is to run it.",
+        )
 
     def may_match(self, argv: Sequence[str | None], *, inputs: Mapping[str, str]) -> Rule | None:
         """Return the only rule that can allow a command of which not everything is known yet.
@@ -134,6 +159,7 @@ class Policy:
         if not possible:
             shown = tuple("${…}" if word is None else word for word in words)
             raise CommandRefusedError(argv=shown_argv(shown), reason=refusal_reason(self.rules, words, inputs))
+        self.check_narrowed(words, inputs=inputs)
         return possible
 
     def gating(self, argv: Sequence[str | None], *, inputs: Mapping[str, str]) -> tuple[Rule, ...]:
@@ -153,6 +179,7 @@ def compile_policy(
     environment: Mapping[str, str],
     pin: Pin | None = None,
     tests: bool = False,
+    only: Sequence[str] | None = None,
 ) -> Policy:
     """Return the policy that the project's settings make for one workflow.
 
@@ -161,6 +188,7 @@ def compile_policy(
         environment: The engine's environment, in which a rule with `home` needs a home folder.
         pin: What was found to hold the settings outside the project.
         tests: Whether the workflow runs tests in `verify:`, which are confined though no rule allows them.
+        only: What the workflow itself keeps its commands to, as rules in short form; None if to nothing.
 
     Raises:
         PolicyError: Something in it can't be used; holds every problem at once, those of a rule with its place.
@@ -178,9 +206,11 @@ def compile_policy(
         for problem in rights_problems(settings.verify)
     ]
     found += [_located(settings, problem) for problem in _socket_problems(settings, workflow, level)]
+    narrowing = None if only is None else tuple(_narrowing(only, found))
     if found:
         raise PolicyError(found)
     return Policy(
+        only=narrowing,
         rules=tuple(rule for table in compiled for rule in table.rules),
         path=path,
         digest=settings.digest,
@@ -200,11 +230,12 @@ def compile_policy(
     )
 
 
-def stated_policy(settings: PolicySettings, *, workflow: str) -> Policy:
+def stated_policy(settings: PolicySettings, *, workflow: str, only: Sequence[str] | None = None) -> Policy:
     """Return the policy that the settings state for one workflow, to be shown: nothing is tried, and broken rules are left out."""
     path = tuple(_resolved_path(settings.path, []))
     tables = (settings.workflow_rules.get(workflow, ()), settings.rules)
     return Policy(
+        only=None if only is None else tuple(_narrowing(only, [])),
         rules=tuple(rule for table in tables for rule in compiled_rules(table, path, settings.approvers).rules),
         path=path,
         digest=settings.digest,
@@ -222,67 +253,16 @@ def find_rule(rules: Sequence[Rule], argv: Sequence[str], inputs: Mapping[str, s
     return min(allowing, key=lambda rule: (_ungated(rule), breadth(rule)), default=None)
 
 
+def _narrowing(only: Sequence[str], problems: list[Problem]) -> Iterator[Rule]:
+    for text in only:
+        try:
+            yield Rule(text=text, tokens=parse_tokens(text))
+        except RuleTextError as error:
+            problems.append(Problem(message=f"policy.only of the workflow: rule {text!r}: {error}"))
+
+
 def _ungated(rule: Rule) -> tuple[int, int]:
     return (0, 0) if rule.gated is None else (-rule.gated.assurance, -len(rule.gated.approvers))
-
-
-def refusal_reason(
-    rules: Sequence[Rule],
-    argv: Sequence[str | None],
-    inputs: Mapping[str, str],
-    *,
-    show: Callable[[str], str] = str,
-) -> str:
-    """Return why no rule allows `argv`: the rule that came nearest, and where it differs.
-
-    Args:
-        show: Takes secrets out of a text before it is quoted.
-    """
-    differences = [(rule, found) for rule in rules if (found := difference(rule, argv, inputs)) is not None]
-    if not differences:
-        return f"no rule allows any command. Add a rule to {_TABLE} if you trust it."
-    rule, nearest = max(differences, key=lambda pair: (pair[1].position, _likeness(pair[0], argv)))
-    return (
-        f"nearest rule {rule.text!r}: {_described(nearest, argv, inputs, show)}. "
-        f"Add a rule to {_TABLE} if you trust it."
-    )
-
-
-def _likeness(rule: Rule, argv: Sequence[str | None]) -> float:
-    # Bounded: the comparison takes time with the square of the length.
-    text = " ".join(word or "" for word in argv[:20])[:200]
-    return difflib.SequenceMatcher(None, rule.text[:200], text).ratio()
-
-
-def _described(
-    found: Difference, argv: Sequence[str | None], inputs: Mapping[str, str], show: Callable[[str], str]
-) -> str:
-    what = "the program" if found.position == 0 else f"argument {found.position}"
-    if found.position >= len(argv):
-        said = found.says or (found.token.text if found.token else "")
-        return f"{what} is missing, the rule says {_quoted(said, str)}"
-    word = argv[found.position]
-    given = f"{what} is {'not known yet' if word is None else _quoted(word, show)}"
-    if found.says:
-        return f"{given}, the rule says {_quoted(found.says, str)}"
-    if found.token is None:
-        return f"{given}, the rule ends before it"
-    return f"{given}, the rule says {found.token.text!r}{_input_words(found, inputs, show)}"
-
-
-def _quoted(text: str, show: Callable[[str], str]) -> str:
-    shown = show(text)
-    return ascii(shown) if len(shown) <= _QUOTED_CHARACTERS else ascii(shown[:_QUOTED_CHARACTERS]) + "…"
-
-
-_QUOTED_CHARACTERS = 100
-
-
-def _input_words(found: Difference, inputs: Mapping[str, str], show: Callable[[str], str]) -> str:
-    names = [piece.name for piece in found.token.pieces if isinstance(piece, InputValue)] if found.token else []
-    known = [f"input {name!r} is {_quoted(inputs[name], show)}" for name in names if name in inputs]
-    missing = [f"this workflow has no input {name!r}" for name in names if name not in inputs]
-    return f" ({', '.join([*known, *missing])})" if names else ""
 
 
 def _home_problems(settings: PolicySettings, workflow: str, environment: Mapping[str, str]) -> Iterator[str]:

@@ -29,10 +29,11 @@ from ._environment import base_environment, check_scratch, granted, make_folders
 from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
-from ._policy import Policy, find_rule, refusal_reason
+from ._policy import Policy, find_rule
 from ._process import NOT_STARTED, Ended, RunningCommand, can_limit
 from ._program import Identity, check_digest, identify, resolve_program
 from ._program_pins import ProgramPins
+from ._refusal import refusal_reason
 from ._result import CommandResult, finished_facts, result_of
 from ._rules import Gated, Rule
 from ._signals import held_signals
@@ -225,6 +226,7 @@ class CommandRunner:
         if rule is None:
             reason = refusal_reason(self._policy.rules, words, self._inputs, show=self._redactor.text)
             raise CommandRefusedError(argv=words, reason=reason)
+        self._policy.check_narrowed(words, inputs=self._inputs, show=self._redactor.text)
         return rule
 
     def _check_decided(self, judged: Sequence[str], step: StepId, words: Sequence[str], *, planned: bool) -> None:

@@ -17,6 +17,8 @@ _ALLOW, _ASK, _KILL, _REFUSE, _MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x0
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32, _FIRST_UNKNOWN = 0x40000000, 470
 _AT_EMPTY_PATH = 0x1000
+# Of a file in memory: that it can't be started, for good.
+_NEVER_RUN = 8
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
 _NAMESPACES = 0x7E020000
 _INTERNET, _INTERNET_6, _NETLINK, _UNIX = 2, 10, 16, 1
@@ -95,10 +97,11 @@ _MEMFD_CREATE, _CLONE, _CLONE3 = (319, 279), (56, 220), (435, 435)
 _EXECVE, _EXECVEAT = (59, 221), (322, 281)
 _SOCKET, _SOCKET_PAIR, _IOCTL, _FCNTL = (41, 198), (53, 199), (16, 29), (72, 25)
 _PRLIMIT, _KILL_CALL = (302, 261), (62, 129)
-_CONNECT, _BIND = (42, 203), (49, 200)
+_CONNECT, _BIND, _LISTEN = (42, 203), (49, 200), (50, 201)
 _NO_NUMBER = 0xFFFFFFFF
-# Who starts a file with one of these modes becomes its owner, or of its group.
-_OWNERS_MODES = 0o6000
+# Who starts a file with this mode becomes its owner. The one of its group is what folders of shared projects have, too, and
+# whoever copies those sets it.
+_OWNERS_MODE = 0o4000
 _MAKING = 0o100 | 0o20000000
 _SETTING_MODES = {(90, _NO_NUMBER): 1, (91, 52): 1, (268, 53): 2, (452, 452): 2, (133, _NO_NUMBER): 1, (259, 33): 2}
 """The calls that set modes (of a path, a descriptor, a name in a folder, the same with flags; of new files), with the place
@@ -121,11 +124,15 @@ class Calls:
 
     network: bool
     """Whether it may make internet sockets."""
+    all_ports: bool
+    """Whether its ports are not judged; else it waits for connections at none, as the kernel would pick one."""
     sockets: bool
     """Whether it may make sockets for connections within this machine. Then whoever holds the filter's listener is asked
     about each connection of any socket; else it makes no other kind."""
     exec_more: bool
     """Whether it may start further programs at all; Landlock says which."""
+    exec_any: bool
+    """Whether these may be any, also such as it makes in memory, where Landlock sees none."""
     signals_scoped: bool
     """Whether Landlock already keeps its signals within the command; else it may signal its own group only."""
     namespaces: bool
@@ -165,9 +172,11 @@ def _steps(calls: Calls, column: int, architecture: int) -> Iterator[_Step]:
 def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
     yield from _REFUSED.values()
     if not calls.exec_more:
-        yield from (_EXECVE, _MEMFD_CREATE)
+        yield _EXECVE
     if not calls.signals_scoped:
         yield from _SIGNALLING.values()
+    if not calls.all_ports:
+        yield _LISTEN
     if not calls.namespaces:
         yield from _OWN_NAMESPACES.values()
     if not calls.own_memory:
@@ -184,7 +193,7 @@ def _of_modes(column: int) -> Iterator[_Step]:
 
 
 def _no_owners_mode(position: int) -> list[_Step]:
-    return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODES), (_RETURN, 0, 0, _REFUSE)]
+    return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODE), (_RETURN, 0, 0, _REFUSE)]
 
 
 def _of_processes(calls: Calls, column: int) -> Iterator[_Step]:
@@ -197,6 +206,8 @@ def _of_processes(calls: Calls, column: int) -> Iterator[_Step]:
     if not calls.signals_scoped:
         yield from _when(_KILL_CALL[column], _only(0, 0))
         yield from _when(_FCNTL[column], [_argument(1), *_none_of(_OWNER_COMMANDS)])
+    if not calls.exec_any:
+        yield from _when(_MEMFD_CREATE[column], [_argument(1), (_ANY_BIT, 1, 0, _NEVER_RUN), (_RETURN, 0, 0, _REFUSE)])
     if not calls.exec_more:
         yield from _when(_EXECVEAT[column], [*_only(0, EXEC_DESCRIPTOR), *_only(4, _AT_EMPTY_PATH)])
 

@@ -24,6 +24,8 @@ FOR_CHILDREN = frozenset(
     PREFIX + name for name in ("COMMAND", "CHILD_REPORT", "EVENT", "RUN", "WORKFLOW", "STEP", "RESULT")
 )
 """What commands, tests and notifications are told: whoever starts a run from one of them has it set."""
+FOR_THE_TOOL = frozenset({f"{PREFIX}FLEET"})
+"""What `workflow-exec` reads of its own, and sessions may find set."""
 FOR_TESTS = frozenset(
     PREFIX + name
     for name in ("CORPUS", "FAULTS", "FAULTS_TABLE", "FUZZ", "MATRIX", "MATRIX_TABLE", "MUTATIONS", "NEIGHBOURS")
@@ -55,7 +57,7 @@ def with_variables(settings: Settings, environment: Mapping[str, str]) -> Settin
     held = settings
     for name in sorted(each for each in environment if each.startswith(PREFIX)):
         text = environment[name]
-        if name in FOR_CHILDREN or name in FOR_TESTS:
+        if name in FOR_CHILDREN or name in FOR_TESTS or name in FOR_THE_TOOL:
             continue
         if name not in VARIABLES:
             problems.append(Problem(message=_unknown(name)))

@@ -38,8 +38,8 @@ _QUOTES_BEFORE_RUN = 7
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _STEP, _ATTEMPT, _FIRST_OF_DATA = 1, 2, 3
-_MARKS = frozenset({"probe", "check", "checked", "doubt", "class"})
-"""Of steps whose check is asked, or that failed: rare, and every word of them matters."""
+_MARKS = frozenset({"probe", "check", "checked", "doubt", "class", "review"})
+"""Of steps whose check is asked, or that failed, and of reviews: rare, and every word of them matters."""
 _KEPT = frozenset(
     {
         "kind",

@@ -24,6 +24,7 @@ from pytest_workflow_exec.ai import (
 )
 from pytest_workflow_exec.ai._asking import answered_by
 from pytest_workflow_exec.ai._backend import Accept, Source
+from pytest_workflow_exec.ai._room import _REAL, asked_addresses
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
@@ -229,6 +230,49 @@ def test_an_address_of_this_machine_is_no_model(address: str, source: str) -> No
     assert answered_by(answer) == source
 
 
+@pytest.mark.parametrize(
+    ("proxy", "source"),
+    [
+        ("http://proxy.example.org:3128", "live"),
+        ("http://127.0.0.1:8080", "local"),
+        ("http://[::1]:8080", "local"),
+        ("http://[::1", "local"),
+        ("http://localhost", "local"),
+    ],
+)
+def test_a_proxy_of_this_machine_is_no_model(proxy: str, source: str) -> None:
+    """With a certificate of its own it could say anything in the model's name."""
+    options: dict[str, Json] = {"base_url": "https://api.anthropic.com", "proxy": proxy}
+
+    assert answered_by(AiAnswer(value=PLAN, source="live", attempts=(), options=options)) == source
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({}, {"base_url": "https://api.anthropic.com"}),
+        ({"ANTHROPIC_BASE_URL": "https://u:p@x.org/v1"}, {"base_url": "https://x.org"}),
+        ({"HTTPS_PROXY": "http://u:p@127.0.0.1:1"}, {"base_url": _REAL, "proxy": "http://127.0.0.1:1"}),
+        ({"https_proxy": "127.0.0.1:1"}, {"base_url": _REAL, "proxy": "http://127.0.0.1:1"}),
+        ({"HTTP_PROXY": "http://127.0.0.1:1"}, {"base_url": _REAL}),
+        (
+            {"ANTHROPIC_BASE_URL": "http://x.org", "http_proxy": "http://127.0.0.1:1"},
+            {"base_url": "http://x.org", "proxy": "http://127.0.0.1:1"},
+        ),
+    ],
+)
+def test_where_a_model_is_asked_is_told_without_passwords(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], found: dict[str, str]
+) -> None:
+    """The address, and the proxy that its scheme goes through."""
+    for name in ("ANTHROPIC_BASE_URL", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert asked_addresses() == found
+
+
 def test_an_answer_from_this_machine_moves_nothing_gated(project: Project) -> None:
     """The plan with a gated command is refused where it was proposed."""
     run = project.open(FLOW)
@@ -338,6 +382,21 @@ def test_a_refusal_told_to_a_model_holds_no_secret(project: Project) -> None:
 
     assert "hunter2" not in str(model.told)
     assert "hunter2" not in run.log_path.read_text()
+    run.close(interrupted=True)
+
+
+def test_what_was_recorded_costs_nothing_again(project: Project) -> None:
+    """A replay says what its answer cost then, and spends nothing of the budget."""
+    run = project.open("steps:\n  - {id: a, ai: {prompt: What?, output: {a: {}}}}\n")
+    planned = run.workflow.step("a")
+    assert isinstance(planned.body, Ai)
+    model = Model({"a": "x"}, cost_usd=5.0, source="replay")
+    asker = Asker(run, model, source="replay", purse=Purse(1.0), tell=lambda _: None)
+    run.start(planned)
+    perform_ai(asker, planned, planned.body, kind_of(planned.body, None))
+
+    assert of_type(run, "ai.response")[0]["usage"]["cost_usd"] == 5.0
+    assert run.answers.cost_usd == 0.0
     run.close(interrupted=True)
 
 

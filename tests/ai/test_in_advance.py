@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,23 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.approval import (
+    Answer,
+    Ballot,
+    BallotRefusedError,
+    FormField,
     GateRequest,
     PlanApproval,
     PlanSignature,
     challenge_of,
+    checked,
     moment_text,
     plan_challenge_of,
 )
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.errors import GateSuspendedError
-from pytest_workflow_exec.evidence import keep_approved_plan, plans_folder
+from pytest_workflow_exec.errors import GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.evidence import hand_in, keep_approved_plan, plans_folder
 from pytest_workflow_exec.model import Gate, Outcome
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.run import Run, trust_in
 from pytest_workflow_exec.verify import verify_log
 from tests.approval.signature._made import Keys, made_keys
 from tests.evidence._logs import rechained, records_in
@@ -254,6 +261,35 @@ def test_a_revoked_key_and_a_signer_who_left_approve_nothing(team: Team) -> None
     assert of_type(revoked, "gate.decided") == of_type(left, "gate.decided") == []
 
 
+@pytest.mark.parametrize("kind", ["a file", "a link", "a pipe", "too many", "too long"])
+def test_what_can_not_be_read_is_absent(team: Team, kind: str) -> None:
+    """A file in place of the folder, no regular file, more or longer than anybody signs: the run waits, and nothing runs."""
+    approval = approval_of(team, question_of(suspended(team)), moment(days=30))
+    folder = plans_folder(team.project.root / "flow.workflow.yaml", "flow")
+    path = folder / approval.name
+    if kind == "a file":
+        folder.parent.mkdir()
+        folder.write_bytes(approval.content())
+    else:
+        folder.mkdir(parents=True)
+    if kind == "a link":
+        (team.project.root / "real.json").write_bytes(approval.content())
+        path.symlink_to(team.project.root / "real.json")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "too many":
+        keep(team, approval)
+        for number in range(1000):
+            (folder / f"{number}.json").touch()
+    elif kind == "too long":
+        path.write_bytes(approval.content() + b" " * (4 << 20))
+
+    run = suspended(team)
+
+    assert of_type(run, "gate.decided") == []
+    assert "approved" in "\n".join(run.said)
+
+
 def test_another_plan_input_policy_or_workflow_is_another_decision(team: Team) -> None:
     """What differs is said line by line; nothing of it runs."""
     keep(team, approval_of(team, question_of(suspended(team)), moment(days=30)))
@@ -299,6 +335,28 @@ def test_a_gate_that_does_not_say_so_takes_none(team: Team) -> None:
     assert of_type(again, "gate.decided") == of_type(again, "command.started") == []
 
 
+def test_a_question_with_a_form_is_answered_by_nobody_in_advance(team: Team) -> None:
+    """What is to be filled in is not known then: a signature that fills in nothing proves nothing of such a question."""
+    request = question_of(suspended(team))
+    rules = request.rules
+    assert rules is not None
+    asked = replace(request, form=(FormField(name="ticket", type="string"),))
+    until = moment(days=30)
+    ballot = Ballot(
+        run=asked.run,
+        step=asked.step,
+        request=asked.digest,
+        answer="approve",
+        reason="",
+        principal=ALICE,
+        armor=team.keys.sign("ed25519", message=plan_challenge_of(asked, until)),
+        until=until,
+    )
+
+    with pytest.raises(BallotRefusedError, match="takes no such answer in advance"):
+        checked(ballot, asked, trust=trust_in(team.pin), at=datetime.now(timezone.utc))
+
+
 def test_an_answer_to_a_question_is_no_approval_in_advance(team: Team) -> None:
     """What somebody signed at one gate of one run can't be put into a file for others, nor the other way round."""
     run = suspended(team)
@@ -310,6 +368,44 @@ def test_an_answer_to_a_question_is_no_approval_in_advance(team: Team) -> None:
     again = suspended(team)
 
     assert "did not sign these bytes" in "\n".join(again.said)
+    asked = question_of(again)
+    early = team.keys.sign("ed25519", message=plan_challenge_of(asked, until))
+    answer: Answer = "approve"
+    ballot = Ballot(
+        run=again.id, step="approve", request=asked.digest, answer=answer, reason="", principal=ALICE, armor=early
+    )
+    hand_in(again.log_path.parent, ballot.content())
+    later = team.open(flow=FLOW, after=again)
+    later.carry(later.workflow.step("ask"))
+    gate = later.workflow.step("approve")
+    assert isinstance(gate.body, Gate)
+    later.start(gate)
+    with pytest.raises(GateSuspendedError):
+        later.decide(gate, gate.body, words="")
+    later.finish("approve", Outcome.SUSPENDED)
+    later.close(interrupted=False)
+    assert any("is not taken in" in line for line in later.said)
+    assert of_type(later, "gate.decided") == []
+
+
+def test_who_said_no_to_a_question_is_heard_before_who_said_yes_to_its_like(team: Team) -> None:
+    """A signed rejection of just this run denies it, whatever was approved in advance."""
+    run = suspended(team)
+    keep(team, approval_of(team, question_of(run), moment(days=30)))
+    team.sign(run, BOB, "reject", reason="not today")
+
+    later = team.open(flow=FLOW, after=run)
+    later.carry(later.workflow.step("ask"))
+    gate = later.workflow.step("approve")
+    assert isinstance(gate.body, Gate)
+    later.start(gate)
+    with pytest.raises(GateDeniedError, match="rejected: by bob"):
+        later.decide(gate, gate.body, words="")
+    later.finish("approve", Outcome.DENIED)
+    later.close(interrupted=False)
+
+    assert [each["decision"] for each in of_type(later, "gate.decided")] == ["rejected"]
+    assert of_type(later, "command.started") == []
 
 
 def test_all_who_have_to_sign_have_to_sign_in_advance(team: Team) -> None:

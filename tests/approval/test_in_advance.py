@@ -55,6 +55,7 @@ OF_THE_PLAN: dict[str, Any] = {
     "meaning": "review",
     "refs": (),
     "waived": ("smoke",),
+    "broken_glass": ("earlier",),
 }
 
 
@@ -76,7 +77,7 @@ def test_what_would_run_and_by_which_rules_is_signed(name: str) -> None:
 
 def test_every_field_of_a_question_is_either_of_the_run_or_of_the_plan() -> None:
     """A new fact of questions is decided about here: signed, or known to differ between runs."""
-    others = {"form", "failure", "conclusion", "rules", "proposals", "plan_changes"}
+    others = {"again", "form", "failure", "conclusion", "rules", "proposals", "plan_changes"}
 
     assert {*OF_A_RUN, *OF_THE_PLAN, *others} == set(sample_request().__dataclass_fields__)
 

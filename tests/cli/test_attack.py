@@ -52,12 +52,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def pinned(root: Path, tmp_path: Path) -> None:
+def pinned(root: Path, tmp_path: Path, configuration: str = SIGNED) -> None:
     """Give a project signers and a pin in a folder of the test's own."""
     for name in ("etc", "state", "keys"):
         (tmp_path / name).mkdir()
     make_keys(tmp_path / "keys")
-    (root / "workflow-exec.toml").write_text(SIGNED)
+    (root / "workflow-exec.toml").write_text(configuration)
     (root / "workflow-signers").write_bytes((tmp_path / "keys" / "signers").read_bytes())
     place = places_in(tmp_path).user
     assert place is not None
@@ -107,6 +107,26 @@ def test_pinned_project_with_signers_holds_as_documented(
     assert sorted(folder.rglob("*")) == before
     assert not list(place.iterdir())
     assert pins_below(place) == []
+    assert not list(tmp_path.rglob("told"))
+
+
+@pytest.mark.timeout(300)
+def test_a_glass_that_may_be_broken_is_said_to_be(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the policy grants it, a script that owns the terminal can do it: that is documented, and nobody is told by the copy."""
+    pinned(
+        folder,
+        tmp_path,
+        SIGNED.replace("[policy]\n", "[policy]\nbreak_glass = true\n").replace('"denied"', '"break_glass"'),
+    )
+
+    status, data = attacked(tmp_path, capsys, [each for each in ATTEMPTS if each.name.startswith("glass broken")])
+
+    assert [(each["outcome"], each["documented"]) for each in data["attempts"]] == [("not stopped", "not stopped")], (
+        data
+    )
+    assert status == 0
     assert not list(tmp_path.rglob("told"))
 
 

@@ -28,7 +28,7 @@ def test_without_a_command_the_help_is_printed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["sell", "latest"], "invalid choice: 'sell'"),
+        (["sell", "latest"], "there is no command 'sell'"),
         (["verify"], "required: RUN"),
         (["verify", "latest", "--expect-head", "abc"], "64 hexadecimal digits"),
         (["verify", "latest", "--policies", "x"], "unrecognized arguments: --policies"),
@@ -179,3 +179,26 @@ def test_nothing_of_the_project_is_imported(tmp_path: Path) -> None:
             check=False,
         )
         assert (done.returncode, done.stderr) == (3 if command == "verify" else 0, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("shwo", "there is no command 'shwo' (did you mean 'show'?). "), ("qqq", "there is no command 'qqq'. ")],
+)
+def test_a_command_that_is_not_there_names_the_nearest(tmp_path: Path, typed: str, said: str) -> None:
+    """A slip is answered with what was meant most likely, before all that there is; exit 2."""
+    done = workflow_exec(typed, "latest", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: {said}There are: approve, attack, " in done.stderr
+
+
+def test_a_project_without_runs_says_so(tmp_path: Path) -> None:
+    """Where nothing ran yet, the way to a first run is named; exit 2."""
+    (tmp_path / ".git").mkdir()
+
+    done = workflow_exec("show", "latest", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no run 'latest', and no other: " in done.stderr
+    assert "`workflow-exec list` names the project's workflows" in done.stderr

@@ -16,6 +16,7 @@ program = "ls"
 options = ["--", "-n="]
 arguments = "any"
 write = ["dist"]
+sockets = ["/run/x.sock"]
 gated = {assurance = 1}
 
 [[policy.workflows.site.command]]
@@ -36,7 +37,7 @@ def test_an_allowed_command_is_told_its_rule_and_what_it_grants(tmp_path: Path) 
     code, said = _check(tmp_path, "--", "ls", "-n", "3", "--", "-x")
     assert code == 0
     assert said == (
-        "allowed by rule 'ls [-n=] (any)'\nit grants: write dist\n"
+        "allowed by rule 'ls [-n=] (any)'\nit grants: write dist; sockets /run/x.sock\n"
         "it is gated: it runs only after a decision of its run that listed it\n"
     )
     assert _check(tmp_path, "--input", "version=1.0", "--", "git", "tag", "v1.0")[0] == 0

@@ -135,7 +135,7 @@ def test_what_a_command_printed_is_shown_once(tmp_path: Path) -> None:
     step = json.loads(workflow_exec("show", path, "--step", "build", "--json", cwd=tmp_path).stdout)["step"]
 
     assert told.endswith(
-        "          exit: 0\n          duration: 0.5 s\nstdout\n          one\n          two\n"
+        "          exit: 0\n          duration: 0.500 s\nstdout\n          one\n          two\n"
         "output    said = two\noutput    lines\n          first\n          \\x1b[31msecond\n"
     )
     assert step["attempts"][0]["data"]["outputs"] == left

@@ -176,7 +176,8 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "result": "passed",
         "steps": {"passed": 3},
         "unknown_types": [],
-        "gates": [{**gate, "channel": "terminal", "assurance": 1, "groups": {}, "proven": None}],
+        "gates": [{**gate, "channel": "terminal", "assurance": 1, "groups": {}, "proven": None, "reason": ""}],
+        "broken_glass": [],
         "assurance": 1,
         "doubts": [],
         "waived": [],
@@ -191,7 +192,14 @@ def test_the_verdict_is_there_for_machines(tmp_path: Path) -> None:
         "unsigned_redaction": None,
         "chain_only": False,
         "log": str(path),
-        "asked": {"expect_head": head, "plan": None, "policy": None, "approvers": None, "min_assurance": 1},
+        "asked": {
+            "expect_head": head,
+            "plan": None,
+            "policy": None,
+            "approvers": None,
+            "glass_granted": None,
+            "min_assurance": 1,
+        },
     }
 
 

@@ -37,6 +37,24 @@ def test_a_run_that_has_ended_is_told_once(tmp_path: Path) -> None:
     assert "[1/3] build FAILED 0.2s\n         a\\x1b[31m\n" in red.stdout
 
 
+def test_a_step_is_told_in_one_line_and_its_name_as_it_is(tmp_path: Path) -> None:
+    """A blocked step took no time and says what it waits for once; only the outcome's word is in capitals."""
+    path = written(
+        tmp_path,
+        [
+            started(),
+            begun("build"),
+            ended("build", Outcome.FAILED, message="gone", error_class="transient"),
+            ended("approve", Outcome.BLOCKED, waits_for="build", message="waits for build (failed)"),
+            finished("failed"),
+        ],
+    )
+
+    told = [line[len("11:33:35 ") :] for line in workflow_exec("watch", path, cwd=tmp_path).stdout.splitlines()]
+
+    assert told[2:-1] == ["[1/3] build FAILED (transient) 0.2s", "gone", "[2/3] approve BLOCKED, waits for build"]
+
+
 def test_a_run_is_followed_through_files_and_sessions_to_its_end(tmp_path: Path) -> None:
     """What is written while it watches is told at once, also in a next file and by a writer that goes on after a kill."""
     log = new_log(tmp_path, segment_bytes=4096)

@@ -217,6 +217,10 @@ BODIES: dict[str, tuple[str | bytes, list[Expected]]] = {
             ("3:59", "add wait: suspend"),
         ],
     ),
+    "gate in advance with a form": (
+        step("gate: {question: Go?, assurance: 2, wait: suspend, in_advance: true, form: {a: {}}}"),
+        [("2:5", "gate 'a' lets no plan run"), ("3:74", "fills in no form")],
+    ),
     "gate in advance without a plan": (
         step("gate: {question: Go?, assurance: 2, wait: suspend, in_advance: true}"),
         [("2:5", "gate 'a' lets no plan run")],
@@ -332,14 +336,15 @@ INPUTS: dict[str, tuple[str | bytes, list[Expected]]] = {
 }
 
 LATER = {
-    "workflow": ("policy",),
     "step": (
         "concurrency",
     ),
 }  # fmt: skip
 
-for _key in LATER["workflow"]:
-    SHAPE[f"later: {_key}"] = (f"{_key}: x\n" + step("run: [git]"), [("1:1", f"'{_key}' can't be used yet")])
+SHAPE["narrowing no mapping"] = ("policy: x\n" + step("run: [git]"), [("1:9", "must be")])
+SHAPE["narrowing key"] = ("policy: {onyl: []}\n" + step("run: [git]"), [("1:10", "did you mean 'only'?")])
+SHAPE["narrowing nothing"] = ("policy: {}\n" + step("run: [git]"), [("1:9", "'only' is missing")])
+SHAPE["narrowing no list"] = ("policy: {only: git}\n" + step("run: [git]"), [("1:16", "must be a list")])
 for _key in LATER["step"]:
     SHAPE[f"later step: {_key}"] = (step(f"run: [git]\n{_key}: x"), [("4:5", f"'{_key}' can't be used yet")])
 BODIES["gate shows too deep"] = (

@@ -146,7 +146,6 @@ def test_workflow_keeps_its_declaration() -> None:
 @pytest.mark.parametrize(
     ("keyword", "fragment"),
     [
-        ("policy", "'policy' can't be used yet"),
         ("nmae", "did you mean 'name'?"),
         ("steps", "unknown keyword"),
     ],

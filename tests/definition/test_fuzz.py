@@ -41,7 +41,7 @@ steps:
   - {id: check, run: [echo], waive: 'Go on with ${vars.tag}?', expect: {exit: {in: ['0', '3']}, json: {$.a: 1}}}
   - {id: look, call: {function: 'checks:mentions', with: {version: '${inputs.version}'}}, poll: {every: 1m, wait: suspend}}
   - {id: tests, verify: ../smoke, when: inputs.kind == 'major' and not steps.check.outcome == 'waived'}
-  - {id: hand, manual: {instruction: Do it, checklist: [a], form: {ticket: {}}}}
+  - {id: hand, manual: {instruction: Do it, checklist: [a], form: {ticket: {}}}, check: {run: [echo]}}
   - {id: wait, pause: {until: '2030-01-01T00:00:00Z', wait: suspend}}
   - {id: go, gate: {question: 'Publish ${vars.tag}?', show: [part, one], form: {note: {}}}}
   - id: block
@@ -51,6 +51,7 @@ steps:
     finally: [{id: out, run: [echo]}]
 finally:
   - {id: undo, run: [echo], undoes: [part, one]}
+  - {include: _plain.workflow.yaml, id: tidy, with: {v: a}}
 """
 PLAIN = "inputs: {v: {default: x}}\nsteps: [{id: plain, run: [echo, '${inputs.v}']}]\n"
 PART = """\
@@ -199,7 +200,7 @@ def test_what_is_spoiled_is_good(project: Path) -> None:
 
     workflow = read_yaml_workflow(project / "wf" / "w.workflow.yaml", root=project)
 
-    assert len(workflow.steps) == 21
+    assert len(workflow.steps) == 22
 
 
 @SPEED

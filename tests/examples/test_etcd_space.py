@@ -60,7 +60,7 @@ def test_plan_is_told_and_nothing_is_run(project: Project, servers: StandIn) -> 
     session = project.pytest(FOLDER, "--workflow-plan", *options(servers))
 
     assert session.status == 0, session.text
-    lines = [line.split("] ")[1].split(" ")[0] for line in session.text.splitlines() if line.startswith("  [")]
+    lines = [line.split("] ")[1].split(" ")[0] for line in session.text.splitlines() if line.lstrip().startswith("[")]
     assert lines[lines.index("approve") + 1 :][:4] == [
         "compact",
         "members[etcd2]/defragment",

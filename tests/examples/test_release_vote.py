@@ -146,7 +146,7 @@ def test_plan_is_told_and_nothing_is_run(tmp_path: Path, server: StandIn) -> Non
     session = release.project.pytest(FOLDER, "--workflow-plan", *release.options)
 
     assert session.status == 0, session.text
-    lines = [line.split("] ")[1].split(" ")[0] for line in session.text.splitlines() if line.startswith("  [")]
+    lines = [line.split("] ")[1].split(" ")[0] for line in session.text.splitlines() if line.lstrip().startswith("[")]
     assert lines[-9:] == [
         "candidate/fetch",
         "candidate/same",

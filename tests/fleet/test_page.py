@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.cli._arguments import parser
+from tests import _pages
 from tests._pages import Block, blocks_of, run, shows
 from tests._published import ROOT
 from tests.test_docs import WHO
@@ -18,6 +19,12 @@ from ._postgres import Server
 pytest.importorskip("dbos")
 pytestmark = pytest.mark.timeout(900)
 PAGE = ROOT / "docs" / "fleet.md"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker plays several runs in one command of the page."""
+    monkeypatch.setattr(_pages, "PATIENCE_S", 600)
 
 
 def blocks(language: str) -> list[Block]:

@@ -19,8 +19,6 @@ class Screen:
         self, project: Project, *arguments: str, columns: int = 80, rows: int = 60, term: str = "xterm"
     ) -> None:
         """Start pytest in the project."""
-        self.seen: list[str] = []
-        """What every line that was drawn anew showed, as it came."""
         self.raw, self.rows = "", rows
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._screen)
@@ -51,7 +49,7 @@ class Screen:
 
     def finish(self) -> int:
         """Read to the end of the session, and return its exit status."""
-        while self._read(PATIENCE_S):
+        while self._read(PATIENCE_S, size=65536):
             pass
         self.child.close()
         status = self.child.exitstatus
@@ -61,17 +59,16 @@ class Screen:
         """Type a line."""
         self.child.sendline(line)
 
-    def _read(self, seconds: float) -> bool:
+    def _read(self, seconds: float, *, size: int = 64) -> bool:
         try:
-            # Little at a time, so that no state of the screen is missed.
-            chunk = self.child.read_nonblocking(64, timeout=seconds)
+            # Little at a time, so that no state of the screen that somebody waits for is missed.
+            chunk = self.child.read_nonblocking(size, timeout=seconds)
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:
             return False
         self.raw += chunk
         self._stream.feed(chunk)
-        self.seen.append(self.text)
         return True
 
 

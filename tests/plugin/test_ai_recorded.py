@@ -10,6 +10,7 @@ import pytest
 from pytest_workflow_exec.ai.testing import FakeClaude
 
 from .conftest import Project
+from .test_recorded_sessions import told
 
 pytestmark = pytest.mark.skipif(find_spec("claude_agent_sdk") is None, reason="needs the extra `ai`")
 
@@ -37,18 +38,20 @@ def forget(project: Project) -> None:
 
 
 def test_recorded_run_is_repeated_without_a_model(project: Project, fake_claude: FakeClaude) -> None:
-    """What was recorded from the real program is given again; nobody is asked, and a changed prompt says how to record."""
+    """What was recorded from the real program is given again, with the same evidence; a changed prompt says how to record."""
     flow = project.write("wf/count.workflow.yaml", FLOW.format(prompt="How many?"))
     fake_claude.answers({"n": "many"}, {"n": 1})
 
     recorded = project.pytest(str(flow), "--workflow-ai=record")
     assert recorded.status == 0, recorded.text
     [live] = answers(project)
+    evidence = told(project)
     forget(project)
     fake_claude.close()
     replayed = project.pytest(str(flow), "--workflow-ai=replay")
     assert replayed.status == 0, replayed.text
     [again] = answers(project)
+    assert told(project) == evidence
     forget(project)
     project.write("wf/count.workflow.yaml", FLOW.format(prompt="How much?"))
     changed = project.pytest(str(flow), "--workflow-ai=replay")

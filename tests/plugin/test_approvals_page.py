@@ -32,7 +32,7 @@ def home(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     for name in ("keys", "bin"):
         (home / name).mkdir()
-    [policy, notify], [flow], [listed] = _blocks("toml"), _blocks("yaml"), _blocks("")
+    [policy, notify, _], [flow], [listed] = _blocks("toml"), _blocks("yaml"), _blocks("")
     # Its command is not there, which must change nothing.
     project.write("workflow-exec.toml", policy + notify)
     project.write("release.workflow.yaml", flow)
@@ -90,3 +90,31 @@ def test_the_page_works_as_it_stands(project: Project, home: Path) -> None:
 
     assert (project.root / "released").exists()
     assert len(said) == len(commands) + 3
+
+
+def test_the_glass_is_broken_as_the_page_says(project: Project, home: Path) -> None:
+    """Its grant is pinned, its command asks for reason and code, and the run goes on without anybody's signature."""
+    project.write("workflow-exec.toml", "".join(_blocks("toml")))
+    [command] = re.findall(r"`(pytest [^`]*--workflow-break-glass[^`]*)`", PAGE.read_text(encoding="utf-8"))
+    assert _run(project, "workflow-exec trust")[0] == 0
+    assert _run(project, "pytest release.workflow.yaml")[0] == 1
+    child = pexpect.spawn(
+        "/bin/sh",
+        ["-c", command],
+        cwd=str(project.root),
+        env=project._env(),
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+        dimensions=(60, 250),
+    )
+    child.expect("Reason to break the glass, or reject to stop: ")
+    child.sendline("the site is down")
+    child.expect(r"Type ([A-Z0-9]{4}-[A-Z0-9]{4}) to break the glass, or reject to stop: ")
+    assert isinstance(child.match, re.Match)
+    child.sendline(child.match.group(1))
+    child.expect(pexpect.EOF)
+    child.close()
+
+    assert child.exitstatus == 0, child.before
+    assert "GLASS BROKEN at approve" in (child.before or "")
+    assert (project.root / "released").exists()

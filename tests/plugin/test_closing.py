@@ -102,3 +102,30 @@ def test_the_lines_lead_on_from_where_pytest_was_started(project: Project) -> No
     lines = _closing(below.pytest("flow.workflow.yaml"))
 
     assert "next      pytest flow.workflow.yaml --workflow-resume goes on, once what is wrong is put right" in lines
+
+
+def test_a_verdict_of_many_steps_stays_readable(project: Project) -> None:
+    """Of many steps that are not satisfied the first ones are named, and the others counted."""
+    steps = "".join(f"  - {{id: s{number}, run: [touch, ran-{number}]}}\n" for number in range(30))
+    project.write("wf/flow.workflow.yaml", f'workflow: flow\nsteps:\n  - {{id: first, run: ["false"]}}\n{steps}')
+
+    lines = _closing(project.pytest("wf"))
+
+    named = ", ".join(["first", *(f"s{number}" for number in range(19))])
+    assert lines[0] == f"workflow flow: NOT passed (first failed), 31 of 31 steps not satisfied: {named} and 11 more"
+
+
+def test_a_suspended_run_names_commands_that_go_on(project: Project) -> None:
+    """Where nobody is asked at a terminal, the command that goes on needs none."""
+    project.write("wf/flow.workflow.yaml", GATED.replace("gate: Go on?", "gate: {question: Go on?, wait: suspend}"))
+
+    done = project.pytest("wf")
+
+    [line] = [line for line in _closing(done) if line.startswith("gate approve waits: ")]
+    approving, going_on = line.removeprefix("gate approve waits: ").split(" (or reject), then ")
+    child = project.terminal_of(*approving.split())
+    child.sendline(code_at(child))
+    finish(child)
+    resumed = project.pytest(*going_on.split()[1:])
+    assert (done.status, resumed.status) == (1, 0), resumed.text
+    assert (project.root / "ran-two").exists()

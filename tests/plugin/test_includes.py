@@ -85,9 +85,7 @@ def test_plan_names_the_fragment_and_the_run_verifies(project: Project) -> None:
     plan = project.pytest("wf", "--workflow-plan")
     session = project.pytest("wf")
 
-    assert (
-        "final/push (run): ['echo', 'v${inputs.version}/${steps.checkout.word}'], of fragment wf/_images" in plan.text
-    )
+    assert "final/push (run): ['echo', 'v1.2.3/${steps.checkout.word}'], of fragment wf/_images" in plan.text
     assert session.status == 0, session.text
     verified = project.run("workflow-exec", "verify", "latest", "--expect-head", session.heads[-1])
     assert verified.status == 0, verified.text

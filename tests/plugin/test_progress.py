@@ -49,8 +49,9 @@ steps:
 RETRY_FLOW = 'workflow: flow\nsteps:\n  - {id: flaky, call: "m:flaky", retry: {attempts: 2, wait: 2s}}\n'
 # Nobody wants to wait for a real one.
 SHORT_MINUTES = """
-from pytest_workflow_exec.progress import Screen
-Screen.__init__.__kwdefaults__["beat_s"] = 0.3
+import functools
+from pytest_workflow_exec.plugin import _screen
+_screen.Screen = functools.partial(_screen.Screen, beat_s=0.3)
 """
 DRAWING = "\x1b[?7l"
 

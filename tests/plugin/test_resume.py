@@ -148,10 +148,14 @@ def test_what_stands_in_place_at_a_carried_step_is_torn_down_behind_it(flow: Pro
 @pytest.mark.parametrize(
     ("ran", "arguments", "said"),
     [
-        (False, ["--workflow-resume"], "there is no run of workflow 'flow' to resume"),
+        (
+            False,
+            ["--workflow-resume"],
+            "there is no run of workflow 'flow' to resume: leave --workflow-resume away to start one",
+        ),
         (False, ["--workflow-resume", "--workflow-new"], "exclude each other"),
-        (False, ["--workflow-run", "01"], "only for --workflow-resume"),
-        (False, ["--workflow-redo", "one"], "only for --workflow-resume"),
+        (False, ["--workflow-run", "01"], "chooses the run that goes on: add --workflow-resume, or leave it away"),
+        (False, ["--workflow-redo", "one"], "runs a step again when a run goes on: add --workflow-resume"),
         (True, ["--workflow-resume", "--workflow-redo", "nothing"], "no such step (known: one, two, three)"),
         (True, ["--workflow-resume", "--workflow-redo", "one"], "asks a person for a reason"),
         (True, ["--workflow-resume", "--workflow-run", "ffff"], "there is no run 'ffff'"),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from ._pyte import Screen, shown
@@ -51,6 +52,50 @@ def flaky(workflow):
 def never():
     raise TimeoutError("the registry does not answer")
 """
+BLOCKED = """
+workflow: site
+inputs: {hosts: {type: list, default: [web1, web2]}}
+steps:
+  - {id: pack, run: ["false"]}
+  - id: update
+    foreach: {host: "${inputs.hosts}"}
+    steps:
+      - {id: drain, run: [touch, "ran-drain-${each.host}"]}
+      - {id: deploy, run: [touch, "ran-deploy-${each.host}"]}
+    finally:
+      - {id: undrain, run: [touch, "ran-undrain-${each.host}"]}
+  - {id: approve, gate: {question: Publish the site?, wait: suspend}}
+  - {id: publish, run: [touch, ran-publish]}
+finally:
+  - {id: tidy, run: [echo, tidy]}
+"""
+TREE = """
+workflow: site
+inputs: {hosts: {type: list, default: [web1, web2]}}
+steps:
+  - {id: pack, run: [echo, packed]}
+  - id: update
+    foreach: {host: "${inputs.hosts}"}
+    steps:
+      - {id: drain, run: [echo, drained]}
+      - {id: deploy, call: "m:flaky", retry: {attempts: 2, wait: 0.05s}}
+  - {id: check, run: ["false"]}
+  - {id: publish, run: [touch, ran-publish]}
+"""
+SUSPENDED = """
+workflow: site
+steps:
+  - {id: pack, run: [echo, packed]}
+  - {id: approve, gate: {question: Publish the site?, wait: suspend}}
+  - {id: publish, run: [touch, ran-publish]}
+"""
+BROKEN = """
+workflow: site
+steps:
+  - {id: pack, runs: [echo, packed]}
+  - {id: pack, run: echo packed}
+  - {id: publish, run: [echo, "${steps.pak.archive}"]}
+"""
 GATED = """
 workflow: site
 steps:
@@ -73,11 +118,14 @@ MASKS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{6,}(-[0-9a-f]{4}){0,3}(-[0-9a-f]{12})?\b",
         lambda found: re.sub("[0-9a-f]", "0", found[0]),
     ),
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-01T00:00:00Z"),
+    (r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d", r"2026-01-01\g<1>00:00:00"),
+    (r"\b\d\d:\d\d:\d\d\b", "00:00:00"),
+    (r"by \S+$", "by root"),
     (r"Type [A-Z0-9]{4}-[A-Z0-9]{4} to", "Type XXXX-XXXX to"),
     (r"(?m)=+ (.*) in \d+\.\d+s =+", r"== \1 in 0.00s =="),
     (r"\b\d+\.\ds\b", "0.0s"),
     (r"\b\d\.\d s\b", "0.0 s"),
+    (r"\b\d\.\d{3} s\b", "0.000 s"),
     (r'user = ".*"', 'user = "root"'),
     (r"by \S+ \(terminal", "by root (terminal"),
     (r'host = ".*"', 'host = "vm"'),
@@ -95,11 +143,14 @@ class Command:
 
 def _look(screen: Screen, name: str, columns: int) -> None:
     """Compare what stands on a screen with its file."""
+    _compare(screen.raw, name, columns, rows=screen.rows)
+
+
+def _compare(raw: str, name: str, columns: int, *, rows: int) -> None:
     file = SCREENS / f"{name}-{columns}.txt"
-    raw = screen.raw
     for pattern, mask in MASKS:
         raw = re.sub(pattern, mask, raw)
-    found = shown(raw, columns=columns, rows=screen.rows) + "\n"
+    found = shown(raw, columns=columns, rows=rows) + "\n"
     if os.environ.get("UPDATE_SCREENS"):
         file.parent.mkdir(exist_ok=True)
         file.write_text(found, encoding="utf-8")
@@ -126,6 +177,9 @@ def site(project: Project) -> Project:
         ("failing", FAILING, Command((), status=1)),
         ("failing-detailed", FAILING, Command(("-vv",), status=1)),
         ("retrying", RETRYING, Command((), status=1)),
+        ("blocked", BLOCKED, Command((), status=1)),
+        ("suspended", SUSPENDED, Command((), status=1)),
+        ("broken", BROKEN, Command((), status=4)),
         ("plan", PASSING, Command(("--workflow-plan",), status=0)),
         ("refused", REFUSED, Command((), status=4)),
     ],
@@ -137,6 +191,7 @@ def test_a_session_looks_like_its_file(site: Project, name: str, flow: str, comm
     screen = _screen(site, *command.arguments, columns=columns)
 
     assert screen.finish() == command.status
+    assert name in ("passing", "resumed") or not list(site.root.glob("ran-[!f]*"))
     _look(screen, name, columns)
 
 
@@ -168,3 +223,15 @@ def test_a_resumed_run_looks_like_its_file(site: Project, columns: int) -> None:
 
     assert screen.finish() == 0
     _look(screen, "resumed", columns)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_shown_run_looks_like_its_file(site: Project, columns: int) -> None:
+    """The tree of a run, and everything of one of its steps."""
+    site.write("wf/site.workflow.yaml", TREE)
+    assert site.pytest("wf").status == 1
+
+    for name, arguments in (("show", ()), ("show-step", ("--step", "update[web1]/deploy"))):
+        child = site.terminal_of("workflow-exec", "show", "latest", *arguments, columns=columns, rows=100)
+        child.expect(pexpect.EOF)
+        _compare(str(child.before).replace(str(site.root), "/srv/site"), name, columns, rows=100)

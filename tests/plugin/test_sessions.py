@@ -150,6 +150,31 @@ def test_a_rejected_conclusion_is_none(talking: Project) -> None:
     assert talking.run("workflow-exec", "verify", "latest").status == 4
 
 
+def test_lines_are_edited_and_found_again(talking: Project) -> None:
+    """Arrows, words and earlier lines, at a real terminal; what is sent is what stood there at the end."""
+    options = script(talking, ["Hello.", "Yes.", "Still.", "All.", {"verdict": "good"}])
+    child = talking.terminal("wf", "-s", *options)
+    for keys in (
+        "Is it godo\x7f\x7f\x1b[D\x1b[C\x7food?",
+        "\x1b[A\x7f now?",
+        "\x1b[200~one\ntwo\x1b[201~",
+        "junk\x15/done",
+    ):
+        child.expect_exact("you> ")
+        child.send(keys + "\r")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert [each["data"]["text"] for each in talking.of_type("ai.turn")] == [
+        "Talk with me.",
+        "Is it good?",
+        "Is it good now?",
+        "one\ntwo",
+    ]
+    assert verified(talking, session)
+
+
 def test_the_end_of_input_is_no_conclusion(talking: Project) -> None:
     """Ctrl-D gives up; Ctrl-C twice at the prompt interrupts the session."""
     child = talking.terminal("wf", "-s", *script(talking, ["Hello.", {"verdict": "good"}]))
@@ -184,7 +209,7 @@ def test_turns_are_bounded(talking: Project) -> None:
     ("arguments", "said"),
     [
         (["--workflow-ai-answers=answers.json"], "is a conversation and needs a person at a terminal"),
-        (["--workflow-ai=replay"], "neither recorded nor replayed"),
+        (["--workflow-ai=replay"], "is a conversation and needs a person at a terminal"),
         (["--workflow-ai=off"], "none is to be asked"),
         (["--workflow-ai-answers=answers.json", "-n2"], "is a conversation and needs a person at a terminal"),
         (["--workflow-ai-answers=answers.json", "--workflow-session-input=no.json"], "no.json can't be read"),

@@ -154,6 +154,25 @@ def test_two_sign_elsewhere_and_the_run_goes_on(team: Team, tmp_path: Path) -> N
     assert "is revoked" in revoked.text
 
 
+def test_a_run_is_due_once_enough_have_signed(team: Team) -> None:
+    """One of two, or somebody who may not, lets nothing go on; with the second, `due --resume` does."""
+    project, challenge = team.project, team.folder / "challenge"
+    team.flow(", required: 2, wait: suspend")
+    assert project.pytest("wf").status == 1
+    assert team.tool("due").text == "nothing is due\n"
+    assert team.tool("challenge", "latest", "approve", "--out", challenge).status == 0
+    assert team.tool("approve", "latest", "approve", "--signature", team.sign("alice", challenge)).status == 0
+    assert team.tool("due").text == "nothing is due\n"
+    assert team.tool("approve", "latest", "approve", "--signature", team.sign("bob", challenge)).status == 0
+    assert "at approve: enough of those who have to sign did" in team.tool("due").text
+
+    done = team.tool("due", "--resume")
+
+    assert done.status == 0, done.text
+    assert (project.root / "ran-publish").exists()
+    assert team.tool("due").text == "nothing is due\n"
+
+
 def test_a_signed_rejection_denies_the_run(team: Team) -> None:
     """A rejection is signed with its reason; the resumed run is denied, and another goes on only by `--workflow-redo`."""
     project, challenge = team.project, team.folder / "challenge"

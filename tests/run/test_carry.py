@@ -369,6 +369,25 @@ def test_passed_step_runs_again_only_with_consent(project: Project) -> None:
     assert project.go_through(run)["one"] == "passed"
 
 
+def test_consent_holds_for_what_was_there_when_it_was_asked_for(project: Project) -> None:
+    """A policy that changes while the person thinks: their consent is not used, and nothing runs."""
+    before = broken_off(project)
+    changed = FLOW.replace("{default: me}", "{default: you}")
+
+    def approver(request: GateRequest, timeout_s: float) -> Decision:
+        (project.root / "workflow-exec.toml").write_text(CONFIGURATION + 'write = ["x"]\n')
+        return approved(request, timeout_s)
+
+    with pytest.raises(GateDeniedError, match="after it was approved, the policy changed"):
+        project.open(changed, after=before, approver=approver)
+
+    types = [record.type for record in read_log(before.log_path)]
+    assert types.count("gate.decided") == 1
+    assert "gate.used" not in types
+    assert types[-1] == "run.finished"
+    assert verify_log(before.log_path).word == "not passed"
+
+
 def test_redo_runs_a_step_and_its_dependents(project: Project) -> None:
     """What a person wants to run again runs again with all that uses it; the person is not asked a second time."""
     run = project.open(FLOW, after=broken_off(project), approver=refusing, redo="two")

@@ -174,3 +174,21 @@ def test_an_unchanged_pin_lets_an_approval_be_used(
     [asked] = [record for record in project.records(run) if record.type == "gate.requested"]
     assert isinstance(asked.data["request"], dict)
     assert asked.data["request"]["signers"] == f"workflow-signers sha256 {signers.sha256}"
+
+
+def test_each_step_behind_a_gate_wants_what_was_trusted(
+    project: Project, places: PinPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy that is loosened between two steps behind one gate lets the second one not start."""
+    monkeypatch.setattr(_pin, "pin_places", lambda: places)
+    run = project.open(GATED + "  - {id: three, run: [touch, ran-three]}\n")
+    for step in ("one", "ask", "two"):
+        project.perform(run, step)
+    (project.root / "workflow-exec.toml").write_text(CONFIGURATION + 'write = ["x"]\n')
+
+    with pytest.raises(ApprovalLapsedError, match="the policy"):
+        run.start(run.workflow.step("three"))
+
+    run.close(interrupted=False)
+    assert (project.root / "ran-two").exists()
+    assert not (project.root / "ran-three").exists()

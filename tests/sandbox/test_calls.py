@@ -178,7 +178,6 @@ WITH_TEXTS = (
 )
 MODES = {
     "of a file": "os.chmod('made/kept', 0o4755)",
-    "of a group": "os.chmod('made/kept', 0o2755)",
     "of a descriptor": "os.fchmod(os.open('made/kept', os.O_RDONLY), 0o4755)",
     "with flags": "call(fchmodat2=(452, 452), arguments=(-100, b'made/kept', 0o4755, 0))",
     "of a new file": "os.open('made/new', os.O_CREAT | os.O_WRONLY, 0o4755)",
@@ -191,22 +190,22 @@ MODES = {
 @both
 @pytest.mark.parametrize("code", MODES.values(), ids=MODES)
 def test_no_program_is_left_that_runs_as_its_owner(project: Project, level: str, code: str) -> None:
-    """A command makes no file by which whoever starts it becomes the engine's user or of its group."""
+    """A command makes no file by which whoever starts it becomes the engine's user."""
     (project.root / "made").mkdir()
     (project.root / "made/kept").write_text("")
     exit_status, said = tried(project, f"{WITH_TEXTS}os.umask(0)\n{code}", level=level, write=("made",))
 
     assert exit_status == 1
     assert "Error" in said
-    assert [oct(path.stat().st_mode & 0o6000) for path in (project.root / "made").iterdir()] == ["0o0"]
+    assert [oct(path.stat().st_mode & 0o4000) for path in (project.root / "made").iterdir()] == ["0o0"]
 
 
 @both
 def test_other_modes_are_set(project: Project, level: str) -> None:
-    """Whether a file can be read, written and started is a command's own matter; so is a folder that anybody may clean."""
+    """Whether a file can be read, written and started is a command's own matter; so are folders that several use."""
     body = (
         "os.open('made/new', os.O_CREAT | os.O_WRONLY, 0o755); os.chmod('made/new', 0o700)\n"
-        "os.mkdir('made/folder'); os.chmod('made/folder', 0o1777)"
+        "os.mkdir('made/folder'); os.chmod('made/folder', 0o1777); os.mkdir('made/shared'); os.chmod('made/shared', 0o2775)"
     )
 
     assert tried(project, body, level=level, write=("made",)) == (0, "")
@@ -239,3 +238,45 @@ def test_mounts_are_not_looked_behind(project: Project, level: str, code: str) -
 
     assert exit_status == 1
     assert "PermissionError" in said
+
+
+MEMORY = """
+made = os.memfd_create('x', flags)
+os.write(made, open('/usr/bin/touch', 'rb').read())
+if os.fork() == 0:
+    os.execve(made, ['touch', 'made/PWNED'], {})
+os.wait()
+print('made')
+"""
+
+
+@both
+@pytest.mark.parametrize(
+    ("exec_", "flags", "made", "ran"),
+    [((), 0, False, False), (("mkdir",), 0, False, False), (("mkdir",), 8, True, False), (("any",), 0, True, True)],
+)
+def test_program_in_memory_is_not_started(
+    project: Project, level: str, exec_: tuple[str, ...], flags: int, *, made: bool, ran: bool
+) -> None:
+    """Only where any program may be started a command starts one that it made in memory; others may hold data there."""
+    project.tool(f"flags = {flags}\n{MEMORY}")
+    rule = RuleSettings(rule="tool", exec=exec_, write=("made",))
+
+    result = runner_of(project, rule, level=level).run(["tool"], step="build", attempt=1)
+
+    if "Invalid argument" in result.stderr:
+        pytest.skip("this kernel knows no files in memory that are never started")
+    assert (result.stdout == "made\n") is made, result.stderr
+    assert (project.root / "made/PWNED").exists() is ran
+
+
+@both
+@pytest.mark.parametrize(("network", "waits"), [("*:443", False), ("*:*", True)])
+def test_connections_are_awaited_with_all_ports_only(
+    project: Project, level: str, network: str, *, waits: bool
+) -> None:
+    """A command whose rule names ports waits at none that the kernel picks for it."""
+    exit_status, said = tried(project, "import socket; socket.socket().listen()", level=level, network=(network,))
+
+    assert (exit_status == 0) is waits
+    assert ("PermissionError" in said) is not waits

@@ -178,11 +178,22 @@ def test_narrowest_rule_decides(order: int) -> None:
         (["twine", "upload", "x.whl"], "nearest rule 'twine upload dist/*.whl': argument 2 is 'x.whl'"),
         (["git", "tag", "2"], "the rule says '{version}' (input 'version' is '1.2.3')"),
         (["git", "fetch", "x"], "the rule says '{remote}' (this workflow has no input 'remote')"),
+        (
+            ["echo", "a\nb"],
+            "argument 1 is 'a\\nb', the rule says '*' (any one argument that is not empty, no option, and",
+        ),
     ],
 )
 def test_refusal_names_the_nearest_rule(argv: list[str], words: str) -> None:
     """A refusal says which rule came nearest, and where the command differs from it."""
-    rules = ("make all", "git status --porcelain", "twine upload dist/*.whl", "git tag {version}", "git fetch {remote}")
+    rules = (
+        "make all",
+        "git status --porcelain",
+        "twine upload dist/*.whl",
+        "git tag {version}",
+        "git fetch {remote}",
+        "echo *",
+    )
 
     with pytest.raises(CommandRefusedError) as caught:
         policy(*rules).judge(argv, inputs={"version": "1.2.3"})

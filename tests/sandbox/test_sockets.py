@@ -18,7 +18,7 @@ import pytest
 from pytest_workflow_exec.errors import CommandTimeoutError, PolicyError, SandboxSetupError
 from pytest_workflow_exec.sandbox import compile_policy
 from pytest_workflow_exec.sandbox._sockets import socket_problems
-from pytest_workflow_exec.settings import PolicySettings, RuleSettings, SandboxMode
+from pytest_workflow_exec.settings import LimitSettings, PolicySettings, RuleSettings, SandboxMode
 
 from .conftest import Project
 from .test_confinement import landlock
@@ -275,6 +275,22 @@ def test_connection_that_waits_ends_with_its_command(project: Project, place: Pl
 
     assert (project.root / "made/pid").exists()
     assert project.facts("command.finished")["swept"] == 0
+
+
+@both
+def test_connections_hide_no_processes(project: Project, place: Place, level: str) -> None:
+    """A command that never stops connecting is ended all the same when it has more processes than it may."""
+    named = place.listen("named")
+    body = (
+        "import contextlib, socket\nwith contextlib.suppress(BlockingIOError):\n"
+        " for _ in range(40):\n  if os.fork() == 0: time.sleep(1000)\n"
+        f"while True:\n made = socket.socket(socket.AF_UNIX); made.connect({named!r}); made.close()\n"
+    )
+    rule = tool(project, body, named, limits=LimitSettings(stated=(("processes", 20),)))
+
+    result = runner_of(project, rule, level=level).run(["tool"], step="build", attempt=1, timeout_s=60)
+
+    assert (result.limit, result.signal) == ("processes", 9), result.stderr
 
 
 @namespaces

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.settings import VARIABLES, Settings, load_settings, stated_settings, with_variables
-from pytest_workflow_exec.settings._variables import FOR_CHILDREN, FOR_TESTS
+from pytest_workflow_exec.settings._variables import FOR_CHILDREN, FOR_TESTS, FOR_THE_TOOL
 from tests._published import ROOT
 
 LOOSE = 'durability = "process"\nfilesystem = "any"\nretention = "30d"\nai_budget = 2\n'
@@ -62,7 +62,7 @@ def test_variables_of_options_are_told_apart(tmp_path: Path) -> None:
 
 def test_variables_of_others_and_of_our_own_processes_say_nothing(tmp_path: Path) -> None:
     """What commands, notifications and the package's tests are told is no setting, and no mistake."""
-    environment = dict.fromkeys([*FOR_CHILDREN, *FOR_TESTS, "WORKFLOW", "PATH", "WORKFLOW_EXEC"], "x")
+    environment = dict.fromkeys([*FOR_CHILDREN, *FOR_TESTS, *FOR_THE_TOOL, "WORKFLOW", "PATH", "WORKFLOW_EXEC"], "x")
 
     assert with_variables(load_settings(tmp_path), environment) == load_settings(tmp_path)
 
@@ -127,13 +127,15 @@ def test_every_name_that_is_set_or_read_is_known() -> None:
 
     assert len(found) > len(FOR_TESTS)
     of_summaries = {name for name in found if name.startswith(("WORKFLOW_EXEC_VERIFIED", "WORKFLOW_EXEC_ASSURANCE"))}
-    assert found - of_summaries <= VARIABLES.keys() | FOR_CHILDREN | FOR_TESTS
+    assert found - of_summaries <= VARIABLES.keys() | FOR_CHILDREN | FOR_TESTS | FOR_THE_TOOL
 
 
 def test_every_variable_is_documented() -> None:
     """docs/configuration.md has a row for each, with what it says the same as."""
     rows = re.findall(
-        r"^\| `(WORKFLOW_EXEC_\w+)` \| `([^`]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE
+        r"^\| `(WORKFLOW_EXEC_\w+)` \| `([^`]+)` \| [^|]*\| [^|]*\|",
+        (ROOT / "docs" / "configuration.md").read_text(),
+        re.MULTILINE,
     )
 
     assert dict(rows) == dict(VARIABLES)

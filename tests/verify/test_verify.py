@@ -322,3 +322,16 @@ def test_a_blob_that_grew_is_broken_and_not_read(tmp_path: Path, size_bytes: int
 
     assert (verdict.exit_code, verdict.kind, verdict.line) == (1, "blob", 3)
     assert f"it has {size_bytes} bytes, not 9016" in verdict.message
+
+
+def test_many_remarks_are_known_by_their_shape_and_a_review_is_read(tmp_path: Path) -> None:
+    """A run with several notes is verified as ever, and a review of nothing among them is seen for what it is."""
+    remarks = [note(text=f"remark {number}") for number in range(4)]
+    path = written(tmp_path, [*passed_run(), *remarks])
+    assert verify_log(path).word == "bounded"
+
+    records = records_in(path)
+    records[-1] = {**records[-1], "step": "build", "data": {"text": "x", "who": "yan", "review": {"digest": "0" * 64}}}
+    path.write_bytes(rechained(records))
+
+    assert verify_log(path).word == "broken"

@@ -37,6 +37,10 @@ def _by_refusing_reachable_keys(now: Present) -> Documented:
     return "stopped" if now.refuses_reachable_keys else "not stopped"
 
 
+def _by_no_grant(now: Present) -> Documented:
+    return "not stopped" if now.breaks_glass else "stopped"
+
+
 ATTEMPTS = (
     Attempt(name="a script owns the terminal and types the code", assurance=1, run=gate.scripted_terminal, documented=_never),
     Attempt(name="`yes |` before pytest", assurance=1, run=gate.endless_yes, documented=_always),
@@ -56,6 +60,7 @@ ATTEMPTS = (
     Attempt(name="signature of another run", assurance=2, run=signed.over_sessions(signed.moved_signature), documented=_always),
     Attempt(name="question edited before it is signed", assurance=2, run=signed.over_sessions(signed.edited_question), documented=_always),
     Attempt(name="listed key within the run's reach", assurance=2, run=signed.over_sessions(signed.key_in_reach), documented=_by_refusing_reachable_keys),
+    Attempt(name="glass broken by a script that owns the terminal", assurance=2, run=signed.over_sessions(signed.broken_glass), documented=_by_no_grant),
     Attempt(name="policy changed before the run", assurance=0, run=gate.policy_changed_before, documented=_by_a_pin),
     Attempt(name="line of the log edited", assurance=0, run=evidence.edited_line, documented=_always),
     Attempt(name="end of the log cut off", assurance=0, run=evidence.cut_end, documented=_always),

@@ -111,6 +111,8 @@ class Present:
     no_signatures: str
     """Why no gate can ask for signatures here; empty if one can."""
     refuses_reachable_keys: bool
+    breaks_glass: bool
+    """Whether the policy lets a person go past the signatures of gates, in any workflow."""
     runs_python: bool
     """Whether the policy finds this interpreter, which an attacking command needs."""
 
@@ -273,6 +275,7 @@ def present(settings: Settings, *, pin: Pin | None) -> Present:
         level=level_for(policy, tests=True)[0],
         no_signatures=f"there is no {lacks} here, so no gate can want signatures" if lacks else "",
         refuses_reachable_keys=policy.refuse_reachable_keys,
+        breaks_glass=policy.break_glass,
         runs_python="venv" in policy.path,
     )
 
@@ -306,7 +309,15 @@ def _configuration(settings: Settings) -> Mapping[str, Json]:
     policy = dict(_table(table.get("policy")))
     own = dict(_table(policy.get("workflows")))
     own[WORKFLOW] = {"command": [{"rule": "python push.py"}, {"rule": "python spoil.py"}]}
-    return {**table, "policy": {**policy, "workflows": own}}
+    # A policy that lets somebody break the glass has to name whom it tells.
+    told: list[Json] = (
+        [{"command": [sys.executable, "-c", "pass"], "on": ["break_glass"]}] if _breaks_glass(settings) else []
+    )
+    return {**table, "policy": {**policy, "workflows": own}, **({"notify": told} if told else {})}
+
+
+def _breaks_glass(settings: Settings) -> bool:
+    return settings.policy.break_glass or bool(settings.policy.break_glass_in)
 
 
 def _table(value: Json) -> Mapping[str, Json]:

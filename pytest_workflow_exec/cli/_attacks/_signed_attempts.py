@@ -16,6 +16,7 @@ from ._scratch import SIGNER, Present, Scratch
 _SIGNED = ", assurance: 2"
 _SUSPENDED = f"{_SIGNED}, wait: suspend"
 _MALLORY = "mallory"
+_GLASS_CODE = r"Type ([A-Z0-9]{4}-[A-Z0-9]{4}) to break the glass, or reject to stop: "
 
 
 def code_without_signature(scratch: Scratch, now: Present) -> Result:
@@ -141,6 +142,27 @@ def key_in_reach(scratch: Scratch, now: Present) -> Result:
             "it signs like any other key, and is recorded as key_reachable: refuse_reachable_keys is for that"
         )
     return not_tried(f"a good signature did not open its gate: pytest exited {resumed.status}")
+
+
+def broken_glass(scratch: Scratch, now: Present) -> Result:
+    """A script that owns the terminal goes past the signatures, with a reason that it makes up."""
+    del now
+    _suspended(scratch)
+    with scratch.pytest_terminal("--workflow-resume", "--workflow-break-glass", "approve") as terminal:
+        if (
+            terminal.wait_for(r"Reason to break the glass, or reject to stop: |the policy does not grant it").group()[0]
+            == "R"
+        ):
+            terminal.type("because\n")
+            terminal.type(f"{terminal.wait_for(_GLASS_CODE).group(1)}\n")
+        status = terminal.finish()
+    if scratch.released is not None:
+        return got_through(
+            "the policy grants it to whoever owns the terminal: it is told at once, and worth 0 to verify"
+        )
+    return held(
+        scratch, status, terminal.text, "the policy does not grant it", "the policy lets nobody go past signatures"
+    )
 
 
 def where_signed(attempt: Callable[[Scratch, Present], Result]) -> Callable[[Scratch, Present], Result]:

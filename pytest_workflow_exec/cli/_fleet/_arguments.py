@@ -11,6 +11,8 @@ _ADDRESS = "the fleet's database: postgresql://USER@HOST/NAME or sqlite:///FILE.
 _ADDRESS += "WORKFLOW_EXEC_FLEET says it, else it is a file of this project"
 _RUN = "the submission or run, by its id or the beginning of one, or 'latest'"
 _DURATION = re.compile(r"([0-9]{1,7})(s|m|h|d)", re.ASCII)
+NOT_SAID = 0
+"""A limit that was not given, and stays."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -18,8 +20,8 @@ def fleet_arguments(command: argparse.ArgumentParser) -> None:
     """Add the commands of a fleet."""
     asked = command.add_subparsers(dest="asked", metavar="WHAT", required=True)
     for name, (summary, add) in _COMMANDS.items():
-        text = summary.replace("%", "%%")
-        each = asked.add_parser(name, allow_abbrev=False, help=text.lower().rstrip("."), description=text)
+        said = summary[0].lower() + summary[1:].rstrip(".")
+        each = asked.add_parser(name, allow_abbrev=False, help=said, description=summary)
         each.add_argument("--database", metavar="URL", help=_ADDRESS)
         add(each)
 
@@ -34,11 +36,14 @@ def _sql(command: argparse.ArgumentParser) -> None:
 
 def _queue(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="QUEUE", help="the queue")
-    command.add_argument("--concurrency", metavar="N", type=_count, help="how many runs at once, on all its workers")
-    command.add_argument("--per-worker", metavar="N", type=_count, help="how many at once on each worker")
-    command.add_argument("--per-group", metavar="N", type=_count, help="how many of one group at once, on all workers")
-    command.add_argument("--rate", metavar="N/TIME", type=_rate, help="how many may start in which time: 10/1m")
-    command.add_argument("--max-waiting", metavar="N", type=_number, help="how many submissions may wait")
+    for option, metavar, kind, text in (
+        ("--concurrency", "N", _count, "how many runs at once, on all its workers; 'none' for any number"),
+        ("--per-worker", "N", _count, "how many at once on each worker"),
+        ("--per-group", "N", _count, "how many of one group at once, on all workers"),
+        ("--rate", "N/TIME", _rate, "how many may start in which time: 10/1m"),
+        ("--max-waiting", "N", _number, "how many submissions may wait"),
+    ):
+        command.add_argument(option, metavar=metavar, type=kind, default=NOT_SAID, help=text)
 
 
 def _prune(command: argparse.ArgumentParser) -> None:

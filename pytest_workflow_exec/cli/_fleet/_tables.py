@@ -18,6 +18,7 @@ from pytest_workflow_exec.fleet import (
     set_limits,
 )
 
+from ._arguments import NOT_SAID
 from ._opened import address_of, opened
 
 _SCRIPTS = {"tables": "postgresql.sql", "roles": "roles.sql", "sqlite": "sqlite.sql"}
@@ -58,7 +59,7 @@ def queue(arguments: argparse.Namespace) -> int:
         client = client_of(database.url)
         with database.transaction() as transaction:
             limits = limits_of(client, transaction, arguments.name) or Limits(per_worker=1)
-        changed = {name: value for name, value in given.items() if value is not None}
+        changed = {name: value for name, value in given.items() if value != NOT_SAID}
         if changed:
             limits = dataclasses.replace(limits, **changed)
             set_limits(client, database, arguments.name, limits)
