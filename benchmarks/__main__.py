@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ._environments import US, Environments, NotInstalledError, default_folder, versions_of
-from ._machine import this_machine
+from ._machine import Machine, this_machine
 from ._measure import DidNotRunError, Spent
 from ._peers import PEERS, PYTEST
 from ._plot import plot
@@ -31,21 +31,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write."""
     asked = _parser().parse_args(arguments)
     sizes, load_before = QUICK if asked.quick else Sizes(), os.getloadavg()[0]
-    environments = Environments(asked.environments)
-    failures: dict[str, str] = {}
-    programs, versions = _install(environments, _wanted(asked.peers), failures)
+    wanted, failures = _wanted(asked.peers), dict[str, str]()
+    programs, versions = _install(Environments(asked.environments), wanted, failures)
     with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=asked.scratch) as scratch:
         shared = Path(scratch) / "shared"
         shared.mkdir()
         chosen = [each for each in scenarios(sizes, programs, shared) if not asked.only or each.name in asked.only]
-        rounds = {each.name: _rounds(each, asked.rounds, Path(scratch), failures) for each in chosen}
-        machine = this_machine(folder=Path(scratch), load_before=load_before)
-    results = Results(rounds=rounds, titles={each.name: each.title for each in chosen}, failures=failures)
+        rounds: dict[str, dict[str, list[Spent]]] = {}
+        for scenario in chosen:
+            rounds[scenario.name] = _rounds(scenario, asked.rounds, Path(scratch), failures)
+            results = Results(rounds=rounds, titles={each.name: each.title for each in chosen}, failures=failures)
+            machine = this_machine(folder=Path(scratch), load_before=load_before)
+            # After each: what was measured stays if the rest is broken off.
+            text = _write(asked.output, results, sizes, machine, versions)
+    print(text if asked.tables else targets(judged(results, sizes)))
+    print(f"\nAll of it: {asked.output / 'benchmarks.md'}")
+    if asked.quick:
+        print("With --quick there is less to do, so that starting counts for more: the targets are not for this.")
+    return 0
+
+
+def _write(output: Path, results: Results, sizes: Sizes, machine: Machine, versions: dict[str, str]) -> str:
+    """Write all files, and return the text of the one in Markdown."""
     judgements = list(judged(results, sizes))
-    asked.output.mkdir(parents=True, exist_ok=True)
     facts = {
         "format": "pytest-workflow-exec-benchmarks/1",
-        "quick": asked.quick,
+        "quick": sizes is QUICK,
         "machine": machine.as_json(),
         "versions": versions,
         **results.as_json(),
@@ -55,16 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for each in judgements
         ],
     }
-    (asked.output / "benchmarks.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    (asked.output / "benchmarks.md").write_text(page(results, judgements, machine, versions), encoding="utf-8")
-    for name in {"steps", "commands"} & set(rounds):
-        if any(rounds[name].values()):
-            (asked.output / f"{name}.svg").write_text(plot(results, name), encoding="utf-8")
-    print(page(results, judgements, machine, versions) if asked.tables else targets(judgements))
-    print(f"\nAll of it: {asked.output / 'benchmarks.md'}")
-    if asked.quick:
-        print("With --quick there is less to do, so that starting counts for more: the targets are not for this.")
-    return 0
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "benchmarks.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    for name in {"steps", "commands"} & set(results.rounds):
+        if any(results.rounds[name].values()):
+            (output / f"{name}.svg").write_text(plot(results, name), encoding="utf-8")
+    text = page(results, judgements, machine, versions)
+    (output / "benchmarks.md").write_text(text, encoding="utf-8")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:

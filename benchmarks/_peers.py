@@ -110,6 +110,11 @@ PEERS: Sequence[Peer] = (
         name="Prefect",
         requirements=["prefect"],
         keeps="a row for each task run in the SQLite of a server of its own",
-        program=_script("prefect_steps.py", PREFECT_LOGGING_LEVEL="ERROR", DO_NOT_TRACK="1"),
+        program=_script(
+            "prefect_steps.py",
+            PREFECT_LOGGING_LEVEL="ERROR",
+            PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="120",
+            DO_NOT_TRACK="1",
+        ),
     ),
 )

@@ -19,7 +19,10 @@ text{fill:#e6edf3} .grid{stroke:#373e47} .us{fill:#3fb950} .wall{stroke:#e6edf3}
 
 def plot(results: Results, scenario: str) -> str:
     """Return a picture of the medians of processor and wall time, least first."""
-    names = sorted(results.rounds[scenario], key=lambda name: results.median(scenario, name, "cpu_s"))
+    names = sorted(
+        (name for name, spent in results.rounds[scenario].items() if spent),
+        key=lambda name: results.median(scenario, name, "cpu_s"),
+    )
     spent = {name: [results.median(scenario, name, quantity) for quantity in ("cpu_s", "wall_s")] for name in names}
     low = 10 ** math.floor(math.log10(min(min(pair) for pair in spent.values())))
     high = 10 ** math.ceil(math.log10(max(max(pair) for pair in spent.values())))

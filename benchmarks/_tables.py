@@ -15,7 +15,10 @@ def page(results: Results, judgements: Sequence[Judged], machine: Machine, versi
     parts = [machine.sentence(), targets(judgements)]
     parts += [_scenario(results, name, versions) for name in results.rounds]
     if results.failures:
-        parts.append("Not measured:\n\n" + "\n".join(f"- {who}: {why}" for who, why in results.failures.items()))
+        parts.append(
+            "Not measured:\n\n"
+            + "\n".join(f"- {who}: {why.strip().splitlines()[-1]}" for who, why in results.failures.items())
+        )
     return "\n\n".join(parts) + "\n"
 
 

@@ -69,22 +69,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _instructions(name: str, counts: _Counts) -> int:
+    # Once uncounted: whatever has no bytecode yet would be compiled by the first that is counted, and by it alone.
+    _run([sys.executable], name, 1)
     few, more = (_counted(name, count) for count in counts)
     return round((more - few) / (counts.more - counts.few))
 
 
 def _counted(name: str, count: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counted", sys.executable]
-        command += ["-m", "benchmarks.programs.hot_path", name, str(count)]
-        variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST_"))}
-        # The order of sets, and with it the path through them, is the same each time.
-        variables |= {"PYTHONHASHSEED": "0", "HOME": folder, "XDG_STATE_HOME": folder}
-        done = subprocess.run(command, cwd=_ROOT, env=variables, capture_output=True, text=True, check=False)
-    found = _COLLECTED.search(done.stderr)
-    if done.returncode != 0 or found is None:
-        sys.exit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+        callgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/counted", sys.executable]
+        said = _run(callgrind, name, count)
+    found = _COLLECTED.search(said)
+    if found is None:
+        sys.exit(f"callgrind did not say how much it counted:\n{said[-1000:]}")
     return int(found[1])
+
+
+def _run(python: Sequence[str], name: str, count: int) -> str:
+    command = [*python, "-m", "benchmarks.programs.hot_path", name, str(count)]
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST_"))}
+    with tempfile.TemporaryDirectory() as home:
+        # The order of sets, and with it the path through them, is the same each time.
+        variables |= {"PYTHONHASHSEED": "0", "HOME": home, "XDG_STATE_HOME": home}
+        done = subprocess.run(command, cwd=_ROOT, env=variables, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+    return done.stderr
 
 
 def _expected() -> Mapping[str, int]:

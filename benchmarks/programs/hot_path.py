@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import pytest
-
 from benchmarks._writers import python_steps
 from pytest_workflow_exec import events
 from pytest_workflow_exec.events import Event
@@ -73,6 +71,8 @@ def _happened(number: int) -> Sequence[Event]:
 
 
 def _in_pytest(count: int, *options: str) -> None:
+    import pytest
+
     with tempfile.TemporaryDirectory() as folder:
         target = python_steps(Path(folder), count, durability="process")
         os.chdir(folder)

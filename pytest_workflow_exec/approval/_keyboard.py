@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 KeyName: TypeAlias = Literal[
     "left", "right", "home", "end", "up", "down", "word left", "word right",

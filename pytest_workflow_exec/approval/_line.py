@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._keyboard import Key, KeyName
 
