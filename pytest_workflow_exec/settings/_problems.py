@@ -206,18 +206,17 @@ def _spelled(place: Sequence[str | int]) -> str:
 
 
 def _about_unknown(key: str, place: Sequence[str | int], known: Mapping[str, Iterable[str]]) -> str:
-    here = sorted(known[_kind_of(place[:-1])])
-    near = difflib.get_close_matches(key, here, n=1)
-    if near:
-        return f"there is no such key; did you mean {near[0]!r}?"
     homes = [home for home, keys in known.items() if key in keys]
-    return f"there is no such key here; {key!r} belongs in {_HOMES[homes[0]]}" if homes else "there is no such key"
+    if homes:
+        return f"there is no such key here; {key!r} belongs in {_HOMES[homes[0]]}"
+    near = difflib.get_close_matches(key, sorted(known[_kind_of(place[:-1])]), n=1)
+    return f"there is no such key; did you mean {near[0]!r}?" if near else "there is no such key"
 
 
 def _kind_of(table: Sequence[str | int]) -> str:
     if table and isinstance(table[-1], int):
         return "notify" if table[0] == "notify" else "rule"
-    if len(table) > 1 and table[-1] in ("gated", "limits"):
+    if len(table) > 1 and table[-1] in ("gated", "limits", "verify", "git_identity"):
         return str(table[-1])
     if len(table) > 1 and table[-2] == "workflows":
         return "workflow"
