@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.sandbox import compile_policy
+from pytest_workflow_exec.sandbox import compile_policy, stated_policy
 from pytest_workflow_exec.settings import load_settings
 
 from ._pages import blocks_of, run, shows
@@ -92,14 +92,18 @@ def test_configuration_page_shows_a_configuration(tmp_path: Path) -> None:
     assert [rule.write for rule in compiled.rules] == [(), ("build",)]
 
 
-def test_page_on_confinement_shows_limits(tmp_path: Path) -> None:
-    """The limits that the page shows can be used, and a rule changes what the policy says."""
-    [block] = [block for block in blocks_of(DOCS / "sandbox.md") if block.language == "toml"]
-    (tmp_path / "workflow-exec.toml").write_text(block.text)
+def test_page_on_confinement_shows_rules(tmp_path: Path) -> None:
+    """The sockets and limits that the page shows can be granted where a machine can keep to them, and a policy holds both."""
+    blocks = [block for block in blocks_of(DOCS / "sandbox.md") if block.language == "toml"]
+    rules = []
+    for block in blocks:
+        (tmp_path / "workflow-exec.toml").write_text(block.text)
+        rules += stated_policy(load_settings(tmp_path).policy, workflow="").rules
 
-    settings = load_settings(tmp_path).policy
-
-    assert compile_policy(settings, workflow="", environment={}).rules[0].text == "make all"
+    assert [(rule.text, rule.sockets) for rule in rules] == [
+        ("docker build --tag site .", ("/run/docker.sock",)),
+        ("make all", ()),
+    ]
 
 
 def test_context_page_is_true(tmp_path: Path) -> None:
@@ -156,7 +160,7 @@ OWN_TESTS: dict[str, Callable[..., None]] = {
     "ai-testing.md": test_page_on_testing_with_a_model_is_true,
     "configuration.md": test_configuration_page_shows_a_configuration,
     "context.md": test_context_page_is_true,
-    "sandbox.md": test_page_on_confinement_shows_limits,
+    "sandbox.md": test_page_on_confinement_shows_rules,
 }
 """Pages whose tests stand here."""
 
