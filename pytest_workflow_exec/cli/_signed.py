@@ -44,13 +44,7 @@ def challenge(arguments: argparse.Namespace) -> int:
         return challenge_in_advance(waiting, arguments)
     if arguments.until is not None:
         raise GateError("--until is for --in-advance: the question itself says how long it can be answered")
-    if arguments.answer == "reject" and not arguments.reason.strip():
-        raise GateError("a rejection is signed with its reason: --reason TEXT")
-    answers: Mapping[str, Json] = {}
-    if arguments.answer == "approve":
-        answers = filled_by_options(waiting.request.fields_to_fill, arguments.fill)
-        demand_same(waiting, answers)
-    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip(), answers=answers)
+    content = signed_content(waiting, arguments)
     if arguments.out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
@@ -63,6 +57,22 @@ def challenge(arguments: argparse.Namespace) -> int:
         f"and then: workflow-exec {how} {waiting.run} {step} --signature {file}.sig\n"
     )
     return 0
+
+
+def signed_content(waiting: Waiting, arguments: argparse.Namespace) -> bytes:
+    """Return the bytes that have to be signed for an answer.
+
+    Raises:
+        GateError: A rejection has no reason, or what is filled in is not allowed.
+        ChallengeError: The question can't be signed.
+    """
+    if arguments.answer == "reject" and not arguments.reason.strip():
+        raise GateError("a rejection is signed with its reason: --reason TEXT")
+    answers: Mapping[str, Json] = {}
+    if arguments.answer == "approve":
+        answers = filled_by_options(waiting.request.fields_to_fill, arguments.fill)
+        demand_same(waiting, answers)
+    return challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip(), answers=answers)
 
 
 def hand_in_signed(waiting: Waiting, arguments: argparse.Namespace, answer: Answer, *, reason: str = "") -> int:

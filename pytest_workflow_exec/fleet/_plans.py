@@ -15,6 +15,8 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from ._errors import FleetError
 
 _PATIENCE_S = 600
+_INPUTS = "WORKFLOW_EXEC_INPUTS"
+"""What it says is not submitted, so no plan is made with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ def _asked(root: Path, file: Path, inputs: Mapping[str, str]) -> PlanDigest:
     done = subprocess.run(  # noqa: S603  # this interpreter
         [sys.executable, "-m", "pytest", str(file), "-p", "no:cacheprovider", "--workflow-plan-json", *given],
         cwd=root,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_") and name != _INPUTS},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -41,7 +41,7 @@ _MAX_QUESTION_BYTES = 1 << 16
 _SHOWN_BYTES = 6000
 _USAGE = 4
 _HIDDEN = ("PYTEST_", "PG")
-_HIDDEN_NAMES = frozenset({"WORKFLOW_EXEC_FLEET"})
+_HIDDEN_NAMES = frozenset({"WORKFLOW_EXEC_FLEET", "WORKFLOW_EXEC_INPUTS", "WORKFLOW_EXEC_SUMMARY"})
 _OUTCOMES: Mapping[str, Outcome] = {
     "passed": "passed",
     "failed": "failed",
@@ -229,7 +229,7 @@ def _seconds(moment: str) -> float | None:
 
 
 def _is_hidden(name: str) -> bool:
-    # Nothing that a workflow runs needs the way to the database, and it might be told by a variable.
+    # Nothing that a workflow runs needs the way to the database; and what a run is given was submitted.
     return name in _HIDDEN_NAMES or name.startswith(_HIDDEN)
 
 

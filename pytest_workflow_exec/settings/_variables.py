@@ -31,6 +31,8 @@ FOR_TESTS = frozenset(
     for name in ("CORPUS", "FAULTS", "FAULTS_TABLE", "FUZZ", "MATRIX", "MATRIX_TABLE", "MUTATIONS", "NEIGHBOURS")
 )
 """What the tests of this package itself are told."""
+FOR_TOOL = frozenset({f"{PREFIX}FLEET"})
+"""What the command line tool alone is told: where the database of a fleet is. No run asks for it."""
 _MIB = 1 << 20
 _MAX_SHOWN = 80
 _HELD = re.compile(
@@ -57,7 +59,7 @@ def with_variables(settings: Settings, environment: Mapping[str, str]) -> Settin
     held = settings
     for name in sorted(each for each in environment if each.startswith(PREFIX)):
         text = environment[name]
-        if name in FOR_CHILDREN or name in FOR_TESTS or name in FOR_THE_TOOL:
+        if name in FOR_CHILDREN or name in FOR_TESTS or name in FOR_THE_TOOL or name in FOR_TOOL:
             continue
         if name not in VARIABLES:
             problems.append(Problem(message=_unknown(name)))

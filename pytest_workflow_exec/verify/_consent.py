@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._again import again_in
 from ._approvals import facts_of
 from ._contradiction import ContradictionError, text_in
 from ._told import Told
@@ -34,6 +35,8 @@ class Consent:
         """
         if self._over or self._asked is not None:
             raise ContradictionError("the engine asks whether steps may run again, but not at the start of a session")
+        if again_in(record) is not None:
+            raise ContradictionError("the engine asks anew whether steps may run again, which it never does")
         self._asked = text_in(record.data, "digest")
 
     def decide(self, record: Told) -> None:

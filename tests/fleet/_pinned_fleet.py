@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pytest_workflow_exec.cli import _signed, _trust, main
+from pytest_workflow_exec.cli import _signed_project, _trust, main
 from pytest_workflow_exec.fleet import _trust as _fleet_trust
 from tests.plugin._pinned_tool import places_in
 
 if __name__ == "__main__":
-    for module in (_signed, _trust, _fleet_trust):
+    for module in (_signed_project, _trust, _fleet_trust):
         setattr(module, "pin_places", lambda: places_in(Path(sys.argv[1])))  # noqa: B010  # it is no name of its own
     sys.exit(main(sys.argv[2:]))

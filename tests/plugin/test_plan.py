@@ -99,7 +99,7 @@ def test_plan_needs_nothing(flow: Project) -> None:
     assert "problem " in broken.text
     assert "git  push" in broken.text
     assert "which does not match" in broken.text
-    assert "REFUSED the policy refuses" in broken.text
+    assert "REFUSED the policy refuses ['echo', 'bye']" in broken.text
     assert "Traceback" not in broken.text
     assert flow.untouched
 

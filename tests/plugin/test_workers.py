@@ -312,8 +312,7 @@ def test_many_workflows_suspend_and_pass_side_by_side(project: Project) -> None:
     waiting = json.loads(project.run("workflow-exec", "pending", "--json").text)
     assert sorted(each["workflow"] for each in waiting) == ["flow-0", "flow-5"]
     assert len(project.logs()) == 10
-    for log in project.logs():
-        assert verify_log(log).word == "bounded"
+    assert sorted(verify_log(log).word for log in project.logs()) == ["bounded"] * 8 + ["not passed"] * 2
     page = project.root / "all.html"
     assert project.run("workflow-exec", "report", "--all", "--html", str(page)).status == 0
     assert all(f"flow-{number}" in page.read_text() for number in range(10))

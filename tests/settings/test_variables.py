@@ -49,6 +49,13 @@ def test_what_the_file_says_may_be_said_again(tmp_path: Path) -> None:
     assert (settings.durability, settings.filesystem, settings.ai_budget_usd) == ("process", "any", 2)
 
 
+def test_the_database_of_a_fleet_is_no_setting(tmp_path: Path) -> None:
+    """Whoever has it set in their shell runs workflows as without it."""
+    settings = held(tmp_path, FLEET="sqlite:///fleet.sqlite")
+
+    assert not [each for each in stated_settings(settings) if each.variable]
+
+
 def test_variables_of_options_are_told_apart(tmp_path: Path) -> None:
     """A variable that stands for an option is listed by the option's name."""
     settings = held(tmp_path, INPUTS="release.yaml", SUMMARY="out.md")

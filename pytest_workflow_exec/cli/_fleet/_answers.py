@@ -8,9 +8,9 @@ import shlex
 import sys
 from collections.abc import Iterator
 
-from pytest_workflow_exec.approval import NAMESPACE, Answer, challenge_of
+from pytest_workflow_exec.approval import NAMESPACE, Answer
 from pytest_workflow_exec.cli._open_gates import GateError, Waiting, waiting_at, waiting_in
-from pytest_workflow_exec.cli._signed import signed_answer
+from pytest_workflow_exec.cli._signed import signed_answer, signed_content
 from pytest_workflow_exec.cli._text import escape
 from pytest_workflow_exec.cli._written import write_new
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
@@ -50,9 +50,7 @@ def challenge_(arguments: argparse.Namespace) -> int:
     with opened(arguments) as database, log_from(database, arguments.run) as log:
         waiting = waiting_at(log, arguments.step)
         _demand_signed(waiting)
-    if arguments.answer == "reject" and not arguments.reason.strip():
-        raise GateError("a rejection is signed with its reason: --reason TEXT")
-    content = challenge_of(waiting.request, arguments.answer, reason=arguments.reason.strip())
+        content = signed_content(waiting, arguments)
     if arguments.out is None:
         sys.stdout.buffer.write(content)
         return 0

@@ -121,13 +121,26 @@ def _pending(command: argparse.ArgumentParser) -> None:
 
 def _challenge(command: argparse.ArgumentParser) -> None:
     _gate(command)
+    _fill(command)
     command.add_argument("--answer", choices=("approve", "reject"), default="approve", help="what is to be signed")
     command.add_argument("--reason", metavar="TEXT", default="", help="why, for a rejection")
     command.add_argument("--out", metavar="FILE", type=Path, help="where to write it; a file that is there is kept")
 
 
+def _fill(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--fill",
+        metavar="FIELD=VALUE",
+        type=_input,
+        action="append",
+        default=[],
+        help="what a signed approval fills into the gate's form; approve takes it from the signed file, if that lies beside",
+    )
+
+
 def _approve(command: argparse.ArgumentParser) -> None:
     _gate(command)
+    _fill(command)
     command.add_argument(
         "--signature", metavar="FILE", type=Path, required=True, help="an SSH signature of the challenge"
     )
