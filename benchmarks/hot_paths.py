@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = {**expected, **counted}
         _BASELINE.write_text(json.dumps({**_here(), "instructions": kept}, indent=1) + "\n", encoding="utf-8")
         return 0
-    if not expected.keys() >= counted.keys():
-        print(f"there is nothing to compare with for {_here()}: {_BASELINE.name} is of another; make it with --update")
+    if missing := [name for name in counted if name not in expected]:
+        print(f"nothing is kept of {', '.join(missing)} for {_here()}: keep it with --update")
         return 2
     changed = [name for name, count in counted.items() if abs(count / expected[name] - 1) > _LEEWAY]
     if changed:
