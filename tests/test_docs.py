@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.sandbox import compile_policy, stated_policy
+from pytest_workflow_exec.sandbox import Rule, compile_policy, stated_policy
 from pytest_workflow_exec.settings import load_settings
 
 from ._pages import blocks_of, run, shows
@@ -95,7 +95,7 @@ def test_configuration_page_shows_a_configuration(tmp_path: Path) -> None:
 def test_page_on_confinement_shows_rules(tmp_path: Path) -> None:
     """The sockets and limits that the page shows can be granted where a machine can keep to them, and a policy holds both."""
     blocks = [block for block in blocks_of(DOCS / "sandbox.md") if block.language == "toml"]
-    rules = []
+    rules: list[Rule] = []
     for block in blocks:
         (tmp_path / "workflow-exec.toml").write_text(block.text)
         rules += stated_policy(load_settings(tmp_path).policy, workflow="").rules
