@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +154,13 @@ def _told(expression: str, names: dict[str, Any]) -> str:
         return repr(eval(expression, dict(names)))  # noqa: S307
     except (TypeError, dataclasses.FrozenInstanceError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+def test_every_module_of_the_package_uses_them() -> None:
+    """One that takes the standard library's is defined at the cost of hundreds."""
+    package = Path(lean_dataclasses.__file__).parent
+    said = re.compile(r"^\s*from dataclasses import .*\bdataclass\b|dataclasses\.dataclass\(", re.MULTILINE)
+    # The spawn server runs without the package.
+    own = {package / "lean_dataclasses.py", *package.glob("sandbox/_spawn/*.py")}
+
+    assert [path for path in sorted({*package.rglob("*.py")} - own) if said.search(path.read_text("utf-8"))] == []

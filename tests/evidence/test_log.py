@@ -315,7 +315,8 @@ def test_an_interruption_at_any_moment_leaves_one_chain(tmp_path: Path, segment_
 
     [path] = tmp_path.rglob("evidence.jsonl")
     records = [record.seq for record in read_log(path)]
-    assert len(segments_of(path)) == 1 or len(segments_of(path)) > 50
+    files = len(segments_of(path))
+    assert files == 1 if segment_bytes == "67108864" else files > 10
     assert len(records) >= len(returned) > 0
     assert records == list(range(len(records)))
     assert set(returned) <= set(records)
