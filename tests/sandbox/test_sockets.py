@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -61,8 +62,9 @@ class Place:
             except OSError:
                 return
             self.reached.append(name)
-            made.sendall(name.encode())
-            made.close()
+            with made, contextlib.suppress(BrokenPipeError):
+                # Whoever connected may be gone again.
+                made.sendall(name.encode())
 
     def close(self) -> None:
         """Stop listening."""
