@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -103,7 +104,7 @@ OTHERS = {
 @pytest.mark.parametrize("code", OTHERS.values(), ids=OTHERS)
 def test_no_other_socket_is_reached(project: Project, place: Place, level: str, code: str) -> None:
     """Whatever else a command tries with a rule that names a socket is refused, and nobody hears of it."""
-    named, other, abstract = place.listen("named"), place.listen("other"), place.listen(f"\0wfx-{os.getpid()}")
+    named, other, abstract = place.listen("named"), place.listen("other"), place.listen(f"\0wfx-{secrets.token_hex(8)}")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
