@@ -98,7 +98,7 @@ def test_unqualified_input_with_several_workflows_is_refused(project: Project) -
         ('[policy]\nsandbox = "none"\ncommands = "touch *"\n', "commands"),
         ('[policy]\nsandbox = "none"\ncommands = ["bash -c *"]\n', "bash"),
         ('[policy]\nsandbox = "none"\ncommands = ["touch *"]\ngated = {assurance = 1}\n', "belongs in a table"),
-        ('[policy]\nsandbox = "none"\n[[policy.command]]\nrule = "touch *"\nsockets = []\n', "can't be used yet"),
+        ('[policy]\nsandbox = "none"\ncommands = ["touch *"]\nsockets = ["/run/x"]\n', "belongs in a table"),
         ('[policy]\nsandbox = "none"\ncommands = []\n', "refuses"),
         ("[policy\n", "TOML"),
     ],
