@@ -104,7 +104,8 @@ def _together(left: _Known, right: _Known) -> Iterator[str]:
 
 def _known(operand: Operand, specs: Mapping[str, InputSpec]) -> _Known:
     if isinstance(operand, EachReference):
-        return _Known(str(operand), _kind(operand.value))
+        # The values of one list may be of several types.
+        return _Known(_name(operand), None)
     if isinstance(operand, GivenReference):
         return _of_input(operand, operand.spec, operand.path[1:])
     if not isinstance(operand, Reference):
