@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from .conftest import Terminal
 
 
 def _start(terminal: Terminal, kind: str) -> None:
-    terminal.start(script=f'exec "$(command -v python)" -m tests.approval._fills "{terminal.folder}" {kind}; : {{}}')
+    python = shlex.quote(sys.executable)
+    terminal.start(script=f'exec {python} -m tests.approval._fills "{terminal.folder}" {kind}; : {{}}')
 
 
 def _said(folder: Path) -> dict[str, Any]:
