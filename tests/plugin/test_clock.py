@@ -8,21 +8,18 @@ from pytest_workflow_exec.evidence import runs_directory
 
 from .conftest import Project
 
-_FLOW = '''
-import datetime
+_FLOW = """
+import time
+import types
 
 from pytest_workflow_exec import Workflow, step
-from pytest_workflow_exec.evidence import _log
+from pytest_workflow_exec.evidence import _instant
 
 WORKFLOW = Workflow(name="late")
 
 
-class SetBack(datetime.datetime):
-    """The machine's clock, two days slow."""
-
-    @classmethod
-    def now(cls, tz=None):
-        return datetime.datetime.now(tz) - datetime.timedelta(days=2)
+def two_days_slow():
+    return time.time_ns() - 2 * 86_400 * 10**9
 
 
 @step(max_age="7d")
@@ -32,14 +29,15 @@ def first() -> str:
 
 @step
 def set_back(workflow) -> str:
-    _log.datetime = SetBack
+    # The machine's clock, as records have it.
+    _instant.time = types.SimpleNamespace(time_ns=two_days_slow, strftime=time.strftime, gmtime=time.gmtime)
     return "set"
 
 
 @step
 def last(workflow):
     assert (workflow.root / "go").exists()
-'''
+"""
 
 
 def test_a_clock_that_is_set_back_is_said_and_breaks_nothing(project: Project) -> None:
