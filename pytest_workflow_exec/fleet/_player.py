@@ -12,7 +12,7 @@ from ._host import Host, patiently
 from ._legs import LegEnd, Standing, claim_leg, end_leg, standing_of
 from ._project import ProjectState
 from ._restore import Stored, put_into, stored_run
-from ._session import Session
+from ._session import Session, end_told_by
 from ._shipping import Shipper
 from ._submission import Submission, submission_in
 from ._trust import names_of_key, submitter_of
@@ -92,9 +92,19 @@ def _played(host: Host, standing: Standing, *, terminal: bool) -> LegEnd:
     with checkout_of(host.project, host.pin, base=host.base, name=f"{submission.id}.{standing.leg}") as root:
         shipper = Shipper(database=host.database, submission=submission, leg=standing.leg, root=root)
         said = _brought(host, stored, shipper, who) if stored is not None else []
-        session = Session(host, standing, submission, shipper, stored, terminal=terminal)
-        end = session.run()
+        end = end_told_by(shipper.log) if stored is not None and _was_lost(host, standing) else None
+        if end is None:
+            end = Session(host, standing, submission, shipper, stored, terminal=terminal).run()
         return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([*said, end.said]).strip())
+
+
+def _was_lost(host: Host, standing: Standing) -> bool:
+    """Return whether the worker of the leg before this one went away without a word."""
+    with host.database.transaction() as transaction:
+        before = transaction.row(
+            "SELECT outcome FROM fleet_end WHERE submission = :id AND leg = :leg", id=standing.id, leg=standing.leg - 1
+        )
+    return before is not None and before["outcome"] == "lost"
 
 
 def _brought(host: Host, stored: Stored, shipper: Shipper, who: str) -> list[str]:

@@ -204,9 +204,20 @@ class Session:
             return LegEnd(outcome="refused", said=f"its log is {verdict.word}: {verdict.message}")
         if verdict.result is None:
             return LegEnd(outcome="interrupted", said=f"pytest ended with status {status} in the middle of it\n{shown}")
-        step, due = _waits(self._shipper.log) if verdict.result == "suspended" else ("", None)
-        said = "" if verdict.result == "passed" else self._ending or shown
-        return LegEnd(outcome=_OUTCOMES[verdict.result], step=step, due=due, said=said)
+        return _end_of(self._shipper.log, verdict.result, self._ending or shown)
+
+
+def end_told_by(log: Path) -> LegEnd | None:
+    """Return how a run ended, if its log tells that it did: then there is nothing left to play, whoever played it is gone."""
+    verdict = verify_log(log)
+    if verdict.word in ("broken", "unreadable") or verdict.result in (None, "interrupted", "partial"):
+        return None
+    return _end_of(log, verdict.result, "its worker went away when it had ended")
+
+
+def _end_of(log: Path, result: str, said: str) -> LegEnd:
+    step, due = _waits(log) if result == "suspended" else ("", None)
+    return LegEnd(outcome=_OUTCOMES[result], step=step, due=due, said="" if result == "passed" else said)
 
 
 def _waits(log: Path) -> tuple[str, float | None]:
