@@ -25,14 +25,12 @@ FOR_CHILDREN = frozenset(
 )
 """What commands, tests and notifications are told: whoever starts a run from one of them has it set."""
 FOR_THE_TOOL = frozenset({f"{PREFIX}FLEET"})
-"""What `workflow-exec` reads of its own, and sessions may find set."""
+"""What the command line tool alone is told: where the database of a fleet is. No run asks for it."""
 FOR_TESTS = frozenset(
     PREFIX + name
     for name in ("CORPUS", "FAULTS", "FAULTS_TABLE", "FUZZ", "MATRIX", "MATRIX_TABLE", "MUTATIONS", "NEIGHBOURS")
 )
 """What the tests of this package itself are told."""
-FOR_TOOL = frozenset({f"{PREFIX}FLEET"})
-"""What the command line tool alone is told: where the database of a fleet is. No run asks for it."""
 _MIB = 1 << 20
 _MAX_SHOWN = 80
 _HELD = re.compile(
@@ -59,7 +57,7 @@ def with_variables(settings: Settings, environment: Mapping[str, str]) -> Settin
     held = settings
     for name in sorted(each for each in environment if each.startswith(PREFIX)):
         text = environment[name]
-        if name in FOR_CHILDREN or name in FOR_TESTS or name in FOR_THE_TOOL or name in FOR_TOOL:
+        if name in FOR_CHILDREN or name in FOR_TESTS or name in FOR_THE_TOOL:
             continue
         if name not in VARIABLES:
             problems.append(Problem(message=_unknown(name)))
