@@ -27,9 +27,9 @@ _VANISHED = (
     "(c.worker IS NOT NULL AND e.leg IS NULL AND NOT EXISTS (SELECT 1 FROM fleet_worker w "
     "WHERE w.id = c.worker AND w.stopped IS NULL AND w.seen >= :unseen))"
 )
+# Counted, not compared by number: of two that are handed in at once, the one with the lower number can be committed last.
 _ANSWERED = (
-    "EXISTS (SELECT 1 FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
-    "WHERE r.submission = s.id AND a.number > l.answers)"
+    "(SELECT count(*) FROM fleet_answer a JOIN fleet_run r ON r.run = a.run WHERE r.submission = s.id) > l.answers"
 )
 _NOT_CANCELLED = "NOT EXISTS (SELECT 1 FROM fleet_cancel x WHERE x.submission = s.id)"
 
@@ -56,6 +56,14 @@ class Rounds:
         yield from self._due()
         if settled:
             yield from self._gone()
+
+    def is_left(self) -> bool:
+        """Return whether there is something that a worker of this project would begin, or go on with, at its next look."""
+        with self.host.database.transaction() as transaction:
+            now = transaction.now()
+        waits = "(e.leg IS NULL AND c.worker IS NULL)"
+        goes_on = f"(e.outcome = 'suspended' AND ({_ANSWERED} OR e.due <= :now) AND {_NOT_CANCELLED})"
+        return bool(self._own(f"({waits} OR {goes_on})", now=now))
 
     def _own(self, where: str, **values: object) -> list[Standing]:
         with self.host.database.transaction() as transaction:
@@ -181,11 +189,11 @@ def order(host: Host, client: DBOSClient, standing: Standing, *, reason: Literal
     try:
         with host.database.transaction() as transaction:
             found = transaction.row(
-                "SELECT coalesce(max(a.number), 0) AS last FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
+                "SELECT count(*) AS answers FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
                 "WHERE r.submission = :id",
                 id=standing.id,
             )
-            order_leg(transaction, client, standing, reason=reason, answers=int((found or {"last": 0})["last"]))
+            order_leg(transaction, client, standing, reason=reason, answers=int((found or {"answers": 0})["answers"]))
     except DBAPIError:
         return False
     return True

@@ -241,7 +241,7 @@ class _Worker:
                 settled = time.monotonic() - reached_since >= self._settings.dead_after_s
                 for line in rounds.go(settled=settled):
                     self._say(line)
-                if self._settings.until_idle and self._is_idle():
+                if self._settings.until_idle and not self._is_active() and not rounds.is_left():
                     return
             except FleetError as error:
                 # Whatever it is, the runs that are under way go on, and it is looked again.
@@ -257,26 +257,14 @@ class _Worker:
             )
         return frozenset(f"{row['submission']}.{row['leg']}" for row in found)
 
-    def _is_idle(self) -> bool:
+    def _is_active(self) -> bool:
         with self._lock:
-            if self._active:
-                return False
-        with self._host.database.transaction() as transaction:
-            left = standings(
-                transaction,
-                "s.queue = :queue AND s.digest = :digest AND e.leg IS NULL AND c.worker IS NULL",
-                limit=1,
-                queue=self._settings.queue,
-                digest=self._host.project.digest,
-            )
-        return not left
+            return bool(self._active)
 
     def _drain(self) -> None:
         self._draining.set()
         while True:
-            with self._lock:
-                count = len(self._active)
-            if not count:
+            if not self._is_active():
                 return
             time.sleep(_BEAT_S / 2)
 
