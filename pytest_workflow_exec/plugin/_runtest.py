@@ -159,6 +159,7 @@ def close_run(session: WorkflowSession, run: Run) -> None:
     minutes = session.minutes.get(run.workflow.name)
     session.ends[run.workflow.name] = RunEnd.of(
         run,
+        session.ways_on,
         minutes=() if minutes is None else minutes.lines,
         warnings=() if heard is None else heard.warnings,
     )

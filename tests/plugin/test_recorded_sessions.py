@@ -157,7 +157,9 @@ def test_what_was_said_otherwise_was_never_replied_to(talking: Project, fake_cla
 
         assert session.status == 1, session.text
         assert said.rstrip(".") in shown(session.text)
-        assert "Record it again with: pytest wf/flow.workflow.yaml --workflow-ai=record" in shown(session.text)
+        assert "Record it with: pytest wf/flow.workflow.yaml --workflow-resume --workflow-ai=record" in shown(
+            session.text
+        )
         assert "Traceback" not in session.text
         assert not list(talking.root.glob("ran-*"))
         assert talking.of_type("ai.reply")[-1]["data"]["outcome"] == "failed"
