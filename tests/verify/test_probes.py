@@ -93,6 +93,24 @@ def test_forged_checks(tmp_path: Path, story: list[Event]) -> None:
     assert _verdict(tmp_path, story).kind == "inconsistent"
 
 
+def _called(story: list[Event]) -> list[Event]:
+    """Return a story whose check is a function."""
+    check: dict[str, Json] = {"kind": "call", "function": "wf/looks.py:is_there"}
+    return [_planned(event, check=check) if "plan" in event.data else event for event in story]
+
+
+def test_function_that_checks(tmp_path: Path) -> None:
+    """What it ran is marked, whatever that was; only the end of the step says what it found, and only if it was asked."""
+    other = [dataclasses.replace(each, data={**each.data, "argv": ["curl", "x"]}) for each in (ASKED, ANSWERED)]
+
+    assert _verdict(tmp_path, _called(STORY)).exit_code == 0
+    assert _verdict(tmp_path, _called([*STORY[:4], *other, *STORY[6:]])).exit_code == 0
+    assert _verdict(tmp_path, _called([*STORY[:4], *STORY[6:]])).exit_code == 0
+    assert _verdict(tmp_path, _called(_other(6, outcome="failed"))).kind == "inconsistent"
+    assert _verdict(tmp_path, _called([*STORY[:6], BODY, BODY_ENDED, *STORY[6:]])).kind == "inconsistent"
+    assert _verdict(tmp_path, _called([FIRST, begun("build"), ended("build", checked="there")])).kind == "inconsistent"
+
+
 def test_doubt_is_no_end_that_satisfies(tmp_path: Path) -> None:
     """A check in doubt leaves the effect unknown, and a later session may ask it, or a person, again."""
     doubt = ended("build", Outcome.INTERRUPTED, attempt=2, checked="in doubt")
