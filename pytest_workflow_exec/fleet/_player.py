@@ -106,7 +106,8 @@ def _is_unnoted(host: Host, standing: Standing, stored: Stored) -> bool:
     """
     with host.database.transaction() as transaction:
         found = transaction.row(
-            "SELECT 1 AS yes FROM fleet_end WHERE submission = :id AND leg >= :wrote AND outcome NOT IN ('lost', 'refused')",
+            "SELECT 1 AS yes FROM fleet_end WHERE submission = :id AND leg >= :wrote "
+            "AND outcome NOT IN ('lost', 'refused', 'interrupted')",
             id=standing.id,
             wrote=stored.leg,
         )
