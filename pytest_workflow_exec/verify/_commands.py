@@ -77,7 +77,9 @@ class Commands:
         outputs, ended = record.data.get("outputs"), self._last.data.get("exit")
         left = outputs.get("exit", ended) if isinstance(outputs, Mapping) else ended
         if step.kind == "run" and left != ended:
-            raise ContradictionError(f"step {step.id!r} left exit status {left!r}, but its command ended with {ended!r}")
+            raise ContradictionError(
+                f"step {step.id!r} left exit status {left!r}, but its command ended with {ended!r}"
+            )
 
     def demand_ends(self, step: StepId) -> None:
         """Return if every command of the step has ended.
