@@ -11,7 +11,7 @@ import pytest
 
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.model import Gate, Workflow
+from pytest_workflow_exec.model import Gate, Outcome, Workflow
 from pytest_workflow_exec.run import Run, needs_person
 from pytest_workflow_exec.settings import find_project
 
@@ -85,10 +85,10 @@ class WaysOn:
             return [f"next      {self.going_on(run)}"]
         if run.denied_at is not None:
             return ["next      to ask again, which wants a reason:", _alone(self.going_on(run, redo=run.denied_at))]
-        return [
-            f"next      workflow-exec show {self.named(run)}",
-            *after("put right what is wrong", self.going_on(run)),
-        ]
+        stop = run.state.stop
+        broken_off = stop is not None and stop.outcome is Outcome.INTERRUPTED
+        what = "once it is to go on" if broken_off else "put right what is wrong"
+        return [f"next      workflow-exec show {self.named(run)}", *after(what, self.going_on(run))]
 
     def _waiting(self, run: Run, step: str) -> Iterator[str]:
         body, name = run.workflow.step(step).body, f"{self.named(run)} {shlex.quote(step)}"
