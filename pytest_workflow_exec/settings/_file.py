@@ -5,29 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, cast
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from typing import Annotated
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lean_models import (
+    AfterValidator,
+    BeforeValidator,
+    Complaint,
+    Field,
+    Model,
+    Others,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from ._approvers import Group, Principals
 from ._limits import Limits
-from ._problems import Detail, Source
+from ._problems import Source
 from ._toml import Place
 from ._values import (
     MAX_BUDGET_USD,
@@ -67,8 +65,8 @@ def _retention(text: str) -> str:
 _Retention = Annotated[str, AfterValidator(_retention)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+class _Strict(Model):
+    pass
 
 
 class _Gated(_Strict):
@@ -98,14 +96,14 @@ def _as_arguments(value: object) -> str | tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     if not isinstance(value, str) or not value:
-        raise PydanticCustomError("wrong_kind", "no arguments")
+        raise Complaint("wrong_kind", "no arguments")
     return value
 
 
 def _as_example(value: object) -> tuple[str, ...]:
     words = value.split(" ") if isinstance(value, str) else value
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise PydanticCustomError("wrong_kind", "no argument list")
+        raise Complaint("wrong_kind", "no argument list")
     return tuple(words)
 
 
@@ -138,15 +136,14 @@ class _Rule(_Strict):
 
     @field_validator("rule")
     @classmethod
-    def _one_form(cls, rule: str | None, others: ValidationInfo) -> str | None:
+    def _one_form(cls, rule: str | None, others: Others) -> str | None:
         if rule is None and others.data.get("program", "") is None:
-            raise PydanticCustomError("form", ' is missing: it must be a text, such as "git status"')
+            raise Complaint("form", ' is missing: it must be a text, such as "git status"')
         misplaced = [name for name in _OF_TABLES if others.data.get(name) not in (None, [], "none")]
         if rule is not None and misplaced:
-            raise PydanticCustomError(
+            raise Complaint(
                 "form",
-                " stands beside {key}: a rule is one text, or a table with program and without rule",
-                {"key": misplaced[0]},
+                f" stands beside {misplaced[0]}: a rule is one text, or a table with program and without rule",
             )
         return rule
 
@@ -177,12 +174,12 @@ class _Secret(_Strict):
 
     @field_validator("keyring")
     @classmethod
-    def _one_place(cls, service: str | None, others: ValidationInfo) -> str | None:
+    def _one_place(cls, service: str | None, others: Others) -> str | None:
         file, user = others.data.get("file"), others.data.get("user")
         if (file is None) == (service is None):
-            raise PydanticCustomError("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
+            raise Complaint("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
         if (user is None) == (service is not None):
-            raise PydanticCustomError("form", ": user and keyring stand together")
+            raise Complaint("form", ": user and keyring stand together")
         return service
 
 
@@ -216,7 +213,7 @@ class _Notify(_Strict):
     def _known_program(cls, command: list[str]) -> list[str]:
         # What a path in the project names, a step could have written.
         if "/" in command[0] and not command[0].startswith("/"):
-            raise PydanticCustomError("form", ": the program must be a name on the policy's path, or an absolute path")
+            raise Complaint("form", ": the program must be a name on the policy's path, or an absolute path")
         return command
 
 
@@ -245,7 +242,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         file = _File.model_validate(table)
     except ValidationError as error:
         known, origin = _known(), Source(path=source, place=place)
-        details = cast("list[Detail]", error.errors(include_url=False))
+        details = error.errors()
         raise SettingsError([origin.problem(detail, known) for detail in details]) from error
     _demand_told(file, Source(path=source, place=place))
     return Settings(
@@ -372,7 +369,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
 
 
 def _known() -> Mapping[str, Iterable[str]]:
-    models: dict[str, type[BaseModel]] = {
+    models: dict[str, type[Model]] = {
         "top": _File,
         "policy": _Policy,
         "workflow": _WorkflowPolicy,
