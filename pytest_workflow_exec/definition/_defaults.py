@@ -7,7 +7,7 @@ from ._retries import read_retry
 from ._schema import DefaultsModel, StepModel
 from ._validation import validated
 
-NO_DEFAULTS = DefaultsModel.model_construct()
+NO_DEFAULTS = DefaultsModel()
 
 _WAITING = ("gate", "manual", "pause")
 _OF_COMMANDS = ("cwd", "env")

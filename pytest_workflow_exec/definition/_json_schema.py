@@ -15,7 +15,6 @@ from pydantic_core import core_schema
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import DURATION
-from pytest_workflow_exec.lean_models._pydantic import as_pydantic
 
 from . import _schema
 from ._belongings import KEYS_OF_KINDS
@@ -131,7 +130,7 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
 
 def made_of_models(*, fragment: bool) -> Mapping[str, Json]:
     """Return the JSON Schema (2020-12) of a workflow in YAML, or of a fragment that workflows include."""
-    models = [(as_pydantic(model), "validation") for model in _TABLES]
+    models = [(model, "validation") for model in _TABLES]
     _, whole = models_json_schema(cast("Any", models), schema_generator=_Generator)
     defs = {name.removesuffix("Model"): table for name, table in _renamed(whole["$defs"]).items()}
     _shorten(defs)

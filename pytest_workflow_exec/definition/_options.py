@@ -270,7 +270,7 @@ def _choice(what: str, options: Mapping[str, object], key: str, choices: Sequenc
 def _form(options: Mapping[str, object], place: Place) -> Mapping[str, object] | None:
     form = options.get("form")
     if inspect.isclass(form) and hasattr(form, "model_fields"):
-        # Only here, where pydantic is loaded already: nothing else that reads workflows needs it.
+        # Only here, where pydantic is loaded already: the decorators need the standard library alone.
         from ._form_models import FormModelError, declared_by
 
         try:

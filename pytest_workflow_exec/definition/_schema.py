@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import Annotated, Literal
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.lean_models import BeforeValidator, Complaint, Field, Model
 from pytest_workflow_exec.model import RetriedClass
 
 from ._names import one_line_problem, quoted, step_id_problem
@@ -20,9 +22,9 @@ _MAX_WHOLE_DIGITS = 9
 _MAX_SHOWN = 200
 
 
-def complaint(message: str) -> Complaint:
-    """Return an error that is handed on as it is, with its place."""
-    return Complaint(OWN_WORDS, message)
+def complaint(message: str) -> PydanticCustomError:
+    """Return an error that pydantic hands on as it is, with its place."""
+    return PydanticCustomError(OWN_WORDS, "{message}", {"message": message})
 
 
 def _text(value: object) -> object:
@@ -122,8 +124,10 @@ Retried = Annotated[RetriedClass, BeforeValidator(_choice)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
-class Strict(Model):
+class Strict(BaseModel):
     """A mapping with these keys and no others; every value is what it is, never converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class NarrowingModel(Strict):

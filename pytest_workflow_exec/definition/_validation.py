@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.lean_models import Detail, Model, ValidationError
 
 from . import _names, _schema
 from ._names import quoted, suggestion
 from ._problems import Problems, Where
 from ._yaml_tree import QUOTES, Plain
 
-M = TypeVar("M", bound=Model)
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,64 +26,58 @@ class _Keys:
     later: frozenset[str]
 
 
-def _keys(model: type[Model], later: frozenset[str] = frozenset()) -> _Keys:
+def _keys(model: type[BaseModel], later: frozenset[str] = frozenset()) -> _Keys:
     fields = model.model_fields.items()
     return _Keys(known=frozenset(field.alias or name for name, field in fields), later=later)
 
 
-_Tables: TypeAlias = Mapping[type[Model], Mapping[tuple[str, ...], _Keys]]
+_STEP: Mapping[tuple[str, ...], _Keys] = {
+    (): _keys(_schema.StepModel, _names.STEP_LATER),
+    ("expect",): _keys(_schema.ExpectModel),
+    ("expect", "*"): _keys(_schema.MatchModel),
+    ("check",): _keys(_schema.CheckModel, _names.CHECK_LATER),
+    ("check", "expect"): _keys(_schema.ExpectModel),
+    ("check", "expect", "*"): _keys(_schema.MatchModel),
+    ("check", "verify"): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
+    ("outputs", "*"): _keys(_schema.OutputModel),
+    ("call",): _keys(_schema.CallModel),
+    ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
+    ("retry",): _keys(_schema.RetryModel),
+    ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
+    ("poll",): _keys(_schema.PollModel),
+    ("poll", "fail_on"): _keys(_schema.ExpectModel),
+    ("poll", "fail_on", "*"): _keys(_schema.MatchModel),
+    ("gate",): _keys(_schema.GateModel, frozenset()),
+    ("manual",): _keys(_schema.ManualModel),
+    ("pause",): _keys(_schema.PauseModel),
+    ("ai",): _keys(_schema.AiModel),
+    ("ai", "context"): _keys(_schema.AiContextModel),
+    ("session",): _keys(_schema.SessionModel),
+    ("session", "context"): _keys(_schema.AiContextModel),
+}
+_TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], _Keys]] = {
+    _schema.DeclarationModel: {
+        (): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER),
+        ("policy",): _keys(_schema.NarrowingModel),
+    },
+    _schema.FileModel: {
+        (): _keys(_schema.FileModel, _names.WORKFLOW_LATER),
+        ("policy",): _keys(_schema.NarrowingModel),
+    },
+    _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
+    _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},
+    _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},
+    _schema.DefaultModel: {(): _keys(_schema.DefaultModel)},
+    _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
+    _schema.DefaultEnvModel: {(): _keys(_schema.DefaultEnvModel)},
+    _schema.StepModel: _STEP,
+    _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
+    _schema.IncludeModel: {(): _keys(_schema.IncludeModel)},
+    _schema.FragmentModel: {(): _keys(_schema.FragmentModel)},
+}
 
 
-@cache
-def _tables() -> _Tables:
-    # Made when the first mistake is found: it takes knowing the fields of all models.
-    step: Mapping[tuple[str, ...], _Keys] = {
-        (): _keys(_schema.StepModel, _names.STEP_LATER),
-        ("expect",): _keys(_schema.ExpectModel),
-        ("expect", "*"): _keys(_schema.MatchModel),
-        ("check",): _keys(_schema.CheckModel, _names.CHECK_LATER),
-        ("check", "expect"): _keys(_schema.ExpectModel),
-        ("check", "expect", "*"): _keys(_schema.MatchModel),
-        ("check", "verify"): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
-        ("outputs", "*"): _keys(_schema.OutputModel),
-        ("call",): _keys(_schema.CallModel),
-        ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
-        ("retry",): _keys(_schema.RetryModel),
-        ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
-        ("poll",): _keys(_schema.PollModel),
-        ("poll", "fail_on"): _keys(_schema.ExpectModel),
-        ("poll", "fail_on", "*"): _keys(_schema.MatchModel),
-        ("gate",): _keys(_schema.GateModel, frozenset()),
-        ("manual",): _keys(_schema.ManualModel),
-        ("pause",): _keys(_schema.PauseModel),
-        ("ai",): _keys(_schema.AiModel),
-        ("ai", "context"): _keys(_schema.AiContextModel),
-        ("session",): _keys(_schema.SessionModel),
-        ("session", "context"): _keys(_schema.AiContextModel),
-    }
-    return {
-        _schema.DeclarationModel: {
-            (): _keys(_schema.DeclarationModel, _names.WORKFLOW_LATER),
-            ("policy",): _keys(_schema.NarrowingModel),
-        },
-        _schema.FileModel: {
-            (): _keys(_schema.FileModel, _names.WORKFLOW_LATER),
-            ("policy",): _keys(_schema.NarrowingModel),
-        },
-        _schema.DefaultsModel: {(): _keys(_schema.DefaultsModel), ("retry",): _keys(_schema.RetryModel)},
-        _schema.OwnRetry: {(): _keys(_schema.OwnRetry), ("retry",): _keys(_schema.RetryModel)},
-        _schema.InputModel: {(): _keys(_schema.InputModel, _names.INPUT_LATER)},
-        _schema.DefaultModel: {(): _keys(_schema.DefaultModel)},
-        _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
-        _schema.DefaultEnvModel: {(): _keys(_schema.DefaultEnvModel)},
-        _schema.StepModel: step,
-        _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
-        _schema.IncludeModel: {(): _keys(_schema.IncludeModel)},
-        _schema.FragmentModel: {(): _keys(_schema.FragmentModel)},
-    }
-
-
-_MISPLACED: Mapping[type[Model], Mapping[str, str]] = {
+_MISPLACED: Mapping[type[BaseModel], Mapping[str, str]] = {
     _schema.BlockModel: {
         kind: f"a block does nothing itself; put {quoted(kind)} into a step of it" for kind in _schema.KINDS
     },
@@ -103,13 +100,13 @@ def validated(model: type[M], data: object, where: Where, problems: Problems) ->
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        _report(model, error.errors(), where, problems)
+        _report(model, error.errors(include_url=False), where, problems)
     except RecursionError:
         problems.at(where, "is nested too deeply")
     return None
 
 
-def _report(model: type[Model], details: list[Detail], where: Where, problems: Problems) -> None:
+def _report(model: type[BaseModel], details: list[ErrorDetails], where: Where, problems: Problems) -> None:
     unknown = {detail["loc"] for detail in details if detail["type"] == "extra_forbidden"}
     for detail in details:
         way: Where = tuple(detail["loc"])
@@ -121,7 +118,7 @@ def _report(model: type[Model], details: list[Detail], where: Where, problems: P
             problems.at((*where, *way[:-1]), f"the key {str(way[-1])!r} is missing")
 
 
-def _replaces(model: type[Model], key: Where, missing: Where) -> bool:
+def _replaces(model: type[BaseModel], key: Where, missing: Where) -> bool:
     # `ide: build` is one mistake, not an unknown key and a missing one; a step of a kind that this
     # version doesn't know may well have other needs.
     if key[:-1] != missing[:-1]:
@@ -130,14 +127,14 @@ def _replaces(model: type[Model], key: Where, missing: Where) -> bool:
     return str(key[-1]) in keys.later or f"{str(missing[-1])!r}?" in suggestion(str(key[-1]), keys.known)
 
 
-def _keys_at(model: type[Model], way: Where) -> _Keys:
-    for pattern, keys in _tables()[model].items():
+def _keys_at(model: type[BaseModel], way: Where) -> _Keys:
+    for pattern, keys in _TABLES[model].items():
         if len(pattern) == len(way) and all(part in ("*", step) for part, step in zip(pattern, way, strict=True)):
             return keys
     return _Keys(known=frozenset(), later=frozenset())
 
 
-def _unknown_key(model: type[Model], way: Where, value: object) -> str:
+def _unknown_key(model: type[BaseModel], way: Where, value: object) -> str:
     keys, key = _keys_at(model, way[:-1]), str(way[-1])
     if key in keys.later:
         return f"{key!r} can't be used yet"
@@ -153,7 +150,7 @@ def _unknown_key(model: type[Model], way: Where, value: object) -> str:
     return message
 
 
-def _words(detail: Detail) -> str:
+def _words(detail: ErrorDetails) -> str:
     kind, value = detail["type"], detail["input"]
     if kind == _schema.OWN_WORDS:
         return detail["msg"]
@@ -168,7 +165,7 @@ def _words(detail: Detail) -> str:
     return detail["msg"][:1].lower() + detail["msg"][1:]
 
 
-def _not_a_choice(value: object, detail: Detail) -> str:
+def _not_a_choice(value: object, detail: ErrorDetails) -> str:
     shown = quoted(value) if isinstance(value, str) else _kind_of(value)
     return f"must be {detail['ctx']['expected']}, not {shown}"
 

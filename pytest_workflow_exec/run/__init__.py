@@ -18,7 +18,7 @@ from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
 from pytest_workflow_exec.run._history import History, OpenGate
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._outlook import Outlook, outlook
-from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable
+from pytest_workflow_exec.run._outputs import NO_OUTPUTS, keepable, outputs_of_return, restore_return
 from pytest_workflow_exec.run._past_turns import PastTalk, PastTurn, past_talk
 from pytest_workflow_exec.run._pin import demanded_pin
 from pytest_workflow_exec.run._planning import plan_of, steps_until
@@ -27,7 +27,6 @@ from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._rejected import AfterRejection, rejected_runs
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._retry import NextAttempt, next_attempt, wait_before, wait_for
-from pytest_workflow_exec.run._returned import outputs_of_return, restore_return
 from pytest_workflow_exec.run._run import Run
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._signed_approver import ask_signed

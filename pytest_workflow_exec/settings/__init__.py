@@ -1,6 +1,6 @@
 """The project's configuration: where the project is, and what its own files say.
 
-Models read, frozen dataclasses travel. Variables of the environment make some settings stricter; no option and no
+pydantic reads, frozen dataclasses travel. Variables of the environment make some settings stricter; no option and no
 variable changes the policy, the signers or the sandbox.
 """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pytest_workflow_exec.lean_models import AfterValidator, Complaint, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 NOT_UNIQUE = "not_unique"
 """The kind of error of a group that names one principal twice."""
@@ -19,7 +20,7 @@ _MAX_CHARACTERS = 200
 def _unique(principals: list[str]) -> list[str]:
     # As mail addresses are compared: Alice@example.org is no second person.
     if len({principal.casefold() for principal in principals}) < len(principals):
-        raise Complaint(NOT_UNIQUE, "a principal stands twice")
+        raise PydanticCustomError(NOT_UNIQUE, "a principal stands twice")
     return principals
 
 

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
-from pytest_workflow_exec.lean_models import (
-    AfterValidator,
-    BeforeValidator,
-    Complaint,
-    Field,
-    Model,
-    Others,
-    PlainValidator,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-)
 
 from ._approvers import Group, Principals
 from ._limits import Limits
-from ._problems import Source
+from ._problems import Detail, Source
 from ._toml import Place
 from ._values import (
     MAX_BUDGET_USD,
@@ -65,8 +67,8 @@ def _retention(text: str) -> str:
 _Retention = Annotated[str, AfterValidator(_retention)]
 
 
-class _Strict(Model):
-    pass
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _Gated(_Strict):
@@ -96,14 +98,14 @@ def _as_arguments(value: object) -> str | tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     if not isinstance(value, str) or not value:
-        raise Complaint("wrong_kind", "no arguments")
+        raise PydanticCustomError("wrong_kind", "no arguments")
     return value
 
 
 def _as_example(value: object) -> tuple[str, ...]:
     words = value.split(" ") if isinstance(value, str) else value
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise Complaint("wrong_kind", "no argument list")
+        raise PydanticCustomError("wrong_kind", "no argument list")
     return tuple(words)
 
 
@@ -136,14 +138,15 @@ class _Rule(_Strict):
 
     @field_validator("rule")
     @classmethod
-    def _one_form(cls, rule: str | None, others: Others) -> str | None:
+    def _one_form(cls, rule: str | None, others: ValidationInfo) -> str | None:
         if rule is None and others.data.get("program", "") is None:
-            raise Complaint("form", ' is missing: it must be a text, such as "git status"')
+            raise PydanticCustomError("form", ' is missing: it must be a text, such as "git status"')
         misplaced = [name for name in _OF_TABLES if others.data.get(name) not in (None, [], "none")]
         if rule is not None and misplaced:
-            raise Complaint(
+            raise PydanticCustomError(
                 "form",
-                f" stands beside {misplaced[0]}: a rule is one text, or a table with program and without rule",
+                " stands beside {key}: a rule is one text, or a table with program and without rule",
+                {"key": misplaced[0]},
             )
         return rule
 
@@ -174,12 +177,12 @@ class _Secret(_Strict):
 
     @field_validator("keyring")
     @classmethod
-    def _one_place(cls, service: str | None, others: Others) -> str | None:
+    def _one_place(cls, service: str | None, others: ValidationInfo) -> str | None:
         file, user = others.data.get("file"), others.data.get("user")
         if (file is None) == (service is None):
-            raise Complaint("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
+            raise PydanticCustomError("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
         if (user is None) == (service is not None):
-            raise Complaint("form", ": user and keyring stand together")
+            raise PydanticCustomError("form", ": user and keyring stand together")
         return service
 
 
@@ -213,7 +216,7 @@ class _Notify(_Strict):
     def _known_program(cls, command: list[str]) -> list[str]:
         # What a path in the project names, a step could have written.
         if "/" in command[0] and not command[0].startswith("/"):
-            raise Complaint("form", ": the program must be a name on the policy's path, or an absolute path")
+            raise PydanticCustomError("form", ": the program must be a name on the policy's path, or an absolute path")
         return command
 
 
@@ -242,7 +245,7 @@ def read_settings(root: Path, source: Path, table: Mapping[str, Json], place: tu
         file = _File.model_validate(table)
     except ValidationError as error:
         known, origin = _known(), Source(path=source, place=place)
-        details = error.errors()
+        details = cast("list[Detail]", error.errors(include_url=False))
         raise SettingsError([origin.problem(detail, known) for detail in details]) from error
     _demand_told(file, Source(path=source, place=place))
     return Settings(
@@ -369,7 +372,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
 
 
 def _known() -> Mapping[str, Iterable[str]]:
-    models: dict[str, type[Model]] = {
+    models: dict[str, type[BaseModel]] = {
         "top": _File,
         "policy": _Policy,
         "workflow": _WorkflowPolicy,

@@ -9,7 +9,6 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.lean_models._pydantic import as_pydantic
 
 from . import _file, _limits
 from ._key_texts import KEY_TEXTS
@@ -32,7 +31,7 @@ _LIMITS: Mapping[object, _Schema] = {
 
 def made_of_models() -> Mapping[str, Json]:
     """Return the JSON Schema (2020-12) of a `workflow-exec.toml`."""
-    whole = _renamed(as_pydantic(_file._File).model_json_schema(schema_generator=_Generator))  # noqa: SLF001 - the other half of it
+    whole = _renamed(_file._File.model_json_schema(schema_generator=_Generator))  # noqa: SLF001 - the other half of it
     defs = whole.pop("$defs")
     for name, table in {"File": whole, **defs}.items():
         table["title"] = name

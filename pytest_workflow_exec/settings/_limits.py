@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
 from pytest_workflow_exec.durations import parse_duration
-from pytest_workflow_exec.lean_models import BeforeValidator, Field, Model
 
 from ._values import LimitSettings
 
@@ -29,7 +30,7 @@ def _seconds(value: object) -> object:
         return None
     if not isinstance(value, str):
         message = "no duration"
-        raise ValueError(message)  # noqa: TRY004  # the model reads it
+        raise ValueError(message)  # noqa: TRY004  # pydantic reads it
     # Whole seconds, and at least one: the kernel counts no less.
     seconds = max(1, round(parse_duration(value)))
     if seconds > _MOST_SECONDS:
@@ -45,8 +46,10 @@ def _count(value: object) -> object:
 _Size = Annotated[int | None, BeforeValidator(_size)]
 
 
-class Limits(Model):
+class Limits(BaseModel):
     """The table `limits` of a policy or a rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     processes: Annotated[Annotated[int, Field(ge=1, le=1 << 22)] | None, BeforeValidator(_count)] = None
     files: Annotated[int, Field(ge=16, le=1024)] = 1024

@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TypedDict, get_args
 
 from pytest_workflow_exec.errors import Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.lean_models import Detail
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
@@ -94,6 +93,15 @@ _HOMES = {
 _SHOWN_CHARACTERS = 60
 
 
+class Detail(TypedDict):
+    """One error of pydantic's, as far as it is read here."""
+
+    type: str
+    loc: tuple[str | int, ...]
+    input: object
+    msg: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """Where a configuration was read from."""
@@ -103,7 +111,7 @@ class Source:
     """The table in the file that holds it; empty if it is the file's all."""
 
     def problem(self, detail: Detail, known: Mapping[str, Iterable[str]]) -> Problem:
-        """Return one of the model's errors as a problem that says what to do.
+        """Return one of pydantic's errors as a problem that says what to do.
 
         Args:
             known: The keys that there are, by the kind of table: `top`, `policy`, `workflow`, `rule`, `gated` and `limits`.

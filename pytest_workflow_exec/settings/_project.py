@@ -118,7 +118,7 @@ def _table_of(path: Path) -> Mapping[str, Json] | None:
 
 
 def _settings(root: Path, source: Path, table: Mapping[str, Json], place: tuple[str, ...]) -> Settings:
-    # The models of the configuration, for the projects that have one.
+    # pydantic is a tenth of a second that only a project with a configuration should pay.
     from ._file import read_settings
 
     return read_settings(root, source, table, place)

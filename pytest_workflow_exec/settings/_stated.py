@@ -8,7 +8,6 @@ from typing import cast
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.lean_models import Model
 
 from ._project import table_of_source
 from ._values import Settings
@@ -40,6 +39,9 @@ def stated_settings(settings: Settings) -> tuple[StatedSetting, ...]:
 
 
 def _stated(settings: Settings) -> Iterator[StatedSetting]:
+    # pydantic is a tenth of a second that only a project with a configuration should pay.
+    from pydantic import BaseModel
+
     from ._file import _File, _Policy
 
     table = table_of_source(settings)
@@ -48,9 +50,9 @@ def _stated(settings: Settings) -> Iterator[StatedSetting]:
     for prefix, model, said in of_tables:
         for name, field in model.model_fields.items():
             if prefix or name != "policy":
-                default = field.get_default()
+                default = field.get_default(call_default_factory=True)
                 # A table of its own, of which nothing is said.
-                plain = {} if isinstance(default, Model) else default
+                plain = default.model_dump(exclude_unset=True) if isinstance(default, BaseModel) else default
                 yield _one(settings, f"{prefix}{name}", name in said, said.get(name, cast("Json", plain)))
     for option, by in settings.said.items():
         if option.startswith("-"):
