@@ -18,7 +18,7 @@ from ._defaults import NO_DEFAULTS
 from ._forms import OWN_OF_GATES, read_form
 from ._gates import read_show
 from ._names import function_id_problem, one_line_problem, quoted
-from ._options import GateOptions, StepOptions
+from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
 from ._problems import Mark, Problems
 from ._python_source import (
     FunctionNode,
@@ -27,10 +27,9 @@ from ._python_source import (
 )
 from ._results import read_results
 from ._retries import read_python_retry, read_retry
-from ._schema import CheckModel, DefaultsModel
+from ._schema_basics import DefaultsModel
 from ._sources import with_digest
-from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
-from ._templates import Conditional, Keys, Scope, filled_template
+from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
 from ._validation import validated
 from ._waives import waive_problem
@@ -235,6 +234,9 @@ def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: T
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
+    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
+    from ._schema import CheckModel
+
     model = validated(CheckModel, marks.check, ("check",), texts.problems)
     return read_check(model, ("check",), texts, files)
 
