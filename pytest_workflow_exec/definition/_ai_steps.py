@@ -194,12 +194,16 @@ def _model_type(output: object, files: Files) -> ModelType:
         raise _TypeError(f"there is no {wanted.relative_to(files.folder).as_posix()} beside this file")
     source, name = files.read(path), match["name"]
     # Its module is not imported here: nothing of a YAML workflow runs before its checks.
-    lines = _names_of(source, path.name).lines
+    names = _names_of(source, path.name)
+    lines, functions = names.lines, names.functions
     if name not in lines:
-        raise _TypeError(f"{path.name} defines no {quoted(name)} at its top level{suggestion(name, lines)}")
+        known = [each for each in lines if each not in functions]
+        raise _TypeError(f"{path.name} defines no {quoted(name)} at its top level{suggestion(name, known)}")
     if len(lines[name]) > 1:
         numbers = ", ".join(map(str, sorted(lines[name])))
         raise _TypeError(f"{path.name} gives {quoted(name)} a value more than once (lines {numbers})")
+    if name in functions and not functions[name].decorator_list:
+        raise _TypeError(f"it is a function (line {functions[name].lineno} of {path.name}), not a type")
     return ModelType(path=path, name=name, source=source)
 
 

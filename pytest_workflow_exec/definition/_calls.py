@@ -27,9 +27,16 @@ class _CallError(ValueError):
     """Why a function can't be called."""
 
 
-def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Call | None:
-    """Return the call of a `call:` step, or None after adding why there is none."""
-    arguments = {name: read_argument(value, (*where, "with", name), texts) for name, value in model.with_.items()}
+def read_call(
+    model: CallModel, where: Where, texts: Texts, files: Files, *, given_at: Where | None = None
+) -> Call | None:
+    """Return the call of a `call:`, or None after adding why there is none.
+
+    Args:
+        given_at: The way to its values; None: they stand in it.
+    """
+    given_at = (*where, "with") if given_at is None else given_at
+    arguments = {name: read_argument(value, (*given_at, name), texts) for name, value in model.with_.items()}
     place = (*where, "function")
     try:
         path, name, source = _target(model.function, files)
@@ -42,7 +49,7 @@ def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Cal
     for argument in arguments:
         if argument not in parameters:
             message = f"{name} has no parameter {quoted(argument)}{suggestion(argument, parameters)}"
-            texts.problems.at_key((*where, "with", argument), message)
+            texts.problems.at_key((*given_at, argument), message)
     return Call(
         path=path,
         function=name,

@@ -29,7 +29,7 @@ BLOCK_LATER = frozenset({
 })  # fmt: skip
 INPUT_LATER = frozenset({"optional", "required"})
 WAIVE_LATER = frozenset({"form", "meaning", "min_wait", "refs", "required", "show", "veto", "wait"})
-CHECK_LATER = frozenset({"call", "timeout", "skips"})
+CHECK_LATER = frozenset({"timeout", "skips"})
 VERIFY_LATER = frozenset({"env", "args"})
 
 

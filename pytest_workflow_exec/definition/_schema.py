@@ -164,6 +164,8 @@ class CheckModel(Strict):
 
     run: Annotated[list[Text], Field(min_length=1), BeforeValidator(_argv)] | None = None
     expect: ExpectModel | None = None
+    call: Annotated[CallModel, _short("function")] | None = None
+    with_: Annotated[dict[str, object] | None, Field(alias="with")] = None
     verify: Annotated[VerifyModel, _short("path")] | None = None
 
 

@@ -22,6 +22,7 @@ from ._lines import REPORT_OUTCOME, StepLines
 from ._minutes import Minutes
 from ._planned import PlannedItem
 from ._run_end import RunEnd
+from ._ways_on import WaysOn
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.ai import Asker, Purse
@@ -89,6 +90,7 @@ class WorkflowSession:
     def __post_init__(self) -> None:
         """Give the session its lines on the terminal."""
         self.lines = StepLines(self.config)
+        self.ways_on = WaysOn.of(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}
         self._told: dict[str, Told] = {}
