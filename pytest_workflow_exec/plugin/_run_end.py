@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import shlex
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
