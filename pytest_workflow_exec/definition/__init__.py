@@ -2,6 +2,7 @@
 
 from ._capture import NOTHING, Captured, capture_returns, return_annotation, track
 from ._decorators import (
+    Fragment,
     Workflow,
     WorkflowDeclaration,
     activate,
@@ -34,6 +35,7 @@ __all__ = [
     "DeclaredFunction",
     "EachLists",
     "EachOptions",
+    "Fragment",
     "GateOptions",
     "Given",
     "Inputs",
