@@ -205,6 +205,10 @@ def gate(
     meaning: str = "approve",
     refs: Sequence[str] = (),
     assurance: int = 1,
+    approvers: Sequence[str] = (),
+    required: int | Mapping[str, int] | None = None,
+    min_wait: str | None = None,
+    veto: bool = True,
     when: str | None = None,
     wait: str | None = None,
     on_timeout: str = "reject",
@@ -217,7 +221,8 @@ def gate(function: object = None, /, **options: object) -> object:
     Args:
         function: The function, where the decorator stands without arguments.
         options: The `question`; what to `show`, as `step` or `step.key`; the `timeout` of the terminal; what the
-            decision `meaning` is; `refs` of other systems; `when`, a condition that every step behind it shares;
+            decision `meaning` is; `refs` of other systems; the `assurance` of its answers, and from 2 on the groups of
+            `approvers`, how many are `required`, the `min_wait` and whether one rejection is a `veto`; `when`, a condition that every step behind it shares;
             `wait="suspend"`, to end the run there until somebody decided elsewhere, or `on_timeout="suspend"`, to do
             so if nobody answers at the terminal; after which time the question `expires`; a `form` of fields that the
             approver fills in, declared as inputs are or by a pydantic model, whose values are outputs of the gate.
