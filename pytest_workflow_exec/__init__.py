@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.ai import CommandPlan, PlannedCommand
-    from pytest_workflow_exec.definition import Workflow, each, gate, step
+    from pytest_workflow_exec.definition import Fragment, Workflow, each, gate, step
     from pytest_workflow_exec.errors import (
         AiError,
         CommandFailedError,
@@ -28,6 +28,7 @@ __all__ = [
     "CommandRefusedError",
     "CommandResult",
     "CommandTimeoutError",
+    "Fragment",
     "GateDeniedError",
     "PlanRefusedError",
     "PlannedCommand",
@@ -43,6 +44,7 @@ plugin_sessions = 0
 """How many pytest sessions of this process have the plugin: without one, a workflow file is no test file."""
 
 _HOMES = {
+    "Fragment": "definition",
     "Workflow": "definition",
     "each": "definition",
     "gate": "definition",

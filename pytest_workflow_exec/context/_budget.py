@@ -77,6 +77,8 @@ def _loaded(each: Chosen, text: str, cut: Cut | None) -> Loaded:
 
 
 def _too_long(each: Chosen, most: int, left: int) -> str:
-    first = tokens_of(_shortened(each, 1)) if len(each.file.sections) > 1 else tokens_of(each.file.body)
     limit = f"{left} are left" if most == left else f"its own limit is {most}"
-    return f"its first section needs about {first} tokens and {limit}"
+    if len(each.file.sections) > 1:
+        return f"its first section needs about {tokens_of(_shortened(each, 1))} tokens and {limit}"
+    # With its label: without, it might seem to fit.
+    return f"it needs about {tokens_of(_text(each.file.path, each.file.body))} tokens and {limit}"

@@ -9,6 +9,7 @@ from pytest_workflow_exec.lazy_exports import exporter
 if TYPE_CHECKING:
     from ._capture import NOTHING, Captured, capture_returns, return_annotation, track
     from ._decorators import (
+        Fragment,
         Workflow,
         WorkflowDeclaration,
         activate,
@@ -41,6 +42,7 @@ __all__ = [
     "DeclaredFunction",
     "EachLists",
     "EachOptions",
+    "Fragment",
     "GateOptions",
     "Given",
     "Inputs",
@@ -81,7 +83,7 @@ __getattr__ = exporter(
     __name__,
     {
         "_capture": "NOTHING Captured capture_returns return_annotation track",
-        "_decorators": "Workflow WorkflowDeclaration activate deactivate gate options_of plugin_active step",
+        "_decorators": "Fragment Workflow WorkflowDeclaration activate deactivate gate options_of plugin_active step",
         "_each": "each",
         "_input_file": "input_file",
         "_json_paths": "JsonPathError parse_json_path",

@@ -19,6 +19,12 @@ KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "evidence": ("run", "call", "verify", "ai"),
     "expect": ("run", "verify"),
 }
+NOT_IN_FINALLY = {
+    "pause": "a pause can't stand in finally: what cleans up does not wait",
+    "manual": "work by hand can't stand in finally: it may have to run without a person",
+    "gate": "a gate can't stand in finally: its steps run whatever is decided",
+    "execute": "a plan can't be executed in finally: its steps run whatever is decided",
+}
 _ONCE = {"gate": "a gate asks once", "execute": "a plan is executed once"}
 _PLURAL = frozenset({"outputs", "skips"})
 

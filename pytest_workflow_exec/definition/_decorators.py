@@ -97,11 +97,7 @@ class Workflow:
             WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
         """
         check_keywords("Workflow", unknown, _WORKFLOW_KEYWORDS, WORKFLOW_LATER, caller())
-        if not pytest_workflow_exec.plugin_sessions:
-            raise WorkflowExecError(
-                "this file is a workflow; run it with pytest and the workflow_exec plugin "
-                "(it is switched off: -p no:workflow_exec or PYTEST_DISABLE_PLUGIN_AUTOLOAD)"
-            )
+        _demand_plugin("a workflow; run it with pytest")
         values = {"name": name, "description": description, "mode": mode, "inputs": inputs, "vars": vars}
         for field, value in values.items():
             object.__setattr__(self, field, {} if value is None and field != "name" else value)
@@ -112,6 +108,52 @@ class Workflow:
 
 
 WorkflowDeclaration = Workflow
+_FRAGMENT_KEYWORDS = ("description", "inputs", "vars", "defaults", "outputs")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Fragment:
+    """The declaration of a fragment in Python, whose steps workflows include: `FRAGMENT = Fragment(inputs={...})`."""
+
+    description: str
+    inputs: Mapping[str, object]
+    """What an include gives it by `with:`, declared as inputs of workflows are; `workflow.inputs` in its steps."""
+    vars: Mapping[str, object]
+    defaults: Mapping[str, object] | None
+    """What its steps say unless they say it themselves."""
+    outputs: Mapping[str, object]
+    """What the including file sees of an include with an id: references to values of its steps, by name."""
+
+    def __init__(
+        self,
+        *,
+        description: str = "",
+        inputs: Mapping[str, object] | None = None,
+        vars: Mapping[str, object] | None = None,  # noqa: A002 - the key's name in YAML
+        defaults: Mapping[str, object] | None = None,
+        outputs: Mapping[str, object] | None = None,
+        **unknown: object,
+    ) -> None:
+        """Declare the fragment of this file; its values are checked where it is included.
+
+        Raises:
+            DefinitionError: A keyword does not exist.
+            WorkflowExecError: The plugin is switched off, so nothing would hold the order of the steps.
+        """
+        check_keywords("Fragment", unknown, _FRAGMENT_KEYWORDS, frozenset(), caller())
+        _demand_plugin("a fragment of workflows; run one that includes it with pytest")
+        values = {"description": description, "inputs": inputs, "vars": vars, "outputs": outputs}
+        for field, value in values.items():
+            object.__setattr__(self, field, {} if value is None else value)
+        object.__setattr__(self, "defaults", defaults)
+
+
+def _demand_plugin(what: str) -> None:
+    if not pytest_workflow_exec.plugin_sessions:
+        raise WorkflowExecError(
+            f"this file is {what} and the workflow_exec plugin "
+            "(it is switched off: -p no:workflow_exec or PYTEST_DISABLE_PLUGIN_AUTOLOAD)"
+        )
 
 
 @overload
@@ -163,6 +205,10 @@ def gate(
     meaning: str = "approve",
     refs: Sequence[str] = (),
     assurance: int = 1,
+    approvers: Sequence[str] = (),
+    required: int | Mapping[str, int] | None = None,
+    min_wait: str | None = None,
+    veto: bool = True,
     when: str | None = None,
     wait: str | None = None,
     on_timeout: str = "reject",
@@ -175,7 +221,8 @@ def gate(function: object = None, /, **options: object) -> object:
     Args:
         function: The function, where the decorator stands without arguments.
         options: The `question`; what to `show`, as `step` or `step.key`; the `timeout` of the terminal; what the
-            decision `meaning` is; `refs` of other systems; `when`, a condition that every step behind it shares;
+            decision `meaning` is; `refs` of other systems; the `assurance` of its answers, and from 2 on the groups of
+            `approvers`, how many are `required`, the `min_wait` and whether one rejection is a `veto`; `when`, a condition that every step behind it shares;
             `wait="suspend"`, to end the run there until somebody decided elsewhere, or `on_timeout="suspend"`, to do
             so if nobody answers at the terminal; after which time the question `expires`; a `form` of fields that the
             approver fills in, declared as inputs are or by a pydantic model, whose values are outputs of the gate.

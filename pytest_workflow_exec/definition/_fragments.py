@@ -10,10 +10,12 @@ from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import InputSpec, Location
 
+from ._fragment_modules import Modules, PythonSource, ids_in, problems_in, python_source
 from ._inputs import read_inputs
 from ._names import is_fragment, quoted
 from ._problems import Problems
-from ._schema import FragmentModel
+from ._python_cases import text_keys
+from ._schema import FragmentDeclarationModel, FragmentModel
 from ._sources import inside
 from ._validation import validated
 from ._yaml_text import Tree, read_bytes
@@ -41,19 +43,25 @@ class Fragment:
     """Its inputs; None where a declaration has a problem."""
     groups: Mapping[str, frozenset[str] | None]
     problems: Problems
+    python: PythonSource | None = None
+    """Its source, if it is Python."""
+    ids: tuple[str, ...] | None = None
+    """The ids of its steps, if it is Python, as far as the source tells."""
 
 
 class Fragments:
     """The fragments of one workflow."""
 
-    def __init__(self, *, root: Path, problems: Problems, contents: dict[Path, bytes]) -> None:
+    def __init__(self, *, root: Path, problems: Problems, contents: dict[Path, bytes], modules: Modules) -> None:
         """Find nothing yet.
 
         Args:
             root: The project.
             problems: Those of the workflow.
             contents: The sources read so far; fragments are added.
+            modules: Imports those in Python.
         """
+        self.modules = modules
         self.made = 0
         """How many steps fragments have made."""
         self._root, self._problems, self._contents = root, problems, contents
@@ -98,10 +106,24 @@ class Fragments:
             return None
         if path in within or len(within) > MAX_DEPTH:
             return None
+        name, problems = _relative(path, self._root), Problems(path)
+        if path.suffix == ".py":
+            ids = ids_in(self._source(path))
+            return Fragment(
+                path=path, name=name, data={}, model=_NOTHING, specs={}, groups={}, problems=problems, ids=ids
+            )
         tree = self._tree(path)
         data = tree.value if isinstance(tree, Tree) and isinstance(tree.value, dict) else {}
-        name = _relative(path, self._root)
-        return Fragment(path=path, name=name, data=data, model=_NOTHING, specs={}, groups={}, problems=Problems(path))
+        return Fragment(path=path, name=name, data=data, model=_NOTHING, specs={}, groups={}, problems=problems)
+
+    def _source(self, path: Path) -> bytes:
+        """Return the source of a fragment in Python; nothing if it can't be read, which is said elsewhere."""
+        try:
+            if path not in self._contents:
+                self._contents[path] = read_bytes(path)
+        except DefinitionError:
+            return b""
+        return self._contents[path]
 
     def _tree(self, path: Path) -> Tree | DefinitionError:
         # Read once, so that what is digested is what was looked at.
@@ -119,7 +141,7 @@ class Fragments:
     def _path(self, text: str, folder: Path) -> Path:
         wanted = folder / text
         if not is_fragment(wanted):
-            raise IncludeError(f"{quoted(text)} is no fragment; those are named _*.workflow.yaml")
+            raise IncludeError(f"{quoted(text)} is no fragment; those are named _*.workflow.yaml or _workflow_*.py")
         try:
             path = inside(self._root, wanted)
             found = path is not None and path.is_file()
@@ -131,8 +153,6 @@ class Fragments:
             raise IncludeError(f"there is no {quoted(text)} beside this file; fragments are named from its folder")
         if not is_fragment(path):
             raise IncludeError(f"{quoted(text)} is a link to {path.name}, which is no fragment")
-        if path.suffix == ".py":
-            raise IncludeError(f"{quoted(text)} is Python, and fragments in Python can't be used yet")
         return path
 
     def _read(self, path: Path, by: Location) -> Fragment | None:
@@ -142,6 +162,8 @@ class Fragments:
 
     def _parsed(self, path: Path, by: Location) -> Fragment | None:
         note = f" (included by {_relative(by.path, self._root)}:{by.line})"
+        if path.suffix == ".py":
+            return self._python(path, note)
         tree = self._tree(path)
         if isinstance(tree, DefinitionError):
             nowhere = self._problems.of_included(Problems(path), note=note)
@@ -152,6 +174,16 @@ class Fragments:
         data = tree.value if isinstance(tree.value, dict) else {}
         # Where a key of it is wrong, its steps are read all the same, to say all that is wrong at once.
         model = validated(FragmentModel, tree.value, (), problems) or _as_far_as_it_goes(data)
+        return self._made(path, data, model, problems)
+
+    def _made(
+        self,
+        path: Path,
+        data: Mapping[str, object],
+        model: FragmentModel,
+        problems: Problems,
+        python: PythonSource | None = None,
+    ) -> Fragment:
         declared = data.get("inputs")
         specs, groups = read_inputs(declared if isinstance(declared, dict) else {}, problems)
         by_name = {spec.name: spec for spec in specs}
@@ -163,7 +195,34 @@ class Fragments:
             specs={name: by_name.get(name) for name in groups},
             groups=groups,
             problems=problems,
+            python=python,
+            ids=None if python is None else ids_in(python.source),
         )
+
+    def _python(self, path: Path, note: str) -> Fragment | None:
+        problems = self._problems.of_included(problems_in(path, self._source(path)), note=note)
+        try:
+            # Read once, so that what is digested is what was looked at.
+            self._contents.setdefault(path, read_bytes(path))
+            python = python_source(path, self._contents[path], self.modules)
+        except DefinitionError as error:
+            for problem in error.problems:
+                problems.take(problem)
+            return None
+        if python is None:
+            return None
+        said = python.declaration
+        data = {
+            "description": said.description,
+            "inputs": text_keys(said.inputs),
+            "vars": text_keys(said.vars),
+            "defaults": said.defaults,
+            "outputs": said.outputs,
+        }
+        checked = validated(FragmentDeclarationModel, {**data, "inputs": said.inputs, "vars": said.vars}, (), problems)
+        outputs = {} if checked is None else checked.outputs
+        model = FragmentModel.model_construct(outputs=outputs, steps=[], defaults=said.defaults)
+        return self._made(path, data, model, problems, python)
 
 
 def _as_far_as_it_goes(data: Mapping[str, object]) -> FragmentModel:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pytest_workflow_exec.model import Reference, StepId, base_of, plain_id
 
 from ._blocks import MAX_DEPTH, MAX_STEPS, ReadItem, read_inside
-from ._defaults import read_defaults
+from ._defaults import read_defaults, read_python_defaults
 from ._fragments import Fragment, IncludeError
 from ._given import Given, place_variables, read_given
 from ._names import value_name_problem
 from ._problems import Where
+from ._python_fragments import read_python_fragment
 from ._reader import Read, Reader, Surrounding
 from ._schema import BlockModel, FragmentModel, IncludeModel
 from ._templates import Conditional, Included, Keys, TemplateError, parse_template
@@ -51,10 +52,22 @@ def read_include(
     inner = _inner(reader, fragment, fragment.model, given, prefix)
     found = Read(first_places=read.first_places)
     before = reader.fragments.made
-    block = BlockModel.model_construct(
-        id=model.id or "", when=None, steps=fragment.model.steps, finally_=fragment.model.finally_
-    )
-    read_inside(inner, found, block, (), read_item, inside=inside, always=always)
+    if fragment.python is None:
+        block = BlockModel.model_construct(
+            id=model.id or "", when=None, steps=fragment.model.steps, finally_=fragment.model.finally_
+        )
+        read_inside(inner, found, block, (), read_item, inside=inside, always=always)
+    else:
+        read_python_fragment(
+            inner,
+            fragment.python,
+            found,
+            fragment=fragment.name,
+            own=None if model.id is None else own,
+            inside=inside,
+            always=always,
+            modules=reader.fragments.modules,
+        )
     reader.fragments.made = before + len(found.steps)
     outputs = _outputs(inner, found, fragment.model, inside)
     _hand_on(read, found, None if model.id is None else own, outputs, inside)
@@ -92,13 +105,16 @@ def _inner(reader: Reader, fragment: Fragment, model: FragmentModel, given: Give
         inputs=fragment.groups,
         variables=variables,
         all_variables=frozenset(declared),
-        defaults=read_defaults(model.defaults, fragment.problems),
+        defaults=read_defaults(model.defaults, fragment.problems)
+        if fragment.python is None
+        else read_python_defaults(fragment.python.declaration.defaults, fragment.problems),
         within=(*reader.within, fragment.path),
         given=place_variables(variables, given, fragment=fragment.name),
     )
     # The ids of steps hold no cases.
     plain = plain_id(f"{prefix}x")[:-1]
     ids = [step_id for key in ("steps", "finally") for step_id in inner.ids_of(fragment.data.get(key), plain)]
+    ids += [plain + step_id for step_id in fragment.ids or ()]
     return replace(inner, ids=frozenset(ids))
 
 

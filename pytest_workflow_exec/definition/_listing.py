@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._fragment_modules import Passed
 from ._names import is_workflow_file, name_from_file
 from ._python_source import SourceError, parse_module
 from ._yaml_workflow import read_yaml_workflow
@@ -24,7 +25,7 @@ class Listed:
     name: str
     path: Path
     steps: int | None
-    """How many steps it has; of a Python file how many functions are steps, cases not counted. None: unreadable."""
+    """How many steps it has; of Python files how many functions are steps, cases not counted. None: unreadable."""
     problem: str = ""
     """What is wrong with the file, if it can't be used."""
 
@@ -43,10 +44,11 @@ def _workflow_files(root: Path) -> Iterator[Path]:
 
 def _yaml(path: Path, root: Path) -> Listed:
     try:
-        workflow = read_yaml_workflow(path, root=root, looking=True)
+        passed = Passed()
+        workflow = read_yaml_workflow(path, root=root, looking=True, modules=passed)
     except DefinitionError as error:
         return Listed(name=name_from_file(path), path=path, steps=None, problem=str(error.problems[0]))
-    return Listed(name=workflow.name, path=path, steps=len(workflow.steps))
+    return Listed(name=workflow.name, path=path, steps=len(workflow.steps) + passed.functions_passed)
 
 
 def _python(path: Path) -> Listed:

@@ -74,6 +74,7 @@ _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], Keys]] = {
     _schema.CheckModel: {way[1:]: keys for way, keys in _STEP.items() if way[:1] == ("check",)},
     _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
     _schema.IncludeModel: {(): _keys(_schema.IncludeModel)},
+    _schema.FragmentDeclarationModel: {(): _keys(_schema.FragmentDeclarationModel)},
     _schema.FragmentModel: {(): _keys(_schema.FragmentModel)},
 }
 

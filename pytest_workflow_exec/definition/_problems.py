@@ -54,7 +54,9 @@ class Problems:
 
     def of_included(self, other: Problems, *, note: str) -> Problems:
         """Return a collector for a file that this one includes: the same list, the other's places and what it found."""
-        included = Problems(other._path, values=other._values, keys=other._keys, found=self._found, note=note)
+        included = Problems(
+            other._path, values=other._values, keys=other._keys, fallback=other._fallback, found=self._found, note=note
+        )
         for problem in other._found:
             included.take(problem)
         return included

@@ -21,12 +21,24 @@ from ._texts import read_variables
 
 
 class EachLists:
-    """The lists of one Python workflow; each is read once."""
+    """The lists of one Python workflow, or of one include of a fragment; each is read once."""
 
-    def __init__(
-        self, path: Path, *, root: Path, source: bytes, declaration: object, given: Given, looking: bool = False
-    ) -> None:
-        """Read what the workflow declares; what is wrong with that is said when the workflow itself is read.
+    def __init__(self, *, problems: Problems, scope: Scope, known: KnownValues) -> None:
+        """Read nothing yet.
+
+        Args:
+            problems: Those of the file.
+            scope: What its lists may name.
+            known: What can be known of that.
+        """
+        self._problems, self._scope, self._known = problems, scope, known
+        self._read: dict[EachOptions, tuple[Case, ...] | None] = {}
+
+    @classmethod
+    def of_workflow(
+        cls, path: Path, *, root: Path, source: bytes, declaration: object, given: Given, looking: bool = False
+    ) -> EachLists:
+        """Return the lists of a workflow; what is wrong with what it declares is said when it is read itself.
 
         Args:
             path: The file.
@@ -36,22 +48,22 @@ class EachLists:
             given: Returns what was given to inputs; asked only if a list comes from one.
             looking: Whether nothing will be run: then a list may stay open for want of an input.
         """
-        self._problems, unsaid = Problems(path, fallback=_mark(source)), Problems(path)
-        self._read: dict[EachOptions, tuple[Case, ...] | None] = {}
+        problems, unsaid = Problems(path, fallback=_mark(source)), Problems(path)
         said = declaration if isinstance(declaration, Workflow) else None
         specs, groups = read_inputs(text_keys(said and said.inputs), unsaid)
         declared = text_keys(said and said.vars)
         variables = read_variables(declared, inputs=groups, problems=unsaid)
         name = said.name if said is not None and isinstance(said.name, str) else name_from_file(path)
-        self._known = KnownValues(
+        known = KnownValues(
             root=root,
             specs=specs,
             variables=variables,
             given=lambda: given(name),
-            problems=self._problems,
+            problems=problems,
             looking=looking,
         )
-        self._scope = Scope(inputs=groups, variables=variables.keys(), all_variables=frozenset(declared))
+        scope = Scope(inputs=groups, variables=variables.keys(), all_variables=frozenset(declared))
+        return cls(problems=problems, scope=scope, known=known)
 
     @property
     def inputs(self) -> Mapping[str, InputValue]:
@@ -65,6 +77,10 @@ class EachLists:
             reader = CaseReader(problems=problems, scope=self._scope, known=self._known)
             self._read[each] = reader.read({each.name: each.listed}, ("@each",), allow_empty=each.allow_empty)
         return self._read[each] or ()
+
+    def is_open(self, each: EachOptions) -> bool:
+        """Return whether the cases of a function can't be told: something is wrong with its list, or nobody gave it."""
+        return any(case.is_open for case in self.cases(each)) or self._read[each] is None
 
     def refuse(self, each: EachOptions, message: str) -> None:
         """Take note of what is wrong with an `@each` itself."""

@@ -10,13 +10,28 @@ from dataclasses import field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.model import CaseValue, Check, Function, Gate, Retry, Step, StepId, Template, Waive, When
+from pytest_workflow_exec.model import (
+    BlockId,
+    CaseValue,
+    Check,
+    Enclosure,
+    Function,
+    Gate,
+    Retry,
+    Step,
+    StepId,
+    Template,
+    Waive,
+    When,
+)
 
+from ._belongings import NOT_IN_FINALLY
 from ._cases import as_case, filled_in
 from ._checks import check_problem, read_check, read_undoes
 from ._defaults import NO_DEFAULTS
 from ._forms import OWN_OF_GATES, read_form
 from ._gates import read_show
+from ._given import Given
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
 from ._problems import Mark, Problems
@@ -25,15 +40,15 @@ from ._python_source import (
     mark_of,
     segment,
 )
-from ._results import read_results
+from ._reader import Read, Surrounding
 from ._retries import read_python_retry, read_retry
 from ._schema_basics import DefaultsModel
-from ._sources import with_digest
+from ._sources import named_steps, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
 from ._validation import validated
 from ._waives import waive_problem
-from ._whens import check_covered, filled_when, read_when
+from ._whens import both, filled_when, read_when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +81,22 @@ class DeclaredFunction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Include:
+    """How a file of functions is included."""
+
+    fragment: str
+    """The file, from the project root."""
+    own: StepId | None
+    """The id of the include, with those around it; None if it has none."""
+    always: bool
+    """Whether it stands in a `finally`."""
+    given: Given
+    """What its inputs and variables stand for."""
+    inputs: Mapping[str, Template]
+    """What its code sees as `workflow.inputs`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionReader:
     """What reading the functions of one file needs."""
 
@@ -80,34 +111,42 @@ class FunctionReader:
     variables: Mapping[str, Template]
     ids: frozenset[str]
     defaults: DefaultsModel = NO_DEFAULTS
+    around: Surrounding = field(default_factory=Surrounding)
+    """Where an include of the file stands; nothing around a workflow's own functions."""
+    include: Include | None = None
+    """How the file is included; None: it is the workflow's own."""
+
+    def runs_last(self, function: DeclaredFunction) -> bool:
+        """Return whether the function cleans up behind the others of its file."""
+        return isinstance(function.marks, StepOptions) and function.marks.always
+
+    def is_last(self, function: DeclaredFunction) -> bool:
+        """Return whether its step runs whatever became of those before it."""
+        return self.runs_last(function) or (self.include is not None and self.include.always)
+
+    def cleans(self, function: DeclaredFunction) -> BlockId | None:
+        """Return the block, or include, that it cleans up after."""
+        if self.include is None or not self.is_last(function):
+            return None
+        return self.around.cleans if self.include.always else self.include.own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What is known of the functions read so far."""
-
-    keys: dict[str, Keys | None] = field(default_factory=dict)
-    gates: set[str] = field(default_factory=set)
-    lasting: set[str] = field(default_factory=set)
-    """The steps that nothing can undo: gates, and those that run last in every session."""
-    conditional: dict[str, Conditional] = field(default_factory=dict)
-    cases: dict[str, Sequence[StepId] | None] = field(default_factory=dict)
-    waivable: set[str] = field(default_factory=set)
-
-    def note(self, function: DeclaredFunction, steps: Sequence[Step]) -> None:
-        keys = _keys_of(function.marks)
-        self.keys.update(dict.fromkeys(function.ids, keys))
-        if function.cases is not None:
-            self.cases[function.name] = None if function.is_open else function.cases
-        if isinstance(function.marks, GateOptions) and not function.marks.form:
-            self.gates.add(function.name)
-        if isinstance(function.marks, GateOptions) or (function.marks is not None and function.marks.always):
-            self.lasting.add(function.name)
-        for step in steps:
-            if step.waive is not None:
-                self.waivable.add(step.id)
-            if step.when is not None:
-                self.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
+def _note(reader: FunctionReader, read: Read, function: DeclaredFunction, steps: Sequence[Step]) -> None:
+    """Take note of a function that was read."""
+    prefix, marks = reader.around.prefix, function.marks
+    own, keys = prefix + function.name, _keys_of(marks)
+    read.keys.update(dict.fromkeys((prefix + step_id for step_id in function.ids), keys))
+    if function.cases is not None:
+        read.cases[own] = None if function.is_open else [prefix + case for case in function.cases]
+    if isinstance(marks, GateOptions) and not marks.form:
+        read.gates.add(own)
+    if isinstance(marks, GateOptions) or reader.is_last(function):
+        read.lasting.add(own)
+    for step in steps:
+        if step.waive is not None:
+            read.waivable.add(step.id)
+        if step.when is not None:
+            read.conditional[step.id] = Conditional(condition=step.when.condition, defaults=frozenset())
 
 
 def _keys_of(marks: StepOptions | GateOptions | None) -> Keys | None:
@@ -118,55 +157,50 @@ def _keys_of(marks: StepOptions | GateOptions | None) -> Keys | None:
     return {**OUTCOME_ONLY, **dict.fromkeys(form, frozenset[str]())}
 
 
-def read_functions(
-    reader: FunctionReader,
-    functions: Sequence[DeclaredFunction],
-    *,
-    outputs: Mapping[str, object],
-    results: dict[str, Template],
-) -> tuple[Step, ...]:
-    """Return the steps that the functions are; those with a problem are left out after adding it.
+def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction], read: Read) -> None:
+    """Read the steps that the functions are; those with a problem are left out after adding it.
 
     Args:
         reader: Reads them.
         functions: Their functions, in their order.
-        outputs: What the workflow declares as outputs.
-        results: Where to put those that are sound.
+        read: What is known of the steps before; theirs are added.
     """
-    steps: list[Step] = []
-    seen = _Seen()
-    for function in _always_last(functions):
-        step = _step(reader, function, seen)
-        cases = [] if step is None else _cases(step, function)
-        seen.note(function, cases)
-        steps += cases
-    check_covered(steps, reader.problems)
-    read_results(outputs, _texts(reader, None, reader.problems, seen, None), into=results)
-    return tuple(steps)
+    for function in sorted(functions, key=reader.runs_last):
+        step = _step(reader, function, read)
+        cases = [] if step is None else _cases(reader, step, function)
+        _note(reader, read, function, cases)
+        read.steps.extend(cases)
+        if reader.runs_last(function) and reader.around.prefix:
+            # It may run again whenever a run goes on, so that nothing else may hang on what it left.
+            read.closed.update(each.id for each in cases)
 
 
-def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
-    if function.cases is None:
-        return [step]
-    return [_case(step, case, function) for case in function.cases]
+def texts_behind(reader: FunctionReader, read: Read) -> Texts:
+    """Return what reads texts behind all steps."""
+    return _texts(reader, None, reader.problems, read, None)
 
 
-def _case(step: Step, case: StepId, function: DeclaredFunction) -> Step:
+def _cases(reader: FunctionReader, step: Step, function: DeclaredFunction) -> list[Step]:
+    if function.cases is not None:
+        return [_case(reader, step, case, function) for case in function.cases]
+    prefix = reader.around.prefix
+    return [as_case(step, prefix + step.id, {}, refers=named_steps(step)) if prefix else step]
+
+
+def _case(reader: FunctionReader, step: Step, case: StepId, function: DeclaredFunction) -> Step:
     each = {} if function.variable is None else {function.variable: function.values[case]}
     when = None if step.when is None else filled_when(step.when, each)
     check = step.check and filled_in(step.check, each)
     waive = step.waive and replace(step.waive, question=filled_template(step.waive.question, each))
-    return as_case(replace(step, when=when, check=check, waive=waive), case, each)
+    step = replace(step, when=when, check=check, waive=waive)
+    prefix = reader.around.prefix
+    return as_case(step, prefix + case, each, refers=named_steps(step) if prefix else ())
 
 
-def _always_last(functions: Sequence[DeclaredFunction]) -> list[DeclaredFunction]:
-    return sorted(functions, key=lambda function: isinstance(function.marks, StepOptions) and function.marks.always)
-
-
-def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> Step | None:
+def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Step | None:
     node = _node_of(reader, function)
     problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
-    problem = _identity_problem(function, node, seen)
+    problem = _identity_problem(reader, function, node, read, problems)
     if node is None or problem is not None:
         problems.at((), problem or _not_written_here(function))
         return None
@@ -174,45 +208,53 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
     line_problem = one_line_problem(name)
     if line_problem is not None:
         problems.at((), f"the name of step {quoted(function.name)} {line_problem}")
-    marks = function.marks
+    marks, always = function.marks, reader.is_last(function)
+    if always and isinstance(marks, GateOptions):
+        problems.at((), NOT_IN_FINALLY["gate"])
     said = marks if isinstance(marks, StepOptions) else StepOptions()
-    when = None
+    when = reader.around.when
     if marks is not None and marks.when is not None:
-        when = read_when(marks.when, (), _texts(reader, function, problems, seen, None))
-    texts = _texts(reader, function, problems, seen, when)
+        when = both(when, read_when(marks.when, (), _texts(reader, function, problems, read, when)))
+    texts = _texts(reader, function, problems, read, when)
     step = Step(
         id=function.name,
         name=name,
-        body=_body(function, texts, seen),
+        body=_body(function, texts, read),
         location=problems.location(()),
         digest="",
         description=description,
         timeout_s=None if isinstance(marks, GateOptions) else said.timeout_s or reader.defaults.timeout,
         when=when,
-        always=isinstance(marks, StepOptions) and marks.always,
+        always=always,
+        block=reader.cleans(function),
         idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
-        check=_check(marks, node, texts, reader.files),
-        undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(seen.lasting))
+        check=_check(marks, node, texts, reader.files, always=always),
+        undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(read.lasting))
         if isinstance(marks, StepOptions)
         else (),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
-        waive=_waive(said, texts),
+        waive=_waive(said, texts, always=always),
+        enclosure=None
+        if reader.include is None
+        else Enclosure(prefix=reader.around.prefix, inputs=reader.include.inputs),
     )
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
-    return with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
+    step = with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
+    # After its digest was made: a fragment under another name is still the same.
+    return step if reader.include is None else replace(with_given(step), fragment=reader.include.fragment)
 
 
 def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
 
 
-def _waive(said: StepOptions, texts: Texts) -> Waive | None:
+def _waive(said: StepOptions, texts: Texts, *, always: bool) -> Waive | None:
     if said.waive is None:
         return None
-    problem = waive_problem(always=said.always, undoes=bool(said.undoes), check=bool(said.check))
+    problem = waive_problem(always=always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
     return Waive(question=texts.template(said.waive, ()), signed=said.waive_signed)
@@ -225,11 +267,13 @@ def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Ret
     return read_retry(own, ("retry",), problems)
 
 
-def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts, files: Files) -> Check | None:
+def _check(
+    marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts, files: Files, *, always: bool
+) -> Check | None:
     if not isinstance(marks, StepOptions) or marks.check is None:
         return None
     returns = node.returns
-    problem = check_problem("step", always=marks.always)
+    problem = check_problem("step", always=always)
     if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
     if problem is not None:
@@ -256,30 +300,43 @@ def _not_written_here(function: DeclaredFunction) -> str:
 
 
 def _texts(
-    reader: FunctionReader, function: DeclaredFunction | None, problems: Problems, seen: _Seen, when: When | None
+    reader: FunctionReader, function: DeclaredFunction | None, problems: Problems, read: Read, when: When | None
 ) -> Texts:
+    around, given = reader.around, {} if reader.include is None else reader.include.given
     scope = Scope(
         inputs=reader.inputs,
         variables=frozenset(reader.variables),
         all_variables=frozenset(reader.variables),
-        steps=seen.keys,
+        steps=read.keys,
         all_steps=reader.ids,
-        own_step="" if function is None else function.name,
+        own_step="" if function is None else around.prefix + function.name,
         own_when=None if when is None else when.condition,
-        conditional=seen.conditional,
-        waivable=seen.waivable,
-        cases=seen.cases,
+        conditional=read.conditional,
+        waivable=read.waivable,
+        cases=read.cases,
         # Of a list that is empty, too, the condition is checked.
         each=None if function is None or function.variable is None else {function.variable: "x"},
+        block=around.prefix,
+        closed=read.closed,
+        included=read.included,
+        given=given,
+        in_fragment=reader.include is not None,
     )
     return Texts(problems=problems, scope=scope)
 
 
-def _identity_problem(function: DeclaredFunction, node: FunctionNode | None, seen: _Seen) -> str | None:
+def _identity_problem(
+    reader: FunctionReader, function: DeclaredFunction, node: FunctionNode | None, read: Read, problems: Problems
+) -> str | None:
     problem = function_id_problem(function.name)
     if problem is not None:
         return problem
-    if function.name in seen.keys or function.name in seen.cases:
+    own = reader.around.prefix + function.name
+    if reader.include is not None:
+        taken = read.taken_problem(own, problems.location(()), function.name)
+        if taken is not None:
+            return taken
+    if own in read.keys or own in read.cases:
         return f"two steps have the id {quoted(function.name)}"
     twice = [case for case, count in Counter(function.ids).items() if count > 1]
     if twice:
@@ -296,7 +353,7 @@ def _words(function: DeclaredFunction) -> tuple[str, str]:
     return name, description if said is None else said
 
 
-def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | Gate:
+def _body(function: DeclaredFunction, texts: Texts, read: Read) -> Function | Gate:
     marks = function.marks
     if not isinstance(marks, GateOptions):
         return Function(name=function.name, returns_outputs=marks is not None)
@@ -307,7 +364,7 @@ def _body(function: DeclaredFunction, texts: Texts, seen: _Seen) -> Function | G
         texts.problems.at((), f"the gate {quoted(function.name)} has a form, which a signature does not cover")
     return Gate(
         question=texts.template(question, ()),
-        show=read_show(marks.show, (), texts, seen.gates),
+        show=read_show(marks.show, (), texts, read.gates),
         timeout_s=marks.timeout_s or DEFAULT_GATE_TIMEOUT_S,
         meaning=marks.meaning,
         refs=marks.refs,

@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import InputValue, Template, Workflow
 
+from ._collected import check_collected, shared_digest
 from ._comparisons import check_comparisons
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._inputs import read_inputs
-from ._names import quoted
 from ._problems import Problems
 from ._python_cases import text_keys
-from ._python_source import FunctionNode, SourceError, functions_in, mark_of, parse_module
-from ._python_steps import DeclaredFunction, FunctionReader, read_functions
+from ._python_source import SourceError, functions_in, parse_module
+from ._python_steps import DeclaredFunction, FunctionReader, read_functions, texts_behind
+from ._reader import Read
+from ._results import read_results
 from ._schema_basics import DeclarationModel
-from ._shared_source import shared_source
-from ._source_checks import DECLARATION, declaration_mark
-from ._spellings import decorated_functions, is_fixture, is_test
+from ._source_checks import declaration_mark
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
+from ._whens import check_covered
 from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
 
 
@@ -69,15 +69,19 @@ def python_workflow(
         files=files,
         lines=source.splitlines(),
         nodes=nodes,
-        shared=_shared(source, tree, nodes, functions),
+        shared=shared_digest(source, tree, nodes, functions),
         inputs=groups,
         variables=variables,
         defaults=read_python_defaults(declaration.defaults, problems),
         ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
     )
-    _check_collected(tree, functions, problems)
+    check_collected(tree, functions, problems)
     results: dict[str, Template] = {}
-    steps = read_functions(reader, functions, outputs=text_keys(declaration.outputs), results=results)
+    read = Read()
+    read_functions(reader, functions, read)
+    steps = tuple(read.steps)
+    check_covered(steps, problems)
+    read_results(text_keys(declaration.outputs), texts_behind(reader, read), into=results)
     check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
@@ -122,28 +126,3 @@ def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:
         "policy": declaration.policy,
     }
     return said if declaration.name is None else {"workflow": declaration.name, **said}
-
-
-def _shared(
-    source: bytes, tree: ast.Module, nodes: Mapping[str, FunctionNode], functions: Sequence[DeclaredFunction]
-) -> str:
-    written = {function.written_as or function.name for function in functions}
-    steps = {name: node for name, node in nodes.items() if name in written}
-    return digest_of_bytes(shared_source(source, tree, steps, declaration=DECLARATION))
-
-
-def _check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:
-    if not functions:
-        problems.at((), "has no steps; write @step, @gate or test_* functions")
-    collected = {function.written_as or function.name for function in functions}
-    tests = {name: node for name, node in functions_in(tree).items() if is_test(node) and not is_fixture(node)}
-    for name, node in {**tests, **decorated_functions(tree)}.items():
-        if name in collected:
-            continue
-        why = "something other than this file leaves it out"
-        if "." in name:
-            why = (
-                "no class that pytest collects has it (pytest collects classes by their names, which begin with "
-                "Test unless python_classes says otherwise)"
-            )
-        problems.standing_at(mark_of(node)).at((), f"the step {quoted(name)} was not collected; {why}")

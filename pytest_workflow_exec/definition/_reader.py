@@ -23,7 +23,7 @@ from pytest_workflow_exec.model import (
 from ._cases import CaseReader
 from ._fragments import Fragments, is_include
 from ._known import KnownValues
-from ._names import step_id_problem
+from ._names import quoted, step_id_problem
 from ._problems import Problems
 from ._schema import KINDS
 from ._schema_basics import DefaultsModel
@@ -78,7 +78,9 @@ class Reader:
             yield f"{prefix}{own[0]}"
             return
         fragment = self.fragments.glance(item.get("include"), self.files.folder, within=self.within)
-        if fragment is not None:
+        if fragment is not None and fragment.ids is not None:
+            yield from (f"{prefix}{step_id}" for step_id in fragment.ids)
+        elif fragment is not None:
             files = replace(self.files, folder=fragment.path.parent)
             inner = replace(self, files=files, within=(*self.within, fragment.path))
             yield from inner.ids_of(fragment.data.get("steps"), prefix)
@@ -138,6 +140,20 @@ class Read:
     waivable: set[StepId] = field(default_factory=set)
     included: dict[StepId, Included] = field(default_factory=dict)
     first_places: dict[StepId, Location] = field(default_factory=dict)
+
+    def taken_problem(self, step: StepId, here: Location, said: str) -> str | None:
+        """Return why no step there may have that id, or None; from then on it is taken.
+
+        Args:
+            said: The id as it is written there.
+        """
+        first = self.first_places.setdefault(step, here)
+        if first is here:
+            return None
+        where = f"first in line {first.line}" + ("" if first.path == here.path else f" of {first.path.name}")
+        if first == here:
+            where = "as the fragment is included twice; give each include an id of its own"
+        return f"two steps have the id {quoted(said)}, {where}"
 
     def copy(self) -> Read:
         """Return the same, to read on without consequences."""

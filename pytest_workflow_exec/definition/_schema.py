@@ -316,14 +316,19 @@ class IncludeModel(Strict):
     with_: Annotated[dict[str, object], Field(alias="with")] = {}
 
 
-class FragmentModel(Strict):
-    """The keys of a fragment, which other files include."""
+class FragmentDeclarationModel(Strict):
+    """The keys of a fragment that both forms have."""
 
     description: Text = ""
     inputs: dict[str, object] = {}
     vars: dict[str, object] = {}
     defaults: object = None
     outputs: dict[str, Text] = {}
+
+
+class FragmentModel(FragmentDeclarationModel):
+    """The keys of a fragment, which other files include."""
+
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
 

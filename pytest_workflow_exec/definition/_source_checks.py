@@ -23,6 +23,11 @@ from ._python_source import (
 from ._spellings import Spellings, is_test
 
 DECLARATION = "WORKFLOW"
+FRAGMENT = "FRAGMENT"
+_MUST = {
+    DECLARATION: "a workflow_*.py must define WORKFLOW = Workflow(name=...) at its top level",
+    FRAGMENT: "a _workflow_*.py must define FRAGMENT = Fragment(...) at its top level",
+}
 
 _TEST_CLASS = "Test"
 _PROPERTIES = frozenset({"property", "cached_property"})
@@ -38,10 +43,15 @@ _BLOCKS: Mapping[type[ast.AST], str] = {
 }
 
 
-def check_python_source(path: Path, source: bytes) -> ast.Module | None:
+def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATION) -> ast.Module | None:
     """Check the source of a Python workflow before it is imported, and return its syntax tree.
 
     Source that is no Python has none, and is left to Python's own import, whose message is better.
+
+    Args:
+        path: The file.
+        source: What it holds.
+        declares: What it must define: a workflow, or a fragment of some.
 
     Raises:
         DefinitionError: A function is defined twice, a step stands where it can't be collected, or the file
@@ -54,7 +64,7 @@ def check_python_source(path: Path, source: bytes) -> ast.Module | None:
     problems = Problems(path)
     spellings = Spellings.in_module(tree)
     found = list(bindings(tree.body))
-    _check_declaration(found, tree, problems)
+    _check_declaration(found, tree, problems, declares)
     _check_repeats(found, "", problems, steps=_step_names(found, spellings))
     _check_classes(tree, spellings, problems)
     _check_places(tree, spellings, problems)
@@ -66,29 +76,29 @@ def check_python_source(path: Path, source: bytes) -> ast.Module | None:
     return tree
 
 
-def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems) -> None:
-    names = [binding for binding in found if binding.name == DECLARATION]
-    own = [statement for statement in tree.body if _assigns_declaration(statement)]
+def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems, declares: str) -> None:
+    names = [binding for binding in found if binding.name == declares]
+    own = [statement for statement in tree.body if _assigns(statement, declares)]
     if not own:
-        problems.at((), "a workflow_*.py must define WORKFLOW = Workflow(name=...) at its top level")
+        problems.at((), _MUST[declares])
     for binding in sorted(names, key=lambda one: mark_of(one.node))[1:]:
         again = problems.standing_at(mark_of(binding.node))
-        again.at((), "WORKFLOW gets a value a second time; a file is one workflow")
+        again.at((), f"{declares} gets a value a second time; a file is one {declares.lower()}")
 
 
-def declaration_mark(tree: ast.Module) -> Mark:
-    """Return where the module declares its workflow."""
-    return next((mark_of(statement) for statement in tree.body if _assigns_declaration(statement)), Mark(1, 1))
+def declaration_mark(tree: ast.Module, declares: str = DECLARATION) -> Mark:
+    """Return where the module declares its workflow, or its fragment."""
+    return next((mark_of(statement) for statement in tree.body if _assigns(statement, declares)), Mark(1, 1))
 
 
-def _assigns_declaration(statement: ast.stmt) -> bool:
+def _assigns(statement: ast.stmt, declares: str) -> bool:
     if isinstance(statement, ast.Assign):
         targets = statement.targets
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
         targets = [statement.target]
     else:
         return False
-    return any(isinstance(target, ast.Name) and target.id == DECLARATION for target in targets)
+    return any(isinstance(target, ast.Name) and target.id == declares for target in targets)
 
 
 def _step_names(found: list[Binding], spellings: Spellings) -> frozenset[str]:

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _WHEN_SAID = frozenset(
-    {"block", "check", "form", "fragment", "holds_no_process", "poll", "retry", "signed", "undoes", "waive"}
+    {
+        "block",
+        "check",
+        "enclosure",
+        "form",
+        "fragment",
+        "holds_no_process",
+        "poll",
+        "retry",
+        "signed",
+        "undoes",
+        "waive",
+    }
 )
 """Fields that came later: of a step without them the digest is what it was, so that its runs can go on."""
 _NOT_SOURCE = frozenset({"__pycache__", "node_modules", "venv"})
@@ -114,6 +126,12 @@ def with_given(step: Step) -> Step:
         return step
     data: dict[str, Json] = {"given": [given[key] for key in sorted(given)], "of": step.digest}
     return replace(step, digest=digest_of(data))
+
+
+def named_steps(step: Step) -> list[str]:
+    """Return the references to other steps in a step, as they were written, each once."""
+    named = (reference for template in templates_in(step) for reference in template.references)
+    return sorted({str(reference) for reference in named if reference.scope == "steps"})
 
 
 def _given(reference: Reference) -> GivenReference | None:

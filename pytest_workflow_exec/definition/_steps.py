@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from pytest_workflow_exec.model import (
     CaseValue,
     Check,
     Condition,
+    Enclosure,
     Gate,
-    Location,
     Manual,
     Pause,
     Poll,
@@ -28,7 +28,7 @@ from pytest_workflow_exec.model import (
 )
 
 from ._ai_steps import EXECUTE_KEYS, ai_keys, check_executes, read_ai, read_execute, read_session
-from ._belongings import check_belongings
+from ._belongings import NOT_IN_FINALLY, check_belongings
 from ._blocks import check_variable, read_block
 from ._calls import read_call
 from ._cases import as_case
@@ -36,6 +36,7 @@ from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, place_of, with_defaults
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
+from ._fragment_modules import Modules
 from ._fragments import Fragments, is_include
 from ._gates import read_show
 from ._includes import read_include
@@ -44,13 +45,14 @@ from ._names import quoted, suggestion, value_name_problem
 from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
+from ._python_fragments import seen_inputs
 from ._reader import Read, Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
 from ._schema_basics import DefaultsModel
 from ._signed import Wanted
-from ._sources import python_digests, templates_in, with_digest, with_given
+from ._sources import named_steps, python_digests, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
@@ -58,12 +60,6 @@ from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
 
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
-_NOT_IN_FINALLY = {
-    "pause": "a pause can't stand in finally: what cleans up does not wait",
-    "manual": "work by hand can't stand in finally: it may have to run without a person",
-    "gate": "a gate can't stand in finally: its steps run whatever is decided",
-    "execute": "a plan can't be executed in finally: its steps run whatever is decided",
-}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
 _MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": frozenset()}
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
@@ -82,6 +78,7 @@ def read_steps(
     outputs: Mapping[str, object],
     results: dict[str, Template],
     defaults: DefaultsModel = NO_DEFAULTS,
+    modules: Modules,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.
 
@@ -97,6 +94,7 @@ def read_steps(
         outputs: What the workflow declares as outputs.
         results: Where to put those that are sound.
         defaults: What its steps say unless they say it themselves.
+        modules: Imports the fragments that are Python.
     """
     reader = Reader(
         problems=problems,
@@ -107,7 +105,7 @@ def read_steps(
         known=known,
         defaults=defaults,
         ids=frozenset(),
-        fragments=Fragments(root=files.root, problems=problems, contents=files.contents),
+        fragments=Fragments(root=files.root, problems=problems, contents=files.contents, modules=modules),
         within=(file,),
     )
     reader = replace(reader, ids=frozenset(each for items in data.values() for each in reader.ids_of(items)))
@@ -143,8 +141,8 @@ def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always
         read.cases.update(dict.fromkeys(reader.around.prefix + step_id for step_id in own_ids(item)))
         return
     check_belongings(model, kind, where, problems)
-    if always and kind in _NOT_IN_FINALLY:
-        problems.at_key((*where, kind), _NOT_IN_FINALLY[kind])
+    if always and kind in NOT_IN_FINALLY:
+        problems.at_key((*where, kind), NOT_IN_FINALLY[kind])
     _check_ways_on(model, kind, where, problems, always=always)
     if kind != "gate":
         _check_evidence(model, _keys_of(model, kind), where, problems)
@@ -219,21 +217,19 @@ def _read_case(
     if step is None:
         return None
     if len(reader.within) > 1:
+        if step.looks_around:
+            inputs = seen_inputs(reader.inputs, reader.given)
+            step = replace(step, enclosure=Enclosure(prefix=around.prefix, inputs=inputs))
         # After its digest was made: a fragment under another name is still the same.
         step = replace(with_given(step), fragment=reader.within[-1].relative_to(reader.files.root).as_posix())
     if case is None and not around.prefix:
         return step
-    refers = sorted(set(_named_steps(step))) if around.prefix else ()
+    refers = named_steps(step) if around.prefix else ()
     return as_case(step, case or base, {**(around.each or {}), **(each or {})}, refers=refers)
 
 
 def _condition(when: When | None) -> Condition | None:
     return None if when is None else when.condition
-
-
-def _named_steps(step: Step) -> Iterator[str]:
-    for template in templates_in(step):
-        yield from (str(reference) for reference in template.references if reference.scope == "steps")
 
 
 def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems: Problems) -> None:
@@ -250,15 +246,9 @@ def _check_unique(reader: Reader, read: Read, item: object, where: Where) -> Non
     for own in own_ids(item):
         place, step_id = (*where, "id"), reader.around.prefix + own
         here = reader.problems.location(place)
-        first = read.first_places.setdefault(step_id, here)
-        if first is not here:
-            reader.problems.at(place, f"two steps have the id {quoted(own)}, {_where_first(first, here)}")
-
-
-def _where_first(first: Location, here: Location) -> str:
-    if first == here:
-        return "as the fragment is included twice; give each include an id of its own"
-    return f"first in line {first.line}" + ("" if first.path == here.path else f" of {first.path.name}")
+        problem = read.taken_problem(step_id, here, own)
+        if problem is not None:
+            reader.problems.at(place, problem)
 
 
 def _kind(model: StepModel, where: Where, problems: Problems) -> str | None:

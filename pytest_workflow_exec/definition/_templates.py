@@ -54,6 +54,8 @@ SECRET = _Secret()
 
 Keys = Mapping[str, frozenset[str]]
 """The keys of a step's values, each with the keys below it."""
+OUTCOME_ONLY: Keys = {"outcome": frozenset()}
+"""Those of a step that leaves nothing."""
 
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 

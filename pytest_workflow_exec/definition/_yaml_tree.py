@@ -54,7 +54,7 @@ def read_tree(path: Path, content: bytes) -> Tree:
     except yaml.YAMLError as error:
         raise _syntax_error(path, text, error) from error
     if root is None:
-        raise refusal(path, Mark(1, 1), "is empty")
+        raise refusal(path, Mark(1, 1), "is empty; write at least steps: with a list of them")
     walk = _Walk(path=path)
     value = walk.value(root, ())
     problems = Problems(path, values=walk.values, keys=walk.keys)

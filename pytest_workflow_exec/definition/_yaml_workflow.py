@@ -11,6 +11,7 @@ from pytest_workflow_exec.model import Template, Workflow
 from ._ai_steps import mode_of
 from ._comparisons import check_comparisons
 from ._defaults import read_defaults
+from ._fragment_modules import Modules, Nobody, Passed
 from ._inputs import read_inputs
 from ._known import Given, KnownValues, nothing_given
 from ._schema import FileModel
@@ -22,7 +23,9 @@ from ._yaml_text import read_bytes
 from ._yaml_tree import read_tree
 
 
-def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, looking: bool = False) -> Workflow:
+def read_yaml_workflow(
+    path: Path, *, root: Path, given: Given = nothing_given, looking: bool = False, modules: Modules | None = None
+) -> Workflow:
     """Return the workflow in a YAML file of the project at `root`; nothing of it runs.
 
     Args:
@@ -30,6 +33,7 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         root: The project.
         given: Returns what was given to inputs; asked only if a list of cases comes from one.
         looking: Whether nothing will be run: then a list may stay open for want of an input.
+        modules: Imports the fragments in Python that it includes; None: those are refused.
 
     Raises:
         DefinitionError: The file is not a workflow; holds all its problems, each with its place.
@@ -63,12 +67,13 @@ def read_yaml_workflow(path: Path, *, root: Path, given: Given = nothing_given, 
         outputs=_mapping(data.get("outputs")),
         results=results,
         defaults=read_defaults(data.get("defaults"), problems),
+        modules=modules or Nobody(),
     )
     check_comparisons(read, specs, problems)
     mode = mode_of(model, read, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()
-    if not read:
+    if not read and not isinstance(modules, Passed):
         problems.at(("steps",), "no step is left: the list of each foreach is empty")
         problems.raise_if_any()
     checked = model or FileModel.model_construct()

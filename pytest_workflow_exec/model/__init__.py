@@ -64,7 +64,7 @@ from ._text import (
     case_text,
 )
 from ._variables import VARIABLE_NAME, is_injection, is_redirection, variable_problem
-from ._workflow import Step, Workflow
+from ._workflow import Enclosure, Step, Workflow
 
 __all__ = [
     "DEFAULT_AI_ATTEMPTS",
@@ -94,6 +94,7 @@ __all__ = [
     "Constant",
     "DefaultFrom",
     "EachReference",
+    "Enclosure",
     "ErrorClass",
     "EveryReference",
     "Execute",

@@ -21,6 +21,16 @@ from ._text import Template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """What the code of an included step sees in place of the workflow's inputs and steps: those of its fragment."""
+
+    prefix: str
+    """How the ids of the fragment's steps begin; empty if they stand among the workflow's own."""
+    inputs: Mapping[str, Template]
+    """The fragment's inputs, each with what it stands for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a workflow: what pytest runs as one item."""
 
@@ -56,6 +66,8 @@ class Step:
     """What a person is asked if it fails; None: its failure stops the workflow."""
     fragment: str | None = None
     """The file that it comes from, by its path from the project root, if the workflow includes that; else None."""
+    enclosure: Enclosure | None = None
+    """What its code sees of the run, if it has any and comes from a fragment; None: the workflow's own."""
 
     @property
     def repeatable(self) -> bool:
@@ -63,6 +75,12 @@ class Step:
         if isinstance(self.body, Function):
             return self.idempotent or not self.body.returns_outputs
         return self.idempotent or self.poll is not None or isinstance(self.body, (Verify, Gate, Pause, Ai, Session))
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether code of it can look at any input and any earlier step."""
+        calls = (each for each in (self.body, self.check) if isinstance(each, Call))
+        return isinstance(self.body, Function) or any("workflow" in call.fixtures for call in calls)
 
     @property
     def has_tests(self) -> bool:

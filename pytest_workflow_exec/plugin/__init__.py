@@ -176,6 +176,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest ask this plugin about Python workflow files."""
     config.addinivalue_line("python_files", "workflow_*.py")
+    # So that their asserts are explained, too.
+    config.addinivalue_line("python_files", "_workflow_*.py")
     if config.getoption("workflow_plan") or config.getoption("workflow_plan_json"):
         # A plan is only shown: workers would be started for nothing.
         config.option.dist = "no"
@@ -210,7 +212,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out Python workflows that the command line does not name."""
+    """Leave out Python workflows that the command line does not name, and fragments."""
+    if collection_path.name.startswith("_workflow_") and collection_path.suffix == ".py":
+        # Named itself, it is not asked about; other workflows include it, and pytest would take it for tests.
+        return True
     if not (collection_path.name.startswith("workflow_") and collection_path.suffix == ".py"):
         return None
     from ._garbage import importing

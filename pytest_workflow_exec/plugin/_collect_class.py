@@ -23,7 +23,14 @@ class WorkflowClass(pytest.Class):
     @property
     def title(self) -> str:
         """What stands before the names of its steps: `TestSite`, or `TestSite.TestDatabase`."""
-        return f"{self.parent.title}.{self.name}" if isinstance(self.parent, WorkflowClass) else self.name
+        if isinstance(self.parent, WorkflowClass):
+            return f"{self.parent.title}.{self.name}"
+        return self.name.removeprefix(self.prefix)
+
+    @property
+    def prefix(self) -> str:
+        """How the ids of its steps begin, if it is included."""
+        return str(getattr(self.getparent(pytest.Module), "prefix", ""))
 
     def istestfunction(self, obj: object, name: str) -> bool:
         """Return whether an attribute of the class is a step under its id."""
@@ -46,10 +53,11 @@ class WorkflowClass(pytest.Class):
             return
         module = self.getparent(pytest.Module)
         methods = self._methods("" if module is None else module.obj.__name__)
-        self._ids = frozenset(f"{self.title}.{name}" for name in methods)
+        before = f"{self.prefix}{self.title}."
+        self._ids = frozenset(before + name for name in methods)
         for name, method in methods.items():
             # pytest names an item after the attribute that it is, and a step's item ends in the step's id.
-            setattr(self.obj, f"{self.title}.{name}", method)
+            setattr(self.obj, before + name, method)
         # The names were made just now: in the order of the class's attributes, its inner classes would come first.
         found = sorted(super().collect(), key=self._place)
         self._found = tuple(class_of_steps(node) for node in found)
@@ -78,7 +86,7 @@ class WorkflowClass(pytest.Class):
 
     def _place(self, node: pytest.Item | pytest.Collector) -> int:
         name = node.originalname if isinstance(node, pytest.Function) else node.name
-        return list(self._owners()).index(name.removeprefix(f"{self.title}."))
+        return list(self._owners()).index(name.removeprefix(f"{self.prefix}{self.title}."))
 
     def _owners(self) -> Mapping[str, type]:
         """Return which class of its bases each attribute comes from, in pytest's order."""

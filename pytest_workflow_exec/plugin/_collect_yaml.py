@@ -11,9 +11,10 @@ import pytest
 
 from pytest_workflow_exec.definition import is_fragment, read_yaml_workflow
 from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
-from pytest_workflow_exec.model import Call, Step, Workflow
+from pytest_workflow_exec.model import Call, Function, Gate, Step, Workflow
 
 from ._bodies import perform
+from ._collect_fragments import FragmentModules
 from ._garbage import no_garbage_collection, set_aside
 from ._inputs import given_at_collection
 from ._keys import PLANNED
@@ -47,7 +48,7 @@ class WorkflowFile(pytest.Module):
 
     obj = None
 
-    def collect(self) -> list[pytest.Item]:
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
         """Return the steps, or nothing if the file is not a workflow: the session then refuses to run."""
         session = session_of(self.config)
         if is_fragment(self.path):
@@ -57,18 +58,27 @@ class WorkflowFile(pytest.Module):
         try:
             root = project_of(self.path)
             given = given_at_collection(self.config, root)
+            modules = FragmentModules(self)
             with no_garbage_collection():
-                workflow = read_yaml_workflow(self.path, root=root, given=given, looking=session.only_looks)
+                workflow = read_yaml_workflow(
+                    self.path, root=root, given=given, looking=session.only_looks, modules=modules
+                )
         except (DefinitionError, SettingsError) as error:
             session.problems.extend(error.problems)
             return []
         if not session.add(workflow):
             return []
         with no_garbage_collection():
-            items = [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
+            included = modules.take_in(workflow, session.annotations.setdefault(workflow.name, {}))
+            items = [
+                self._item(workflow, step, position)
+                for position, step in enumerate(workflow.steps)
+                if not is_function(step)
+            ]
         if len(items) >= _MANY:
             set_aside()
-        return items
+        # pytest goes through them in any order: the plan's is made of all items later.
+        return [*items, *included]
 
     def _item(self, workflow: Workflow, step: Step, position: int) -> pytest.Item:
         item: StepItem = StepItem.from_parent(self, name=step.id, callobj=_body_of(step))
@@ -84,6 +94,12 @@ class StepItem(pytest.Function):
         """Return the step's own line, so that reports and editors lead there."""
         location = self.stash[PLANNED].step.location
         return location.path, location.line - 1, self.name
+
+
+def is_function(step: Step) -> bool:
+    """Return whether a step is a function of a fragment in Python, whose item pytest made."""
+    body = step.body
+    return isinstance(body, Function) or (isinstance(body, Gate) and body.function is not None)
 
 
 def _body_of(step: Step) -> Callable[..., None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_workflow_exec.model import StepId
+from pytest_workflow_exec.model import Step, StepId, Workflow
 from pytest_workflow_exec.run import Run, Sandbox, WorkflowHandle, restore_return
 
 from ._keys import PLANNED, SESSION
@@ -28,6 +28,7 @@ def handle_for(item: pytest.Item) -> WorkflowHandle:
     run = run_of(item)
     return WorkflowHandle(
         run,
+        step=item.stash[PLANNED].step,
         outputs=partial(_typed_outputs, item, run),
         ask=partial(_ask, item, run),
         batch=item.config.stash[SESSION].lines.batch,
@@ -69,7 +70,8 @@ def _step_item(request: pytest.FixtureRequest) -> pytest.Item:
 
 def _typed_outputs(item: pytest.Item, run: Run) -> Mapping[StepId, object]:
     annotations = item.config.stash[SESSION].annotations.get(run.workflow.name, {})
-    return _NotedOutputs(run, annotations)
+    noted, step = _NotedOutputs(run, annotations), item.stash[PLANNED].step
+    return noted if step.enclosure is None else _EnclosedOutputs(noted, run.workflow, step)
 
 
 class _NotedOutputs(Mapping[StepId, object]):
@@ -88,3 +90,27 @@ class _NotedOutputs(Mapping[StepId, object]):
 
     def __len__(self) -> int:
         return len(self._run.values.outputs)
+
+
+class _EnclosedOutputs(Mapping[StepId, object]):
+    """What earlier steps of a fragment returned, by the ids that they have there."""
+
+    def __init__(self, outputs: Mapping[StepId, object], workflow: Workflow, step: Step) -> None:
+        self._outputs = outputs
+        prefix = "" if step.enclosure is None else step.enclosure.prefix
+        self._own = {
+            each.id.removeprefix(prefix): each.id
+            for each in workflow.steps
+            if each.fragment == step.fragment and each.id.startswith(prefix)
+        }
+
+    def __getitem__(self, step: StepId) -> object:
+        return self._outputs[self._own[step]]
+
+    def __iter__(self) -> Iterator[StepId]:
+        # Looked at by name only: to take one out would count as using it.
+        there = frozenset(iter(self._outputs))
+        return (own for own, step in self._own.items() if step in there)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_workflow_exec.errors import Problem
 
+from ._excerpts import MAX_EXCERPTS, excerpt
 from ._order import cuts
 from ._planned import planned
 from ._session import WorkflowSession
@@ -33,7 +34,10 @@ def refuse_bad_files(session: WorkflowSession) -> None:
     Raises:
         pytest.UsageError: One is not; lists all that is wrong.
     """
-    lines = [placed(problem, session.config) for problem in session.problems]
+    lines: list[str] = []
+    for number, problem in enumerate(session.problems):
+        lines.append(placed(problem, session.config))
+        lines += [f"    {line}" for line in excerpt(problem)] if number < MAX_EXCERPTS else []
     lines += session.broken
     if lines:
         raise pytest.UsageError(listed("no workflow runs, because a workflow file can't be used:", lines))

@@ -349,7 +349,9 @@ def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
     if isinstance(body, (Pause, Manual, Ai, Session, Execute)):
         return _does_otherwise(step, body, values, spell)
     name = body.name if isinstance(body, Function) else step.id
-    return f"function {name}, source {step.digest}"
+    inputs = {} if step.enclosure is None else step.enclosure.inputs
+    given = {key: _given(value, values, spell) for key, value in inputs.items()}
+    return f"function {name}{f', with {given}' if given else ''}, source {step.digest}"
 
 
 def _does_otherwise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -16,10 +16,13 @@ from pytest_workflow_exec.model import (
     DEFAULT_MODEL,
     AiContext,
     RunId,
+    Step,
     StepId,
+    Template,
 )
 from pytest_workflow_exec.run._batch import Batch
 from pytest_workflow_exec.run._run import Run
+from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import CommandResult, Surroundings
 
 if TYPE_CHECKING:
@@ -37,11 +40,13 @@ class WorkflowHandle:
         self,
         run: Run,
         *,
+        step: Step,
         outputs: Callable[[], Mapping[StepId, object]],
         ask: Callable[..., object],
         batch: Callable[[Batch], None],
     ) -> None:
-        self._run, self._outputs, self._ask, self._batch = run, outputs, ask, batch
+        self._run, self._step = run, step
+        self._outputs, self._ask, self._batch = outputs, ask, batch
 
     @property
     def name(self) -> str:
@@ -65,8 +70,10 @@ class WorkflowHandle:
 
     @property
     def inputs(self) -> Mapping[str, Json]:
-        """The inputs by name, without secrets: those only reach commands."""
+        """The inputs by name, without secrets: those only reach commands. In a fragment, they are the fragment's."""
         values = self._run.values
+        if self._step.enclosure is not None:
+            return GivenInputs(self._step.enclosure.inputs, values)
         return {name: value for name, value in values.inputs.items() if name not in values.secrets}
 
     @property
@@ -185,6 +192,25 @@ class WorkflowHandle:
         # pytest shows the author's line and our message, not the frames in between.
         __tracebackhide__ = True
         return self._run.secret(name)
+
+
+class GivenInputs(Mapping[str, Json]):
+    """The inputs of a fragment, each looked up when it is asked for: what it stands for may be the output of a step."""
+
+    def __init__(self, inputs: Mapping[str, Template], values: Values) -> None:
+        self._inputs, self._values = inputs, values
+
+    def __getitem__(self, name: str) -> Json:
+        return self._values.argument_value(self._inputs[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def _context_of(said: Mapping[str, object]) -> AiContext:

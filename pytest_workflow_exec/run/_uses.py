@@ -11,7 +11,6 @@ from pytest_workflow_exec.model import (
     Check,
     Command,
     Execute,
-    Function,
     Gate,
     GivenEveryReference,
     GivenReference,
@@ -47,16 +46,10 @@ def uses_of(step: Step, workflow: Workflow) -> Uses:
         steps |= {shown for shown, _ in step.body.show}
     return Uses(
         inputs=None
-        if _looks_itself(step)
+        if step.looks_around and step.enclosure is None
         else frozenset(reference.path[0] for reference in references if reference.scope == "inputs"),
         steps=frozenset(_with_cases(steps, workflow)),
     )
-
-
-def _looks_itself(step: Step) -> bool:
-    """Return whether code of the step can look at any input."""
-    calls = (each for each in (step.body, step.check) if isinstance(each, Call))
-    return isinstance(step.body, Function) or any("workflow" in call.fixtures for call in calls)
 
 
 def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
@@ -105,6 +98,7 @@ def _references(step: Step) -> Iterator[Reference]:
     yield from () if step.when is None else step.when.references
     body = step.body
     yield from _in_check(step.check)
+    yield from _in(None if step.enclosure is None else step.enclosure.inputs)
     if isinstance(body, Command):
         yield from _in((body.argv, body.cwd, body.env, body.stdin))
         yield from _in(rule.pattern for rule in body.outputs)

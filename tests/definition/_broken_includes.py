@@ -51,7 +51,18 @@ INCLUDES: dict[str, Broken] = {
         "- {include: _w.workflow.yaml}", ("w", "2:15", "is a link to w.workflow.yaml, which is no fragment")
     ),
     "a reference": of_include("- {include: '${inputs.x}'}", ("w", "2:15", "is no fragment")),
-    "Python": of_include("- {include: _workflow_p.py}", ("w", "2:15", "fragments in Python can't be used yet")),
+    "Python without a declaration": of_include(
+        "- {include: _workflow_p.py}",
+        (
+            "_workflow_p",
+            "1:1",
+            "must define FRAGMENT = Fragment(...) at its top level (included by wf/w.workflow.yaml:2)",
+        ),
+    ),
+    "Python that nobody imports": of_include(
+        "- {include: _workflow_q.py}",
+        ("_workflow_q", "None:None", "is Python, which only pytest imports"),
+    ),
     "unknown key": of_include(
         "- {include: _f.workflow.yaml, wiht: {v: x}}",
         ("w", "2:33", "unknown key 'wiht' (did you mean 'with'?)"),

@@ -86,7 +86,7 @@ def options(listed: object, *, allow_empty: bool = False) -> EachOptions:
 
 def lists(project: Path, declaration: object, given: dict[str, str] | None = None) -> EachLists:
     """Return the lists of a workflow with that declaration."""
-    return EachLists(
+    return EachLists.of_workflow(
         project / "wf" / "workflow_rollout.py",
         root=project,
         source=SOURCE,

@@ -80,6 +80,7 @@ def test_broken_include_is_refused_at_its_own_place(project: Path, broken: Broke
     (project.parent / "_o.workflow.yaml").write_text(PLAIN, encoding="utf-8")
     (wf / "_d.workflow.yaml").mkdir()
     (wf / "_workflow_p.py").write_text("", encoding="utf-8")
+    (wf / "_workflow_q.py").write_text("FRAGMENT = 1\n", encoding="utf-8")
     (wf / "_l.workflow.yaml").symlink_to(project.parent / "_o.workflow.yaml")
     (wf / "_w.workflow.yaml").symlink_to("w.workflow.yaml")
     path = write(project, broken.text, **broken.fragments)

@@ -1,0 +1,48 @@
+"""The functions of a file as pytest collected them: none is missing, and what they share is known."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from pytest_workflow_exec.digests import digest_of_bytes
+
+from ._names import quoted
+from ._problems import Problems
+from ._python_source import FunctionNode, functions_in, mark_of
+from ._python_steps import DeclaredFunction
+from ._shared_source import shared_source
+from ._source_checks import DECLARATION
+from ._spellings import decorated_functions, is_fixture, is_test
+
+
+def shared_digest(
+    source: bytes,
+    tree: ast.Module,
+    nodes: Mapping[str, FunctionNode],
+    functions: Sequence[DeclaredFunction],
+    *,
+    declaration: str = DECLARATION,
+) -> str:
+    """Return the digest of what the functions of a file share."""
+    written = {function.written_as or function.name for function in functions}
+    steps = {name: node for name, node in nodes.items() if name in written}
+    return digest_of_bytes(shared_source(source, tree, steps, declaration=declaration))
+
+
+def check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:
+    """Add what is wrong if the file has no steps, or one of them was not collected."""
+    if not functions:
+        problems.at((), "has no steps; write @step, @gate or test_* functions")
+    collected = {function.written_as or function.name for function in functions}
+    tests = {name: node for name, node in functions_in(tree).items() if is_test(node) and not is_fixture(node)}
+    for name, node in {**tests, **decorated_functions(tree)}.items():
+        if name in collected:
+            continue
+        why = "something other than this file leaves it out"
+        if "." in name:
+            why = (
+                "no class that pytest collects has it (pytest collects classes by their names, which begin with "
+                "Test unless python_classes says otherwise)"
+            )
+        problems.standing_at(mark_of(node)).at((), f"the step {quoted(name)} was not collected; {why}")
