@@ -13,7 +13,6 @@ from ._templates import Scope, dotted_parts, split_step
 from ._texts import Texts
 
 
-
 def read_show(
     entries: Sequence[str], where: Where, texts: Texts, gates: AbstractSet[str]
 ) -> tuple[tuple[StepId, str | None], ...]:
