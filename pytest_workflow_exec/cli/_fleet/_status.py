@@ -14,11 +14,11 @@ from pytest_workflow_exec.fleet import SeenRun, SeenWorker, runs_counted, runs_s
 
 from ._opened import opened
 
-_BAD = frozenset({"vanished", "refused"})
+_BAD = frozenset({"interrupted", "refused", "vanished"})
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Print what there is; return 0, or 1 if something needs a person: a run that vanished or was refused.
+    """Print what there is; return 0, or 1 if something needs a person: a run that vanished, was refused or interrupted.
 
     Raises:
         FleetError: There is no fleet, or no such run.
@@ -83,7 +83,7 @@ def _details(each: SeenRun, workers: Sequence[SeenWorker]) -> list[str]:
     able = [worker for worker in workers if worker.is_alive and worker.digest == standing.digest]
     if each.state in ("waiting", "queued", "suspended") and not any(worker.queue == standing.queue for worker in able):
         lines.append(f"  waits     no worker of queue {standing.queue} has project {standing.digest[:12]}")
-    if each.state in ("vanished", "refused"):
+    if each.state in _BAD:
         lines.append(f"  next      workflow-exec fleet take-over {standing.id} --reason TEXT (--here to be asked)")
     return lines
 
