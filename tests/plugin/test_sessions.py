@@ -286,6 +286,31 @@ def test_ctrl_c_breaks_off_a_turn_and_the_conversation_goes_on(talking: Project,
 
 
 @needs_sdk
+def test_a_tool_that_is_not_there_is_denied_and_taken_down(talking: Project, fake_claude: FakeClaude) -> None:
+    """The program asks no hook about it: it is seen all the same, by the person and in the log."""
+    talking.write("wf/flow.workflow.yaml", FLOW.replace("prompt:", "tools: [read]\n      prompt:"))
+    fake_claude.answers(
+        fake_claude.calls(("Bash", {"command": "touch ran-evil"}), ("mcp__workspace__grep", {"text": "x"})),
+        fake_claude.text("Hello."),
+        {"verdict": "good"},
+    )
+    child = talking.terminal("wf", "-s")
+    child.expect("you> ")
+    before = shown(child.before)
+    child.sendline("/done")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert "Bash" in before
+    assert "denied, there is no such tool here" in before
+    looks = [(each["data"]["tool"], each["data"]["decision"]) for each in talking.of_type("ai.tool")]
+    assert looks == [("Bash", "denied"), ("mcp__workspace__grep", "denied")]
+    assert not (talking.root / "ran-evil").exists()
+    assert verified(talking, session)
+
+
+@needs_sdk
 def test_a_killed_session_leaves_no_program_and_goes_on(talking: Project, fake_claude: FakeClaude) -> None:
     """Kill -9 of pytest in a turn ends the model's program; the next session is told what was said."""
     fake_claude.answers(fake_claude.text("The word is swordfish."), fake_claude.silence())

@@ -32,7 +32,7 @@ def suspended(project: Project) -> str:
     assert "[2/4] approve ... SUSPENDED" in done.text
     assert "BLOCKED wf/release.workflow.yaml::tidy - waits for approve (suspended)" in done.text
     [run] = runs_directory(project.root).iterdir()
-    assert f"gate approve waits: workflow-exec approve {run.name} approve (or reject)" in done.text
+    assert f"          workflow-exec approve {run.name} approve\n" in done.text
     return run.name
 
 
@@ -118,7 +118,7 @@ def test_workers_suspend(project: Project) -> None:
     assert done.status == 1, done.text
     assert "[release 2/4] approve SUSPENDED" in done.text
     assert "workflow other: passed, 1 of 1 steps" in done.text
-    assert "gate approve waits: workflow-exec approve" in done.text
+    assert "gate approve waits for a decision (approve, or reject):" in done.text
     assert not (project.root / "tidied").exists()
 
 
