@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from ._legs import Standing, standing_of
     from ._limits import Limits, limits_of, set_limits
     from ._project import state_of
-    from ._reading import SeenRun, SeenWorker, log_pieces, name_of_run, runs_seen, submission_named, workers_seen
+    from ._reading import (
+        SeenRun,
+        SeenWorker,
+        log_pieces,
+        name_of_run,
+        runs_counted,
+        runs_seen,
+        submission_named,
+        workers_seen,
+    )
     from ._restore import write_log
     from ._retention import prune
     from ._submit import Wanted, submit
@@ -49,6 +58,7 @@ __all__ = [
     "open_database",
     "prune",
     "release",
+    "runs_counted",
     "runs_seen",
     "script",
     "set_limits",
@@ -86,6 +96,7 @@ _WHERE = {
     "open_database": "_database",
     "prune": "_retention",
     "release": "_words",
+    "runs_counted": "_reading",
     "runs_seen": "_reading",
     "script": "_database",
     "set_limits": "_limits",

@@ -61,7 +61,7 @@ class Database:
 
     def _demand_same_file(self) -> None:
         if self._file is not None and _identity(self._file.path) != self._file:
-            raise FleetError(
+            raise RemovedError(
                 f"the fleet's database {self._file.path} was removed or replaced; nothing is written elsewhere"
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from dbos import DBOSClient
 
 _BEAT_S = 1.0
+_REMOVED = 2
+"""The exit status of a worker whose database is not there any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,11 +194,12 @@ class _Worker:
                 self._said = ""
                 if self._settings.until_idle and not self._is_active() and not rounds.is_left():
                     return
-            except RemovedError:
-                # There is no other word of its runs any more than that each of their next steps is refused.
+            except RemovedError as error:
+                self._say(str(error))
                 self._host.stopping.set()
                 self._drain()
-                raise
+                # The engine would go on trying to write down how its legs ended, and never let the process end.
+                os._exit(_REMOVED)
             except FleetError as error:
                 # Whatever it is, the runs that are under way go on, and it is looked again.
                 reached_since = time.monotonic() if isinstance(error, UnreachableError) else reached_since

@@ -125,6 +125,8 @@ class Site:
             text=True,
             timeout=PATIENCE_S,
             check=False,
+            # As its own terminal would have it: Linux shares a busy machine out by sessions.
+            start_new_session=True,
         )
         return Session(status=done.returncode, text=done.stdout)
 

@@ -39,7 +39,7 @@ def note(request, workflow):
     os.write(descriptor, line.encode())
     os.close(descriptor)
 """
-_AT_ONCE = 4
+_AT_ONCE = 12
 _OVER = frozenset({"passed", "refused"})
 
 
@@ -136,7 +136,7 @@ class Storm:
         ]
         # A few at a time: those that were killed meanwhile are started again in between.
         legs = [(name, int(runs[name]["leg"])) for name in waiting[:_AT_ONCE]]
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda each: self._approve(*each), legs))
 
     def _approve(self, submission: str, leg: int) -> None:
@@ -179,15 +179,10 @@ def check(storm: Storm, states: Mapping[str, str]) -> Counter[str]:
     notes = Counter((site.home / "notes").read_text().split("\n")[:-1])
     uses = server.sql("SELECT run FROM workflow_exec.fleet_decision_use").split()
     assert len(uses) == len(set(uses))
-    for submission, state in states.items():
-        records = site.records(submission)
-        head = records[-1]["hash"]
-        done = site.tool(
-            "verify", f"fleet:{submission}", "--signers", site.root / "workflow-signers", "--expect-head", head
-        )
-        # What a person has to decide about has no end yet: intact, but bounded or not passed.
-        assert done.status in ((0,) if state == "passed" else (3, 4)), done.text
-        run = records[0]["run"]
+    runs = site.status()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(lambda each: _run_that_verifies(site, *each), states.items()))
+    for (submission, state), run in zip(states.items(), found, strict=True):
         for step in ("first", "second", "fifth"):
             # Declared nothing: never twice, unless a person said so.
             assert notes[f"{run} {step}"] <= 1, (submission, step, notes[f"{run} {step}"])
@@ -195,6 +190,18 @@ def check(storm: Storm, states: Mapping[str, str]) -> Counter[str]:
             assert uses.count(run) == 1
             assert all(notes[f"{run} {step}"] >= 1 for step in ("first", "second", "fourth", "fifth"))
         else:
-            assert "was started and has no end" in str(site.status()[submission]["said"]), site.status()[submission]
+            assert "was started and has no end" in str(runs[submission]["said"]), runs[submission]
     assert set(states.values()) <= {"passed", "refused"}
     return Counter(states.values())
+
+
+def _run_that_verifies(site: Site, submission: str, state: str) -> str:
+    """Return the run of a submission, whose log holds by its signers and its head."""
+    records = site.records(submission)
+    head = records[-1]["hash"]
+    done = site.tool(
+        "verify", f"fleet:{submission}", "--signers", site.root / "workflow-signers", "--expect-head", head
+    )
+    # What a person has to decide about has no end yet: intact, but bounded or not passed.
+    assert done.status in ((0,) if state == "passed" else (3, 4)), done.text
+    return str(records[0]["run"])

@@ -107,6 +107,9 @@ def test_a_worker_that_lives_says_what_it_plays_no_more(site: Site, rule: str) -
     wait_for_text(worker, f"leg 1 of {submission} is over")
     if rule == "never":
         site.wait_for(submission, "interrupted")
+        shown = site.fleet("status")
+        assert (shown.status, "fleet take-over" in shown.text) == (1, True), shown.text
+        assert "its worker could not say how it ended" in shown.text
     change(site, "DROP TRIGGER full")
     if rule == "never":
         assert site.fleet("take-over", submission, "--reason", "looked at it").status == 0
