@@ -388,6 +388,7 @@ class _Preparation:
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
             anchored_through=self._onward.anchored_through,
+            lacks_records=self._onward.lacks_records,
         )
 
     def _work_out(self) -> Resumption | None:

@@ -8,7 +8,7 @@ from pytest_workflow_exec.run._check import check_attested, perform_check
 from pytest_workflow_exec.run._command_plan import CommandPlan, JudgedPlan, judge_plan, read_plan
 from pytest_workflow_exec.run._concurrency import group_of
 from pytest_workflow_exec.run._context import context_of
-from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
+from pytest_workflow_exec.run._earlier import EarlierRun, lacks_records, lost_runs, newest_run, run_named
 from pytest_workflow_exec.run._execute import perform_execute
 from pytest_workflow_exec.run._facts import starter, version_of
 from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
@@ -89,6 +89,7 @@ __all__ = [
     "judge_plan",
     "keepable",
     "known_values",
+    "lacks_records",
     "lost_runs",
     "may_ask",
     "needs_person",
