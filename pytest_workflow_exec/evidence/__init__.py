@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._blobs import BlobError, blob_path, is_reference, may_hold_blobs, references_in, resolve_blobs
+from ._blobs import MAX_TEXT_BYTES, BlobError, blob_path, is_reference, may_hold_blobs, references_in, resolve_blobs
 from ._bundle import (
     PROJECT,
     WORK,
@@ -61,6 +61,7 @@ from ._values import refuse_unkeepable
 __all__ = [
     "LOG_NAME",
     "MAX_LINE_BYTES",
+    "MAX_TEXT_BYTES",
     "NO_HASH",
     "PROJECT",
     "SEGMENT_BYTES",

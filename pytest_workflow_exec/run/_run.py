@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -180,8 +180,11 @@ class Run:
         self._commands = StepCommands(runner, running=lambda: self.state.running)
 
     @classmethod
-    def open(cls, settings: RunSettings) -> Run:
+    def open(cls, settings: RunSettings, *, broken_off: Callable[[Run], None] = lambda _: None) -> Run:
         """Return a run, new or going on, with the first record of its session durable.
+
+        Args:
+            broken_off: Is told of one that was to go on, and ended before its first step: its log has a new end, too.
 
         Raises:
             LockHeldError: The workflow is already running in this project.
@@ -190,7 +193,7 @@ class Run:
             GateDeniedError: It was to go on with steps that may have had their effect, and nobody agreed.
         """
         if settings.resumption is not None:
-            return cls._reopen(settings, settings.resumption)
+            return cls._reopen(settings, settings.resumption, broken_off)
         root, run = settings.workflow.root, new_run_id()
         # Before anything is written: a key that does not sign leaves nothing behind.
         start = signed_start(settings, run)
@@ -214,7 +217,7 @@ class Run:
         return opened
 
     @classmethod
-    def _reopen(cls, settings: RunSettings, resumption: Resumption) -> Run:
+    def _reopen(cls, settings: RunSettings, resumption: Resumption, broken_off: Callable[[Run], None]) -> Run:
         root, run = settings.workflow.root, resumption.run
         lock = session_lock(settings, run)
         directory = runs_directory(root) / run
@@ -237,9 +240,11 @@ class Run:
         except GateDeniedError:
             opened._refused = True
             opened.close(interrupted=False)
+            broken_off(opened)
             raise
         except BaseException:
             opened.close(interrupted=True)
+            broken_off(opened)
             raise
         return opened
 

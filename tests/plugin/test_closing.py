@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from .conftest import Project, Session, code_at, finish
 
 GATED = """
@@ -129,3 +131,29 @@ def test_a_suspended_run_names_commands_that_go_on(project: Project) -> None:
     resumed = project.pytest(*going_on.split()[1:])
     assert (done.status, resumed.status) == (1, 0), resumed.text
     assert (project.root / "ran-two").exists()
+
+
+@pytest.mark.parametrize(("act", "status"), [("end", 1), ("interrupt", 2)])
+def test_run_that_is_not_let_go_on_says_its_new_head(project: Project, act: str, status: int) -> None:
+    """A person is asked before the first step, and the log has the answer: its head is printed last, as ever."""
+    project.write(
+        "wf/flow.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-one]}\n  - {id: two, run: ['false']}\n"
+    )
+    assert project.pytest("wf").status == 1
+    (project.root / "ran-one").unlink()
+    project.write(
+        "wf/flow.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-1]}\n  - {id: two, run: ['false']}\n"
+    )
+    child = project.terminal("wf", "-s", "--workflow-resume")
+    code_at(child)
+
+    if act == "end":
+        child.sendeof()
+    else:
+        child.sendintr()
+    session = finish(child)
+
+    assert session.status == status, session.text
+    assert session.heads == [project.records()[-1]["hash"]]
+    assert "NOT passed (one blocked), 2 of 2 steps not satisfied" in session.text
+    assert not list(project.root.glob("ran-*"))
