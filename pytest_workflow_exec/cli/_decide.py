@@ -11,7 +11,7 @@ from pytest_workflow_exec.run import answer_reader
 
 from ._append import held, somebody
 from ._find import log_of
-from ._open_gates import GateError, Waiting, waiting_at
+from ._open_gates import GateError, Waiting, waiting_at, way_on
 from ._plan_in_advance import approve_in_advance
 from ._signed import hand_in_signed
 
@@ -84,5 +84,5 @@ def _append(waiting: Waiting, decision: Decision) -> None:
         head = evidence.head
     sys.stdout.write(
         f"{decision.decision}: the head of the log is now {head.seq} {head.hash}\n"
-        "pytest with --workflow-resume goes on\n"
+        f"{way_on(waiting.step, decision.decision)}\n"
     )

@@ -11,7 +11,7 @@ from pytest_workflow_exec.approval import allowed
 from pytest_workflow_exec.digests import Json, canonical_json
 
 from ._find import project
-from ._open_gates import Waiting, waiting_everywhere
+from ._open_gates import Waiting, waiting_everywhere, way_on
 from ._text import escape
 
 
@@ -81,5 +81,7 @@ def _lines(waiting: Waiting) -> list[str]:
         lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} (or reject)")
     else:
         who = escape(waiting.gate.approver)
-        lines.append(f"  decided  {waiting.gate.decision} by {who}: pytest with --workflow-resume goes on")
+        lines.append(
+            f"  decided  {waiting.gate.decision} by {who}: {escape(way_on(waiting.step, str(waiting.gate.decision)))}"
+        )
     return lines

@@ -57,8 +57,6 @@ Keys = Mapping[str, frozenset[str]]
 OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 """Those of a step that leaves nothing."""
 
-OUTCOME_ONLY: Keys = {"outcome": frozenset()}
-
 
 class TemplateError(ValueError):
     """A text holds something that starts like a reference and is none."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_workflow_exec.lazy_exports import exporter
 
 if TYPE_CHECKING:
-    from ._blobs import BlobError, blob_path, is_reference, may_hold_blobs, references_in, resolve_blobs
+    from ._blobs import MAX_TEXT_BYTES, BlobError, blob_path, is_reference, may_hold_blobs, references_in, resolve_blobs
     from ._bundle import (
         PROJECT,
         WORK,
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOG_NAME",
     "MAX_LINE_BYTES",
+    "MAX_TEXT_BYTES",
     "NO_HASH",
     "PROJECT",
     "SEGMENT_BYTES",
@@ -164,7 +165,7 @@ __all__ = [
 __getattr__ = exporter(
     __name__,
     {
-        "_blobs": "BlobError blob_path is_reference may_hold_blobs references_in resolve_blobs",
+        "_blobs": "MAX_TEXT_BYTES BlobError blob_path is_reference may_hold_blobs references_in resolve_blobs",
         "_bundle": "PROJECT WORK BundledFile BundleError BundleList described is_bundled may_be_left open_bundle "
         "read_list seems_bundle write_bundle",
         "_directories": "STATE_DIRECTORY create_run_directory find_run run_ids runs_directory state_directory",

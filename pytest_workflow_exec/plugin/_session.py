@@ -138,6 +138,16 @@ class WorkflowSession:
         self.pytest_session = session
         self._planned = {item.nodeid: item.stash[PLANNED] for item in session.items if PLANNED in item.stash}
 
+    def note_end(self, run: Run) -> None:
+        """Take note of how a run ended that is closed."""
+        heard, minutes = self.announcements.get(run.workflow.name), self.minutes.get(run.workflow.name)
+        self.ends[run.workflow.name] = RunEnd.of(
+            run,
+            self.ways_on,
+            minutes=() if minutes is None else minutes.lines,
+            warnings=() if heard is None else heard.warnings,
+        )
+
     def run_under_way(self, item: pytest.Item) -> Run | None:
         """Return the run that the item's step belongs to; None before it has begun."""
         return self.runs.get(item.stash[PLANNED].workflow)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._command_plan import CommandPlan, JudgedPlan, judge_plan, read_plan
     from pytest_workflow_exec.run._concurrency import group_of
     from pytest_workflow_exec.run._context import context_of
-    from pytest_workflow_exec.run._earlier import EarlierRun, lost_runs, newest_run, run_named
+    from pytest_workflow_exec.run._earlier import EarlierRun, lacks_records, lost_runs, newest_run, run_named
     from pytest_workflow_exec.run._execute import perform_execute
     from pytest_workflow_exec.run._facts import starter, version_of
     from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
@@ -97,6 +97,7 @@ __all__ = [
     "judge_plan",
     "keepable",
     "known_values",
+    "lacks_records",
     "lost_runs",
     "may_ask",
     "needs_person",
@@ -140,7 +141,7 @@ __getattr__ = exporter(
         "_command_plan": "CommandPlan JudgedPlan judge_plan read_plan",
         "_concurrency": "group_of",
         "_context": "context_of",
-        "_earlier": "EarlierRun lost_runs newest_run run_named",
+        "_earlier": "EarlierRun lacks_records lost_runs newest_run run_named",
         "_execute": "perform_execute",
         "_facts": "starter version_of",
         "_failure": "Failure class_of_text classify failure_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from pytest_workflow_exec import events
@@ -39,8 +39,11 @@ class Run(RunStanding, RunPeople, RunWork):
     """A workflow under way. It drives nothing: it answers what may happen, and remembers what did."""
 
     @classmethod
-    def open(cls, settings: RunSettings) -> Run:
+    def open(cls, settings: RunSettings, *, broken_off: Callable[[Run], None] = lambda _: None) -> Run:
         """Return a run, new or going on, with the first record of its session durable.
+
+        Args:
+            broken_off: Is told of one that was to go on, and ended before its first step: its log has a new end, too.
 
         Raises:
             LockHeldError: The workflow is already running in this project.
@@ -49,7 +52,7 @@ class Run(RunStanding, RunPeople, RunWork):
             GateDeniedError: It was to go on with steps that may have had their effect, and nobody agreed.
         """
         if settings.resumption is not None:
-            return cls._reopen(settings, settings.resumption)
+            return cls._reopen(settings, settings.resumption, broken_off)
         root, run = settings.workflow.root, new_run_id()
         # Before anything is written: a key that does not sign leaves nothing behind.
         start = signed_start(settings, run)
@@ -73,7 +76,7 @@ class Run(RunStanding, RunPeople, RunWork):
         return opened
 
     @classmethod
-    def _reopen(cls, settings: RunSettings, resumption: Resumption) -> Run:
+    def _reopen(cls, settings: RunSettings, resumption: Resumption, broken_off: Callable[[Run], None]) -> Run:
         root, run = settings.workflow.root, resumption.run
         lock = session_lock(settings, run)
         directory = runs_directory(root) / run
@@ -96,9 +99,11 @@ class Run(RunStanding, RunPeople, RunWork):
         except GateDeniedError:
             opened._refused = True
             opened.close(interrupted=False)
+            broken_off(opened)
             raise
         except BaseException:
             opened.close(interrupted=True)
+            broken_off(opened)
             raise
         return opened
 

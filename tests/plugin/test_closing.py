@@ -180,3 +180,29 @@ def test_who_answers_is_said_again(project: Project) -> None:
 
     assert "--workflow-ai-budget=0.50" in _command(lines, "pytest")
     assert resumed.status == 0, resumed.text
+
+
+@pytest.mark.parametrize(("act", "status"), [("end", 1), ("interrupt", 2)])
+def test_run_that_is_not_let_go_on_says_its_new_head(project: Project, act: str, status: int) -> None:
+    """A person is asked before the first step, and the log has the answer: its head is printed last, as ever."""
+    project.write(
+        "wf/flow.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-one]}\n  - {id: two, run: ['false']}\n"
+    )
+    assert project.pytest("wf").status == 1
+    (project.root / "ran-one").unlink()
+    project.write(
+        "wf/flow.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-1]}\n  - {id: two, run: ['false']}\n"
+    )
+    child = project.terminal("wf", "-s", "--workflow-resume")
+    code_at(child)
+
+    if act == "end":
+        child.sendeof()
+    else:
+        child.sendintr()
+    session = finish(child)
+
+    assert session.status == status, session.text
+    assert session.heads == [project.records()[-1]["hash"]]
+    assert "NOT passed (one blocked), 2 of 2 steps not satisfied" in session.text
+    assert not list(project.root.glob("ran-*"))
