@@ -33,7 +33,7 @@ from ._garbage import no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import LISTS, PLANNED
 from ._markers import mark_step
-from ._planned import PlannedItem
+from ._planned import PlannedItem, talking_problems
 from ._project import project_of
 from ._session import session_of
 
@@ -93,6 +93,8 @@ class WorkflowModule(pytest.Module):
         if not session.add(workflow):
             return []
         _plan(items, workflow)
+        if problems := list(talking_problems(items, workflow)):
+            raise DefinitionError(problems)
         # A gate returns words for the approver; what it leaves is its form.
         session.annotations[workflow.name] = {
             item.name: item.stash[PLANNED].annotation

@@ -19,7 +19,7 @@ from ._inputs import given_at_collection
 from ._keys import PLANNED
 from ._markers import mark_step
 from ._named import is_named
-from ._planned import PlannedItem
+from ._planned import PlannedItem, talking_problems
 from ._project import project_of
 from ._session import session_of
 
@@ -66,6 +66,9 @@ class WorkflowFile(pytest.Module):
             return []
         with no_garbage_collection():
             items = [self._item(workflow, step, position) for position, step in enumerate(workflow.steps)]
+        if problems := list(talking_problems(items, workflow)):
+            session.problems.extend(problems)
+            return []
         if len(items) >= _MANY:
             set_aside()
         return items
