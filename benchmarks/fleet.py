@@ -21,7 +21,8 @@ from tests.fleet._storm import FLOW, Storm, check, storm_on
 
 _STEPS = 5
 _UNGATED = FLOW.replace("  - id: approve\n    gate: {question: Go on?, assurance: 2, approvers: [managers], wait: suspend}\n", '  - {id: third, call: "effects:note"}\n')  # fmt: skip
-_PATIENCE_S = 36_000
+_PATIENCE_S = 900
+"""How long nothing may change before it is given up."""
 
 
 def main(what: str, count: int) -> None:
@@ -46,7 +47,7 @@ def _storm(storm: Storm, count: int) -> None:
     legs = storm.server.sql("SELECT outcome, count(*) FROM workflow_exec.fleet_end GROUP BY outcome ORDER BY outcome")
     print(f"ended: {dict(ended)}; every log verified; legs by outcome: {' '.join(legs.split())}")
     used = storm.server.sql("SELECT count(*) FROM workflow_exec.fleet_decision_use")
-    print(f"decisions used: {used}")
+    print(f"decisions used: {used}; questions that were asked anew: {storm.asked_again}")
 
 
 def _speed(storm: Storm, count: int) -> None:

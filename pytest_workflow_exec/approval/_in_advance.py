@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._challenge import MAX_CHALLENGE_BYTES, ChallengeError
@@ -26,7 +27,7 @@ MAX_SIGNATURES = 100
 
 _VERSION = 1
 _TITLE = "pytest-workflow-exec plan in advance 1"
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_MOMENT = lazy_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _FACTS = (
     "Workflow",
     "Plan digest",

@@ -5,27 +5,38 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import ArgumentValue, Call
 
 from ._names import quoted, suggestion
 from ._problems import Where
 from ._python_source import FunctionNode, ModuleNames, SourceError, is_generator, names_in, parse_module
 from ._scalars import typed_scalar
-from ._schema import CallModel
 from ._sources import inside
 from ._texts import Files, Texts
 
-_TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
+if TYPE_CHECKING:
+    from ._schema import CallModel
+
+_TARGET = lazy_pattern(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
 
 
 class _CallError(ValueError):
     """Why a function can't be called."""
 
 
-def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Call | None:
-    """Return the call of a `call:` step, or None after adding why there is none."""
-    arguments = {name: read_argument(value, (*where, "with", name), texts) for name, value in model.with_.items()}
+def read_call(
+    model: CallModel, where: Where, texts: Texts, files: Files, *, given_at: Where | None = None
+) -> Call | None:
+    """Return the call of a `call:`, or None after adding why there is none.
+
+    Args:
+        given_at: The way to its values; None: they stand in it.
+    """
+    given_at = (*where, "with") if given_at is None else given_at
+    arguments = {name: read_argument(value, (*given_at, name), texts) for name, value in model.with_.items()}
     place = (*where, "function")
     try:
         path, name, source = _target(model.function, files)
@@ -38,7 +49,7 @@ def read_call(model: CallModel, where: Where, texts: Texts, files: Files) -> Cal
     for argument in arguments:
         if argument not in parameters:
             message = f"{name} has no parameter {quoted(argument)}{suggestion(argument, parameters)}"
-            texts.problems.at_key((*where, "with", argument), message)
+            texts.problems.at_key((*given_at, argument), message)
     return Call(
         path=path,
         function=name,

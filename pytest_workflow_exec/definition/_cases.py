@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar, cast
 from urllib.parse import quote
 
 from pytest_workflow_exec.digests import Json, digest_of
@@ -14,8 +16,8 @@ from ._known import KnownValues, NotGivenError, UnknownError
 from ._names import MAX_NAME_LENGTH, quoted, value_name_problem
 from ._problems import Problems, Where
 from ._scalars import typed_scalar
-from ._templates import Scope, TemplateError, parse_template
-from ._yaml_tree import Plain
+from ._templates import Scope, TemplateError, filled_template, parse_template
+from ._yaml_text import Plain
 
 _OPEN = "?"
 """No value has this name: it would be spelled `%3F`."""
@@ -56,6 +58,28 @@ def as_case(step: Step, step_id: StepId, each: Mapping[str, CaseValue], *, refer
     said: dict[str, Json] = {"case": step_id, "each": dict(each), "of": step.digest}
     digest = digest_of({**said, "refers": list(refers)} if refers else said)
     return replace(step, id=step_id, name=step_id if step.name == step.id else step.name, digest=digest)
+
+
+D = TypeVar("D")
+
+
+def filled_in(value: D, each: Mapping[str, CaseValue]) -> D:
+    """Return a part of a definition with what the `each` references of its texts stand for in one case."""
+    return cast("D", _filled_in(value, each))
+
+
+def _filled_in(value: object, each: Mapping[str, CaseValue]) -> object:
+    if isinstance(value, Template):
+        return filled_template(value, each)
+    if isinstance(value, tuple):
+        return tuple(_filled_in(item, each) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _filled_in(item, each) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{part.name: _filled_in(getattr(value, part.name), each) for part in dataclasses.fields(value)}
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.model import Check, Command, Expectation, StepId, Verify, base_of
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
+from pytest_workflow_exec.model import Call, Check, Command, Expectation, StepId, Verify, base_of
 
-from ._commands import read_expectation
+from ._calls import read_call
 from ._names import quoted
 from ._problems import Where
-from ._schema import CheckModel, ExpectModel, VerifyModel
 from ._sources import inside
 from ._templates import dotted_parts, split_step
 from ._texts import Files, Texts
 
-_STATUS = re.compile(r"[0-9]{1,3}")
+if TYPE_CHECKING:
+    from ._schema import CallModel, CheckModel, ExpectModel, VerifyModel
+
+CHECK_FIXTURES = ("workflow", "sandbox")
+"""What a function that checks may have of fixtures: the engine makes them without pytest."""
+
+_STATUS = lazy_pattern(r"[0-9]{1,3}")
 
 
 def read_check(model: CheckModel | None, where: Where, texts: Texts, files: Files) -> Check | None:
     """Return what passes if the effect of a step is there, after adding what is wrong with it; None if it says none."""
     if model is None:
         return None
-    if (model.run is None) == (model.verify is None):
-        texts.problems.at(where, "a check is exactly one of run, verify")
+    if sum(each is not None for each in (model.run, model.call, model.verify)) != 1:
+        texts.problems.at(where, "a check is exactly one of run, call, verify")
         return None
+    if model.expect is not None and model.run is None:
+        whose = "tests say" if model.call is None else "a function says"
+        own = "themselves whether they pass" if model.call is None else "itself whether the effect is there"
+        texts.problems.at_key((*where, "expect"), f"expect belongs to a run; {whose} {own}")
+    if model.with_ is not None and model.call is None:
+        texts.problems.at_key((*where, "with"), "with belongs to a call: the values of its function's parameters")
     if model.verify is not None:
-        if model.expect is not None:
-            texts.problems.at_key((*where, "expect"), "expect belongs to a run; tests say themselves whether they pass")
         return read_verify(model.verify, where, texts, files, expect=Expectation(), skips=None)
-    return read_check_command(model.run or (), where, texts, expect=model.expect)
+    if model.call is not None:
+        return _called(model.call, model.with_, where, texts, files)
+    return _command(model.run or (), where, texts, expect=model.expect)
 
 
-def read_check_command(
-    argv: Sequence[str], where: Where, texts: Texts, *, expect: ExpectModel | None = None
-) -> Command:
+def _called(
+    model: CallModel, given: Mapping[str, object] | None, where: Where, texts: Texts, files: Files
+) -> Call | None:
+    place, given_at = (*where, "call"), (*where, "with")
+    if given is not None and model.with_:
+        texts.problems.at_key(given_at, "the call has a with already; keep one of them")
+        return None
+    if given is not None:
+        model = model.model_copy(update={"with_": given})
+    call = read_call(model, place, texts, files, given_at=None if given is None else given_at)
+    for fixture in () if call is None else call.fixtures:
+        if fixture not in CHECK_FIXTURES:
+            message = (
+                f"{model.function} has the parameter {quoted(fixture)}; a check is asked before any fixture is made, and "
+                f"can have {' and '.join(CHECK_FIXTURES)} only: give it a value by with"
+            )
+            texts.problems.at((*place, "function"), message)
+    return call
+
+
+def _command(argv: Sequence[str], where: Where, texts: Texts, *, expect: ExpectModel | None = None) -> Command:
     """Return the command of a check, after adding what is wrong with it."""
+    # Workflows in Python without a check load nothing of YAML's commands.
+    from ._commands import NOTHING_SAID, read_expectation
+
     place = (*where, "run")
     if argv and not argv[0]:
         texts.problems.at((*place, 0), "the name of the program is empty")
     command = Command(
         argv=tuple(texts.template(text, (*place, index)) for index, text in enumerate(argv)),
-        expect=read_expectation(expect or ExpectModel(), (*where, "expect"), texts),
+        expect=read_expectation(expect or NOTHING_SAID, (*where, "expect"), texts),
     )
     for matcher in command.expect.exit:
         plain = all(_STATUS.fullmatch(operand.text) for operand in matcher.operands)

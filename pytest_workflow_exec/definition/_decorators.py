@@ -127,7 +127,7 @@ def step(
     idempotent: bool = False,
     max_age: str | None = None,
     evidence: Sequence[str] = (),
-    check: Sequence[str] = (),
+    check: Sequence[str] | Mapping[str, object] | None = None,
     undoes: Sequence[str] = (),
     retry: int | Mapping[str, object] | None = None,
     waive: str | Mapping[str, object] | None = None,
@@ -142,7 +142,7 @@ def step(function: object = None, /, **options: object) -> object:
             others; `idempotent=True` for a step that may run a second time unasked; `max_age`, such as `7d`, after
             which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty; `check`,
             a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
-            in it; `undoes`, the steps that it reverts;
+            in it, or a mapping as in YAML: `{"call": "module:function", "with": {...}}`; `undoes`, the steps that it reverts;
             `retry`, how often it is tried again and after which errors; `waive`, the question that a person is asked if
             it fails: whether the run goes on all the same, or a mapping of `question`, `assurance` and `approvers`.
 

@@ -54,6 +54,8 @@ def parse_json_path(text: str) -> JsonPath:
     # Where nothing asks for JSON, nobody pays for the library.
     from jsonpath import JSONPathEnvironment, JSONPathError
 
+    if not text.strip():
+        raise JsonPathError("is empty; write a path into JSON, such as $.items[0].name (RFC 9535)")
     if len(text) > _MAX_CHARACTERS:
         raise JsonPathError(f"is longer than {_MAX_CHARACTERS} characters")
     try:
@@ -66,4 +68,9 @@ def parse_json_path(text: str) -> JsonPath:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    try:
+        words = str(error)
+    except ValueError:
+        # The library looks for the place in the text, and an empty one has none.
+        words = str(error.args[0]) if error.args else ""
+    return next(iter(words.strip().splitlines()), type(error).__name__)

@@ -155,6 +155,11 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "assurance": "What the answer has to be worth: 1 typed at a terminal, 2 signed, 3 signed with a touched token.",
         "approvers": "Groups of the policy of which one person has to sign; everybody who is listed if none is named.",
     },
+    "Check": {
+        "call": "A Python function beside the workflow, `module:function`, that returns nothing or True if the effect is there, "
+        "False or a failed assertion if not. Of fixtures it may have `workflow` and `sandbox`.",
+        "with": "The values of the function's parameters, by name.",
+    },
     "Poll": {
         "every": f"How long to wait between two looks, {_DURATION}.",
         "timeout": "When to give up.",
@@ -163,7 +168,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     "Step": {
         "description": "What the step is for, in Markdown.",
         "evidence": "The values that it has to leave, not empty, to pass.",
-        "check": "A command, or tests, that pass if the step's effect is there: asked before the step runs again.",
+        "check": "A command, a function, or tests, that pass if the step's effect is there: asked before the step runs again.",
         "undoes": "The earlier steps that this one reverts: they run again when the run goes on.",
         "stdin": "What the command reads; a secret may stand in it.",
         "outputs": "What the command leaves, by name, as values of later steps: `${steps.id.name}`.",

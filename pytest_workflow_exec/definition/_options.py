@@ -17,6 +17,7 @@ from pytest_workflow_exec.model import Signed
 from ._names import STEP_LATER, WAIVE_LATER, one_line_problem, suggestion
 from ._signed import Wanted
 
+DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
 """How long a question can be answered."""
 
@@ -96,7 +97,8 @@ class StepOptions:
     """None: it does not say."""
     max_age_s: float | None = None
     evidence: tuple[str, ...] = ()
-    check: tuple[str, ...] = ()
+    check: Mapping[str, object] | None = None
+    """As a `check:` in YAML."""
     undoes: tuple[str, ...] = ()
     retry: object = None
     """As it was written: it is read with the file."""
@@ -166,7 +168,7 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         idempotent=_flag("@step", options, "idempotent", place) if "idempotent" in options else None,
         max_age_s=_duration("@step", options, "max_age", place),
         evidence=_lines("@step", options, "evidence", place),
-        check=_lines("@step", options, "check", place),
+        check=_check(options, place),
         undoes=_lines("@step", options, "undoes", place),
         retry=options.get("retry"),
         waive=waive,
@@ -196,6 +198,20 @@ def read_gate_options(options: Mapping[str, object], place: Place) -> GateOption
         when=_text("@gate", options, "when", place),
         form=_form(options, place),
     )
+
+
+def _check(options: Mapping[str, object], place: Place) -> Mapping[str, object] | None:
+    given = options.get("check")
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return {str(key): value for key, value in given.items()}
+    if not isinstance(given, (list, tuple)):
+        refuse(place, f'@step: check must be a command as a list of texts, or {{"call": "module:function"}}: {given!r}')
+    command = _lines("@step", options, "check", place)
+    if not command:
+        refuse(place, "@step: check is empty; write a command as a list of texts")
+    return {"run": list(command)}
 
 
 def _waive(options: Mapping[str, object], place: Place) -> tuple[str | None, Signed | None]:

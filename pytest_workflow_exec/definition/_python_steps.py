@@ -10,15 +10,15 @@ from dataclasses import field, replace
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.model import CaseValue, Command, Function, Gate, Retry, Step, StepId, Template, Waive, When
+from pytest_workflow_exec.model import CaseValue, Check, Function, Gate, Retry, Step, StepId, Template, Waive, When
 
-from ._cases import as_case
-from ._checks import check_problem, read_check_command, read_undoes
+from ._cases import as_case, filled_in
+from ._checks import check_problem, read_check, read_undoes
 from ._defaults import NO_DEFAULTS
 from ._forms import OWN_OF_GATES, read_form
 from ._gates import read_show
 from ._names import function_id_problem, one_line_problem, quoted
-from ._options import GateOptions, StepOptions
+from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
 from ._problems import Mark, Problems
 from ._python_source import (
     FunctionNode,
@@ -27,11 +27,11 @@ from ._python_source import (
 )
 from ._results import read_results
 from ._retries import read_python_retry, read_retry
-from ._schema import DefaultsModel
+from ._schema_basics import DefaultsModel
 from ._sources import with_digest
-from ._steps import DEFAULT_GATE_TIMEOUT_S, OUTCOME_ONLY
-from ._templates import Conditional, Keys, Scope, filled_template
+from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
+from ._validation import validated
 from ._waives import waive_problem
 from ._whens import check_covered, filled_when, read_when
 
@@ -154,9 +154,7 @@ def _cases(step: Step, function: DeclaredFunction) -> list[Step]:
 def _case(step: Step, case: StepId, function: DeclaredFunction) -> Step:
     each = {} if function.variable is None else {function.variable: function.values[case]}
     when = None if step.when is None else filled_when(step.when, each)
-    check = step.check
-    if isinstance(check, Command):
-        check = replace(check, argv=tuple(filled_template(argument, each) for argument in check.argv))
+    check = step.check and filled_in(step.check, each)
     waive = step.waive and replace(step.waive, question=filled_template(step.waive.question, each))
     return as_case(replace(step, when=when, check=check, waive=waive), case, each)
 
@@ -195,7 +193,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, seen: _Seen) -> St
         idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
-        check=_check(marks, node, texts),
+        check=_check(marks, node, texts, reader.files),
         undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(seen.lasting))
         if isinstance(marks, StepOptions)
         else (),
@@ -227,8 +225,8 @@ def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Ret
     return read_retry(own, ("retry",), problems)
 
 
-def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts) -> Command | None:
-    if not isinstance(marks, StepOptions) or not marks.check:
+def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts, files: Files) -> Check | None:
+    if not isinstance(marks, StepOptions) or marks.check is None:
         return None
     returns = node.returns
     problem = check_problem("step", always=marks.always)
@@ -236,7 +234,11 @@ def _check(marks: StepOptions | GateOptions | None, node: FunctionNode, texts: T
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
-    return read_check_command(marks.check, (), texts)
+    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
+    from ._schema import CheckModel
+
+    model = validated(CheckModel, marks.check, ("check",), texts.problems)
+    return read_check(model, ("check",), texts, files)
 
 
 def _node_of(reader: FunctionReader, function: DeclaredFunction) -> FunctionNode | None:

@@ -20,13 +20,13 @@ from ._problems import Problems
 from ._python_cases import text_keys
 from ._python_source import FunctionNode, SourceError, functions_in, mark_of, parse_module
 from ._python_steps import DeclaredFunction, FunctionReader, read_functions
-from ._schema import DeclarationModel
+from ._schema_basics import DeclarationModel
 from ._shared_source import shared_source
 from ._source_checks import DECLARATION, declaration_mark
 from ._spellings import decorated_functions, is_fixture, is_test
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
-from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
+from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
 
 
 def python_workflow(

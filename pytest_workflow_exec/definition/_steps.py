@@ -41,22 +41,22 @@ from ._gates import read_show
 from ._includes import read_include
 from ._known import KnownValues
 from ._names import quoted, suggestion, value_name_problem
-from ._options import DEFAULT_REQUEST_LIFETIME_S
+from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
 from ._reader import Read, Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
-from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._schema_basics import DefaultsModel
 from ._signed import Wanted
 from ._sources import python_digests, templates_in, with_digest, with_given
-from ._templates import Conditional, Keys
+from ._templates import OUTCOME_ONLY, Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
 from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
 
-DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
 _NOT_IN_FINALLY = {
     "pause": "a pause can't stand in finally: what cleans up does not wait",
@@ -64,7 +64,6 @@ _NOT_IN_FINALLY = {
     "gate": "a gate can't stand in finally: its steps run whatever is decided",
     "execute": "a plan can't be executed in finally: its steps run whatever is decided",
 }
-OUTCOME_ONLY: Keys = {"outcome": frozenset()}
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
 _MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": frozenset()}
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._checkout import checkouts_of
     from ._database import Database, has_tables, make_tables, open_database, script
     from ._engine import client_of
+    from ._enrolment import host_of
     from ._errors import FleetError, FleetRefusedError
     from ._legs import Standing, standing_of
     from ._limits import Limits, limits_of, set_limits
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ._retention import prune
     from ._submit import Wanted, submit
     from ._words import cancel, hand_in_answer, release
-    from ._worker import WorkerSettings, host_of, work
+    from ._worker import WorkerSettings, work
 
 __all__ = [
     "Database",
@@ -77,7 +78,7 @@ _WHERE = {
     "client_of": "_engine",
     "hand_in_answer": "_words",
     "has_tables": "_database",
-    "host_of": "_worker",
+    "host_of": "_enrolment",
     "limits_of": "_limits",
     "log_pieces": "_reading",
     "make_tables": "_database",

@@ -47,7 +47,7 @@ class Standing:
     leg: int
     """The newest; 0 if there is none."""
     answers: int
-    """The last signed answer that was there when the newest leg was ordered."""
+    """How many signed answers were there when the newest leg was ordered."""
     worker: str | None
     """Who began the newest leg."""
     end: LegEnd | None
@@ -90,7 +90,7 @@ def order_leg(
 
     Args:
         client: None if it will be begun right here.
-        answers: The last signed answer that it will take in.
+        answers: How many signed answers it will take in at least.
     """
     number = standing.leg + 1
     transaction.run(

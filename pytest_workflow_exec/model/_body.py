@@ -239,5 +239,5 @@ class Pause:
 
 
 Body = Command | Call | Verify | Function | Gate | Manual | Pause | Ai | Session | Execute
-Check = Command | Verify
+Check = Command | Call | Verify
 """What tells whether a step's effect is there."""

@@ -186,6 +186,8 @@ class Workflow:
     def _checked(self, check: Check) -> Mapping[str, Json]:
         if isinstance(check, Verify):
             return {"kind": "verify", "path": check.path.relative_to(self.root).as_posix(), "exits": [0]}
+        if isinstance(check, Call):
+            return {"kind": "call", "function": f"{check.path.relative_to(self.root).as_posix()}:{check.function}"}
         exits = [int(operand.text) for matcher in check.expect.exit for operand in matcher.operands]
         return {"kind": "run", "argv": [argument.shown for argument in check.argv], "exits": exits or [0]}
 

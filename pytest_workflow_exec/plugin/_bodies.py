@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,7 @@ from pytest_workflow_exec.run import (
 )
 
 from ._attempt import failing_plainly
+from ._checks import call_check
 from ._gates import ask_at, attest_at
 from ._keys import ATTEMPT, SESSION
 from ._load import load_function
@@ -65,7 +67,7 @@ def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
         return run.pause(step, body)
     if isinstance(body, Manual):
         left = attest_at(item, run, step, body)
-        check_attested(run, step)
+        check_attested(run, step, call=partial(call_check, item, run))
         return left
     return _of_a_model(item, run, step)
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 def workflow_handle(request: pytest.FixtureRequest) -> WorkflowHandle:
     """Return the workflow as the requesting step sees it."""
-    item = _step_item(request)
+    return handle_for(_step_item(request))
+
+
+def handle_for(item: pytest.Item) -> WorkflowHandle:
+    """Return the workflow as the step of an item sees it."""
     run = run_of(item)
     return WorkflowHandle(
         run,
@@ -40,7 +44,11 @@ def _ask(item: pytest.Item, run: Run, *arguments: object, **options: object) -> 
 
 def step_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """Return the requesting step's access to commands."""
-    item = _step_item(request)
+    return sandbox_for(_step_item(request))
+
+
+def sandbox_for(item: pytest.Item) -> Sandbox:
+    """Return the access to commands of the step of an item."""
     return Sandbox(run_of(item), item.stash[PLANNED].step.id)
 
 

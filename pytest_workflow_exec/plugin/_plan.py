@@ -14,7 +14,20 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import spell_duration
 from pytest_workflow_exec.errors import PolicyError, PreflightError, Problem, SettingsError
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.model import Ai, Command, Execute, Gate, Manual, Pause, Session, Step, Template, Workflow
+from pytest_workflow_exec.model import (
+    Ai,
+    Call,
+    Check,
+    Command,
+    Execute,
+    Gate,
+    Manual,
+    Pause,
+    Session,
+    Step,
+    Template,
+    Workflow,
+)
 from pytest_workflow_exec.run import Outlook, Values, gates_of, known_values, outlook, plan_warnings
 from pytest_workflow_exec.sandbox import Policy, Rule, compile_policy, stated_policy
 from pytest_workflow_exec.settings import load_settings
@@ -242,12 +255,17 @@ def _does(view: _View, step: Step) -> str:
     more = [f"when {step.when.text}"] if step.when is not None else []
     more += ["finally" if step.block is None else f"finally of {step.block}"] if step.always else []
     if step.check is not None:
-        asks = view.outlook(step.check).argv if isinstance(step.check, Command) else ()
-        more.append(f"check {ascii(list(asks)) if asks else 'by tests'}")
+        more.append(f"check {_check(view, step.check)}")
     more += [f"if it fails asks {step.waive.question.text!a}"] if step.waive is not None else []
     more += [f"of fragment {step.fragment}"] if step.fragment is not None else []
     more += [f"undoes {' '.join(step.undoes)}"] if step.undoes else []
     return ", ".join([does, *more])
+
+
+def _check(view: _View, check: Check) -> str:
+    if isinstance(check, Command):
+        return ascii(list(view.outlook(check).argv))
+    return f"by {check.path.name}:{check.function}" if isinstance(check, Call) else "by tests"
 
 
 def _text(view: _View, template: Template) -> str:

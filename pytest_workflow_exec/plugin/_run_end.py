@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,13 +92,13 @@ def _warnings(run: Run) -> list[str]:
 
 def shown_log(run: Run) -> str:
     """Return where the run's evidence is, from its project on."""
-    return _shown(run.log_path, run.workflow.root)
+    return _shown(os.fspath(run.log_path), os.fspath(run.workflow.root))
 
 
 @functools.lru_cache(maxsize=64)
-def _shown(path: Path, root: Path) -> str:
-    # Each report of each step says it, and paths are slow.
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+def _shown(path: str, root: str) -> str:
+    # Each report of each step says it, and paths are slow, even to look something up by.
+    return str(Path(path).relative_to(root) if Path(path).is_relative_to(root) else path)
 
 
 def _verdict(run: Run) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
-from pytest_workflow_exec.model import ErrorClass, Function, Gate, Outcome
+from pytest_workflow_exec.model import Call, ErrorClass, Function, Gate, Outcome
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, keepable, outputs_of_return, perform_check
 
@@ -190,11 +190,18 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
             run.start(step, holding=partial(holding_still, item, step))
             attempt.admitted = True
             watch_processes(attempt, run, step)
-            there = perform_check(run, step)
+            there = perform_check(run, step, call=partial(_asked, item, run))
             if there is not None:
                 attempt.stand_in, attempt.outputs = Outcome.PASSED, keepable(there)
     except StepOrderError as error:
         attempt.order_error = error
+
+
+def _asked(item: pytest.Item, run: Run, check: Call) -> object:
+    # Only here: most steps of most runs are not asked.
+    from ._checks import call_check
+
+    return call_check(item, run, check)
 
 
 def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from pytest_workflow_exec.model import Outcome, StepId, Workflow
 from pytest_workflow_exec.run import Confirm, Run
 
 from ._announcements import Announcements
-from ._attachments import Told
+from ._attachments import Told, is_wanted
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
@@ -105,10 +106,15 @@ class WorkflowSession:
         """Whether a workflow that was to run is not known to have done all that was asked."""
         return any(name not in self.ends or not self.ends[name].fulfilled for name in self.awaited)
 
-    @property
+    @cached_property
     def discovery(self) -> bool:
-        """Whether the session only looks: nothing may be run, locked or made."""
+        """Whether the session only looks: nothing may be run, locked or made. Asked four times for each step."""
         return self._has_any(_LOOKING) or self._has_any(_PLANNING)
+
+    @cached_property
+    def attaches(self) -> bool:
+        """Whether there are pages to which the evidence of steps is attached."""
+        return is_wanted(self.config)
 
     @property
     def only_looks(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import quote
@@ -12,12 +13,13 @@ from pytest_workflow_exec.errors import (
     CommandRefusedError,
     CommandTimeoutError,
     EffectMissingError,
+    EvidenceError,
     ExpectationError,
     OutputError,
     SandboxSetupError,
     VerifyFailedError,
 )
-from pytest_workflow_exec.model import Command, Step, Verify
+from pytest_workflow_exec.model import Call, Check, Command, Step, Verify
 from pytest_workflow_exec.run._expect import check_expectation
 from pytest_workflow_exec.run._outputs import outputs_that_are_there
 from pytest_workflow_exec.run._run import Run
@@ -28,8 +30,15 @@ _COULD_NOT_RUN = (CommandRefusedError, CommandNotFoundError, CommandTimeoutError
 _TESTS_FAILED = 1
 
 
-def perform_check(run: Run, step: Step) -> StepOutputs | None:
+Caller = Callable[[Call], object]
+"""Calls the function of a check, and returns what that returns."""
+
+
+def perform_check(run: Run, step: Step, *, call: Caller) -> StepOutputs | None:
     """Return what the step under way left, if its check finds its effect there; None if its body has to run.
+
+    Args:
+        call: Calls its function, if it is one.
 
     Raises:
         CheckInDoubtError: The check could not tell.
@@ -38,11 +47,7 @@ def perform_check(run: Run, step: Step) -> StepOutputs | None:
     if step.check is None or not run.probing.asks(step):
         return None
     try:
-        with run.probing.checking():
-            there = (
-                _tests_pass(run, step, step.check) if isinstance(step.check, Verify) else _holds(run, step, step.check)
-            )
-        if not there:
+        if not _is_there(run, step, step.check, call):
             return None
         outputs = outputs_that_are_there(step.body.outputs if isinstance(step.body, Command) else (), run.values)
     except _COULD_NOT_RUN as error:
@@ -55,8 +60,11 @@ def perform_check(run: Run, step: Step) -> StepOutputs | None:
     return outputs
 
 
-def check_attested(run: Run, step: Step) -> None:
+def check_attested(run: Run, step: Step, *, call: Caller) -> None:
     """Return if the check of work by hand finds what a person said was done, or if it has no check.
+
+    Args:
+        call: Calls its function, if it is one.
 
     Raises:
         EffectMissingError: It does not, or could not tell.
@@ -65,16 +73,42 @@ def check_attested(run: Run, step: Step) -> None:
     if step.check is None:
         return
     try:
-        with run.probing.checking():
-            there = (
-                _tests_pass(run, step, step.check) if isinstance(step.check, Verify) else _holds(run, step, step.check)
-            )
+        there = _is_there(run, step, step.check, call)
     except CheckInDoubtError as error:
         raise EffectMissingError(step=step.id, why=error.why) from error
     except _COULD_NOT_RUN as error:
         raise EffectMissingError(step=step.id, why=str(error)) from error
     if not there:
         raise EffectMissingError(step=step.id, why="it looked, and the effect is not there")
+    if isinstance(step.check, Call):
+        # No command's record tells what a function found; the end of the step has to.
+        run.probing.checked = "there"
+
+
+def _is_there(run: Run, step: Step, check: Check, call: Caller) -> bool:
+    with run.probing.checking():
+        if isinstance(check, Verify):
+            return _tests_pass(run, step, check)
+        return _says(run, step, check, call) if isinstance(check, Call) else _holds(run, step, check)
+
+
+def _says(run: Run, step: Step, check: Call, call: Caller) -> bool:
+    what = f"{check.function} of {check.path.name}"
+    try:
+        said = call(check)
+    except AssertionError:
+        return False
+    except (CheckInDoubtError, EvidenceError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the author's code; whatever it raises, it did not tell
+        _doubt(step, f"{what} raised {type(error).__name__}: {error}")
+    run.check_over(step.id)
+    if said is not None and not isinstance(said, bool):
+        _doubt(
+            step,
+            f"{what} returned a value of type {type(said).__name__}; a check returns nothing, True or False, or asserts",
+        )
+    return said is not False
 
 
 def _holds(run: Run, step: Step, check: Command) -> bool:

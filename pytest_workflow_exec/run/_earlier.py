@@ -136,7 +136,9 @@ def _first_record(log: Path) -> Record | None:
             return whole_record(record_of(raw), log.parent)
     except (BadLineError, BlobError) as error:
         raise LogUnreadableError(f"{log}, line 1: {error}") from error
-    raise LogUnreadableError(f"{log}, line 1: it is not what the engine wrote")
+    raise LogUnreadableError(
+        f"{log}, line 1: it is not what the engine wrote; `workflow-exec verify {log.parent.name}` says what became of it"
+    )
 
 
 def _result(log: Path) -> str | None:

@@ -319,6 +319,8 @@ def _with_repetition(step: Step, what: str, values: Values, spell: Callable[[str
     if isinstance(step.check, Verify):
         tests = step.check.path.relative_to(values.root)
         return f"{what}; {_when_checked(step)}: tests in {tests}"
+    if isinstance(step.check, Call):
+        return f"{what}; {_when_checked(step)}: {_function(step.check, values, spell)}"
     return what
 
 
@@ -331,13 +333,17 @@ def _argv(command: Command, values: Values, spell: Callable[[str], str]) -> str:
     return listed([spell(word) for word in words]) + shown_surroundings(command, values, spell)
 
 
+def _function(call: Call, values: Values, spell: Callable[[str], str]) -> str:
+    given = {name: _given(value, values, spell) for name, value in call.arguments.items()}
+    return f"function {call.function} of {call.path.relative_to(values.root)}, with {given}"
+
+
 def _does(step: Step, values: Values, spell: Callable[[str], str]) -> str:
     body = step.body
     if isinstance(body, Command):
         return _argv(body, values, spell)
     if isinstance(body, Call):
-        given = {name: _given(value, values, spell) for name, value in body.arguments.items()}
-        return f"function {body.function} of {body.path.relative_to(values.root)}, with {given}, source {step.digest}"
+        return f"{_function(body, values, spell)}, source {step.digest}"
     if isinstance(body, Verify):
         return f"tests in {body.path.relative_to(values.root)}"
     if isinstance(body, (Pause, Manual, Ai, Session, Execute)):

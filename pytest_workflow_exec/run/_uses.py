@@ -8,6 +8,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     Ai,
     Call,
+    Check,
     Command,
     Execute,
     Function,
@@ -46,10 +47,16 @@ def uses_of(step: Step, workflow: Workflow) -> Uses:
         steps |= {shown for shown, _ in step.body.show}
     return Uses(
         inputs=None
-        if isinstance(step.body, Function)
+        if _looks_itself(step)
         else frozenset(reference.path[0] for reference in references if reference.scope == "inputs"),
         steps=frozenset(_with_cases(steps, workflow)),
     )
+
+
+def _looks_itself(step: Step) -> bool:
+    """Return whether code of the step can look at any input."""
+    calls = (each for each in (step.body, step.check) if isinstance(each, Call))
+    return isinstance(step.body, Function) or any("workflow" in call.fixtures for call in calls)
 
 
 def keys_used_of(step: StepId, workflow: Workflow) -> frozenset[str | None]:
@@ -97,16 +104,7 @@ def _expanded(references: Iterable[Reference], variables: Mapping[str, Template]
 def _references(step: Step) -> Iterator[Reference]:
     yield from () if step.when is None else step.when.references
     body = step.body
-    if isinstance(step.check, Command):
-        yield from _in(
-            (
-                step.check.argv,
-                step.check.expect.exit,
-                step.check.expect.stdout,
-                step.check.expect.stderr,
-                step.check.expect.json,
-            )
-        )
+    yield from _in_check(step.check)
     if isinstance(body, Command):
         yield from _in((body.argv, body.cwd, body.env, body.stdin))
         yield from _in(rule.pattern for rule in body.outputs)
@@ -128,6 +126,14 @@ def _references(step: Step) -> Iterator[Reference]:
         yield from _in((named.exit, named.stdout, named.stderr, named.json))
     if isinstance(body, (Command, Verify)):
         yield from _in((body.expect.exit, body.expect.stdout, body.expect.stderr, body.expect.json))
+
+
+def _in_check(check: Check | None) -> Iterator[Reference]:
+    if isinstance(check, Command):
+        expect = check.expect
+        yield from _in((check.argv, expect.exit, expect.stdout, expect.stderr, expect.json))
+    elif isinstance(check, Call):
+        yield from _in(check.arguments)
 
 
 def _of_a_model(body: object) -> Template | None:

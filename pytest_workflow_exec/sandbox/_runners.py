@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-_NEVER = re.compile(r"(?!)")
+_NEVER = lazy_pattern(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +37,26 @@ class Runner:
 
 _PYTHON = Runner(
     kind="interpreter",
-    flags=re.compile(r"-[bBdEhiIOPqRsSuvVx?]+|-[WX].+|--version|--help|--"),
-    code=re.compile(r"-[bBdEiIOPqRsSuvx]*[cm]"),
+    flags=lazy_pattern(r"-[bBdEhiIOPqRsSuvVx?]+|-[WX].+|--version|--help|--"),
+    code=lazy_pattern(r"-[bBdEiIOPqRsSuvx]*[cm]"),
     modules=True,
 )
 _SHELL = Runner(
     kind="interpreter",
-    flags=re.compile(r"[-+][abefhiklmnpqrstuvxBCDEHPT]+|--(?:login|posix|norc|noprofile|version|help|restricted)|--"),
-    code=re.compile(r"-[a-zA-Z]*c[a-zA-Z]*"),
+    flags=lazy_pattern(r"[-+][abefhiklmnpqrstuvxBCDEHPT]+|--(?:login|posix|norc|noprofile|version|help|restricted)|--"),
+    code=lazy_pattern(r"-[a-zA-Z]*c[a-zA-Z]*"),
 )
-_PERL = Runner(kind="interpreter", flags=re.compile(r"-[acnpsStTuUvwWX]+|--"), code=re.compile(r"-[a-zA-Z0-9]*[eE]"))
-_AWK = Runner(kind="interpreter", flags=re.compile(r"--"), code=re.compile(r"-f|--file"))
-_RUBY = Runner(kind="interpreter", flags=re.compile(r"-[acnpsSvwW]+|--"), code=re.compile(r"-[a-z]*e"))
-_NODE = Runner(kind="interpreter", code=re.compile(r"-e|-p|-pe|--eval|--print"))
-_JAVA = Runner(kind="interpreter", flags=re.compile(r"-[DX].+"), code=re.compile(r"-jar|-m|--module"))
+_PERL = Runner(
+    kind="interpreter", flags=lazy_pattern(r"-[acnpsStTuUvwWX]+|--"), code=lazy_pattern(r"-[a-zA-Z0-9]*[eE]")
+)
+_AWK = Runner(kind="interpreter", flags=lazy_pattern(r"--"), code=lazy_pattern(r"-f|--file"))
+_RUBY = Runner(kind="interpreter", flags=lazy_pattern(r"-[acnpsSvwW]+|--"), code=lazy_pattern(r"-[a-z]*e"))
+_NODE = Runner(kind="interpreter", code=lazy_pattern(r"-e|-p|-pe|--eval|--print"))
+_JAVA = Runner(kind="interpreter", flags=lazy_pattern(r"-[DX].+"), code=lazy_pattern(r"-jar|-m|--module"))
 _OTHER = Runner(kind="interpreter")
 _READER = Runner(kind="interpreter", exact=True)
-_WRAPPER = Runner(kind="wrapper", flags=re.compile(r"--"))
-_AFTER_ONE_WORD = Runner(kind="wrapper", flags=re.compile(r"--"), words_before=1)
+_WRAPPER = Runner(kind="wrapper", flags=lazy_pattern(r"--"))
+_AFTER_ONE_WORD = Runner(kind="wrapper", flags=lazy_pattern(r"--"), words_before=1)
 _JOINED = Runner(kind="wrapper", joined=True)
 _REMOTE = Runner(kind="wrapper", words_before=1, joined=True)
 _ANYWHERE = Runner(kind="wrapper", exact=True)
@@ -63,11 +66,11 @@ def _launcher(text: str) -> Runner:
     """Return a wrapper with these sub-commands: `explore:1` has one word before what it runs."""
     words = (word.partition(":") for word in text.split())
     leading = MappingProxyType({name: int(count or 0) for name, _, count in words})
-    return Runner(kind="wrapper", flags=re.compile(r"--"), leading=leading)
+    return Runner(kind="wrapper", flags=lazy_pattern(r"--"), leading=leading)
 
 
 def _with_modules(runner: Runner) -> Runner:
-    return replace(runner, code=re.compile(r"-m|--module"), modules=True)
+    return replace(runner, code=lazy_pattern(r"-m|--module"), modules=True)
 
 
 def _names(*lines: str) -> frozenset[str]:
@@ -129,8 +132,8 @@ _RUNNERS = _table(
     }
 )
 
-_VERSION = re.compile(r"(?:-?\d[\d.]*[a-z]?)?(?:-(?:dbg|debug|static))?(?:\.exe)?")
-_LOADER = re.compile(r"ld(?:-linux.*|-musl.*|-\d[\d.]*)?\.so(?:\.\d+)*")
+_VERSION = lazy_pattern(r"(?:-?\d[\d.]*[a-z]?)?(?:-(?:dbg|debug|static))?(?:\.exe)?")
+_LOADER = lazy_pattern(r"ld(?:-linux.*|-musl.*|-\d[\d.]*)?\.so(?:\.\d+)*")
 
 # Python modules that take a file, a statement or another module to run from their arguments.
 _CODE_MODULES = _names(
@@ -152,7 +155,7 @@ _BY_OPTION = _names(
     "c++ clang clang++ ld gpg gs pandoc tex latex pdftex pdflatex xelatex lualatex logrotate install rpm rpmbuild",
     "curl aria2c yt-dlp youtube-dl rg ack fzf bat fd fdfind rustc javac kotlinc mypy pylint mkdocs ctags journalctl",
 )
-_VALUED = re.compile(
+_VALUED = lazy_pattern(
     r"-[CcHhnslZL]|--(?:git-dir|work-tree|namespace|exec-path|super-prefix|config-env|host|context|config|log-level|"
     r"kubeconfig|server|cluster|user|token|repository|cwd|color|connection|url|root|runroot|kube-context|machine)"
 )

@@ -441,13 +441,36 @@ REFERENCES["each without cases"] = (
     [("3:16", "only a step with a foreach of its own, or in a block with one, has cases")],
 )
 
-BODIES["check of nothing"] = (step("run: [git]\ncheck: {}"), [("4:12", "exactly one of run, verify")])
+BODIES["check of nothing"] = (step("run: [git]\ncheck: {}"), [("4:12", "exactly one of run, call, verify")])
 BODIES["check as text"] = (step("run: [git]\ncheck: git"), [("4:12", "must be a mapping")])
 BODIES["check twice"] = (
     step("run: [git]\ncheck: {run: [git], verify: tests}"),
-    [("4:12", "exactly one of run, verify")],
+    [("4:12", "exactly one of run, call, verify")],
 )
-BODIES["check by a call"] = (step("run: [git]\ncheck: {call: 'a:b'}"), [("4:13", "'call' can't be used yet")])
+BODIES["check by no function"] = (
+    step("run: [git]\ncheck: {call: 'a:b'}"),
+    [("4:19", "there is no a.py beside this file")],
+)
+BODIES["check by a fixture"] = (
+    step("run: [git]\ncheck: {call: 'checks:asks'}"),
+    [("4:19", "a check is asked before any fixture is made, and can have workflow and sandbox only")],
+)
+BODIES["check with what is no parameter"] = (
+    step("run: [git]\ncheck: {call: 'checks:mentions', with: {versoin: x, version: y}}"),
+    [("4:45", "did you mean 'version'?")],
+)
+BODIES["check with twice"] = (
+    step("run: [git]\ncheck: {call: {function: 'checks:mentions', with: {version: x}}, with: {version: y}}"),
+    [("4:70", "the call has a with already")],
+)
+BODIES["check with of a run"] = (
+    step("run: [git]\ncheck: {run: [git], with: {a: b}}"),
+    [("4:25", "with belongs to a call")],
+)
+BODIES["check expecting of a call"] = (
+    step("run: [git]\ncheck: {call: 'checks:mentions', with: {version: x}, expect: {exit: '0'}}"),
+    [("4:58", "a function says itself whether the effect is there")],
+)
 BODIES["check of a gate"] = (step("gate: Go?\ncheck: {run: [git]}"), [("4:5", "a gate has none")])
 BODIES["check by exit above"] = (
     step("run: [git]\ncheck: {run: [git], expect: {exit: {gt: '0'}}}"),
@@ -538,6 +561,7 @@ JSON: dict[str, tuple[str | bytes, list[Expected]]] = {
     "json matches a number": (step("run: [x]\nexpect: {json: {$.a: {matches: 3}}}"), [("4:36", "must be a text")]),
     "json unknown input": (step("run: [x]\nexpect: {json: {$.a: '${inputs.x}'}}"), [("4:26", "unknown input 'x'")]),
     "json of a verify": (step("verify: ../smoke\nexpect: {json: {$.a: b}}"), [("4:14", "only the exit status")]),
+    "json path empty": (step("run: [x]\nexpect: {json: {'': c}}"), [("4:21", "is empty; write a path into JSON")]),
     "json output path": (step("run: [x]\noutputs: {o: {json: a.b}}"), [("4:25", "is no path into JSON")]),
     "json output and glob": (
         step("run: [x]\noutputs: {o: {json: $.a, glob: x}}"),

@@ -15,7 +15,7 @@ from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, Ma
 from pytest_workflow_exec.definition import read_yaml_workflow, resolve_inputs
 from pytest_workflow_exec.events import Actor
 from pytest_workflow_exec.evidence import Record, read_log
-from pytest_workflow_exec.model import Command, Gate, Outcome, Step, StepId
+from pytest_workflow_exec.model import Call, Command, Gate, Outcome, Step, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
     History,
@@ -51,6 +51,11 @@ def approved(request: GateRequest, timeout_s: float) -> Decision:
 def done(task: ManualTask, timeout_s: float) -> Attestation:
     """Say that work by hand was done, as a person at a terminal would."""
     return Attestation(result="done", reason="", notes=(), who=Actor(kind="human", id="alice"), terminal="/dev/pts/1")
+
+
+def no_call(check: Call) -> object:
+    """Refuse to call the function of a check: that is pytest's part."""
+    raise NotImplementedError(check.function)
 
 
 def history_in(log: Path) -> History:
@@ -146,7 +151,7 @@ class Project:
         """Run one step to its end, as the plugin would."""
         step = run.workflow.step(name)
         run.start(step)
-        there = perform_check(run, step)
+        there = perform_check(run, step, call=no_call)
         run.finish(name, Outcome.PASSED, outputs=_outputs(run, step) if there is None else there)
 
     def go_through(self, run: Run) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pytest_workflow_exec.run import History, Run, perform_check
 from pytest_workflow_exec.verify import verify_log
 
 from ._resume_model import STEPS, Model, World
-from .conftest import Project, approved
+from .conftest import Project, approved, no_call
 from .test_carry import refusing
 
 BODY = {
@@ -225,7 +225,7 @@ class Runs(RuleBasedStateMachine):
         run, step = self._run, self._run.workflow.step(name)
         if name in self.probed and self.world.effect:
             run.start(step)
-            there = perform_check(run, step)
+            there = perform_check(run, step, call=no_call)
             assert there is not None
             run.finish(name, Outcome.PASSED, outputs=there)
         else:

@@ -14,7 +14,7 @@ from pytest_workflow_exec.run import NextAttempt, Run, next_attempt, perform_che
 from pytest_workflow_exec.verify import Verdict, verify_log
 from tests.evidence._logs import rechained, records_in
 
-from .conftest import Project, history_in
+from .conftest import Project, history_in, no_call
 
 FLOW = """
 steps:
@@ -298,7 +298,7 @@ def test_a_check_is_asked_before_the_first_attempt_only(project: Project) -> Non
     two = resumed.workflow.step("two")
 
     resumed.start(two)
-    assert perform_check(resumed, two) is None
+    assert perform_check(resumed, two, call=no_call) is None
     resumed.finish("two", Outcome.FAILED, message="it failed", error_class="transient")
     following = next_attempt(two, tries=1, error_class="transient")
     assert following is not None

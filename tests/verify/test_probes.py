@@ -32,7 +32,7 @@ FIRST = _planned(started(["build", "publish"]), check=CHECK)
 AGAIN = _planned(
     dataclasses.replace(resumed(carried=[]), data={**resumed(carried=[]).data, "plan": FIRST.data["plan"]}), check=CHECK
 )
-PROBE = events.step_started("build", attempt=2, kind="run", digest="d" * 64, probe=True)
+PROBE = events.step_started("build", attempt=2, kind="step", digest="d" * 64, probe=True)
 ASKED = events.command_started("build", attempt=2, facts={"argv": ["test", "1"], "check": True})
 THERE: Mapping[str, Any] = {"argv": ["test", "1"], "check": True, "exit": 0, "timed_out": False}
 ANSWERED = events.command_finished("build", attempt=2, facts=THERE)
@@ -91,6 +91,24 @@ PLAIN = started(["build", "publish"])
 def test_forged_checks(tmp_path: Path, story: list[Event]) -> None:
     """A step passes by its check only after an unknown effect, and only if the check alone ran and ended so."""
     assert _verdict(tmp_path, story).kind == "inconsistent"
+
+
+def _called(story: list[Event]) -> list[Event]:
+    """Return a story whose check is a function."""
+    check: dict[str, Json] = {"kind": "call", "function": "wf/looks.py:is_there"}
+    return [_planned(event, check=check) if "plan" in event.data else event for event in story]
+
+
+def test_function_that_checks(tmp_path: Path) -> None:
+    """What it ran is marked, whatever that was; only the end of the step says what it found, and only if it was asked."""
+    other = [dataclasses.replace(each, data={**each.data, "argv": ["curl", "x"]}) for each in (ASKED, ANSWERED)]
+
+    assert _verdict(tmp_path, _called(STORY)).exit_code == 0
+    assert _verdict(tmp_path, _called([*STORY[:4], *other, *STORY[6:]])).exit_code == 0
+    assert _verdict(tmp_path, _called([*STORY[:4], *STORY[6:]])).exit_code == 0
+    assert _verdict(tmp_path, _called(_other(6, outcome="failed"))).kind == "inconsistent"
+    assert _verdict(tmp_path, _called([*STORY[:6], BODY, BODY_ENDED, *STORY[6:]])).kind == "inconsistent"
+    assert _verdict(tmp_path, _called([FIRST, begun("build"), ended("build", checked="there")])).kind == "inconsistent"
 
 
 def test_doubt_is_no_end_that_satisfies(tmp_path: Path) -> None:
