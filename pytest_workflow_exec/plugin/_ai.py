@@ -171,7 +171,7 @@ def ask_for_code(item: pytest.Item, run: Run, step: Step) -> partial[object]:
     """
     if step.kind not in _ASKING_KINDS:
         message = f"step {step.id!r} is a {step.kind} step, whose fixtures ask no model; only code of steps does"
-        raise AiError(message, kind="permission")
+        raise AiError(message, kind="definition")
     return partial(_ask, item.config.stash[SESSION], run, step.id)
 
 
@@ -194,7 +194,7 @@ def _ask(
         raise AiError(
             f"step {step!r} asks a model, and the workflow's mode is python. Say mode='ai_json' in its declaration, so "
             "that what it needs is checked before the first step.",
-            kind="permission",
+            kind="definition",
         )
     return ask_in_python(
         asker_of(session, run),

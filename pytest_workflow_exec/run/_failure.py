@@ -164,7 +164,7 @@ def _judge(error: BaseException) -> ErrorClass | None:
     if isinstance(error, (errors.CommandFailedError, errors.ExpectationError)):
         return _of_command(error)
     if isinstance(error, errors.AiError):
-        return next((found for found in ("transient", "permission") if error.kind == found), "business")
+        return next((found for found in ("transient", "permission", "definition") if error.kind == found), "business")
     if isinstance(error, errors.WorkflowExecError):
         return next((found for kind, found in _OWN.items() if isinstance(error, kind)), "business")
     by_status = _STATUSES.get(_http_status(error) or 0)

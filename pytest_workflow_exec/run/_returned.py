@@ -24,9 +24,11 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
         root: The project; files below it are named from there.
 
     Raises:
-        OutputError: The value can't be kept as JSON, or does not come back as what was annotated.
+        OutputError: The value can't be kept as JSON, or does not come back as what was annotated; or there is none, and the
+            annotation says that there is one.
     """
     if returned is None:
+        _refuse_missing(annotation)
         return NO_OUTPUTS
     # Loaded by steps that return something, and by no others.
     from pydantic import ValidationError
@@ -42,6 +44,20 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
         raise OutputError(message) from error
     named = value if isinstance(value, Mapping) else {"value": value}
     return StepOutputs(values=named, files=_files_of(returned, root))
+
+
+def _refuse_missing(annotation: object) -> None:
+    # Most steps are annotated with nothing, or with None.
+    if annotation in (None, type(None)):
+        return
+    from pydantic import ValidationError
+
+    try:
+        _adapter(annotation).validate_python(None)
+    except ValidationError as error:
+        name = getattr(annotation, "__name__", str(annotation))
+        message = f"it returned nothing, and its annotation says that it returns {name}"
+        raise OutputError(message) from error
 
 
 def restore_return(outputs: StepOutputs, annotation: object) -> object:

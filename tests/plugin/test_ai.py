@@ -220,6 +220,27 @@ steps:
     assert "--workflow-resume --workflow-ai=record" in asked.text
 
 
+def test_a_type_in_code_that_nobody_can_be_asked_for_is_said_in_one_line(project: Project) -> None:
+    """Beneath the author's own line stands no frame of ours or of pydantic's; the workflow has to be corrected."""
+    project.environment["CI"] = ""
+    project.write("answers.json", "{}")
+    project.write(
+        "wf/workflow_code.py",
+        "from collections.abc import Callable\nfrom pytest_workflow_exec import Workflow, step\n"
+        "WORKFLOW = Workflow(name='code', mode='ai_json')\n"
+        "@step\ndef ask(workflow):\n    workflow.ai('Why?', output=dict[str, Callable[[], int]])\n",
+    )
+
+    session = scripted(project)
+
+    assert session.status == 1, session.text
+    assert "step 'ask': a model can't be asked for" in session.text
+    assert "class     definition" in session.text
+    assert "json_schema.py" not in session.text
+    assert "_answer_kind.py" not in session.text
+    assert project.of_type("ai.request") == []
+
+
 def test_looking_at_a_workflow_imports_nothing_of_it(asking: Project) -> None:
     """Neither a plan nor a collection loads the models, or asks for a login."""
     asking.write("wf/models.py", MODELS + "\nopen('ran-models', 'w').close()\n")
