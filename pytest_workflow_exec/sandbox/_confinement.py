@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._held import HeldPaths
 from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
 from ._mounts import mounts_of
 from ._programs import NotStartableError, Startable, startable
@@ -215,6 +217,7 @@ def _unchanged(grant: Grant, what: Startable, program: int) -> tuple[tuple[str, 
 
 
 def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
+    _held_for_all().allow(ruleset, READ)
     for path in _readable(grant):
         ruleset.allow(path, READ)
     for script in what.scripts:
@@ -224,8 +227,18 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(device, DEVICE)
 
 
+@functools.cache
+def _held_for_all() -> HeldPaths:
+    """Return what every command may read, without what lies in it by another name: `/bin` is `/usr/bin` on most systems."""
+    kept: dict[str, str] = {}
+    for path in _ALWAYS_READABLE:
+        real = os.path.realpath(path)
+        if not any(real == held or real.startswith(f"{held}/") for held in kept):
+            kept[real] = path
+    return HeldPaths(kept.values())
+
+
 def _readable(grant: Grant) -> Iterator[str]:
-    yield from _ALWAYS_READABLE
     yield str(grant.root)
     yield from (_read_from(grant.root, entry) for entry in grant.read)
     if grant.home is not None:
@@ -246,7 +259,7 @@ def _allow_running(ruleset: Ruleset, grant: Grant, what: Startable, program: int
         ruleset.allow(loader, RUN)
     if grant.exec == ("any",):
         # Also what it makes there itself: a virtual environment in the temporary folder has its own interpreter.
-        for path in (*_readable(grant), *map(str, grant.private)):
+        for path in (*_ALWAYS_READABLE, *_readable(grant), *map(str, grant.private)):
             ruleset.allow(path, RUN)
         return
     for name in grant.exec:
