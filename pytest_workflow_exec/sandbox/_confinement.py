@@ -14,6 +14,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._held import HeldPaths
 from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
+from ._linked_tree import linked_tree
 from ._mounts import mounts_of
 from ._programs import NotStartableError, Startable, startable
 from ._seccomp import Calls, call_filter
@@ -66,7 +67,7 @@ _ALWAYS_READABLE = (
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Making one opens the terminal of the number that the kernel gives, which nobody knows before.
 _TERMINALS, _OWN_TERMINAL = ("/dev/ptmx", "/dev/pts", "/dev/tty"), ("/dev/tty",)
-_NAMES_PORT = 53
+_NAMES_PORT, _GIT = 53, "git"
 
 
 def always_readable() -> tuple[str, ...]:
@@ -240,6 +241,8 @@ def _held_for_all() -> HeldPaths:
 
 def _readable(grant: Grant) -> Iterator[str]:
     yield str(grant.root)
+    if _GIT in {grant.program.name, *(os.path.basename(name) for name in grant.exec)} or grant.exec == ("any",):  # noqa: PTH119
+        yield from linked_tree(str(grant.root))
     yield from (_read_from(grant.root, entry) for entry in grant.read)
     if grant.home is not None:
         yield str(grant.home)
