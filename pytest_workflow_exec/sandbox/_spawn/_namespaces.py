@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import struct
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,8 @@ _HERE, _RECURSIVE, _READ_ONLY = -100, 0x8000, 1
 _WRITE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
 _READ = _READ_FILE | _READ_FOLDER
 _PATH_RULE = 1
+# Besides reading and writing: to remove and to make files, and to change their length.
+_SHARED, _USE_SHARED = "/dev/shm", _READ | _WRITE | 1 << 5 | 1 << 8 | 1 << 14  # noqa: S108  # as the C library has it
 _SMALL = "size=64k,mode=755"
 _CHANGES, _OF_PATH = struct.Struct("=QQQQ"), struct.Struct("=Qi")
 
@@ -102,6 +105,11 @@ def arrange_mounts(mounts: dict[str, Any], ruleset: int) -> None:
             os.makedirs(path)  # noqa: PTH103
             _bind(descriptor, path, is_writable=is_writable)
         _set_read_only(mounts["hidden"], is_so=True)
+    kept = (mounts["folder"][0], sys.prefix, *(each[0] for each in mounts["writable"]))
+    if os.path.isdir(_SHARED) and not any(path.startswith(f"{_SHARED}/") for path in kept):  # noqa: PTH112
+        # Semaphores and shared memory of POSIX are files there, which every pool of processes in Python uses.
+        _mount("none", _SHARED, "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXEC, "size=1g,mode=1777")
+        _allow(ruleset, _SHARED, _USE_SHARED)
     if mounts["maps"]:
         _open_processes()
     _allow(ruleset, "/proc", _READ | _WRITE if mounts["maps"] else _READ)
