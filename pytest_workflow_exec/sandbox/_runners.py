@@ -93,22 +93,28 @@ _RUNNERS = _table(
         "php lua luajit rscript guile tclsh wish expect osascript pwsh powershell nu elvish deno bun jshell groovy scala "
         "julia octave psql mysql mariadb gdb lldb irb elixir erl escript iex runghc runhaskell ocaml utop clojure clj bb "
         "racket sbcl clisp ecl gsi csi swipl raku crystal tsx ts-node coffee gjs qjs bpftrace stap kernprof scalene "
-        "pyinstrument viztracer debugpy pudb ipdb": _OTHER,
+        "pyinstrument viztracer debugpy pudb ipdb r kotlin mongo mongosh uvicorn gunicorn hypercorn daphne waitress-serve "
+        "celery flask django-admin": _OTHER,
         # Any file, line or address among the arguments is code to these: `vim a +!touch`, `sqlite3 db .shell`.
         "vi vim nvim gvim view gview rvim rview rgvim vimdiff gvimdiff ex ed red emacs emacsclient m4 bc dc gnuplot "
-        "sqlite": _READER,
-        "socat parallel hyperfine bwrap start-stop-daemon run-parts pee mispipe": _ANYWHERE,
+        "sqlite sqlplus": _READER,
+        "socat parallel hyperfine bwrap start-stop-daemon run-parts pee mispipe nsjail mkosi "
+        "sem pexec dtach abduco open xdg-open gio gtk-launch": _ANYWHERE,
         "env xargs busybox toybox nice ionice nohup setsid stdbuf time sudo doas pkexec setpriv prlimit unshare "
         "nsenter firejail systemd-run systemd-inhibit strace ltrace valgrind heaptrack find fakeroot fakechroot "
         "catchsegv dbus-run-session dbus-launch xvfb-run npx bunx uvx pnpx chronic eatmydata torsocks torify tsocks "
         "proxychains ld.so choom numactl cgexec ssh-agent proot chpst softlimit daemonize tini dumb-init catatonit "
-        "cpulimit trickle unbuffer rlwrap ifne sshpass nodemon watchexec nc ncat netcat xterm "
+        "cpulimit trickle unbuffer rlwrap ifne sshpass nodemon watchexec nc ncat netcat xterm fakeroot-sysv fakeroot-tcp "
+        "fakeroot-ng s6-softlimit s6-setsid wine wine64 box86 box64 fexinterpreter "
+        # an emulator under the name of what it plays
+        "qemu-i386 qemu-x86_64 qemu-arm qemu-armeb qemu-aarch64 qemu-riscv32 qemu-riscv64 qemu-ppc qemu-ppc64 qemu-ppc64le "
+        "qemu-mips qemu-mipsel qemu-mips64 qemu-mips64el qemu-s390x qemu-sparc qemu-sparc64 qemu-loongarch64 "
         # util-linux's setarch under the name of a personality
         "i386 i486 i586 i686 athlon x86_64 linux32 linux64 uname26 ppc ppc32 ppc64 ppc64le mips mips32 mips64 sparc "
         "sparc32 sparc32bash sparc64 s390 s390x ia64 parisc parisc32 parisc64 alpha arm armh armv6l armv7l armv8l "
         "aarch64 riscv32 riscv64 loongarch64": _WRAPPER,
         "timeout flock chroot taskset chrt setarch faketime gosu su-exec setuidgid envuidgid envdir "
-        "setlock": _AFTER_ONE_WORD,
+        "setlock s6-setuidgid s6-envuidgid s6-envdir s6-setlock envchain": _AFTER_ONE_WORD,
         "su runuser script eval exec command source watch entr at batch crontab tmux screen capsh": _JOINED,
         "ssh autossh rsh slogin mosh sg": _REMOTE,
         "coverage memray": _with_modules(_launcher("run")),
@@ -129,6 +135,8 @@ _RUNNERS = _table(
         "machinectl": _launcher("shell:1"),
         "rustup": _launcher("run:1"),
         "py-spy rr samply": _launcher("record"),
+        "honcho foreman dart flutter nim": _launcher("run r"),
+        "rails": _launcher("runner r"),
     }
 )
 
@@ -154,6 +162,8 @@ _BY_OPTION = _names(
     "gradle gradlew sbt lein mix scons fab invoke inv ansible ansible-playbook pytest py.test sphinx-build gcc g++ cc",
     "c++ clang clang++ ld gpg gs pandoc tex latex pdftex pdflatex xelatex lualatex logrotate install rpm rpmbuild",
     "curl aria2c yt-dlp youtube-dl rg ack fzf bat fd fdfind rustc javac kotlinc mypy pylint mkdocs ctags journalctl",
+    "ag tcc ghc groff troff doit luigi snakemake nextflow cwltool waf supervisord nix-shell nix-build convert magick",
+    "artisan",
 )
 _VALUED = lazy_pattern(
     r"-[CcHhnslZL]|--(?:git-dir|work-tree|namespace|exec-path|super-prefix|config-env|host|context|config|log-level|"
