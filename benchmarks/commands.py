@@ -1,58 +1,85 @@
-"""What a command costs beside `subprocess.run(["/bin/true"])`, as a ratio: `python -m benchmarks.commands [MIB]`.
+"""What a command costs beside `subprocess.run(["/bin/true"])`, as a ratio of processor time: `python -m benchmarks.commands`.
 
-Each round starts one of each kind, so that a busy machine slows all alike; with MIB, that much memory is held meanwhile.
+With a number, `python -m benchmarks.commands MIB`, that much memory is held by the process that asks. Counted is the
+processor time of that process and of all that it starts, of each kind in turns, so that a busy machine slows all alike.
 """
 
 from __future__ import annotations
 
 import functools
+import resource
 import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pytest_workflow_exec.sandbox import _spawner
 from pytest_workflow_exec.sandbox._confinement import Grant, confined
 from pytest_workflow_exec.sandbox._environment import MARKER
 from pytest_workflow_exec.sandbox._level import Level, offer_of
 from pytest_workflow_exec.sandbox._process import RunningCommand
 
-_ROUNDS = 60
+from ._measure import Program, measured
+
+_ROUNDS = 5
+_COUNT, _FEW, _MANY = 60, 20, 120
 _TRUE = "/bin/true"
+_WORKFLOW = """
+from pytest_workflow_exec import Workflow, step
+
+HELD = b"x" * ({mib} << 20)
+WORKFLOW = Workflow(name="many")
+
+@step
+def go(sandbox) -> None:
+    for _ in range({count}):
+        sandbox.run(["true"])
+"""
 
 
-def main(held_mib: int) -> None:
-    """Print the median of each kind, and its ratio to the bare one."""
-    held = b"x" * (held_mib << 20)
+def main(mib: int) -> None:
+    """Print the median of each kind, and of each round's ratio to the bare one."""
+    held = b"x" * (mib << 20)
+    levels: tuple[Level, ...] = ("none", "landlock", "namespaces")
+    there = [level for level in levels if level == "none" or offer_of(level).level == level]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kinds: dict[str, Callable[[], object]] = {
-            "bare": lambda: subprocess.run([_TRUE], capture_output=True, check=True),
-        }
-        levels: tuple[Level, ...] = ("none", "landlock", "namespaces")
-        for level in levels:
-            if level == "none" or offer_of(level).level == level:
-                kinds[level] = functools.partial(_run, folder, level)
-        taken = _taken(kinds)
-    bare = statistics.median(taken["bare"])
-    for kind, times in taken.items():
-        median = statistics.median(times)
-        print(f"{kind:<11}{median * 1000:8.2f} ms  {median / bare:5.1f} times bare, {len(held) >> 20} MiB held")
+        kinds: dict[str, Callable[[], float]] = {"bare": functools.partial(_of_one, _bare)}
+        for level in there:
+            kinds[f"{level}, alone"] = functools.partial(_of_one, functools.partial(_run, folder, level))
+        for level in there:
+            kinds[f"{level}, recorded"] = functools.partial(_of_one_recorded, level, mib)
+        rounds = [{kind: cost() for kind, cost in kinds.items()} for _ in range(_ROUNDS)]
+    for kind in kinds:
+        median = statistics.median(each[kind] for each in rounds)
+        ratio = statistics.median(each[kind] / each["bare"] for each in rounds)
+        print(f"{kind:<22}{median * 1000:8.2f} ms  {ratio:5.1f} times bare, {len(held) >> 20} MiB held")
 
 
-def _taken(kinds: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    for start in kinds.values():
+def _of_one(start: Callable[[], object]) -> float:
+    """Return the processor time of one more command, without that of the server's own start."""
+    return (_spent(start, _COUNT + 1) - _spent(start, 1)) / _COUNT
+
+
+def _spent(start: Callable[[], object], count: int) -> float:
+    before = _used()
+    for _ in range(count):
         start()
-    taken: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(_ROUNDS):
-        for kind, start in kinds.items():
-            began = time.perf_counter()
-            start()
-            taken[kind].append(time.perf_counter() - began)
-    return taken
+    # What a server and its commands used is known when it has ended.
+    _spawner._close_all()  # noqa: SLF001  # nobody else wants them ended before the process ends
+    return _used() - before
+
+
+def _used() -> float:
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in both)
+
+
+def _bare() -> None:
+    subprocess.run([_TRUE], capture_output=True, check=True)
 
 
 def _run(folder: Path, level: Level) -> None:
@@ -67,6 +94,24 @@ def _run(folder: Path, level: Level) -> None:
         command.wait(None)
     finally:
         command.end()
+
+
+def _of_one_recorded(level: Level, mib: int) -> float:
+    """Return the processor time of one more `sandbox.run` in a step: judged, pinned, announced, run and recorded."""
+    return (_spent_recorded(level, mib, _MANY) - _spent_recorded(level, mib, _FEW)) / (_MANY - _FEW)
+
+
+def _spent_recorded(level: Level, mib: int, count: int) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        mode = level if level == "none" else f"required:{level}"
+        (root / "workflow-exec.toml").write_text(
+            f'[policy]\nsandbox = "{mode}"\ncommands = ["true"]\n', encoding="utf-8"
+        )
+        (root / "wf").mkdir()
+        (root / "wf/workflow_many.py").write_text(_WORKFLOW.format(mib=mib, count=count), encoding="utf-8")
+        argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "wf/workflow_many.py"]
+        return measured(Program(argv=argv, cwd=root, says="1 passed", variables={})).cpu_s
 
 
 if __name__ == "__main__":

@@ -1,27 +1,31 @@
 """What a fleet takes, and what it survives, on a PostgreSQL server of its own: `python -m benchmarks.fleet WHAT [N]`.
 
 `storm N`: N runs on three workers, with workers and the server killed at random. `speed N`: runs and steps a second for 1, 2
-and 4 workers. `cost N`: a run in the fleet beside the same run without it, in turns. `size N`: rows and bytes of a run.
+and 4 workers, on the server and on a file. `cost N`: a run in the fleet beside the same run without it, in turns, on both.
+`size N`: rows and bytes of a run.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.fleet._postgres import Server, server
-from tests.fleet._site import Site
-from tests.fleet._storm import FLOW, Storm, check, storm_on
+from tests.fleet._site import Site, another_host, new_site
+from tests.fleet._storm import EFFECTS, FLOW, Storm, check, storm_on
 
 _STEPS = 5
 _UNGATED = FLOW.replace("  - id: approve\n    gate: {question: Go on?, assurance: 2, approvers: [managers], wait: suspend}\n", '  - {id: third, call: "effects:note"}\n')  # fmt: skip
-_PATIENCE_S = 36_000
+_PATIENCE_S = 900
+"""How long nothing may change before it is given up."""
 
 
 def main(what: str, count: int) -> None:
@@ -46,41 +50,61 @@ def _storm(storm: Storm, count: int) -> None:
     legs = storm.server.sql("SELECT outcome, count(*) FROM workflow_exec.fleet_end GROUP BY outcome ORDER BY outcome")
     print(f"ended: {dict(ended)}; every log verified; legs by outcome: {' '.join(legs.split())}")
     used = storm.server.sql("SELECT count(*) FROM workflow_exec.fleet_decision_use")
-    print(f"decisions used: {used}")
+    print(f"decisions used: {used}; questions that were asked anew: {storm.asked_again}")
 
 
 def _speed(storm: Storm, count: int) -> None:
+    for name, hosts in _sites(storm):
+        first = 0.0
+        for number in (1, 2, 4):
+            submitted = set(hosts[0].submit("--count", str(count)))
+            before, began = _used(), time.monotonic()
+            workers = [host.worker("--concurrency", "1") for host in hosts[:number]]
+            hosts[0].wait_until(functools.partial(_passed, submitted))
+            took = time.monotonic() - began
+            for worker in workers:
+                worker.process.terminate()
+            for worker in workers:
+                worker.process.wait()
+            first = first or count / took
+            print(
+                f"{name}, {number} workers: {count / took:.2f} runs/s, {count * _STEPS / took:.2f} steps/s, "
+                f"{count / took / first:.2f} times one worker, {(_used() - before) / count:.2f} s of processor time a run"
+            )
+
+
+def _passed(wanted: Collection[str], runs: Mapping[str, Mapping[str, Any]]) -> bool:
+    return all(runs[each]["state"] == "passed" for each in wanted)
+
+
+def _cost(storm: Storm, count: int) -> None:
+    for name, [site, *_] in _sites(storm):
+        site.fleet("queue", "default", "--per-worker", "1")
+        ratios: list[float] = []
+        for _ in range(count):
+            bare = _cpu([sys.executable, "-m", "pytest", "wf", "--workflow-new", "-q"], site)
+            _cleaned(site)
+            site.submit()
+            whole = _cpu(site.command("fleet", "worker", "--until-idle"), site)
+            idle = _cpu(site.command("fleet", "worker", "--until-idle"), site)
+            ratios.append((whole - idle) / bare)
+            print(f"bare {bare:.2f} s, in the fleet {whole - idle:.2f} s, worker alone {idle:.2f} s of processor time")
+        print(f"{name}: a run in the fleet takes {sorted(ratios)[len(ratios) // 2]:.2f} times the bare one")
+
+
+def _sites(storm: Storm) -> Sequence[tuple[str, Sequence[Site]]]:
+    """Return the hosts of a fleet on the server and of one on a file, whose workflow has no gate."""
     _ungate(storm.site)
     for host in storm.hosts[1:]:
         subprocess.run(["git", "pull", "-q"], cwd=host.root, check=True)  # noqa: S607  # git is on the path
         host.pin()
-    for number in (1, 2, 4):
-        storm.site.submit("--count", str(count))
-        began = time.monotonic()
-        workers = [host.worker("--concurrency", "1") for host in storm.hosts[:number]]
-        storm.site.wait_until(lambda runs: all(run["state"] == "passed" for run in runs.values()))
-        took = time.monotonic() - began
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.process.wait()
-        print(f"{number} workers: {count / took:.2f} runs/s, {count * _STEPS / took:.2f} steps/s")
-
-
-def _cost(storm: Storm, count: int) -> None:
-    _ungate(storm.site)
-    site = storm.site
-    site.fleet("queue", "default", "--per-worker", "1")
-    ratios: list[float] = []
-    for _ in range(count):
-        bare = _cpu([sys.executable, "-m", "pytest", "wf", "--workflow-new", "-q"], site)
-        _cleaned(site)
-        site.submit()
-        whole = _cpu(site.command("fleet", "worker", "--until-idle"), site)
-        idle = _cpu(site.command("fleet", "worker", "--until-idle"), site)
-        ratios.append((whole - idle) / bare)
-        print(f"bare {bare:.2f} s, in the fleet {whole - idle:.2f} s, worker alone {idle:.2f} s of processor time")
-    print(f"a run in the fleet takes {sorted(ratios)[len(ratios) // 2]:.2f} times the bare one")
+    folder = storm.site.root.parent.parent / "file"
+    site = new_site(folder / "one", f"sqlite:///{folder / 'fleet.sqlite'}", {"site.workflow.yaml": _UNGATED})
+    site.write("wf/effects.py", EFFECTS.format(folder=str(site.home)))
+    site.commit()
+    site.workers = storm.site.workers
+    others = [another_host(site, folder / f"host-{number}") for number in range(1, len(storm.hosts))]
+    return [("PostgreSQL", storm.hosts), ("SQLite", [site, *others])]
 
 
 def _size(storm: Storm, count: int) -> None:
@@ -122,10 +146,17 @@ def _cleaned(site: Site) -> None:
 
 
 def _cpu(command: Sequence[str], site: Site) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=site.root, env=site.env(), stdout=subprocess.DEVNULL, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    before = _used()
+    subprocess.run(
+        command, cwd=site.root, env=site.env(), stdout=subprocess.DEVNULL, start_new_session=True, check=True
+    )
+    return _used() - before
+
+
+def _used() -> float:
+    """Return the processor time of all that was started here and has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
-DURATION = re.compile(
+DURATION = lazy_pattern(
     r"(?:(?P<days>[0-9]{1,6})d)?(?:(?P<hours>[0-9]{1,6})h)?(?:(?P<minutes>[0-9]{1,6})m)?"
     r"(?:(?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,6})?)s)?"
 )

@@ -384,7 +384,7 @@ class SecretSourceError(WorkflowExecError):
 class AiError(WorkflowExecError):
     """A model gave no answer that counts.
 
-    `kind` is the class of the failure (`transient`, `permission` or `business`), `attempts` holds what was proposed
+    `kind` is the class of the failure (`transient`, `permission`, `business` or `definition`), `attempts` holds what was proposed
     and why it was refused, as JSON, `cost_usd` what it took all the same.
     """
 

@@ -3,7 +3,7 @@
 from pytest_workflow_exec.ai._answer_kind import AnswerKind, AnswerKindError
 from pytest_workflow_exec.ai._asking import Asker
 from pytest_workflow_exec.ai._backend import AiAnswer, AiAttempt, AiBackend, AiNews, AiRequest, AiUsage
-from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend
+from pytest_workflow_exec.ai._cassettes import RecordingBackend, ReplayingBackend, unrecorded
 from pytest_workflow_exec.ai._choice import MODES, AiChoice, Standing, backend_of, choice_problems, choose
 from pytest_workflow_exec.ai._claude import ClaudeBackend
 from pytest_workflow_exec.ai._dialogue import InputScriptError, hold_dialogue, read_input_script
@@ -51,4 +51,5 @@ __all__ = [
     "perform_session",
     "read_input_script",
     "session_in_python",
+    "unrecorded",
 ]

@@ -20,6 +20,9 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import Run
 
+_MAX_CALLS = 50
+"""How many calls of tools that are not there are kept of one request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -114,14 +117,15 @@ class Asker:
             asked = self._asked_facts(request, question, number)
             self._run.record_asking(events.ai_request(step, attempt=attempt, facts=asked))
             said: dict[str, Json] = {"number": number, "model": question.model, "request": digest_of(asked)}
+            calls: list[Json] = []
             try:
-                answer = self._answer(request, question)
+                answer = self._answer(request, question, calls)
             except BaseException as error:
                 # Written in any case: what it cost counts against the budget, and what was proposed is evidence.
-                facts = {**said, **_failed_facts(error, self._source)}
+                facts = {**said, **_failed_facts(error, self._source), **_called(calls)}
                 self._run.record_asking(events.ai_response(step, attempt=attempt, facts=facts))
                 raise
-            facts = {**said, **self._answer_facts(answer, question.kind)}
+            facts = {**said, **self._answer_facts(answer, question.kind), **_called(calls)}
             if scripted:
                 facts["source"] = "scripted"
             self._run.record_asking(events.ai_response(step, attempt=attempt, facts=facts))
@@ -150,9 +154,15 @@ class Asker:
         """
         return self._purse.left(self._run, own_usd)
 
-    def _answer(self, request: AiRequest, question: Question) -> AiAnswer:
+    def _answer(self, request: AiRequest, question: Question, calls: list[Json]) -> AiAnswer:
+        def tell(news: AiNews) -> None:
+            if news.refused_call is not None and len(calls) < _MAX_CALLS:
+                tool, arguments = news.refused_call
+                calls.append({"tool": tool, "arguments": arguments})
+            self._tell(news)
+
         try:
-            answer = self._backend.ask(request, question.problems, self._tell)
+            answer = self._backend.ask(request, question.problems, tell)
         except WorkflowExecError:
             raise
         except Exception as error:
@@ -239,6 +249,10 @@ def _is_here(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
     mapped = getattr(found, "ipv4_mapped", None) or found
     return mapped.is_loopback or mapped.is_unspecified
+
+
+def _called(calls: Sequence[Json]) -> dict[str, Json]:
+    return {"refused_calls": list(calls)} if calls else {}
 
 
 def _failed_facts(error: BaseException, source: Source) -> dict[str, Json]:

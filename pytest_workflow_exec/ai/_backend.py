@@ -87,6 +87,8 @@ class AiNews:
     usage: AiUsage | None = None
     passing: bool = False
     """Whether it is only of the moment: shown where the next one can stand in its place, and nowhere else."""
+    refused_call: tuple[str, str] | None = None
+    """The tool that the model asked for and does not have, and what for; evidence, too."""
 
 
 class AiBackend(Protocol):

@@ -16,6 +16,8 @@ from ._recorded_talk import RecordingTalk, ReplayingTalk
 from ._talk_cassette import Exchange, TalkCassette, talk_path
 from ._talker import Talker, TalkSetup
 
+_NOTHING = "nothing was recorded for this step"
+
 
 class RecordingBackend:
     """Asks another backend and keeps its answers, a file for each step, written anew by each run.
@@ -94,7 +96,7 @@ class ReplayingBackend:
         """
         path = talk_path(self._folder, setup.step)
         try:
-            cassette = TalkCassette.read(self._text(path), step=setup.step)
+            cassette = TalkCassette.read(_text(path), step=setup.step)
         except CassetteError as error:
             raise self._refusal(f"{path}: {error}", setup.step) from error
 
@@ -123,7 +125,7 @@ class ReplayingBackend:
         path = cassette_path(self._folder, request.step)
         question = Question.of(request, self._redact)
         try:
-            answer = self._turn(self._cassette(path, request), question, request.step).answer()
+            answer = self._turn(Cassette.read(_text(path), step=request.step), question, request.step).answer()
         except CassetteError as error:
             raise self._error(f"{path}: {error}", request) from error
         if errors := accept(answer.value):
@@ -132,25 +134,11 @@ class ReplayingBackend:
         tell(AiNews(text=f"replayed from {path.name}"))
         return answer
 
-    def _cassette(self, path: Path, request: AiRequest) -> Cassette:
-        return Cassette.read(self._text(path), step=request.step)
-
-    @staticmethod
-    def _text(path: Path) -> str:
-        try:
-            return read_cassette(path)
-        except FileNotFoundError as error:
-            raise CassetteError("nothing was recorded for this step") from error
-        except OSError as error:
-            raise CassetteError(f"it can't be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise CassetteError("it is no text") from error
-
     def _turn(self, cassette: Cassette, question: Question, step: str) -> Turn:
         if turns := cassette.turns_for(question):
             return turns[min(self._asked[step, question], len(turns) - 1)]
         if not cassette.turns:
-            raise CassetteError("nothing was recorded for this step")
+            raise CassetteError(_NOTHING)
         place = sum(count for (asked, _), count in self._asked.items() if asked == step)
         nearest = cassette.turns[min(place, len(cassette.turns) - 1)].question
         raise CassetteError(f"something else was recorded: the {question.differs_in(nearest)} changed since")
@@ -159,4 +147,31 @@ class ReplayingBackend:
         return self._refusal(reason, request.step)
 
     def _refusal(self, reason: str, step: str) -> AiError:
-        return ai_error(Failure(reason, advice=f"Record it again with: {self._record_with}"), step=step)
+        return ai_error(Failure(reason, advice=f"Record it with: {self._record_with}"), step=step)
+
+
+def unrecorded(folder: Path, step: str, *, talks: bool) -> str | None:
+    """Return why a step can't be replayed, as far as that is known before it asks; None if something was recorded.
+
+    Args:
+        folder: Where the files are kept.
+        talks: Whether it holds a conversation before it asks.
+    """
+    path = talk_path(folder, step) if talks else cassette_path(folder, step)
+    try:
+        text = _text(path)
+        turns = TalkCassette.read(text, step=step).turns if talks else Cassette.read(text, step=step).turns
+    except CassetteError as error:
+        return f"{path}: {error}"
+    return None if turns else f"{path}: {_NOTHING}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_cassette(path)
+    except FileNotFoundError as error:
+        raise CassetteError(_NOTHING) from error
+    except OSError as error:
+        raise CassetteError(f"it can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CassetteError("it is no text") from error

@@ -193,7 +193,9 @@ class Conversation:
             if isinstance(block, self._sdk.ToolUseBlock):
                 self.model = message.model
                 if block.name != STRUCTURED_OUTPUT:
-                    self._say(f"the model asked for the tool {plain(block.name)}, which it does not have")
+                    name = plain(block.name)
+                    told = f"the model asked for the tool {name}, which it does not have"
+                    self._tell.say(AiNews(text=told, refused_call=(name, plain(ascii(block.input)))))
             elif isinstance(block, self._sdk.TextBlock) and message.error is None:
                 self._prose = block.text
 

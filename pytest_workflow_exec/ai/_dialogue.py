@@ -52,7 +52,8 @@ def read_input_script(path: Path) -> Mapping[str, Sequence[str]]:
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputScriptError):
             raise
-        raise InputScriptError(f"can't be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputScriptError(f"can't be read: {reason}") from error
     if not isinstance(found, dict) or not all(
         isinstance(lines, list) and all(isinstance(line, str) for line in lines) for lines in found.values()
     ):

@@ -57,6 +57,8 @@ def ai_error(failure: Failure, *, step: str, attempts: Sequence[AiAttempt] = (),
     told = [f"step {step!r} has no answer from the model: {failure.reason.rstrip('.')}."]
     if tried:
         told.append(f"{tried} answer{'s were' if tried > 1 else ' was'} proposed.")
+    if tried and attempts[-1].errors:
+        told.append(f"The last one was refused: {plain('; '.join(attempts[-1].errors)).rstrip('.')}.")
     if cost_usd:
         told.append(f"It cost ${cost_usd:.4f}.")
     told.append(failure.advice or (_REFUSED if failure.kind == "business" and tried else _NEXT[failure.kind]))

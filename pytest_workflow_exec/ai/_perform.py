@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, cast, get_origin
 
-from pytest_workflow_exec.ai._answer_kind import AnswerKind, kind_of_form
+from pytest_workflow_exec.ai._answer_kind import AnswerKind, AnswerKindError, kind_of_form
 from pytest_workflow_exec.ai._asking import Asker, Question
 from pytest_workflow_exec.ai._backend import AiAnswer
 from pytest_workflow_exec.ai._plan_judge import COMMANDS, PlanJudge
@@ -82,6 +82,20 @@ def perform_ai(asker: Asker, step: Step, ai: Ai, kind: AnswerKind) -> StepOutput
     return StepOutputs(values=kind.outputs(answer.value), files={})
 
 
+def kind_in_code(step: StepId, output: object) -> AnswerKind:
+    """Return the kind of answers that the code of a step asks for.
+
+    Raises:
+        AiError: Nobody can be asked for that, with the reason.
+    """
+    __tracebackhide__ = True
+    try:
+        return AnswerKind.of(output, name=getattr(output, "__name__", str(output)))
+    except AnswerKindError as error:
+        # Not from it: beneath it stands how pydantic found out, in dozens of frames.
+        raise AiError(f"step {step!r}: {error}", kind="definition") from None
+
+
 def ask_in_python(
     asker: Asker,
     step: StepId,
@@ -98,11 +112,11 @@ def ask_in_python(
     """Return the accepted answer to a question of a Python step.
 
     Raises:
-        AiError: There is none.
-        AnswerKindError: Nobody can be asked for that type.
+        AiError: There is none, or nobody can be asked for that type.
         PlanRefusedError: It is a `CommandPlan`, and the policy does not allow it as a whole.
     """
-    run, kind = asker.run, AnswerKind.of(output, name=getattr(output, "__name__", str(output)))
+    __tracebackhide__ = True
+    run, kind = asker.run, kind_in_code(step, output)
     is_plan = _is_plan(output)
     whole = whole_prompt(
         prompt,

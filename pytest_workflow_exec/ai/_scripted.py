@@ -31,7 +31,8 @@ def read_script(path: Path) -> Mapping[str, Sequence[Json]]:
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, ScriptError):
             raise
-        raise ScriptError(f"can't be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ScriptError(f"can't be read: {reason}") from error
     if not isinstance(found, dict) or not all(isinstance(proposals, list) for proposals in found.values()):
         raise ScriptError('must hold an object with a list of proposals for each step: {"diagnose": [{...}]}')
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TypeAlias
@@ -47,11 +48,16 @@ def load_sdk() -> ModuleType:
     if problems:
         raise Failure("; ".join(problems), "permission", "Nothing was asked.")
     try:
-        return importlib.import_module(SDK)
+        sdk = importlib.import_module(SDK)
     except Exception as error:
         raise Failure(
             f"{DISTRIBUTION} {sdk_version()} can't be imported: {error}", "permission", "Install it anew."
         ) from error
+    log = logging.getLogger(SDK)
+    if log.level == logging.NOTSET:
+        # It calls the end of a program that we ended a fatal error. What there is to say, our own error says.
+        log.setLevel(logging.CRITICAL)
+    return sdk
 
 
 def options_of(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pytest_workflow_exec.ai._answer_kind import AnswerKind
 from pytest_workflow_exec.ai._asking import Asker
 from pytest_workflow_exec.ai._interactive import InteractiveSession, SessionBounds
-from pytest_workflow_exec.ai._perform import context_text
+from pytest_workflow_exec.ai._perform import context_text, kind_in_code
 from pytest_workflow_exec.ai._prompt import text_of, whole_prompt
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.model import AiContext, Session, Step
@@ -70,9 +70,10 @@ def session_in_python(
     """Return a conversation for the code of a step.
 
     Raises:
-        AnswerKindError: Nobody can be asked for that type.
+        AiError: Nobody can be asked for that type.
     """
-    run, kind = asker.run, AnswerKind.of(output, name=getattr(output, "__name__", str(output)))
+    __tracebackhide__ = True
+    run, kind = asker.run, kind_in_code(step.id, output)
     whole = whole_prompt(prompt, context=context_text(run, context), rules=None, data=data or {}, redactor=run.redactor)
     # What was said counts, but code says things anew: only a person could tell where it had stopped.
     past = past_talk(run.log_path, step.id, digest=step.digest)

@@ -34,6 +34,7 @@ _IDLE_S = 120.0
 _INTERRUPT_S = 3.0
 _END_S = 10.0
 _KEPT_LINES = 20
+_NO_TOOL = "there is no such tool here"
 
 
 @dataclass(slots=True, eq=False)
@@ -241,6 +242,10 @@ class LiveTalk:
                 return
             self._model = message.model
             job.texts += [block.text for block in message.content if isinstance(block, sdk.TextBlock)]
+            for block in message.content:
+                if isinstance(block, sdk.ToolUseBlock) and block.name not in names_of(self._setup.workspace.tools):
+                    # The program knows no such tool, and asks no hook about it.
+                    self._take_down(job, Wish(tool=plain(block.name), arguments=block.input, problem=_NO_TOOL))
 
     def _hear_system(self, subtype: str, data: Mapping[str, Any], job: _Job) -> None:
         if subtype == "init":
@@ -271,6 +276,10 @@ class LiveTalk:
                 job.tokens += tokens
             case _:
                 pass
+
+    @staticmethod
+    def _take_down(job: _Job, wish: Wish) -> None:
+        job.inbox.put(lambda: job.judge(wish))
 
     def _tell(self, job: _Job, text: str) -> None:
         job.inbox.put(lambda: job.tell(AiNews(text=text)))

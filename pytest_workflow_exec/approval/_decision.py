@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from types import MappingProxyType
 from typing import Literal
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.events import Actor, Decided
+from pytest_workflow_exec.events import Actor, Decided, Event, gate_decided
 from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.model import StepId
 
 from ._proof import Proof
 
@@ -33,3 +35,36 @@ class Decision:
     """What an approver filled into the request's form."""
     proof: Proof | None = None
     """What shows that it was signed; None if it was not."""
+
+    def about(
+        self,
+        step: StepId | None,
+        *,
+        attempt: int,
+        digest: str,
+        in_advance: Mapping[str, Json] = MappingProxyType({}),
+        missing: str = "",
+    ) -> Event:
+        """Return the record of this decision on the request with that digest.
+
+        Args:
+            step: The gate; None for the engine's own question before a run goes on.
+            attempt: The attempt in which the request was asked.
+            in_advance: Until when it holds and from which file, if it was given before the question for its plan.
+            missing: What it went past, if glass was broken.
+        """
+        return gate_decided(
+            step,
+            attempt=attempt,
+            decision=self.decision,
+            reason=self.reason,
+            approver=self.approver,
+            channel=self.channel,
+            terminal=self.terminal,
+            assurance=self.assurance,
+            digest=digest,
+            answers=self.answers,
+            proof=None if self.proof is None else self.proof.to_data(),
+            in_advance=in_advance,
+            missing=missing,
+        )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._challenge import MAX_CHALLENGE_BYTES, ChallengeError
@@ -26,7 +27,7 @@ MAX_SIGNATURES = 100
 
 _VERSION = 1
 _TITLE = "pytest-workflow-exec plan in advance 1"
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_MOMENT = lazy_pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _FACTS = (
     "Workflow",
     "Plan digest",
@@ -118,7 +119,8 @@ def _lines(request: GateRequest, until: str) -> Iterator[str]:
     yield f"valid until {until}"
     yield ""
     yield "Whoever signs this lets each run of this workflow pass this gate until then, as often as one comes to it and"
-    yield "without seeing it, if what follows is what it would run. What outputs hold that are shown there is not signed."
+    yield "without seeing it, on whatever commit, if what follows is what it would run, with the very files that are named"
+    yield "here. What other outputs hold that are shown there is not signed."
     yield ""
     yield "Gate step:"
     yield f"  {request.step.encode('unicode_escape').decode('ascii')}"
@@ -130,6 +132,15 @@ def _lines(request: GateRequest, until: str) -> Iterator[str]:
     for label, steps in (("Failures accepted", request.waived), ("Gates gone past", request.broken_glass)):
         yield f"{label}:"
         yield from (f"  - {escape_line(step)}" for step in steps or ("none",))
+    # What is done with a file is done with its content: a command line alone says nothing of it.
+    files = [
+        f"{escape_line(f'{each.step}.{each.key}')} = {escape_line(each.file.path)}, {each.file.size_bytes} bytes, "
+        f"sha256 {each.file.sha256}"
+        for each in request.shown
+        if each.file is not None
+    ]
+    yield "Files shown:"
+    yield from (f"  - {each}" for each in files or ("none",))
     yield "end"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 KeyName: TypeAlias = Literal[
@@ -28,7 +28,7 @@ _SEQUENCES: MappingProxyType[str, KeyName] = MappingProxyType({
     "f": "word right", "b": "word left", "\x7f": "kill word", "\r": "enter",
 })  # fmt: skip
 _ESCAPE = "\x1b"
-_SEQUENCE = re.compile(r"\[[0-?]*[ -/]*[@-~]|O[@-~]|[^\[O]")
+_SEQUENCE = lazy_pattern(r"\[[0-?]*[ -/]*[@-~]|O[@-~]|[^\[O]")
 _PASTE_BEGINS, _PASTE_ENDS = "[200~", "\x1b[201~"
 _MAX_SEQUENCE = 32
 MAX_PASTE_CHARACTERS = 1 << 20

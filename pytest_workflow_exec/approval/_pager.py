@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._deadline import Deadline
@@ -15,7 +15,7 @@ from ._say import say
 from ._screen import Screen, cut_lines
 from ._terminal import discard_typed_ahead, terminal_columns, terminal_problem
 
-_SHOW = re.compile(r"show\s+([0-9]{1,4})")
+_SHOW = lazy_pattern(r"show\s+([0-9]{1,4})")
 _MIN_ROWS, _MAX_ROWS, _ROWS = 4, 60, 24
 
 

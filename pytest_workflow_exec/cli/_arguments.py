@@ -62,6 +62,7 @@ _DOCTOR = (
     "Say whether workflows can run here: every setting with where it comes from, what was found out about the project, "
     "the machine and what is installed, and what to do. Nothing is changed. Exit codes: 0 fine, 1 something needs attention."
 )
+_HELD_RUN = "Run pytest in a process below this one, and exit with 0 only if its runs ended and passed, whatever becomes of pytest."
 _VERIFY = (
     "Say whether a run's evidence can be believed. Exit codes: 0 verified, 1 broken, 2 unreadable or usage, 3 bounded "
     "(intact, but unfinished or not anchored), 4 not passed or not what was asked for, 5 ends in a torn tail."
@@ -145,6 +146,17 @@ def _due(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let them go on, one after the other, with pytest and without a terminal; the exit status is the worst",
     )
+
+
+def _pytest(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "arguments",
+        metavar="ARGUMENT",
+        nargs=argparse.REMAINDER,
+        help="what pytest would be given: the workflow's file, and options",
+    )
+    # All of them are pytest's, also where the first is an option.
+    command.prefix_chars = "\0"
 
 
 def _note(command: argparse.ArgumentParser) -> None:
@@ -415,6 +427,7 @@ def _import(command: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "run": (_HELD_RUN, _pytest),
     "verify": ("Say whether a run's evidence can be believed.", _verify),
     "show": ("Show what happened in a run.", _show),
     "report": ("Write a run as one page of HTML that needs nothing else, or an index of all runs.", _report),

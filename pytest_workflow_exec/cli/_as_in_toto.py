@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_workflow_exec.digests import Json
 
 from ._arguments import DISTRIBUTION, version
 from ._statement import STATEMENT
-from ._view import RunView, StepView
+from ._view import CommandView, RunView, StepView
 
 _LINK = "https://in-toto.io/attestation/link/v0.3"
 _RUN = f"https://pypi.org/project/{DISTRIBUTION}/workflow-run/v1"
@@ -20,13 +21,16 @@ _HEAD = "workflowExecHead"
 
 def written(view: RunView) -> str:
     """Return the statements, unsigned: whoever signs them puts each into an envelope."""
-    links = [_line(_link(view, step)) for step in view.steps.values() if step.started is not None]
+    ran: dict[tuple[str, int | None], list[CommandView]] = defaultdict(list)
+    for command in view.commands:
+        ran[command.step, command.attempt].append(command)
+    started = [step for step in view.steps.values() if step.started is not None]
+    links = [_line(_link(view, step, ran.get((step.id, step.attempt), []))) for step in started]
     return "".join(f"{line}\n" for line in [*links, _line(_run(view, links))])
 
 
-def _link(view: RunView, step: StepView) -> Mapping[str, Json]:
+def _link(view: RunView, step: StepView, commands: Sequence[CommandView]) -> Mapping[str, Json]:
     files: list[Json] = [{"name": path, "digest": {"sha256": digest}} for path, digest in sorted(step.files.items())]
-    commands = [command for command in view.commands if (command.step, command.attempt) == (step.id, step.attempt)]
     return _statement(files or [_log(view)], _LINK, {
         "name": step.id,
         "command": list(commands[0].argv) if len(commands) == 1 else [],

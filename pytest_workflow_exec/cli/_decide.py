@@ -6,13 +6,12 @@ import argparse
 import sys
 
 from pytest_workflow_exec.approval import Decision, ask
-from pytest_workflow_exec.events import Event, gate_decided
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import answer_reader
 
 from ._append import held, somebody
 from ._find import log_of
-from ._open_gates import GateError, Waiting, waiting_at
+from ._open_gates import GateError, Waiting, waiting_at, way_on
 from ._plan_in_advance import approve_in_advance
 from ._signed import hand_in_signed
 
@@ -80,25 +79,10 @@ def _append(waiting: Waiting, decision: Decision) -> None:
         # Again, now that nobody else can write: two may have been deciding at once, or the run asked anew.
         if waiting_at(waiting.log, waiting.step).gate != waiting.gate:
             raise GateError(f"gate {waiting.step!r} asked something else meanwhile; nothing was recorded")
-        evidence.append(_event(waiting, decision))
+        evidence.append(decision.about(waiting.step, attempt=waiting.gate.attempt, digest=waiting.gate.digest))
         evidence.barrier()
         head = evidence.head
     sys.stdout.write(
         f"{decision.decision}: the head of the log is now {head.seq} {head.hash}\n"
-        "pytest with --workflow-resume goes on\n"
-    )
-
-
-def _event(waiting: Waiting, decision: Decision) -> Event:
-    return gate_decided(
-        waiting.step,
-        attempt=waiting.gate.attempt,
-        decision=decision.decision,
-        reason=decision.reason,
-        approver=decision.approver,
-        channel=decision.channel,
-        terminal=decision.terminal,
-        assurance=decision.assurance,
-        digest=waiting.gate.digest,
-        answers=decision.answers,
+        f"{way_on(waiting.step, decision.decision)}\n"
     )

@@ -20,7 +20,7 @@ from pytest_workflow_exec.verify import verify_log
 from ._find import project
 from ._text import escape
 
-_UNTRUSTED = 1
+_UNTRUSTED = _NOT_PASSED = 1
 _SIGNALLED = 128
 
 
@@ -148,6 +148,10 @@ def _gone_on(root: Path, each: Due, *, quiet: bool) -> Due:
         check=False,
     )
     status = done.returncode if done.returncode >= 0 else _SIGNALLED - done.returncode
+    if status == 0 and verify_log(runs_directory(root) / each.run / LOG_NAME).result != "passed":
+        # A step can end pytest with any status; what the run came to, its log tells.
+        sys.stderr.write(f"workflow-exec: run {each.run} did not pass, though pytest exited with 0\n")
+        status = _NOT_PASSED
     return dataclasses.replace(each, status=status)
 
 

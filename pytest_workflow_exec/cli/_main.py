@@ -55,6 +55,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 # Loaded when it is wanted: a verdict needs neither tables nor colours.
 _COMMANDS = {
+    "run": "._run",
     "verify": "._verify",
     "show": "._show",
     "report": "._report",

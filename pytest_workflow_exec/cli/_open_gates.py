@@ -9,6 +9,7 @@ from pytest_workflow_exec.approval import GateRequest, request_of
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.evidence import LOG_NAME, run_ids, runs_directory
 from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run import History, OpenGate
 from pytest_workflow_exec.verify import verify_log
 
@@ -70,10 +71,16 @@ def waiting_at(log: Path, step: str) -> Waiting:
         if waiting.step == step:
             if waiting.gate.decision is not None:
                 how = f"{waiting.gate.decision} by {waiting.gate.approver}"
-                raise GateError(f"gate {step!r} was {how} already; pytest with --workflow-resume goes on")
+                raise GateError(f"gate {step!r} was {how} already; {way_on(step, str(waiting.gate.decision))}")
             return waiting
     names = ", ".join(waiting.step for waiting in found) or "none"
     raise GateError(f"run {log.parent.name} does not wait at a gate {step!r} (it waits at: {names})")
+
+
+def way_on(step: StepId, decision: str) -> str:
+    """Return in words how a run goes on whose gate was decided while it was suspended."""
+    how = "goes on" if decision == "approved" else f"--workflow-redo {step} asks again, and for a reason"
+    return f"pytest with --workflow-resume {how}"
 
 
 def waiting_everywhere(root: Path) -> Iterator[Waiting | tuple[Path, WorkflowExecError]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from pytest_workflow_exec.approval import allowed
 from pytest_workflow_exec.digests import Json, canonical_json
 
 from ._find import project
-from ._open_gates import Waiting, waiting_everywhere
+from ._open_gates import Waiting, waiting_everywhere, way_on
 from ._text import escape
 
 
@@ -63,7 +64,7 @@ def _filled(waiting: Waiting) -> Sequence[Json]:
 
 
 def _lines(waiting: Waiting) -> list[str]:
-    data = _data(waiting)
+    data, named = _data(waiting), f"{waiting.run} {shlex.quote(waiting.step)}"
     lines = [
         f"run {waiting.run} of workflow {waiting.request.workflow} waits at gate {waiting.step}",
         f"  asks     {escape(str(data['question']))}",
@@ -75,11 +76,14 @@ def _lines(waiting: Waiting) -> list[str]:
         fills = "".join(f" --fill {field.name}=VALUE" for field in waiting.request.fields_to_fill)
         lines += [f"  fill in  {escape(field.name)}: {allowed(field)}" for field in waiting.request.fields_to_fill]
         lines += [f"  filled   {escape(canonical_json(each))}" for each in _filled(waiting)]
-        lines.append(f"  sign     workflow-exec challenge {waiting.run} {waiting.step}{fills} --out FILE")
-        lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} --signature FILE.sig (or reject)")
+        lines.append(f"  sign     workflow-exec challenge {named}{fills} --out challenge")
+        lines.append(f"  decide   workflow-exec approve {named} --signature challenge.sig")
     elif waiting.gate.decision is None:
-        lines.append(f"  decide   workflow-exec approve {waiting.run} {waiting.step} (or reject)")
+        lines.append(f"  decide   workflow-exec approve {named}")
+        lines.append(f"           workflow-exec reject {named}")
     else:
         who = escape(waiting.gate.approver)
-        lines.append(f"  decided  {waiting.gate.decision} by {who}: pytest with --workflow-resume goes on")
+        lines.append(
+            f"  decided  {waiting.gate.decision} by {who}: {escape(way_on(waiting.step, str(waiting.gate.decision)))}"
+        )
     return lines

@@ -12,6 +12,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import (
+    MAX_TEXT_BYTES,
     EvidenceLog,
     PinPlaces,
     Record,
@@ -79,7 +80,11 @@ def redact(arguments: argparse.Namespace, *, places: PinPlaces | None = None) ->
         new = [each for each in found if not told.issuperset(each.digests)]
         left = [path for each in found for digest in each.digests if os.path.lexists(path := _path(log, digest))]
         if not left:
-            raise RedactError("there are no stored texts that fit, or they were taken out before; nothing was done")
+            raise RedactError(
+                "there are no stored texts that fit, or they were taken out before; nothing was done. Texts of up to "
+                f"{MAX_TEXT_BYTES >> 10} KiB stand in the records, which nothing changes: revoke a secret in one, and "
+                "prune the run when it may go"
+            )
         for each in new:
             _record(evidence, each, reason, signer)
         evidence.barrier()

@@ -110,7 +110,8 @@ def _below(view: RunView) -> Iterator[str]:
         yield f"note      {_moment(note.written)} {escape(note.who + about)}:"
         yield from (f"          {line}" for line in lines(note.text))
     for step in view.steps.values():
-        if step.message:
+        # What a blocked step waits for stands in the tree: said again a thousand times, it would hide why.
+        if step.message and not (step.outcome == "blocked" and step.message.startswith("waits for ")):
             yield f"{escape(step.outcome):<9} {escape(step.id)}:"
             yield from (f"          {line}" for line in lines(step.message))
 

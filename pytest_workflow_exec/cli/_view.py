@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Head, Record
@@ -102,6 +103,10 @@ class RefusalView(TypedDict):
     reason: str
 
 
+_Ran: TypeAlias = "tuple[str | None, int | None, tuple[str, ...]]"
+"""What tells a command that ran: its step, the attempt and the command line."""
+
+
 class RunView:
     """Everything `show` says about a run."""
 
@@ -125,6 +130,8 @@ class RunView:
         self.recoveries = 0
         self.notes: list[NoteView] = []
         self.commands: list[CommandView] = []
+        self._running: dict[_Ran, deque[int]] = defaultdict(deque)
+        """Where in `commands` those without an end stand."""
         self.retries: list[RetryView] = []
         self.steps: dict[str, StepView] = {}
         self._earlier: dict[str, StepView] = {}
@@ -241,18 +248,21 @@ class RunView:
 
     def start_command(self, record: Record) -> None:
         """Take in the start of a command."""
+        self._running[record.step, record.attempt, _argv(record)].append(len(self.commands))
         self.commands.append(
             CommandView(step=record.step or "", attempt=record.attempt, argv=_argv(record), started=record.ts)
         )
 
     def finish_command(self, record: Record) -> None:
         """Take in the end of a command: of those of that step with that command line, the first without one."""
-        wanted, status = (record.step, record.attempt, _argv(record)), record.data.get("exit")
-        for place, command in enumerate(self.commands):
-            if (command.step, command.attempt, command.argv) == wanted and command.ended is None:
-                exit_status = status if isinstance(status, int) else None
-                self.commands[place] = dataclasses.replace(command, exit=exit_status, ended=record.ts)
-                return
+        ran, status = (record.step, record.attempt, _argv(record)), record.data.get("exit")
+        if not self._running.get(ran):
+            return
+        place = self._running[ran].popleft()
+        if not self._running[ran]:
+            del self._running[ran]
+        exit_status = status if isinstance(status, int) else None
+        self.commands[place] = dataclasses.replace(self.commands[place], exit=exit_status, ended=record.ts)
 
     def refuse_command(self, record: Record) -> None:
         """Take in a refused command."""

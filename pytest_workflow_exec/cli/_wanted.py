@@ -11,6 +11,8 @@ from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.settings import load_file
 
 _MAX_BYTES = 64 << 20
+_BESIDE_THE_PLAN = frozenset({"digest", "values", "resolved", "problems", "warnings"})
+"""What pytest prints with a plan, about it or about what is around it: none of it is part of what its digest is of."""
 
 
 class WantedError(WorkflowExecError):
@@ -31,9 +33,10 @@ def wanted_plan(given: str | Path | None, *, workflow: str | None) -> str | None
         return given
     plans = _plans_in(given)
     # A run of a workflow that is not among them has not the plan that is wanted, whichever of them that is.
-    plan = dict(plans.get(workflow or "", next(iter(plans.values()))))
-    said = plan.pop("digest", None)
-    if said != digest_of(plan):
+    printed = plans.get(workflow or "", next(iter(plans.values())))
+    plan = {key: value for key, value in printed.items() if key not in _BESIDE_THE_PLAN}
+    said = printed.get("digest")
+    if not isinstance(said, str) or said != digest_of(plan):
         raise WantedError(f"{given} is not what pytest printed: its plan has another digest than it says")
     return said
 

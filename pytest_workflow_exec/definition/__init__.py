@@ -1,33 +1,40 @@
 """Reading workflows, in YAML and in Python, into the model, and giving their inputs values."""
 
-from ._capture import NOTHING, Captured, capture_returns, return_annotation, track
-from ._decorators import (
-    Fragment,
-    Workflow,
-    WorkflowDeclaration,
-    activate,
-    deactivate,
-    gate,
-    options_of,
-    plugin_active,
-    step,
-)
-from ._each import each
-from ._input_file import input_file
-from ._json_paths import JsonPathError, parse_json_path
-from ._judged import given_value
-from ._known import Given
-from ._listing import Listed, list_workflows
-from ._names import is_fragment, is_workflow_file
-from ._options import EachOptions, GateOptions, StepOptions, each_of
-from ._published import workflow_schema
-from ._python_cases import EachLists
-from ._python_steps import DeclaredFunction
-from ._python_workflow import python_workflow
-from ._resolve import Inputs, inputs_at_hand, resolve_inputs
-from ._source_checks import check_python_source
-from ._values import ValueProblemError, read_value, value_of_type
-from ._yaml_workflow import read_yaml_workflow
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.lazy_exports import exporter
+
+if TYPE_CHECKING:
+    from ._capture import NOTHING, Captured, capture_returns, return_annotation, track
+    from ._decorators import (
+        Fragment,
+        Workflow,
+        WorkflowDeclaration,
+        activate,
+        deactivate,
+        gate,
+        options_of,
+        plugin_active,
+        step,
+    )
+    from ._each import each
+    from ._input_file import input_file
+    from ._json_paths import JsonPathError, parse_json_path
+    from ._judged import given_value
+    from ._known import Given
+    from ._listing import Listed, list_workflows
+    from ._names import is_fragment, is_workflow_file
+    from ._options import EachOptions, GateOptions, StepOptions, each_of
+    from ._published import workflow_schema
+    from ._python_cases import EachLists
+    from ._python_steps import DeclaredFunction
+    from ._python_workflow import python_workflow
+    from ._resolve import Inputs, inputs_at_hand, resolve_inputs
+    from ._source_checks import check_python_source
+    from ._values import ValueProblemError, read_value, value_of_type
+    from ._yaml_workflow import read_yaml_workflow
 
 __all__ = [
     "NOTHING",
@@ -71,3 +78,27 @@ __all__ = [
     "value_of_type",
     "workflow_schema",
 ]
+
+__getattr__ = exporter(
+    __name__,
+    {
+        "_capture": "NOTHING Captured capture_returns return_annotation track",
+        "_decorators": "Fragment Workflow WorkflowDeclaration activate deactivate gate options_of plugin_active step",
+        "_each": "each",
+        "_input_file": "input_file",
+        "_json_paths": "JsonPathError parse_json_path",
+        "_judged": "given_value",
+        "_known": "Given",
+        "_listing": "Listed list_workflows",
+        "_names": "is_fragment is_workflow_file",
+        "_options": "EachOptions GateOptions StepOptions each_of",
+        "_published": "workflow_schema",
+        "_python_cases": "EachLists",
+        "_python_steps": "DeclaredFunction",
+        "_python_workflow": "python_workflow",
+        "_resolve": "Inputs inputs_at_hand resolve_inputs",
+        "_source_checks": "check_python_source",
+        "_values": "ValueProblemError read_value value_of_type",
+        "_yaml_workflow": "read_yaml_workflow",
+    },
+)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import (
     DEFAULT_AI_ATTEMPTS,
     DEFAULT_AI_TIMEOUT_S,
@@ -31,16 +32,17 @@ from ._forms import read_form
 from ._names import quoted, suggestion
 from ._problems import Problems, Where
 from ._python_source import ModuleNames, SourceError, names_in, parse_module
-from ._schema import AiContextModel, AiModel, DeclarationModel, SessionModel
+from ._schema import AiContextModel, AiModel, SessionModel
+from ._schema_basics import DeclarationModel
 from ._sources import inside
 from ._templates import Keys, parse_template
 from ._texts import Files, Texts
 
 Mode: TypeAlias = Literal["python", "ai_json", "interactive"]
-_TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)", re.ASCII)
+_TARGET = lazy_pattern(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)", re.ASCII)
 _PLAN = "CommandPlan"
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}(\[[A-Za-z0-9]{1,8}\])?", re.ASCII)
-_MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_MODEL_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}(\[[A-Za-z0-9]{1,8}\])?", re.ASCII)
+_MONEY = lazy_pattern(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _MAX_ATTEMPTS = 10
 _MAX_TURNS = 200
 _WAYS = (
@@ -192,12 +194,16 @@ def _model_type(output: object, files: Files) -> ModelType:
         raise _TypeError(f"there is no {wanted.relative_to(files.folder).as_posix()} beside this file")
     source, name = files.read(path), match["name"]
     # Its module is not imported here: nothing of a YAML workflow runs before its checks.
-    lines = _names_of(source, path.name).lines
+    names = _names_of(source, path.name)
+    lines, functions = names.lines, names.functions
     if name not in lines:
-        raise _TypeError(f"{path.name} defines no {quoted(name)} at its top level{suggestion(name, lines)}")
+        known = [each for each in lines if each not in functions]
+        raise _TypeError(f"{path.name} defines no {quoted(name)} at its top level{suggestion(name, known)}")
     if len(lines[name]) > 1:
         numbers = ", ".join(map(str, sorted(lines[name])))
         raise _TypeError(f"{path.name} gives {quoted(name)} a value more than once (lines {numbers})")
+    if name in functions and not functions[name].decorator_list:
+        raise _TypeError(f"it is a function (line {functions[name].lineno} of {path.name}), not a type")
     return ModelType(path=path, name=name, source=source)
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import ArgumentValue, Call
 
 from ._names import quoted, suggestion
 from ._problems import Where
 from ._python_source import FunctionNode, ModuleNames, SourceError, is_generator, names_in, parse_module
 from ._scalars import typed_scalar
-from ._schema import CallModel
 from ._sources import inside
 from ._texts import Files, Texts
 
-_TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
+if TYPE_CHECKING:
+    from ._schema import CallModel
+
+_TARGET = lazy_pattern(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
 
 
 class _CallError(ValueError):

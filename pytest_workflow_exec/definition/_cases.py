@@ -17,7 +17,7 @@ from ._names import MAX_NAME_LENGTH, quoted, value_name_problem
 from ._problems import Problems, Where
 from ._scalars import typed_scalar
 from ._templates import Scope, TemplateError, filled_template, parse_template
-from ._yaml_tree import Plain
+from ._yaml_text import Plain
 
 _OPEN = "?"
 """No value has this name: it would be spelled `%3F`."""

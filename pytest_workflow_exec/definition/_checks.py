@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import Call, Check, Command, Expectation, StepId, Verify, base_of
 
 from ._calls import read_call
-from ._commands import read_expectation
 from ._names import quoted
 from ._problems import Where
-from ._schema import CallModel, CheckModel, ExpectModel, VerifyModel
 from ._sources import inside
 from ._templates import dotted_parts, split_step
 from ._texts import Files, Texts
 
+if TYPE_CHECKING:
+    from ._schema import CallModel, CheckModel, ExpectModel, VerifyModel
+
 CHECK_FIXTURES = ("workflow", "sandbox")
 """What a function that checks may have of fixtures: the engine makes them without pytest."""
 
-_STATUS = re.compile(r"[0-9]{1,3}")
+_STATUS = lazy_pattern(r"[0-9]{1,3}")
 
 
 def read_check(model: CheckModel | None, where: Where, texts: Texts, files: Files) -> Check | None:
@@ -64,12 +66,15 @@ def _called(
 
 def _command(argv: Sequence[str], where: Where, texts: Texts, *, expect: ExpectModel | None = None) -> Command:
     """Return the command of a check, after adding what is wrong with it."""
+    # Workflows in Python without a check load nothing of YAML's commands.
+    from ._commands import NOTHING_SAID, read_expectation
+
     place = (*where, "run")
     if argv and not argv[0]:
         texts.problems.at((*place, 0), "the name of the program is empty")
     command = Command(
         argv=tuple(texts.template(text, (*place, index)) for index, text in enumerate(argv)),
-        expect=read_expectation(expect or ExpectModel(), (*where, "expect"), texts),
+        expect=read_expectation(expect or NOTHING_SAID, (*where, "expect"), texts),
     )
     for matcher in command.expect.exit:
         plain = all(_STATUS.fullmatch(operand.text) for operand in matcher.operands)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import cast
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import (
     Command,
     Expectation,
@@ -27,8 +27,8 @@ from ._schema import EqualsModel, ExpectModel, MatchModel, OutputModel, StepMode
 from ._templates import COMMAND_KEYS, Keys, TemplateError, parse_template
 from ._texts import Texts
 
-_WHOLE = re.compile(r"-?[0-9]{1,9}")
-_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_WHOLE = lazy_pattern(r"-?[0-9]{1,9}")
+_NUMBER = lazy_pattern(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 NOTHING_SAID = ExpectModel()
 """What a step expects that does not say it."""
 _OWN_KEYS: Keys = dict.fromkeys(COMMAND_KEYS, frozenset[str]())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import cast
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     Comparator,
@@ -24,7 +25,7 @@ from pytest_workflow_exec.model import (
 from ._names import quoted
 from ._templates import TemplateError, read_reference
 
-_TOKEN = re.compile(
+_TOKEN = lazy_pattern(
     r"""\s*(?:
         (?P<text>'[^'\n]*'|"[^"\n]*")
       | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.-]))

@@ -10,7 +10,7 @@ from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.strict_json import parse
 
 from ._values import ValueProblemError
-from ._yaml_tree import MAX_SIZE_BYTES, read_tree
+from ._yaml_text import MAX_SIZE_BYTES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,6 +42,9 @@ def _json(_path: Path, content: bytes) -> object:
 
 def _yaml(path: Path, content: bytes) -> object:
     try:
+        # A run that has no file of it loads no reader of YAML.
+        from ._yaml_tree import read_tree
+
         tree = read_tree(path, content)
         tree.problems.raise_if_any()
     except DefinitionError as error:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._problems import Problems, Where
 from ._retries import read_retry
-from ._schema import DefaultsModel, StepModel
+from ._schema_basics import DefaultsModel
 from ._validation import validated
+
+if TYPE_CHECKING:
+    from ._schema import StepModel
 
 NO_DEFAULTS = DefaultsModel()
 

@@ -18,7 +18,7 @@ from ._python_cases import text_keys
 from ._schema import FragmentDeclarationModel, FragmentModel
 from ._sources import inside
 from ._validation import validated
-from ._yaml_tree import Tree, read_bytes, read_tree
+from ._yaml_text import Tree, read_bytes
 
 MAX_INCLUDES = 5000
 """How many times a workflow may include fragments, through others and in each case of a block, too."""
@@ -131,6 +131,8 @@ class Fragments:
             try:
                 content = read_bytes(path)
                 self._contents[path] = content
+                from ._yaml_tree import read_tree
+
                 self._trees[path] = read_tree(path, content)
             except DefinitionError as error:
                 self._trees[path] = error

@@ -12,8 +12,6 @@ from ._problems import Where
 from ._templates import Scope, dotted_parts, split_step
 from ._texts import Texts
 
-DEFAULT_GATE_TIMEOUT_S = 3600.0
-
 
 def read_show(
     entries: Sequence[str], where: Where, texts: Texts, gates: AbstractSet[str]

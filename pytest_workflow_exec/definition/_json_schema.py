@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import DURATION
 
-from . import _schema
+from . import _schema, _schema_basics
 from ._belongings import KEYS_OF_KINDS
 from ._key_texts import key_text
 from ._names import MAX_NAME_LENGTH, STEP_ID, VALUE_NAME
@@ -49,12 +49,12 @@ _WHOLE: _Schema = {
 }
 _FLAG: _Schema = {"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}]}
 _AS_TEXTS: Mapping[Callable[..., object], _Schema] = {
-    _schema._text: _TEXT,  # noqa: SLF001 - the other half of the same schema
-    _schema._line: _LINE,  # noqa: SLF001
-    _schema._name: _NAME,  # noqa: SLF001
-    _schema._duration: _DURATION,  # noqa: SLF001
-    _schema._whole: _WHOLE,  # noqa: SLF001
-    _schema._flag: _FLAG,  # noqa: SLF001
+    _schema_basics.as_text: _TEXT,
+    _schema_basics.as_line: _LINE,
+    _schema_basics.as_name: _NAME,
+    _schema_basics.as_duration: _DURATION,
+    _schema_basics.as_whole: _WHOLE,
+    _schema_basics.as_flag: _FLAG,
 }
 """What is read by these functions, whatever comes of it."""
 
@@ -65,10 +65,10 @@ _TABLES = (
     _schema.BlockModel,
     _schema.IncludeModel,
     _schema.FragmentModel,
-    _schema.InputModel,
-    _schema.DefaultModel,
-    _schema.DefaultEnvModel,
-    _schema.DefaultsModel,
+    _schema_basics.InputModel,
+    _schema_basics.DefaultModel,
+    _schema_basics.DefaultEnvModel,
+    _schema_basics.DefaultsModel,
     _schema.JsonMatchModel,
 )
 """What stands in a file; the rest is reached from these."""
@@ -154,7 +154,7 @@ class _Generator(GenerateJsonSchema):
             return copy.deepcopy(_AS_TEXTS[function])
         if isinstance(function, _schema.Short):
             return {_SHORT: function.key, "anyOf": [self.generate_inner(inner)]}
-        if function is _schema._attempts:  # noqa: SLF001
+        if function is _schema_basics.as_attempts:
             return {_SHORT: "attempts", "anyOf": [self.generate_inner(inner)]}
         if function is _schema._match:  # noqa: SLF001
             return {"anyOf": [_TEXT, {**self.generate_inner(inner), "minProperties": 1}]}

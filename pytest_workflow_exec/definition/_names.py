@@ -7,15 +7,17 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
+
 _YAML_SUFFIXES = (".workflow.yaml", ".workflow.yml")
 _PYTHON_PREFIX, _PYTHON_SUFFIX = "workflow_", ".py"
 
 MAX_NAME_LENGTH = 64
 _MAX_KNOWN = 30
 
-STEP_ID = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
-_CLASS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-VALUE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+STEP_ID = lazy_pattern(r"[a-z][a-z0-9_-]*", re.ASCII)
+_CLASS_NAME = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+VALUE_NAME = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 
 WORKFLOW_LATER: frozenset[str] = frozenset()
 STEP_LATER = frozenset({

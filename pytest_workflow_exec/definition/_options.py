@@ -17,6 +17,7 @@ from pytest_workflow_exec.model import Signed
 from ._names import STEP_LATER, WAIVE_LATER, one_line_problem, suggestion
 from ._signed import Wanted
 
+DEFAULT_GATE_TIMEOUT_S = 3600.0
 DEFAULT_REQUEST_LIFETIME_S = 7 * 86400.0
 """How long a question can be answered."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_workflow_exec.model import OutputRule, Template
 
@@ -13,10 +13,12 @@ from ._json_expectations import check_path
 from ._names import quoted, value_name_problem
 from ._problems import Where
 from ._regexes import RegexError, compile_template
-from ._schema import OutputModel
 from ._templates import COMMAND_KEYS, literal_template
 from ._texts import Texts
 from ._values import ValueProblemError, value_of_type
+
+if TYPE_CHECKING:
+    from ._schema import OutputModel
 
 
 def read_outputs(models: Mapping[str, OutputModel], where: Where, texts: Texts) -> tuple[OutputRule, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_workflow_exec.model import Poll
 
 from ._commands import read_expectation
 from ._problems import Where
-from ._schema import StepModel
 from ._texts import Texts
+
+if TYPE_CHECKING:
+    from ._schema import StepModel
 
 
 def read_poll(model: StepModel, where: Where, texts: Texts) -> Poll | None:

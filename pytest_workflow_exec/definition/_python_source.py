@@ -99,6 +99,12 @@ def _bound_by(node: ast.AST) -> tuple[str, ...]:
 
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+_BLOCKS_OF: Mapping[type, tuple[str, ...]] = {
+    kind: tuple(block for block in _BLOCKS if block in kind._fields)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The lists of statements that each kind of node has. An expression's `body` is none, and no list."""
 
 
 def statements_in(tree: ast.Module | ast.stmt) -> Iterator[tuple[ast.AST, ast.AST]]:
@@ -109,7 +115,7 @@ def statements_in(tree: ast.Module | ast.stmt) -> Iterator[tuple[ast.AST, ast.AS
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        for block in _BLOCKS:
+        for block in _BLOCKS_OF[type(node)]:
             for child in getattr(node, block, ()):
                 yield child, node
                 waiting.append(child)

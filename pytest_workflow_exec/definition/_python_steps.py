@@ -30,10 +30,10 @@ from ._cases import as_case, filled_in
 from ._checks import check_problem, read_check, read_undoes
 from ._defaults import NO_DEFAULTS
 from ._forms import OWN_OF_GATES, read_form
-from ._gates import DEFAULT_GATE_TIMEOUT_S, read_show
+from ._gates import read_show
 from ._given import Given
 from ._names import function_id_problem, one_line_problem, quoted
-from ._options import GateOptions, StepOptions
+from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
 from ._problems import Mark, Problems
 from ._python_source import (
     FunctionNode,
@@ -42,7 +42,7 @@ from ._python_source import (
 )
 from ._reader import Read, Surrounding
 from ._retries import read_python_retry, read_retry
-from ._schema import CheckModel, DefaultsModel
+from ._schema_basics import DefaultsModel
 from ._sources import named_steps, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
@@ -278,6 +278,9 @@ def _check(
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
+    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
+    from ._schema import CheckModel
+
     model = validated(CheckModel, marks.check, ("check",), texts.problems)
     return read_check(model, ("check",), texts, files)
 

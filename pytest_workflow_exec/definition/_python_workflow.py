@@ -21,12 +21,12 @@ from ._python_source import SourceError, functions_in, parse_module
 from ._python_steps import DeclaredFunction, FunctionReader, read_functions, texts_behind
 from ._reader import Read
 from ._results import read_results
-from ._schema import DeclarationModel
+from ._schema_basics import DeclarationModel
 from ._source_checks import declaration_mark
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
 from ._whens import check_covered
-from ._yaml_workflow import absolute, check_in_project, workflow_name, workflow_sources
+from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
 
 
 def python_workflow(

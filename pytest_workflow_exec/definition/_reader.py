@@ -25,7 +25,8 @@ from ._fragments import Fragments, is_include
 from ._known import KnownValues
 from ._names import quoted, step_id_problem
 from ._problems import Problems
-from ._schema import KINDS, DefaultsModel
+from ._schema import KINDS
+from ._schema_basics import DefaultsModel
 from ._templates import Conditional, Included, Keys, Scope
 from ._texts import Files, Texts
 

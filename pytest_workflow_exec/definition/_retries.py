@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_workflow_exec.model import Retry
 
 from ._problems import Problems, Where
-from ._schema import OwnRetry, RetryModel
+from ._schema_basics import OwnRetry, RetryModel
 from ._validation import validated
 
 _KINDS = ("run", "call", "verify", "ai")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._names import quoted
 from ._problems import Problems, Where
-from ._yaml_tree import QUOTES, Plain
+from ._yaml_text import QUOTES, Plain
 
-_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_JSON_NUMBER = lazy_pattern(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _MAX_EXACT_DIGITS = 15
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 

@@ -38,11 +38,22 @@ def shared_source(source: bytes, tree: ast.Module, steps: Mapping[str, FunctionN
 
 
 def _named_in(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in _HANDLES):
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                yield node.id
+            continue
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in _HANDLES):
             yield f".{node.attr}"
+        # As `ast.walk` does it, in any order and without two generators for each node: a file's every node is looked at.
+        for name in node._fields:
+            field = getattr(node, name, None)
+            if isinstance(field, list):
+                waiting += [child for child in field if isinstance(child, ast.AST)]
+            elif isinstance(field, ast.AST):
+                waiting.append(field)
 
 
 def _is_helper(name: str, node: FunctionNode, named: Counter[str]) -> bool:

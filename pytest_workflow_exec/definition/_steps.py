@@ -38,18 +38,19 @@ from ._defaults import NO_DEFAULTS, place_of, with_defaults
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._fragment_modules import Modules
 from ._fragments import Fragments, is_include
-from ._gates import DEFAULT_GATE_TIMEOUT_S, read_show
+from ._gates import read_show
 from ._includes import read_include
 from ._known import KnownValues
 from ._names import quoted, suggestion, value_name_problem
-from ._options import DEFAULT_REQUEST_LIFETIME_S
+from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
 from ._python_fragments import seen_inputs
 from ._reader import Read, Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
-from ._schema import KINDS, DefaultsModel, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._schema_basics import DefaultsModel
 from ._signed import Wanted
 from ._sources import named_steps, python_digests, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
 from typing import Literal, cast
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
     CaseValue,
@@ -27,14 +28,14 @@ from pytest_workflow_exec.model import (
 
 from ._names import quoted, suggestion
 
-_OPENING = re.compile(r"\$(\$)?\{")
+_OPENING = lazy_pattern(r"\$(\$)?\{")
 STEP_PART = r"[A-Za-z0-9_-]+(?:\[[A-Za-z0-9._+%~-]+\])?"
 """One part of the id of a step: a block or the step itself, with its case."""
 _PART = rf"{STEP_PART}(?:/{STEP_PART})*"
-_DOTTED = re.compile(rf"{_PART}(\.{_PART})*", re.ASCII)
-_DOT = re.compile(r"\.(?![^\[]*\])")
+_DOTTED = lazy_pattern(rf"{_PART}(\.{_PART})*", re.ASCII)
+_DOT = lazy_pattern(r"\.(?![^\[]*\])")
 """A dot that does not stand in the brackets of a case."""
-_OF_STEPS = re.compile(r"[\[/]")
+_OF_STEPS = lazy_pattern(r"[\[/]")
 _SCOPES = ("each", "inputs", "run", "steps", "vars")
 _RUN_KEYS = ("dir", "id")
 

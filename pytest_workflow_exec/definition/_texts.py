@@ -12,9 +12,9 @@ from pytest_workflow_exec.model import GivenReference, Template
 from ._names import value_name_problem
 from ._problems import Problems, Where
 from ._python_source import ModuleNames
-from ._schema import DeclarationModel
+from ._schema_basics import DeclarationModel
 from ._templates import Scope, TemplateError, literal_template, parse_template, plain_template
-from ._yaml_tree import Plain
+from ._yaml_text import Plain
 
 MAX_REFERENCES = 1000
 """How many references one text may stand for, all together: each may stand for others."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import InputSpec, InputType, InputValue
 
 from ._names import quoted, suggestion
 from ._regexes import compile_regex
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,100}")
-_NUMBER = re.compile(r"[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,4})?")
+_INTEGER = lazy_pattern(r"[+-]?[0-9]{1,100}")
+_NUMBER = lazy_pattern(r"[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,4})?")
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.model import Waive
 
 from ._options import DEFAULT_REQUEST_LIFETIME_S
 from ._problems import Where
-from ._schema import StepModel
 from ._signed import Wanted
 from ._texts import Texts
+
+if TYPE_CHECKING:
+    from ._schema import StepModel
 
 _DEFAULT_TIMEOUT_S = 3600.0
 

@@ -2,79 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
 
 import yaml
 
-from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.errors import DefinitionError
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._names import quoted
 from ._problems import Mark, Problems, Where
+from ._yaml_text import QUOTES, Plain, Tree, Value, refusal
 
-MAX_SIZE_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_ALIASED_NODES = 1000
-
-QUOTES = "put quotes around it"
 
 _Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # The last three and a lone carriage return end a line for YAML but not for an editor: a step could
 # hide behind what looks like a comment.
-_UNREADABLE = re.compile(
+_UNREADABLE = lazy_pattern(
     "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]|\r(?!\n)"
 )
-_NEVER_IN_A_TEXT = re.compile("[\x00\ud800-\udfff]")
+_NEVER_IN_A_TEXT = lazy_pattern("[\x00\ud800-\udfff]")
 
 _REASONS = (
-    (re.compile(r"expected alphabetic or numeric"), f"'*' and '&' have a meaning of their own in YAML; {QUOTES}"),
-    (re.compile(r"mapping values are not allowed"), f"a text with ': ' in it is read as a mapping; {QUOTES}"),
-    (re.compile(r"scanning a tag|tag handle"), f"a text that starts with '!' is read as a tag; {QUOTES}"),
-    (re.compile(r"undefined alias"), f"a text that starts with '*' is read as an alias of an anchor; {QUOTES}"),
-    (re.compile(r"expected ',' or"), "a '[' or '{' is not closed, or a text inside it needs quotes"),
-    (re.compile(r"block end|'-' indicator|block mapping|block collection"), "the indentation does not fit"),
-    (re.compile(r"quoted scalar"), "a quote is not closed"),
+    (lazy_pattern(r"expected alphabetic or numeric"), f"'*' and '&' have a meaning of their own in YAML; {QUOTES}"),
+    (lazy_pattern(r"mapping values are not allowed"), f"a text with ': ' in it is read as a mapping; {QUOTES}"),
+    (lazy_pattern(r"scanning a tag|tag handle"), f"a text that starts with '!' is read as a tag; {QUOTES}"),
+    (lazy_pattern(r"undefined alias"), f"a text that starts with '*' is read as an alias of an anchor; {QUOTES}"),
+    (lazy_pattern(r"expected ',' or"), "a '[' or '{' is not closed, or a text inside it needs quotes"),
+    (lazy_pattern(r"block end|'-' indicator|block mapping|block collection"), "the indentation does not fit"),
+    (lazy_pattern(r"quoted scalar"), "a quote is not closed"),
 )
-
-
-class Plain(str):
-    """A scalar without quotes; only where a value has a type of its own does that make a difference."""
-
-    __slots__ = ()
-
-
-Value = str | list["Value"] | dict[str, "Value"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
-    """One YAML document."""
-
-    value: Value
-    problems: Problems
-    """What is wrong with its structure so far; knows the place of every value and key."""
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a definition's file.
-
-    Raises:
-        DefinitionError: It can't be read, or is larger than a definition may be.
-    """
-    try:
-        if not path.is_file():
-            raise _refusal(path, None, "is not a file")
-        with path.open("rb") as file:
-            content = file.read(MAX_SIZE_BYTES + 1)
-    except OSError as error:
-        raise _refusal(path, None, f"can't be read: {error.strerror or error}") from error
-    if len(content) > MAX_SIZE_BYTES:
-        raise _refusal(path, None, f"is larger than {MAX_SIZE_BYTES >> 20} MiB")
-    return content
 
 
 def read_tree(path: Path, content: bytes) -> Tree:
@@ -92,7 +54,7 @@ def read_tree(path: Path, content: bytes) -> Tree:
     except yaml.YAMLError as error:
         raise _syntax_error(path, text, error) from error
     if root is None:
-        raise _refusal(path, Mark(1, 1), "is empty; write at least steps: with a list of them")
+        raise refusal(path, Mark(1, 1), "is empty; write at least steps: with a list of them")
     walk = _Walk(path=path)
     value = walk.value(root, ())
     problems = Problems(path, values=walk.values, keys=walk.keys)
@@ -106,13 +68,13 @@ def _decode(path: Path, content: bytes) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8")
-        raise _refusal(path, _mark_at(before, len(before)), "is not UTF-8") from error
+        raise refusal(path, _mark_at(before, len(before)), "is not UTF-8") from error
     text = text.removeprefix("\ufeff")
     unreadable = _UNREADABLE.search(text)
     if unreadable is not None:
         mark = _mark_at(text, unreadable.start())
         character = f"U+{ord(unreadable.group()):04X}"
-        raise _refusal(path, mark, f"the character {character} can't stand here; write an escape in double quotes")
+        raise refusal(path, mark, f"the character {character} can't stand here; write an escape in double quotes")
     return text
 
 
@@ -134,11 +96,11 @@ def _check_events(path: Path, text: str) -> list[tuple[Mark, str]]:
         if kind is yaml.DocumentStartEvent:
             documents += 1
             if documents > 1:
-                raise _refusal(path, _mark_of(event), "a second document starts here; one file is one workflow")
+                raise refusal(path, _mark_of(event), "a second document starts here; one file is one workflow")
         elif kind in _STARTS:
             depth += 1
             if depth > MAX_DEPTH:
-                raise _refusal(path, _mark_of(event), f"is nested deeper than {MAX_DEPTH} levels")
+                raise refusal(path, _mark_of(event), f"is nested deeper than {MAX_DEPTH} levels")
         elif kind in _ENDS:
             depth -= 1
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
@@ -183,9 +145,9 @@ class _Walk:
             self._aliased += 1
         self._seen.add(id(node))
         if self._aliased > MAX_ALIASED_NODES:
-            raise _refusal(self.path, mark, f"aliases repeat more than {MAX_ALIASED_NODES} values")
+            raise refusal(self.path, mark, f"aliases repeat more than {MAX_ALIASED_NODES} values")
         if depth > MAX_DEPTH:
-            raise _refusal(self.path, mark, f"is nested deeper than {MAX_DEPTH} levels, counting aliases")
+            raise refusal(self.path, mark, f"is nested deeper than {MAX_DEPTH} levels, counting aliases")
 
     def _entries(self, node: yaml.MappingNode, where: Where) -> Iterator[tuple[str, Value]]:
         first_lines: dict[str, int] = {}
@@ -221,12 +183,12 @@ def _syntax_error(path: Path, text: str, error: yaml.YAMLError) -> DefinitionErr
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     reason = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
     if mark is None:
-        return _refusal(path, Mark(1, 1), f"is not valid YAML: {reason or 'unreadable'}")
+        return refusal(path, Mark(1, 1), f"is not valid YAML: {reason or 'unreadable'}")
     place = Mark(mark.line + 1, mark.column + 1)
     if "nesting depth" in reason:
         # Some builds of libyaml look far ahead, and give up before the events that are counted here.
-        return _refusal(path, place, f"is nested deeper than {MAX_DEPTH} levels")
-    return _refusal(path, place, f"is not valid YAML: {_reason(text, place, reason)}")
+        return refusal(path, place, f"is nested deeper than {MAX_DEPTH} levels")
+    return refusal(path, place, f"is not valid YAML: {_reason(text, place, reason)}")
 
 
 def _reason(text: str, mark: Mark, reason: str) -> str:
@@ -240,8 +202,3 @@ def _reason(text: str, mark: Mark, reason: str) -> str:
             return "a tab can't indent a line; use spaces"
         return f"a text can't start with {character!r}; {QUOTES}"
     return next((said for pattern, said in _REASONS if pattern.search(reason)), reason or "it can't be read")
-
-
-def _refusal(path: Path, mark: Mark | None, message: str) -> DefinitionError:
-    line, column = mark or (None, None)
-    return DefinitionError([Problem(path=path, line=line, column=column, message=message)])

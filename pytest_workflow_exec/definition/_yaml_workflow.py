@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import Template, Workflow
 
 from ._ai_steps import mode_of
@@ -16,14 +14,13 @@ from ._defaults import read_defaults
 from ._fragment_modules import Modules, Nobody, Passed
 from ._inputs import read_inputs
 from ._known import Given, KnownValues, nothing_given
-from ._names import name_from_file, step_id_problem
-from ._problems import Problems
-from ._schema import DeclarationModel, FileModel
-from ._sources import source_digests
+from ._schema import FileModel
 from ._steps import read_steps
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
-from ._yaml_tree import read_bytes, read_tree
+from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
+from ._yaml_text import read_bytes
+from ._yaml_tree import read_tree
 
 
 def read_yaml_workflow(
@@ -95,41 +92,6 @@ def read_yaml_workflow(
         steps=read,
         sources=MappingProxyType(sources),
     )
-
-
-def absolute(path: Path) -> Path:
-    """Return the path from the file system's root, with `..` taken out and links left in."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps the `..`
-
-
-def check_in_project(path: Path, root: Path) -> None:
-    """Check that a workflow file belongs to the project.
-
-    Raises:
-        DefinitionError: It does not.
-    """
-    if not path.is_relative_to(root):
-        raise DefinitionError([Problem(path=path, message=f"is not in the project at {root}")])
-
-
-def workflow_name(model: DeclarationModel | None, path: Path, problems: Problems) -> str:
-    """Return the name of a workflow: what it says, else what its file is called."""
-    if model is not None and model.workflow is not None:
-        return model.workflow
-    name = name_from_file(path)
-    problem = step_id_problem(name)
-    if model is not None and problem is not None:
-        problems.at((), f"the file's name gives no name for the workflow: {problem}. Say it: workflow: my-name")
-    return name
-
-
-def workflow_sources(files: Files, problems: Problems) -> dict[str, str]:
-    """Return the digest of every file that the run trusts, by path from the root."""
-    try:
-        return source_digests(files.root, files.contents, files.folder)
-    except OSError as error:
-        problems.at((), f"{error.filename or 'a conftest.py'} can't be read: {error.strerror or error}")
-        return {}
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, cast
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
@@ -28,7 +29,7 @@ _SALT_BYTES = 16
 REFERENCE_KEYS = frozenset({"blob", "size_bytes", "stored"})
 # No part of the text: what stands in the log can never be taken out of it.
 _STORED = ("text", "data")
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_DIGEST = lazy_pattern(r"[0-9a-f]{64}", re.ASCII)
 
 
 class BlobError(LogUnreadableError):

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from pytest_workflow_exec.digests import Json, canonical_json
 from pytest_workflow_exec.errors import EvidenceError
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
@@ -41,10 +42,10 @@ _CHUNK_BYTES = 1 << 20
 _MAX_LIST_BYTES = 32 << 20
 _MAX_FILES = 100_000
 _MAX_DEPTH = 32
-_LOG = re.compile(r"evidence(\.[0-9]{4,8})?\.jsonl", re.ASCII)
-_BLOB = re.compile(rf"{BLOBS}/([0-9a-f]{{2}})/\1[0-9a-f]{{62}}", re.ASCII)
-_GATE = re.compile(r"gates/[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_LOG = lazy_pattern(r"evidence(\.[0-9]{4,8})?\.jsonl", re.ASCII)
+_BLOB = lazy_pattern(rf"{BLOBS}/([0-9a-f]{{2}})/\1[0-9a-f]{{62}}", re.ASCII)
+_GATE = lazy_pattern(r"gates/[A-Za-z0-9_-][A-Za-z0-9._-]{0,200}", re.ASCII)
+_SHA256 = lazy_pattern(r"[0-9a-f]{64}", re.ASCII)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
+
 _MOUNTS = Path("/proc/self/mountinfo")
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+_ESCAPE = lazy_pattern(r"\\([0-7]{3})")
 # The kernel's names; those of programs in user space stand behind `fuse.`.
 _REMOTE = frozenset(
     [

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import BinaryIO, Literal, NamedTuple, get_args
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.strict_json import StrictJsonError, encode, parse
@@ -20,7 +21,7 @@ LedgerEvent = Literal["started", "resumed", "finished", "pruned", "imported"]
 
 _DOMAIN = hashlib.sha256(b"workflow-exec-ledger/1\n")
 _BEFORE_HASH = b',"hash":"'
-_SEAL = re.compile(rb'(.*,"prev":"([0-9a-f]{64})"),"hash":"([0-9a-f]{64})"\}\n', re.DOTALL)
+_SEAL = lazy_pattern(rb'(.*,"prev":"([0-9a-f]{64})"),"hash":"([0-9a-f]{64})"\}\n', re.DOTALL)
 _BEGINNING = b'{"v":1,"ts":'
 _KEYS = ("v", "ts", "run", "workflow", "event", "seq", "head", "root", "prev", "hash")
 

@@ -6,13 +6,13 @@ The bytes on disk are what is hashed, never another spelling of the same value.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple, get_args
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.events import Actor, ActorKind
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
@@ -25,12 +25,12 @@ _DOMAIN = hashlib.sha256(b"workflow-exec-evidence/1\n")
 _BEFORE_HASH = b',"hash":"'
 _SEAL_BYTES = len(_BEFORE_HASH) + 64 + len(b'"}\n')
 _BEGINNING = b'{"v":1,"seq":'
-_VERSION = re.compile(rb'\{"v":(0|[1-9][0-9]{0,8}),')
-_START = re.compile(
+_VERSION = lazy_pattern(rb'\{"v":(0|[1-9][0-9]{0,8}),')
+_START = lazy_pattern(
     rb'\{"v":1,"seq":(0|[1-9][0-9]{0,17}),"run":"([^"\\]*)","ts":"[^"\\]*","mono_ns":[0-9]+,"boot":"[^"\\]*",'
     rb'"type":"([^"\\]*)",'
 )
-_END = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
+_END = lazy_pattern(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\n')
 _END_BYTES = len(b',"prev":""') + 64 + _SEAL_BYTES
 
 

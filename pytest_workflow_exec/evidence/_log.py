@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 
 from pytest_workflow_exec.errors import EvidenceError, ValueRefusedError
 from pytest_workflow_exec.events import Actor, Event
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import RunId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.settings import Durability
@@ -36,7 +37,7 @@ from ._values import Cleaner
 
 _END_BYTES = 1 << 10
 """Room that is left in a file for the record that ends it."""
-_TYPE = re.compile(r"[a-z]+(?:[._][a-z]+)*", re.ASCII)
+_TYPE = lazy_pattern(r"[a-z]+(?:[._][a-z]+)*", re.ASCII)
 
 
 class _State(NamedTuple):

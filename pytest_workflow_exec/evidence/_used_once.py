@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pytest_workflow_exec.errors import EvidenceError
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._files import opened_directory, reason_of
 
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_LINE = re.compile(rb"([0-9a-f]{32})(?: [\x20-\x7e]*)?\n")
-_NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_LINE = lazy_pattern(rb"([0-9a-f]{32})(?: [\x20-\x7e]*)?\n")
+_NONCE = lazy_pattern(r"[0-9a-f]{32}", re.ASCII)
 _MAX_LINE_BYTES = 1 << 16
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.05

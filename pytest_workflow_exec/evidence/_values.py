@@ -113,10 +113,18 @@ def _plain(mapping: Mapping[str, Json]) -> dict[str, Json] | None:
     copied: dict[str, Json] = {}
     for key, value in mapping.items():
         kind = type(value)
-        harmless = _HARMLESS.get(kind)
-        if harmless is None or type(key) is not str or not _is_short(key) or not harmless(value):
+        if type(key) is not str or not _is_short(key):
             return None
-        copied[key] = kind() if kind in _EMPTY else value
+        if kind is list:
+            # Of texts, as arguments and names of variables are.
+            if not all(type(item) is str and _is_short(item) for item in value):  # type: ignore[union-attr]  # a list
+                return None
+            copied[key] = value.copy()  # type: ignore[union-attr]  # a list
+            continue
+        harmless = _HARMLESS.get(kind)
+        if harmless is None or not harmless(value):
+            return None
+        copied[key] = {} if kind is dict else value
     return copied
 
 
@@ -124,7 +132,6 @@ def _is_short(text: str) -> bool:
     return len(text) <= _SHORT_CHARACTERS and text.isascii()
 
 
-_EMPTY = frozenset({dict, list})
 _HARMLESS: Mapping[type, Callable[[Any], bool]] = {
     str: _is_short,
     int: _INTEGERS.__contains__,
@@ -132,7 +139,6 @@ _HARMLESS: Mapping[type, Callable[[Any], bool]] = {
     bool: lambda _: True,
     type(None): lambda _: True,
     dict: operator.not_,
-    list: operator.not_,
 }
 
 

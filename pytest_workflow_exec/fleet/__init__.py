@@ -13,16 +13,26 @@ if TYPE_CHECKING:
     from ._checkout import checkouts_of
     from ._database import Database, has_tables, make_tables, open_database, script
     from ._engine import client_of
+    from ._enrolment import host_of
     from ._errors import FleetError, FleetRefusedError
     from ._legs import Standing, standing_of
     from ._limits import Limits, limits_of, set_limits
     from ._project import state_of
-    from ._reading import SeenRun, SeenWorker, log_pieces, name_of_run, runs_seen, submission_named, workers_seen
+    from ._reading import (
+        SeenRun,
+        SeenWorker,
+        log_pieces,
+        name_of_run,
+        runs_counted,
+        runs_seen,
+        submission_named,
+        workers_seen,
+    )
     from ._restore import write_log
     from ._retention import prune
     from ._submit import Wanted, submit
     from ._words import cancel, hand_in_answer, release
-    from ._worker import WorkerSettings, host_of, work
+    from ._worker import WorkerSettings, work
 
 __all__ = [
     "Database",
@@ -48,6 +58,7 @@ __all__ = [
     "open_database",
     "prune",
     "release",
+    "runs_counted",
     "runs_seen",
     "script",
     "set_limits",
@@ -77,7 +88,7 @@ _WHERE = {
     "client_of": "_engine",
     "hand_in_answer": "_words",
     "has_tables": "_database",
-    "host_of": "_worker",
+    "host_of": "_enrolment",
     "limits_of": "_limits",
     "log_pieces": "_reading",
     "make_tables": "_database",
@@ -85,6 +96,7 @@ _WHERE = {
     "open_database": "_database",
     "prune": "_retention",
     "release": "_words",
+    "runs_counted": "_reading",
     "runs_seen": "_reading",
     "script": "_database",
     "set_limits": "_limits",

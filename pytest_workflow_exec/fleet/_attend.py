@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ._database import Database
+from ._enrolment import enrolled, host_of
 from ._legs import LegEnd
 from ._player import play_leg
 from ._project import ProjectState
 from ._words import release
-from ._worker import enrolled, host_of
 
 
 def attend(

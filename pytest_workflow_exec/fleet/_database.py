@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._errors import FleetError
 
@@ -27,10 +27,11 @@ _FILE = "sqlite:///"
 class Database:
     """Statements with named parameters, in transactions of their own."""
 
-    def __init__(self, engine: Engine, url: str, *, is_server: bool) -> None:
+    def __init__(self, engine: Engine, url: str, *, is_server: bool, file: FileIdentity | None = None) -> None:
         """Use an engine; see `open_database`."""
         self._engine, self.url, self.is_server = engine, url, is_server
         """The address as the queueing engine takes it, and whether it is a server's."""
+        self._file = file
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -38,14 +39,18 @@ class Database:
 
         Raises:
             UnreachableError: The database can't be reached.
+            RemovedError: Its file is not there any more.
             FleetError: It does not let this user.
         """
         from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
         from sqlalchemy.exc import TimeoutError as NoConnectionError
 
+        self._demand_same_file()
         try:
             with self._engine.begin() as connection:
                 yield Transaction(connection, is_server=self.is_server)
+                # A file that was removed takes what is written for as long as somebody has it open, and nobody finds it.
+                self._demand_same_file()
         except (OperationalError, InterfaceError, NoConnectionError) as error:
             raise UnreachableError(f"the fleet's database can't be used: {_first_line(error)}") from error
         except ProgrammingError as error:
@@ -54,13 +59,31 @@ class Database:
                 raise
             raise FleetError(f"the fleet's database does not let you: {_first_line(error)}") from error
 
+    def _demand_same_file(self) -> None:
+        if self._file is not None and _identity(self._file.path) != self._file:
+            raise RemovedError(
+                f"the fleet's database {self._file.path} was removed or replaced; nothing is written elsewhere"
+            )
+
     def close(self) -> None:
         """Give every connection back."""
         self._engine.dispose()
 
 
+class FileIdentity(NamedTuple):
+    """Which file a database is in, whatever is found by its name later."""
+
+    path: Path
+    device: int
+    inode: int
+
+
 class UnreachableError(FleetError):
     """The database can't be reached, or was not there for long enough."""
+
+
+class RemovedError(FleetError):
+    """The file of the database was removed, or another one is in its place."""
 
 
 class Transaction:
@@ -119,7 +142,8 @@ def open_database(url: str, *, make: bool = False, bare: bool = False) -> Databa
         found = Database(engine, "postgresql://" + url.partition("://")[2], is_server=True)
     elif url.startswith(_FILE) and url != _FILE:
         path = Path(url.removeprefix(_FILE)).absolute()
-        found = Database(_file_engine(path, make=make), f"{_FILE}{path}", is_server=False)
+        engine = _file_engine(path, make=make)
+        found = Database(engine, f"{_FILE}{path}", is_server=False, file=_identity(path))
     else:
         raise FleetError(f"{url!r} is no address of a fleet's database: postgresql://USER@HOST/NAME or sqlite:///FILE")
     if not bare:
@@ -207,6 +231,14 @@ def _file_engine(path: Path, *, make: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _identity(path: Path) -> FileIdentity | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return FileIdentity(path, found.st_dev, found.st_ino)
 
 
 def _first_line(error: Exception) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
-from typing import TYPE_CHECKING, NoReturn
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
 
+from ._database import UnreachableError
 from ._errors import FleetError
 
 if TYPE_CHECKING:
@@ -58,6 +64,22 @@ def client_of(url: str) -> DBOSClient:
         raise FleetError(f"the queues can't be used: {error}") from error
 
 
+@contextlib.contextmanager
+def asking() -> Iterator[None]:
+    """Let the engine's word that the database is away be the fleet's own.
+
+    Raises:
+        UnreachableError: It is.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        said = (str(error.orig).strip().splitlines() or ["no reason"])[0]
+        raise UnreachableError(f"the queues can't be used: {said}") from error
+
+
 def migrate(url: str) -> None:
     """Make the engine's tables, or bring them up to date."""
     from dbos import DBOS
@@ -66,15 +88,22 @@ def migrate(url: str) -> None:
     DBOS.migrate(url)
 
 
+@functools.cache
 def refuse_pickles() -> None:
-    """Keep the engine from ever reading a pickle: whoever can write the database could otherwise run code here.
+    """Keep the engine from ever looking up what a pickle names: whoever can write the database could otherwise run code here.
 
-    Which serializer reads a row is said by the row itself, whatever the configuration says.
+    Which serializer reads a row is said by the row itself, whatever the configuration says, and the engine's own pickles can't
+    be switched off. Python tells of every class and function that a pickle wants, before it is looked up.
     """
-    from dbos import _serialization
+    sys.addaudithook(_refuse)
 
-    def refuse(*_: object) -> NoReturn:
-        message = "pickles are not read here"
-        raise TypeError(message)
 
-    _serialization.DefaultSerializer.deserialize = refuse  # type: ignore[assignment,method-assign]  # nothing less does
+def _refuse(event: str, _: tuple[object, ...]) -> None:
+    if event != "pickle.find_class":
+        return
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  # the documented way to one's own stack
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "dbos":
+            message = "pickles are not read here"
+            raise TypeError(message)
+        frame = frame.f_back

@@ -47,28 +47,32 @@ class Standing:
     leg: int
     """The newest; 0 if there is none."""
     answers: int
-    """The last signed answer that was there when the newest leg was ordered."""
+    """How many signed answers were there when the newest leg was ordered."""
     worker: str | None
     """Who began the newest leg."""
     end: LegEnd | None
 
 
-_STANDING = """
-SELECT s.id, s.queue, s.team, s.priority, s.workflow, s.digest, s.content, s.signature, s.at,
+COLUMNS = """
+  s.id, s.queue, s.team, s.priority, s.workflow, s.digest, s.content, s.signature, s.at,
   coalesce(l.number, 0) AS leg, coalesce(l.answers, 0) AS answers, c.worker,
   e.outcome, e.step, e.due, e.said
+"""
+TABLES = """
 FROM fleet_submission s
 LEFT JOIN fleet_leg l ON l.submission = s.id
   AND l.number = (SELECT max(number) FROM fleet_leg o WHERE o.submission = s.id)
 LEFT JOIN fleet_claim c ON c.submission = s.id AND c.leg = l.number
 LEFT JOIN fleet_end e ON e.submission = s.id AND e.leg = coalesce(l.number, 0)
 """
+"""What `standing_in` needs of a row, and where it comes from."""
+_STANDING = f"SELECT {COLUMNS} {TABLES}"
 
 
 def standing_of(transaction: Transaction, submission: str) -> Standing | None:
     """Return where a submission stands; None if there is none."""
     found = transaction.row(f"{_STANDING} WHERE s.id = :id", id=submission)  # a constant
-    return None if found is None else _standing(found)
+    return None if found is None else standing_in(found)
 
 
 def standings(transaction: Transaction, where: str, *, limit: int = 1000, **values: object) -> Sequence[Standing]:
@@ -80,7 +84,7 @@ def standings(transaction: Transaction, where: str, *, limit: int = 1000, **valu
     """
     statement = f"{_STANDING} WHERE {where} ORDER BY s.priority, s.number LIMIT :limit"  # ours
     used = {name: value for name, value in values.items() if f":{name}" in where}
-    return [_standing(row) for row in transaction.rows(statement, limit=limit, **used)]
+    return [standing_in(row) for row in transaction.rows(statement, limit=limit, **used)]
 
 
 def order_leg(
@@ -90,7 +94,7 @@ def order_leg(
 
     Args:
         client: None if it will be begun right here.
-        answers: The last signed answer that it will take in.
+        answers: How many signed answers it will take in at least.
     """
     number = standing.leg + 1
     transaction.run(
@@ -164,7 +168,8 @@ def end_leg(transaction: Transaction, submission: str, leg: int, end: LegEnd) ->
         raise FleetLostError(f"leg {leg} of {submission} is over") from error
 
 
-def _standing(row: Mapping[str, Any]) -> Standing:
+def standing_in(row: Mapping[str, Any]) -> Standing:
+    """Return the standing in a row of `COLUMNS`."""
     end = None
     if row["outcome"] is not None:
         end = LegEnd(outcome=row["outcome"], step=row["step"], due=row["due"], said=row["said"])

@@ -6,10 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from pytest_workflow_exec.definition import read_yaml_workflow
+from pytest_workflow_exec.definition import ValueProblemError, read_value, read_yaml_workflow
 from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
@@ -61,6 +61,13 @@ def _reads_alike(root: Path, file: Path, inputs: Mapping[str, str], asked: PlanD
 
 def _read(root: Path, file: Path, inputs: Mapping[str, str]) -> PlanDigest:
     workflow = read_yaml_workflow(file, root=root, given=lambda _: inputs)
+    specs = {spec.name: spec for spec in workflow.inputs if spec.type != "secret"}
+    _demand_taken(file, inputs, taken=specs, why=())
+    for name, text in inputs.items():
+        try:
+            read_value(specs[name], text)
+        except ValueProblemError as error:
+            raise FleetError(f"{file.name} can't be submitted: input {name!r} {error}") from error
     return PlanDigest(workflow=workflow.name, digest=workflow.digest)
 
 
@@ -81,7 +88,24 @@ def _asked(root: Path, file: Path, inputs: Mapping[str, str]) -> PlanDigest:
     try:
         start, end = lines.index("{"), len(lines) - lines[::-1].index("}")
         [plan] = json.loads("\n".join(lines[start:end]))["plans"]
-        return PlanDigest(workflow=str(plan["workflow"]), digest=str(plan["digest"]))
+        found = PlanDigest(workflow=str(plan["workflow"]), digest=str(plan["digest"]))
+        taken, why = set(plan["values"]), [str(problem) for problem in plan["problems"]]
     except (ValueError, KeyError, TypeError) as error:
         said = (done.stdout + done.stderr).strip()[-2000:]
         raise FleetError(f"{file.name} has no plan with these inputs:\n{said}") from error
+    _demand_taken(file, inputs, taken=taken, why=why)
+    return found
+
+
+def _demand_taken(file: Path, inputs: Mapping[str, str], *, taken: Collection[str], why: Sequence[str]) -> None:
+    """Return if a workflow takes all these inputs from whoever submits.
+
+    A secret is none of them: what is submitted is signed, stored and shown.
+    """
+    wrong = sorted(set(inputs) - set(taken))
+    if wrong:
+        said = "".join(f"\n  {problem}" for problem in why)
+        raise FleetError(
+            f"{file.name} takes no such input from a submission, or not that value: {', '.join(wrong)}. "
+            f"Secrets are the worker's own. Nothing was submitted{said}"
+        )

@@ -92,19 +92,26 @@ def _played(host: Host, standing: Standing, *, terminal: bool) -> LegEnd:
     with checkout_of(host.project, host.pin, base=host.base, name=f"{submission.id}.{standing.leg}") as root:
         shipper = Shipper(database=host.database, submission=submission, leg=standing.leg, root=root)
         said = _brought(host, stored, shipper, who) if stored is not None else []
-        end = end_told_by(shipper.log) if stored is not None and _was_lost(host, standing) else None
+        end = end_told_by(shipper.log) if stored is not None and _is_unnoted(host, standing, stored) else None
         if end is None:
             end = Session(host, standing, submission, shipper, stored, terminal=terminal).run()
         return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([*said, end.said]).strip())
 
 
-def _was_lost(host: Host, standing: Standing) -> bool:
-    """Return whether the worker of the leg before this one went away without a word."""
+def _is_unnoted(host: Host, standing: Standing, stored: Stored) -> bool:
+    """Return whether nobody said so far how the log ended that the database has.
+
+    The leg that wrote its end went away, and so did all since. Where one of them noted that end, a leg behind it goes on:
+    were the end taken for its own, an answer that woke it would be seen by nobody.
+    """
     with host.database.transaction() as transaction:
-        before = transaction.row(
-            "SELECT outcome FROM fleet_end WHERE submission = :id AND leg = :leg", id=standing.id, leg=standing.leg - 1
+        found = transaction.row(
+            "SELECT 1 AS yes FROM fleet_end WHERE submission = :id AND leg >= :wrote "
+            "AND outcome NOT IN ('lost', 'refused', 'interrupted')",
+            id=standing.id,
+            wrote=stored.leg,
         )
-    return before is not None and before["outcome"] == "lost"
+    return found is None
 
 
 def _brought(host: Host, stored: Stored, shipper: Shipper, who: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._database import Database, Transaction
+from ._database import Database
 from ._errors import FleetError
-from ._legs import Standing, standings
+from ._legs import COLUMNS, TABLES, Standing, standing_in
 
 _SHOWN_DIGITS = 12
 
@@ -40,30 +41,73 @@ class SeenWorker:
     runs: int
 
 
-def runs_seen(database: Database, *, dead_after_s: float, limit: int, states: frozenset[str]) -> Sequence[SeenRun]:
+_SEEN = f"""
+SELECT {COLUMNS}, s.number AS place, r.run, CASE
+  WHEN e.outcome IS NOT NULL THEN
+    CASE WHEN x.submission IS NOT NULL AND e.outcome <> 'passed' THEN 'cancelled' ELSE e.outcome END
+  WHEN c.worker IS NOT NULL THEN CASE WHEN w.id IS NULL THEN 'vanished' ELSE 'running' END
+  WHEN x.submission IS NOT NULL THEN 'cancelled'
+  WHEN l.number IS NOT NULL THEN 'queued'
+  ELSE 'waiting' END AS state
+{TABLES}
+LEFT JOIN fleet_run r ON r.submission = s.id
+LEFT JOIN fleet_cancel x ON x.submission = s.id
+LEFT JOIN fleet_worker w ON w.id = c.worker AND w.stopped IS NULL AND w.seen >= :unseen
+"""  # constants
+
+
+def runs_seen(
+    database: Database, *, dead_after_s: float, limit: int, states: frozenset[str], submission: str | None = None
+) -> Sequence[SeenRun]:
     """Return the runs, the newest first.
 
     Args:
         states: Only those in one of these states; empty for all.
+        submission: Only this one; None for all.
     """
+    where, values = _only(states, submission)
     with database.transaction() as transaction:
-        found = _all(transaction)
-        run_of = {row["submission"]: row["run"] for row in transaction.rows("SELECT run, submission FROM fleet_run")}
-        at = {row["id"]: float(row["at"]) for row in transaction.rows("SELECT id, at FROM fleet_submission")}
-        cancelled = {row["submission"] for row in transaction.rows("SELECT submission FROM fleet_cancel")}
-        dead = _dead(transaction, dead_after_s)
-    seen = [
-        SeenRun(
-            standing=each,
-            run=run_of.get(each.id),
-            state=_state(each, dead, cancelled),
-            where=(each.end.step if each.end is not None else each.worker) or "",
-            submitted=at[each.id],
+        rows = transaction.rows(
+            f"SELECT * FROM ({_SEEN}) q {where} ORDER BY place DESC LIMIT :most",  # noqa: S608  # constants and placeholders
+            unseen=transaction.now() - dead_after_s,
+            most=limit,
+            **values,
         )
-        for each in found
-    ]
-    wanted = [each for each in seen if not states or each.state in states]
-    return sorted(wanted, key=lambda each: each.submitted, reverse=True)[:limit]
+    return [_seen(row) for row in rows]
+
+
+def runs_counted(
+    database: Database, *, dead_after_s: float, states: frozenset[str], submission: str | None = None
+) -> Mapping[str, int]:
+    """Return how many runs are in each state; see `runs_seen`, which is not asked for all of them."""
+    where, values = _only(states, submission)
+    with database.transaction() as transaction:
+        rows = transaction.rows(
+            f"SELECT state, count(*) AS runs FROM ({_SEEN}) q {where} GROUP BY state ORDER BY state",  # noqa: S608  # the same
+            unseen=transaction.now() - dead_after_s,
+            **values,
+        )
+    return {str(row["state"]): int(row["runs"]) for row in rows}
+
+
+def _only(states: frozenset[str], submission: str | None) -> tuple[str, Mapping[str, str]]:
+    values = {f"state_{number}": state for number, state in enumerate(sorted(states))}
+    conditions = [f"state IN ({', '.join(f':{name}' for name in values)})"] if values else []
+    if submission is not None:
+        conditions.append("id = :submission")
+        values["submission"] = submission
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
+
+
+def _seen(row: Mapping[str, Any]) -> SeenRun:
+    standing = standing_in(row)
+    return SeenRun(
+        standing=standing,
+        run=row["run"],
+        state=str(row["state"]),
+        where=(standing.end.step if standing.end is not None else standing.worker) or "",
+        submitted=float(row["at"]),
+    )
 
 
 def workers_seen(database: Database, *, dead_after_s: float) -> Sequence[SeenWorker]:
@@ -136,25 +180,3 @@ def log_pieces(database: Database, run: str, *, behind: int) -> Sequence[tuple[i
             behind=behind,
         )
     return [(int(row["last_seq"]), bytes(row["content"])) for row in rows]
-
-
-def _all(transaction: Transaction) -> Sequence[Standing]:
-    return standings(transaction, "1 = 1", limit=100_000)
-
-
-def _dead(transaction: Transaction, dead_after_s: float) -> frozenset[str]:
-    rows = transaction.rows(
-        "SELECT id FROM fleet_worker WHERE stopped IS NOT NULL OR seen < :unseen",
-        unseen=transaction.now() - dead_after_s,
-    )
-    return frozenset(str(row["id"]) for row in rows)
-
-
-def _state(standing: Standing, dead: frozenset[str], cancelled: set[str]) -> str:
-    if standing.end is not None:
-        return "cancelled" if standing.id in cancelled and standing.end.outcome != "passed" else standing.end.outcome
-    if standing.worker is not None:
-        return "vanished" if standing.worker in dead else "running"
-    if standing.id in cancelled:
-        return "cancelled"
-    return "queued" if standing.leg else "waiting"

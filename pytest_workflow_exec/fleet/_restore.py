@@ -41,13 +41,15 @@ class Stored:
     run: str
     workflow: str
     head: Head
+    leg: int
+    """The leg that wrote the log's end."""
 
 
 def stored_run(database: Database, submission: str) -> Stored | None:
     """Return how far the run of a submission is known; None if it has none yet."""
     with database.transaction() as transaction:
         found = transaction.row(
-            "SELECT r.run, s.workflow, g.last_seq, g.head FROM fleet_run r "
+            "SELECT r.run, s.workflow, g.last_seq, g.head, g.leg FROM fleet_run r "
             "JOIN fleet_submission s ON s.id = r.submission "
             "JOIN fleet_segment g ON g.run = r.run "
             "WHERE r.submission = :submission ORDER BY g.first_seq DESC LIMIT 1",
@@ -56,7 +58,7 @@ def stored_run(database: Database, submission: str) -> Stored | None:
     if found is None:
         return None
     head = Head(seq=int(found["last_seq"]), hash=str(found["head"]))
-    return Stored(run=str(found["run"]), workflow=str(found["workflow"]), head=head)
+    return Stored(run=str(found["run"]), workflow=str(found["workflow"]), head=head, leg=int(found["leg"]))
 
 
 def write_log(database: Database, run: str, folder: Path) -> Path:

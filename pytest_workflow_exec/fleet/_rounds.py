@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._engine import asking
 from ._errors import FleetError, FleetLostError
 from ._host import Host
 from ._legs import LegEnd, Standing, end_leg, order_leg, standing_of, standings, workflow_id
@@ -20,16 +21,21 @@ TakeOver = Literal["never", "known"]
 BACKLOG = 1000
 """How many legs are in a queue at once; the rest waits in the order of its priorities."""
 _BATCH = 200
-
 _MOST_BY_RULE = 5
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _VANISHED = (
-    "(c.worker IS NOT NULL AND e.leg IS NULL AND NOT EXISTS (SELECT 1 FROM fleet_worker w "
+    # Whoever asks lives, however late it said so last.
+    "(c.worker IS NOT NULL AND c.worker <> :me AND e.leg IS NULL AND NOT EXISTS (SELECT 1 FROM fleet_worker w "
     "WHERE w.id = c.worker AND w.stopped IS NULL AND w.seen >= :unseen))"
 )
+# Counted, not compared by number: of two that are handed in at once, the one with the lower number can be committed last.
 _ANSWERED = (
-    "EXISTS (SELECT 1 FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
-    "WHERE r.submission = s.id AND a.number > l.answers)"
+    "(SELECT count(*) FROM fleet_answer a JOIN fleet_run r ON r.run = a.run WHERE r.submission = s.id) > l.answers"
+)
+# What ends each host that takes it is not given to one after the other; a leg that nobody began has ended nobody.
+_TRIED_TOO_OFTEN = (
+    "(SELECT count(*) FROM fleet_leg t JOIN fleet_claim k ON k.submission = t.submission AND k.leg = t.number "
+    "WHERE t.submission = s.id AND t.reason = 'taken over') >= :most"
 )
 _NOT_CANCELLED = "NOT EXISTS (SELECT 1 FROM fleet_cancel x WHERE x.submission = s.id)"
 
@@ -57,6 +63,14 @@ class Rounds:
         if settled:
             yield from self._gone()
 
+    def is_left(self) -> bool:
+        """Return whether there is something that a worker of this project would begin, or go on with, at its next look."""
+        with self.host.database.transaction() as transaction:
+            now = transaction.now()
+        waits = "(e.leg IS NULL AND c.worker IS NULL)"
+        goes_on = f"(e.outcome = 'suspended' AND ({_ANSWERED} OR e.due <= :now) AND {_NOT_CANCELLED})"
+        return bool(self._own(f"({waits} OR {goes_on})", now=now))
+
     def _own(self, where: str, **values: object) -> list[Standing]:
         with self.host.database.transaction() as transaction:
             return list(
@@ -66,6 +80,7 @@ class Rounds:
                     limit=_BATCH,
                     queue=self.queue,
                     digest=self.host.project.digest,
+                    me=self.host.worker,
                     **values,
                 )
             )
@@ -106,41 +121,66 @@ class Rounds:
                 yield f"{standing.id} is due, and goes on"
 
     def _gone(self) -> Iterator[str]:
+        self._free_places()
         yield from self._never_begun()
         if self.take_over == "never":
             return
-        for standing in self._own(f"{_VANISHED} AND {_NOT_CANCELLED}", unseen=self._unseen()):
+        may = f"NOT {_TRIED_TOO_OFTEN} AND {_NOT_CANCELLED}"
+        for standing in self._own(f"{_VANISHED} AND {may}", unseen=self._unseen(), most=_MOST_BY_RULE):
             yield from self._by_rule(standing, f"worker {standing.worker} is gone")
-        for standing in self._own(f"e.outcome = 'interrupted' AND {_NOT_CANCELLED}"):
+        for standing in self._own(f"e.outcome = 'interrupted' AND {may}", most=_MOST_BY_RULE):
             yield from self._by_rule(standing, "it was interrupted")
 
-    def _by_rule(self, standing: Standing, why: str) -> Iterator[str]:
-        with self.host.database.transaction() as transaction:
-            found = transaction.row(
-                "SELECT count(*) AS times FROM fleet_leg WHERE submission = :id AND reason = 'taken over'",
-                id=standing.id,
+    def _free_places(self) -> None:
+        """Let the queue no longer count what ended, where the worker went away before it told the queue so."""
+        with asking():
+            listed = self.client.list_workflows(
+                status="PENDING", queue_name=self.queue, load_input=False, load_output=False, limit=_BATCH
             )
-        # What ends each host that takes it is not given to one after the other.
-        if int((found or {"times": 0})["times"]) >= _MOST_BY_RULE:
-            return
+        for status in listed:
+            submission, _, leg = status.workflow_id.rpartition(":")
+            if not self._is_gone(status.executor_id):
+                continue
+            with self.host.database.transaction() as transaction:
+                ended = transaction.row(
+                    "SELECT 1 AS yes FROM fleet_end WHERE submission = :id AND leg = :leg",
+                    id=submission,
+                    leg=int(leg) if leg.isdecimal() and leg.isascii() else -1,
+                )
+            if ended is not None:
+                with asking():
+                    self.client.cancel_workflow(status.workflow_id)
+
+    def _by_rule(self, standing: Standing, why: str) -> Iterator[str]:
         if take_over(self.host, self.client, standing, said=f"{why}; taken over by rule"):
             yield f"{standing.id} was taken over: {why}"
 
     def _never_begun(self) -> Iterator[str]:
-        """Order legs anew that left their queue with a worker that did not come to begin them: nothing of them happened."""
+        """Order legs anew that no worker will begin: taken out of their queue by one that is gone, or never in it.
+
+        Nothing of them happened. A leg is not in the queue if it was to be begun at a person's terminal.
+        """
         where = f"l.number IS NOT NULL AND c.worker IS NULL AND e.leg IS NULL AND l.at < :unseen AND {_NOT_CANCELLED}"
         found = self._own(where, unseen=self._unseen())
         if not found:
             return
         names = {workflow_id(each.id, each.leg): each for each in found}
-        listed = self.client.list_workflows(workflow_ids=list(names), load_input=False, load_output=False)
-        for status in listed:
-            standing = names[status.workflow_id]
-            lost = status.status in _OVER or (status.status == "PENDING" and self._is_gone(status.executor_id))
+        with asking():
+            listed = self.client.list_workflows(workflow_ids=list(names), load_input=False, load_output=False)
+        queued = {status.workflow_id: status for status in listed}
+        for name, standing in names.items():
+            status = queued.get(name)
+            lost = (
+                status is None
+                or status.status in _OVER
+                or (status.status == "PENDING" and self._is_gone(status.executor_id))
+            )
             if lost and take_over(self.host, self.client, standing, said="its worker went away before it began"):
                 yield f"{standing.id} is queued again: its worker went away before it began"
 
     def _is_gone(self, worker: str | None) -> bool:
+        if worker == self.host.worker:
+            return False
         with self.host.database.transaction() as transaction:
             found = transaction.row("SELECT seen, stopped FROM fleet_worker WHERE id = :id", id=worker)
             return (
@@ -158,7 +198,8 @@ class Rounds:
                 with self.host.database.transaction() as transaction:
                     end_leg(transaction, standing.id, standing.leg, LegEnd(outcome="cancelled", said="cancelled"))
                 if standing.leg:
-                    self.client.cancel_workflow(workflow_id(standing.id, standing.leg))
+                    with asking():
+                        self.client.cancel_workflow(workflow_id(standing.id, standing.leg))
             except FleetLostError:
                 continue
             yield f"{standing.id} was cancelled"
@@ -181,11 +222,11 @@ def order(host: Host, client: DBOSClient, standing: Standing, *, reason: Literal
     try:
         with host.database.transaction() as transaction:
             found = transaction.row(
-                "SELECT coalesce(max(a.number), 0) AS last FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
+                "SELECT count(*) AS answers FROM fleet_answer a JOIN fleet_run r ON r.run = a.run "
                 "WHERE r.submission = :id",
                 id=standing.id,
             )
-            order_leg(transaction, client, standing, reason=reason, answers=int((found or {"last": 0})["last"]))
+            order_leg(transaction, client, standing, reason=reason, answers=int((found or {"answers": 0})["answers"]))
     except DBAPIError:
         return False
     return True
@@ -213,5 +254,6 @@ def take_over(host: Host, client: DBOSClient | None, standing: Standing, *, said
     except (DBAPIError, FleetLostError):
         return False
     if client is not None and standing.leg:
-        client.cancel_workflow(workflow_id(standing.id, standing.leg))
+        with asking():
+            client.cancel_workflow(workflow_id(standing.id, standing.leg))
     return True

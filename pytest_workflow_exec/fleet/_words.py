@@ -16,13 +16,20 @@ def hand_in_answer(database: Database, run: str, step: str, content: bytes) -> N
     Raises:
         FleetError: The database does not take it.
     """
-    with database.transaction() as transaction:
-        transaction.run(
-            "INSERT INTO fleet_answer (run, step, content) VALUES (:run, :step, :content)",
-            run=run,
-            step=step,
-            content=content.decode("ascii"),
-        )
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        with database.transaction() as transaction:
+            transaction.run(
+                "INSERT INTO fleet_answer (run, step, content) VALUES (:run, :step, :content)",
+                run=run,
+                step=step,
+                content=content.decode("ascii"),
+            )
+    except IntegrityError as error:
+        raise FleetError(
+            f"the answer was not handed in: run {run} is not there any more, or the answer is too long"
+        ) from error
 
 
 def cancel(database: Database, submission: str, reason: str) -> None:
@@ -31,6 +38,16 @@ def cancel(database: Database, submission: str, reason: str) -> None:
     Raises:
         FleetError: It is over, or was cancelled before.
     """
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        _cancel(database, submission, reason)
+    except IntegrityError as error:
+        # Somebody else did in the same moment, or it was removed.
+        raise FleetError(f"{submission} was cancelled before, or is not there any more") from error
+
+
+def _cancel(database: Database, submission: str, reason: str) -> None:
     with database.transaction() as transaction:
         standing = standing_of(transaction, submission)
         known = transaction.row("SELECT 1 AS yes FROM fleet_cancel WHERE submission = :id", id=submission)

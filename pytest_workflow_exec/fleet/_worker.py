@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -18,23 +16,22 @@ from typing import TYPE_CHECKING
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._checkout import sweep
-from ._database import Database, UnreachableError
+from ._database import Database, RemovedError, UnreachableError
 from ._engine import LEG, client_of, config_of
-from ._errors import FleetError
-from ._host import Host
-from ._legs import standing_of, standings
+from ._enrolment import enrolled, host_of
+from ._errors import FleetError, FleetLostError
+from ._legs import LegEnd, end_leg, standing_of, standings
 from ._limits import Limits, limits_of, set_limits
 from ._player import play_leg
 from ._project import ProjectState
 from ._rounds import Rounds, TakeOver, take_over
-from ._trust import pin_of
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
 _BEAT_S = 1.0
-_SEEN_EVERY = 2
-_SHUTDOWN_S = 5
+_REMOVED = 2
+"""The exit status of a worker whose database is not there any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,60 +58,6 @@ def work(database: Database, project: ProjectState, settings: WorkerSettings, *,
     return _Worker(database, project, settings, say=say).run()
 
 
-def host_of(database: Database, project: ProjectState, *, base: Path, stopping: threading.Event | None = None) -> Host:
-    """Return this process as a host of runs.
-
-    Raises:
-        FleetError: The project's pin can't be used.
-    """
-    # Nobody ever has this name again: what died with it is begun by nobody unasked.
-    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Host(
-        database=database,
-        project=project,
-        pin=pin_of(project),
-        worker=name,
-        base=base,
-        # A file of one's own says by itself who submitted.
-        may_be_unsigned=not database.is_server,
-        stopping=stopping or threading.Event(),
-    )
-
-
-@contextlib.contextmanager
-def enrolled(host: Host, queue: str) -> Iterator[None]:
-    """Let a host be known as alive for as long as the block takes."""
-    with host.database.transaction() as transaction:
-        transaction.run(
-            "INSERT INTO fleet_worker (id, host, pid, queue, digest, commit_id) "
-            "VALUES (:id, :host, :pid, :queue, :digest, :commit)",
-            id=host.worker,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            queue=queue,
-            digest=host.project.digest,
-            commit=host.project.commit,
-        )
-    over = threading.Event()
-    thread = threading.Thread(target=_beat, args=(host, over), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(_SHUTDOWN_S)
-        with contextlib.suppress(FleetError), host.database.transaction() as transaction:
-            transaction.run(
-                "UPDATE fleet_worker SET stopped = :now WHERE id = :id", now=transaction.now(), id=host.worker
-            )
-
-
-def _beat(host: Host, over: threading.Event) -> None:
-    while not over.wait(_BEAT_S * _SEEN_EVERY):
-        with contextlib.suppress(FleetError), host.database.transaction() as transaction:
-            transaction.run("UPDATE fleet_worker SET seen = :now WHERE id = :id", now=transaction.now(), id=host.worker)
-
-
 class _Worker:
     def __init__(
         self, database: Database, project: ProjectState, settings: WorkerSettings, *, say: Callable[[str], None]
@@ -124,6 +67,9 @@ class _Worker:
         self._host = host_of(database, project, base=settings.base)
         self._client: DBOSClient | None = None
         self._active: set[tuple[str, int]] = set()
+        self._why: dict[tuple[str, int], str] = {}
+        """What was said last of a leg whose end could not be noted."""
+        self._said = ""
         self._lock = threading.Lock()
 
     def run(self) -> int:
@@ -212,14 +158,17 @@ class _Worker:
                 return "given back"
             return self._play_through(submission, number)
         except FleetError as error:
-            self._say(f"{submission} leg {number}: {error}")
-            return "lost"
+            return self._lost(submission, number, str(error))
         except Exception as error:  # noqa: BLE001  # the engine would keep it as an object; here it is told
-            self._say(f"{submission} leg {number} failed inside the worker: {type(error).__name__}: {error}")
-            return "lost"
+            return self._lost(submission, number, f"failed inside the worker: {type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._active.discard((submission, number))
+
+    def _lost(self, submission: str, number: int, why: str) -> str:
+        self._say(f"{submission} leg {number}: {why}")
+        self._why[submission, number] = why
+        return "lost"
 
     def _play_through(self, submission: str, number: int) -> str:
         self._say(f"{submission} begins leg {number}")
@@ -239,14 +188,45 @@ class _Worker:
         while not self._draining.wait(_BEAT_S):
             try:
                 settled = time.monotonic() - reached_since >= self._settings.dead_after_s
+                self._let_go()
                 for line in rounds.go(settled=settled):
                     self._say(line)
-                if self._settings.until_idle and self._is_idle():
+                self._said = ""
+                if self._settings.until_idle and not self._is_active() and not rounds.is_left():
                     return
+            except RemovedError as error:
+                self._say(str(error))
+                self._host.stopping.set()
+                self._drain()
+                # The engine would go on trying to write down how its legs ended, and never let the process end.
+                os._exit(_REMOVED)
             except FleetError as error:
                 # Whatever it is, the runs that are under way go on, and it is looked again.
                 reached_since = time.monotonic() if isinstance(error, UnreachableError) else reached_since
-                self._say(str(error))
+                self._say_once(str(error))
+
+    def _say_once(self, line: str) -> None:
+        # A database that is away for an hour is away for every look.
+        if line != self._said:
+            self._said = line
+            self._say(line)
+
+    def _let_go(self) -> None:
+        """Say of the legs that this worker began and plays no more that they are: it lives, so nobody else would."""
+        with self._host.database.transaction() as transaction:
+            begun = transaction.rows(
+                "SELECT c.submission, c.leg FROM fleet_claim c WHERE c.worker = :worker AND NOT EXISTS "
+                "(SELECT 1 FROM fleet_end e WHERE e.submission = c.submission AND e.leg = c.leg)",
+                worker=self._host.worker,
+            )
+        for submission, leg in ((str(row["submission"]), int(row["leg"])) for row in begun):
+            with self._lock:
+                if (submission, leg) in self._active:
+                    continue
+            said = f"its worker could not say how it ended: {self._why.pop((submission, leg), 'it does not say why')}"
+            # A leg that ended meanwhile has its end.
+            with contextlib.suppress(FleetLostError), self._host.database.transaction() as transaction:
+                end_leg(transaction, submission, leg, LegEnd(outcome="interrupted", said=said))
 
     def _alive(self) -> frozenset[str]:
         """Return the checkouts on this host whose runs go on."""
@@ -257,27 +237,13 @@ class _Worker:
             )
         return frozenset(f"{row['submission']}.{row['leg']}" for row in found)
 
-    def _is_idle(self) -> bool:
+    def _is_active(self) -> bool:
         with self._lock:
-            if self._active:
-                return False
-        with self._host.database.transaction() as transaction:
-            left = standings(
-                transaction,
-                "s.queue = :queue AND s.digest = :digest AND e.leg IS NULL AND c.worker IS NULL",
-                limit=1,
-                queue=self._settings.queue,
-                digest=self._host.project.digest,
-            )
-        return not left
+            return bool(self._active)
 
     def _drain(self) -> None:
         self._draining.set()
-        while True:
-            with self._lock:
-                count = len(self._active)
-            if not count:
-                return
+        while self._is_active():
             time.sleep(_BEAT_S / 2)
 
     def _told(self, number: int, _frame: object) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 StepId = str
@@ -29,8 +30,8 @@ class Location:
 
 
 # What stands in the brackets of a block's case is spelled as in a URL. In Python, that of a step may be any text.
-_BLOCKS = re.compile(r"(?:[a-z][a-z0-9_-]*(?:\[[^\[\]/]*\])?/)*", re.ASCII)
-_CASE = re.compile(r"\[[^\[\]/]*\]")
+_BLOCKS = lazy_pattern(r"(?:[a-z][a-z0-9_-]*(?:\[[^\[\]/]*\])?/)*", re.ASCII)
+_CASE = lazy_pattern(r"\[[^\[\]/]*\]")
 
 
 def base_of(step: StepId) -> StepId:

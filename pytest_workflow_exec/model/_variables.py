@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE_NAME = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # A variable is here if its value names code, a library, a program, options or a configuration file
 # that some common program then loads, or if it is one that the engine itself decides.
-_INJECTION = re.compile(
+_INJECTION = lazy_pattern(
     # whole families
     r"(?:LD|DYLD|GLIBC|MALLOC|GIT|PYTEST|WORKFLOW_EXEC|COR|CORECLR)_.*"
     r"|(?:PYTHON|PERL|RUBY|BASH|GCONV|LUA_C?PATH|LUA_INIT|PROXYCHAINS).*"
@@ -51,7 +51,7 @@ def is_injection(variable: str) -> bool:
 
 
 # A variable is here if its value names where a common tool fetches from, sends to or goes through, or whom it trusts.
-_REDIRECTION = re.compile(
+_REDIRECTION = lazy_pattern(
     r"(?:PIP|UV|TWINE|POETRY|FLIT|HATCH|CARGO|DOCKER|GEM|BUNDLE|COMPOSER|NUGET|HOMEBREW|CONDA|MAMBA|PDM)_.*"
     r"|(?:.*_)?(?:HTTPS?|FTP|ALL|NO|SOCKS)_?PROXY|GOPROXY|GOSUMDB|GONOSUM(?:DB|CHECK)|GOINSECURE|GOPRIVATE"
     r"|.*_(?:URL|URI|HOST|HOSTNAME|SERVER|ENDPOINT|REGISTRY|REPOSITORY|INDEX|MIRROR|PROXY|CA_BUNDLE|CA_FILE|CACERT)S?"

@@ -26,6 +26,7 @@ from pytest_workflow_exec.ai import (
     kind_of,
     needs_module,
     perform_ai,
+    unrecorded,
 )
 from pytest_workflow_exec.approval import escape_line
 from pytest_workflow_exec.digests import Json
@@ -37,6 +38,7 @@ from pytest_workflow_exec.settings import load_settings, with_variables
 from ._keys import SESSION
 from ._load import load_model
 from ._session import WorkflowSession
+from ._ways_on import WaysOn
 
 _ASKING_KINDS = ("step", "call")
 
@@ -83,6 +85,8 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
     for problem in problems:
         yield _at(first, workflow, problem)
     yield from _talking_problems(config, workflow, steps)
+    if choice.mode == "replay":
+        yield from _unrecorded(config, workflow, [step for step, _ in asking])
     for step, ai in asking:
         try:
             kind = kind_for(ai)
@@ -90,6 +94,22 @@ def asking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[S
                 fit_schema(kind.schema)
         except (WorkflowExecError, SchemaRefusedError) as error:
             yield _at(step, workflow, f"can't be asked: {error}")
+
+
+def _unrecorded(config: pytest.Config, workflow: Workflow, asking: Iterable[Step]) -> Iterator[Problem]:
+    command = WaysOn.of(config).recorded(workflow)
+    for step in asking:
+        if step.when is not None:
+            # Where it did not apply at the recording, nothing was asked.
+            continue
+        reason = unrecorded(recordings_of(workflow), step.id, talks=isinstance(step.body, Session))
+        if reason is not None:
+            yield _at(step, workflow, f"is to be replayed, and can't be: {reason}. Record it with: {command}")
+
+
+def recordings_of(workflow: Workflow) -> Path:
+    """Return the folder in which answers of a workflow's steps are recorded."""
+    return workflow.file.parent / "recordings" / workflow.name
 
 
 def _talking_problems(config: pytest.Config, workflow: Workflow, steps: Iterable[Step]) -> Iterator[Problem]:
@@ -151,7 +171,7 @@ def ask_for_code(item: pytest.Item, run: Run, step: Step) -> partial[object]:
     """
     if step.kind not in _ASKING_KINDS:
         message = f"step {step.id!r} is a {step.kind} step, whose fixtures ask no model; only code of steps does"
-        raise AiError(message, kind="permission")
+        raise AiError(message, kind="definition")
     return partial(_ask, item.config.stash[SESSION], run, step.id)
 
 
@@ -174,7 +194,7 @@ def _ask(
         raise AiError(
             f"step {step!r} asks a model, and the workflow's mode is python. Say mode='ai_json' in its declaration, so "
             "that what it needs is checked before the first step.",
-            kind="permission",
+            kind="definition",
         )
     return ask_in_python(
         asker_of(session, run),
@@ -203,9 +223,9 @@ def asker_of(session: WorkflowSession, run: Run) -> Asker:
             run,
             backend_of(
                 choice,
-                recordings=run.workflow.file.parent / "recordings" / name,
+                recordings=recordings_of(run.workflow),
                 redact=run.redactor.value,
-                record_with=f"pytest {run.workflow.file.relative_to(run.workflow.root)} --workflow-ai=record",
+                record_with=session.ways_on.recording(run),
             ),
             source=choice.source,
             purse=_purse(session, choice),

@@ -24,6 +24,7 @@ from ._collect_functions import annotations_of, declared, functions_among, plan_
 from ._garbage import no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import LISTS, PLANNED
+from ._planned import talking_problems
 from ._project import project_of
 from ._session import session_of
 
@@ -83,6 +84,8 @@ class WorkflowModule(pytest.Module):
         if not session.add(workflow):
             return []
         plan_items(items, workflow)
+        if problems := list(talking_problems(items, workflow)):
+            raise DefinitionError(problems)
         session.annotations[workflow.name] = annotations_of(items)
         # A step whose list is empty has no case: pytest's item of it is no step.
         return [node for node in nodes if isinstance(node, WorkflowClass) or PLANNED in node.stash]

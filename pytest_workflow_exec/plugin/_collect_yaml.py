@@ -20,7 +20,7 @@ from ._inputs import given_at_collection
 from ._keys import PLANNED
 from ._markers import mark_step
 from ._named import is_named
-from ._planned import PlannedItem
+from ._planned import PlannedItem, talking_problems
 from ._project import project_of
 from ._session import session_of
 
@@ -75,6 +75,9 @@ class WorkflowFile(pytest.Module):
                 for position, step in enumerate(workflow.steps)
                 if not is_function(step)
             ]
+        if problems := list(talking_problems(items, workflow)):
+            session.problems.extend(problems)
+            return []
         if len(items) >= _MANY:
             set_aside()
         # pytest goes through them in any order: the plan's is made of all items later.

@@ -17,7 +17,7 @@ from ._keys import PLANNED
 from ._lines import REPORT_LINE
 from ._run_end import shown_log
 from ._session import WorkflowSession
-from ._ways_on import going_on
+from ._ways_on import after
 
 _OPEN: frozenset[ErrorClass] = frozenset({"transient", "permission", "business"})
 """The classes that somebody else may know better: what the policy, the definition or the engine say stands."""
@@ -47,13 +47,14 @@ def show_failure(session: WorkflowSession, item: pytest.Item, attempt: Attempt, 
     step, error_class = planned.step.id, class_of(session, item, attempt)
     title = f"step {step}, attempt {run.attempt_of(step)}"
     if item.config.getoption("tbstyle", "auto") == "line":
-        line = f"{title}, {error_class}: {_evidence(run, step)}; then {going_on(run)}"
+        ways_on = session.ways_on
+        line = f"{title}, {error_class}: {_evidence(ways_on.named(run), step)}; then {ways_on.going_on(run)}"
         setattr(report, REPORT_LINE, line)
         return
     details = None
     if item.config.get_verbosity() >= DETAILED:
         details = [line for last in session.told_by(run).attempts(step)[-1:] for line in told_of(last)]
-    lines = list(_lines(run, step, attempt, error_class, said=report.longreprtext, details=details))
+    lines = list(_lines(session, run, step, attempt, error_class, said=report.longreprtext, details=details))
     _put_beneath(report, title, "\n".join(lines), raised=attempt.error is not None)
 
 
@@ -94,7 +95,14 @@ class _AddSection(Protocol):
 
 
 def _lines(
-    run: Run, step: StepId, attempt: Attempt, error_class: ErrorClass, *, said: str, details: Sequence[str] | None
+    session: WorkflowSession,
+    run: Run,
+    step: StepId,
+    attempt: Attempt,
+    error_class: ErrorClass,
+    *,
+    said: str,
+    details: Sequence[str] | None,
 ) -> Iterator[str]:
     happened = conclude(attempt).message
     if said.strip() != happened.strip():
@@ -107,12 +115,12 @@ def _lines(
         yield f"error     {attempt.failure.type or 'none was raised'}"
         yield f"log       {shown_log(run)}, behind record {run.head.seq}"
         yield from details
-    yield f"evidence  {_evidence(run, step)}"
-    yield f"next      {_NEXT[error_class]}, then {going_on(run)}"
+    yield f"evidence  {_evidence(session.ways_on.named(run), step)}"
+    yield from after(_NEXT[error_class], session.ways_on.going_on(run))
 
 
-def _evidence(run: Run, step: StepId) -> str:
-    return f"workflow-exec show {run.id} --step {shlex.quote(step)}"
+def _evidence(named: str, step: StepId) -> str:
+    return f"workflow-exec show {named} --step {shlex.quote(step)}"
 
 
 def _first_line(text: str) -> str:

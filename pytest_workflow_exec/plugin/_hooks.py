@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from ._asynchronous import await_body
-from ._attachments import attach, is_wanted
+from ._attachments import attach
 from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
@@ -139,14 +139,15 @@ class SessionHooks(PlanHooks):
         """Turn a step's skips into failures, whatever other plugins made of its report."""
         report = yield
         if (attempt := item.stash.get(ATTEMPT, None)) is not None:
-            run = self._session.run_under_way(item)
+            step = item.stash[PLANNED]
+            run = self._session.runs.get(step.workflow)
             settle_report(attempt, call, report, run)
             if report.failed:
                 show_failure(self._session, item, attempt, report)
             if run is not None:
-                describe(report, attempt, run, item.stash[PLANNED].step.id)
-                if is_wanted(item.config):
-                    attach(item.config, report, run, item.stash[PLANNED].step.id, self._session.told_by(run))
+                describe(report, attempt, run, step.step.id)
+                if self._session.attaches:
+                    attach(item.config, report, run, step.step.id, self._session.told_by(run))
             if self._session.share is not None:
                 self._session.share.tell(self._session, report)
         return report
@@ -172,12 +173,16 @@ class SessionHooks(PlanHooks):
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         """Keep every report of a step, and let nothing be drawn while others write of it."""
         self._session.note_report(report)
-        if report.when != "setup" or report.failed:
-            self._session.lines.live.end()
-        with self._session.lines.live.hidden():
+        lines = self._session.lines
+        if not lines.live.shows:
             result = yield
-        if not self._session.lines.own_lines:
-            self._session.lines.note_letter(report)
+        else:
+            if report.when != "setup" or report.failed:
+                lines.live.end()
+            with lines.live.hidden():
+                result = yield
+        if not lines.own_lines:
+            lines.note_letter(report)
         return result
 
     def pytest_enter_pdb(self) -> None:

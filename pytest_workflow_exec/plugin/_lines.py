@@ -254,8 +254,9 @@ class StepLines:
         try:
             yield lambda left_s: terminal.rewrite(f"  {what} in {left_s:.0f} s", erase=True)
         finally:
-            terminal.rewrite("", erase=True)
-            terminal.write("\r", flush=True)
+            # To the end of the line: pytest counts what stands on it, and knows of no way back but a new one.
+            terminal.rewrite(f"  {what}", erase=True)
+            terminal.write("\n", flush=True)
 
     def last_words(self, ends: Iterable[RunEnd], *, lost: str | None) -> None:
         """Write how each run ended and where its evidence is; the very last line is the head.

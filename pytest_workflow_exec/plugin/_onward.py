@@ -20,6 +20,7 @@ from pytest_workflow_exec.run import (
     Redo,
     Resumption,
     RunLock,
+    lacks_records,
     lost_runs,
     newest_run,
     resumption_of,
@@ -45,6 +46,8 @@ class Onward:
     redo: StepId | None = None
     anchored_through: int = -1
     """The last record that a seal of a pinned signer covers."""
+    lacks_records: bool = False
+    """Whether a ledger knows later records than its log holds."""
 
     @property
     def given(self) -> Mapping[str, str]:
@@ -236,7 +239,13 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
     history, verdict = _verified_history(workflow, earlier, signers)
     redo = _redo(config.getoption("workflow_redo"), workflow, only=only)
     anchored = verdict.anchored_through
-    return Onward(earlier=earlier, history=history, redo=redo, anchored_through=-1 if anchored is None else anchored)
+    return Onward(
+        earlier=earlier,
+        history=history,
+        redo=redo,
+        anchored_through=-1 if anchored is None else anchored,
+        lacks_records=lacks_records(workflow.root, earlier.id, history.head),
+    )
 
 
 def _verified_history(workflow: Workflow, earlier: EarlierRun, signers: Signers | None) -> tuple[History, Verdict]:

@@ -93,7 +93,8 @@ def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
         for each, settings in [(each, each.settings()) for each in prepared]:
             for line in [*lost_of(settings.workflow), *_warnings(settings.workflow, session)]:
                 session.lines.say(line)
-            session.runs[settings.workflow.name] = Run.open(settings)
+            name = settings.workflow.name
+            session.runs[name] = Run.open(settings, broken_off=session.note_end)
             until, root = settings.until, each.earlier_root
             for line in said_of(settings.workflow, settings.resumption, until=until, earlier_root=root):
                 session.lines.say(line)
@@ -388,6 +389,7 @@ class _Preparation:
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
             anchored_through=self._onward.anchored_through,
+            lacks_records=self._onward.lacks_records,
         )
 
     def _work_out(self) -> Resumption | None:

@@ -6,6 +6,7 @@ import functools
 
 import pytest
 
+from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import Run
 
@@ -21,23 +22,53 @@ _CLASS, _WAIVED, _BREAK_GLASS = f"{_PREFIX}class", f"{_PREFIX}waived", f"{_PREFI
 def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -> None:
     """Say of which step of which run a report is, how it stands, and where its evidence stood then."""
     outcome, head = _worst(report, attempt), run.head
+    error_class = attempt.failure.error_class if attempt.failure is not None and outcome is Outcome.FAILED else None
+    waived = outcome is Outcome.CARRIED and run.carries_waived(step)
+    said = _said(
+        workflow=run.workflow.name,
+        run=run.id,
+        step=step,
+        attempt=run.attempt_of(step),
+        outcome=outcome.value,
+        head=head,
+        error_class=error_class,
+        waived=waived,
+        broken=run.redactor.text(run.broken_glass[step]) if step in run.broken_glass else None,
+    )
+    # What another plugin or the step's code noted stays.
+    names = {name for name, _ in said} if report.user_properties else ()
+    report.user_properties = [*((name, value) for name, value in report.user_properties if name not in names), *said]
+
+
+@functools.lru_cache(maxsize=16)
+def _said(
+    *,
+    workflow: str,
+    run: str,
+    step: str,
+    attempt: int,
+    outcome: str,
+    head: Head,
+    error_class: str | None,
+    waived: bool,
+    broken: str | None,
+) -> tuple[tuple[str, str], ...]:
+    # The three reports of a step mostly say the same, and pytest keeps every one of them to the end.
     said = {
-        _WORKFLOW: run.workflow.name,
-        _RUN: run.id,
+        _WORKFLOW: workflow,
+        _RUN: run,
         _STEP: step,
-        _ATTEMPT: str(run.attempt_of(step)),
-        _OUTCOME: outcome.value,
+        _ATTEMPT: str(attempt),
+        _OUTCOME: outcome,
         _HEAD: f"{head.seq} {head.hash}",
     }
-    if attempt.failure is not None and outcome is Outcome.FAILED:
-        said[_CLASS] = attempt.failure.error_class
-    if outcome is Outcome.CARRIED and run.carries_waived(step):
+    if error_class is not None:
+        said[_CLASS] = error_class
+    if waived:
         said[_WAIVED] = "in an earlier session of this run"
-    if step in run.broken_glass:
-        said[_BREAK_GLASS] = run.redactor.text(run.broken_glass[step])
-    # What another plugin or the step's code noted stays.
-    others = [(name, value) for name, value in report.user_properties if name not in said]
-    report.user_properties = [*others, *map(_property, said.items())]
+    if broken is not None:
+        said[_BREAK_GLASS] = broken
+    return tuple(map(_property, said.items()))
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.model import Gate
 from pytest_workflow_exec.run import Run
 
-from ._ways_on import going_on, next_steps
+from ._ways_on import WaysOn
 
 _NAMED = 20
 """How many steps a verdict names; the log, the short summary and `workflow-exec show` have them all."""
@@ -28,10 +29,11 @@ class RunEnd:
     """What a person is told about it; the last one is the head of its evidence."""
 
     @classmethod
-    def of(cls, run: Run, *, minutes: Sequence[str] = (), warnings: Sequence[str] = ()) -> RunEnd:
+    def of(cls, run: Run, ways_on: WaysOn, *, minutes: Sequence[str] = (), warnings: Sequence[str] = ()) -> RunEnd:
         """Return how a run ended that is closed.
 
         Args:
+            ways_on: Knows what to type next.
             minutes: What is told of its session besides the verdict, line by line.
             warnings: What else a person should know of it, line by line.
         """
@@ -42,8 +44,8 @@ class RunEnd:
                 f"workflow {run.workflow.name}: {_verdict(run)}",
                 *minutes,
                 *run.said,
-                *_to_review(run),
-                *_ways_on(run),
+                *_to_review(run, ways_on.named(run)),
+                *ways_on.next_lines(run),
                 *_warnings(run),
                 *warnings,
                 f"evidence {shown_log(run)}",
@@ -66,26 +68,14 @@ class RunEnd:
         return {"workflow": self.workflow, "fulfilled": self.fulfilled, "lines": list(self.lines)}
 
 
-def _to_review(run: Run) -> list[str]:
-    return [
-        f"review    workflow-exec review {run.id} {gate} TEXT, by somebody else than who broke its glass"
-        for gate in run.broken_glass
-    ]
-
-
-def _ways_on(run: Run) -> list[str]:
-    gate = run.suspended
-    if gate is None:
-        return [f"next      {each}" for each in next_steps(run)]
-    body = run.workflow.step(gate).body
-    if isinstance(body, Gate) and body.signed is not None:
-        fills = "".join(f" --fill {field.name}=VALUE" for field in body.form)
-        how = f"workflow-exec challenge {run.id} {gate}{fills} --out FILE says how, then {going_on(run)}"
-        early = "; with --in-advance it says how the plan is approved for later runs" if body.signed.in_advance else ""
-        return [f"gate {gate} waits for signatures: {how}{early}"]
-    if not isinstance(body, Gate):
-        return [f"step {gate} waits: {going_on(run)} goes on when its time has come"]
-    return [f"gate {gate} waits: workflow-exec approve {run.id} {gate} (or reject), then {going_on(run)}"]
+def _to_review(run: Run, named: str) -> list[str]:
+    lines = []
+    for gate in run.broken_glass:
+        lines += [
+            f"review    gate {gate}, by somebody else than who broke its glass:",
+            f"          workflow-exec review {named} {shlex.quote(gate)} TEXT",
+        ]
+    return lines
 
 
 def _warnings(run: Run) -> list[str]:
@@ -102,13 +92,13 @@ def _warnings(run: Run) -> list[str]:
 
 def shown_log(run: Run) -> str:
     """Return where the run's evidence is, from its project on."""
-    return _shown(run.log_path, run.workflow.root)
+    return _shown(os.fspath(run.log_path), os.fspath(run.workflow.root))
 
 
 @functools.lru_cache(maxsize=64)
-def _shown(path: Path, root: Path) -> str:
-    # Each report of each step says it, and paths are slow.
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+def _shown(path: str, root: str) -> str:
+    # Each report of each step says it, and paths are slow, even to look something up by.
+    return str(Path(path).relative_to(root) if Path(path).is_relative_to(root) else path)
 
 
 def _verdict(run: Run) -> str:

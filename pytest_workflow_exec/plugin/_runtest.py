@@ -20,7 +20,7 @@ from ._gates import ask_at, holding_still
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
-from ._run_end import RunEnd, shown_log
+from ._run_end import shown_log
 from ._session import WorkflowSession, run_of
 
 
@@ -155,13 +155,7 @@ def close_run(session: WorkflowSession, run: Run) -> None:
         run.close(interrupted=session.interrupted)
     except EvidenceError as error:
         session.evidence_error = session.evidence_error or str(error)
-    heard = session.announcements.get(run.workflow.name)
-    minutes = session.minutes.get(run.workflow.name)
-    session.ends[run.workflow.name] = RunEnd.of(
-        run,
-        minutes=() if minutes is None else minutes.lines,
-        warnings=() if heard is None else heard.warnings,
-    )
+    session.note_end(run)
 
 
 def _admit(item: pytest.Item, attempt: Attempt) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,13 +15,14 @@ from pytest_workflow_exec.model import Outcome, StepId, Workflow
 from pytest_workflow_exec.run import Confirm, Run
 
 from ._announcements import Announcements
-from ._attachments import Told
+from ._attachments import Told, is_wanted
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
 from ._minutes import Minutes
 from ._planned import PlannedItem
 from ._run_end import RunEnd
+from ._ways_on import WaysOn
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.ai import Asker, Purse
@@ -88,6 +90,7 @@ class WorkflowSession:
     def __post_init__(self) -> None:
         """Give the session its lines on the terminal."""
         self.lines = StepLines(self.config)
+        self.ways_on = WaysOn.of(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}
         self._told: dict[str, Told] = {}
@@ -103,10 +106,15 @@ class WorkflowSession:
         """Whether a workflow that was to run is not known to have done all that was asked."""
         return any(name not in self.ends or not self.ends[name].fulfilled for name in self.awaited)
 
-    @property
+    @cached_property
     def discovery(self) -> bool:
-        """Whether the session only looks: nothing may be run, locked or made."""
+        """Whether the session only looks: nothing may be run, locked or made. Asked four times for each step."""
         return self._has_any(_LOOKING) or self._has_any(_PLANNING)
+
+    @cached_property
+    def attaches(self) -> bool:
+        """Whether there are pages to which the evidence of steps is attached."""
+        return is_wanted(self.config)
 
     @property
     def only_looks(self) -> bool:
@@ -129,6 +137,16 @@ class WorkflowSession:
         """Take note of the session's items, which from now on stay as they are."""
         self.pytest_session = session
         self._planned = {item.nodeid: item.stash[PLANNED] for item in session.items if PLANNED in item.stash}
+
+    def note_end(self, run: Run) -> None:
+        """Take note of how a run ended that is closed."""
+        heard, minutes = self.announcements.get(run.workflow.name), self.minutes.get(run.workflow.name)
+        self.ends[run.workflow.name] = RunEnd.of(
+            run,
+            self.ways_on,
+            minutes=() if minutes is None else minutes.lines,
+            warnings=() if heard is None else heard.warnings,
+        )
 
     def run_under_way(self, item: pytest.Item) -> Run | None:
         """Return the run that the item's step belongs to; None before it has begun."""

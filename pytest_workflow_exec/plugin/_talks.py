@@ -112,13 +112,13 @@ class Claude:
         step, run = item.stash[PLANNED].step, run_of(item)
         if step.kind not in ("step", "call"):
             raise AiError(
-                f"step {step.id!r} is a {step.kind} step; only code of steps talks with a model", kind="permission"
+                f"step {step.id!r} is a {step.kind} step; only code of steps talks with a model", kind="definition"
             )
         if run.workflow.mode != "interactive":
             raise AiError(
                 f"step {step.id!r} talks with a model, and the workflow's mode is {run.workflow.mode}. Say "
                 "mode='interactive' in its declaration, so that what it needs is checked before the first step.",
-                kind="permission",
+                kind="definition",
             )
         bounds = SessionBounds(
             model=model,

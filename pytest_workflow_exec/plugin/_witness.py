@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.run import Confirm
 
 from ._session import WorkflowSession
 
-_DESCRIPTOR = re.compile(r"[0-9]{1,6}", re.ASCII)
+_DESCRIPTOR = lazy_pattern(r"[0-9]{1,6}", re.ASCII)
 _STDERR = 2
 
 

@@ -1,9 +1,16 @@
 """What a person watching a run sees of each step."""
 
-from pytest_workflow_exec.progress._live import Live, Screen
-from pytest_workflow_exec.progress._plain import OutcomeStyle, opening, outcome_style, spent
-from pytest_workflow_exec.progress._several import Several
-from pytest_workflow_exec.progress._summary import SummaryRun, SummaryStep, summary
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_workflow_exec.lazy_exports import exporter
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.progress._live import Live, Screen
+    from pytest_workflow_exec.progress._plain import OutcomeStyle, opening, outcome_style, spent
+    from pytest_workflow_exec.progress._several import Several
+    from pytest_workflow_exec.progress._summary import SummaryRun, SummaryStep, summary
 
 __all__ = [
     "Live",
@@ -17,3 +24,13 @@ __all__ = [
     "spent",
     "summary",
 ]
+
+__getattr__ = exporter(
+    __name__,
+    {
+        "_live": "Live Screen",
+        "_plain": "OutcomeStyle opening outcome_style spent",
+        "_several": "Several",
+        "_summary": "SummaryRun SummaryStep summary",
+    },
+)

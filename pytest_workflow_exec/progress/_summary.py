@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterator, Sequence
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.progress._plain import outcome_style, spent
@@ -20,7 +20,7 @@ _SIGNS = {
 }
 _FAILED = "❌"
 _MAX_CHARACTERS = 300
-_MARKUP = re.compile(r"([\\`*_\[\]|~#$:@-])")
+_MARKUP = lazy_pattern(r"([\\`*_\[\]|~#$:@-])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
+
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._unbroken import Span
 
-_GAP = re.compile(r"\.\.\.|…")
+_GAP = lazy_pattern(r"\.\.\.|…")
 _MIN_CHARACTERS = 4
 """Fewer say little, and would be found by chance."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._abridged import abridged
 from ._spellings import MIN_SECRET_BYTES, base64_part, bytes_of, escaped, hexadecimal
@@ -18,8 +19,8 @@ __all__ = ["MIN_SECRET_BYTES", "REDACTED", "Redactor", "holds_mask"]
 REDACTED = "[secret redacted]"
 """What stands for a stored text that a person took out later: a mask, so that nothing is done with it as a value."""
 
-_MASK = re.compile(r"\[secret [\w.:-]+\]")
-_NO_NAME = re.compile(r"[^\w.:-]")
+_MASK = lazy_pattern(r"\[secret [\w.:-]+\]")
+_NO_NAME = lazy_pattern(r"[^\w.:-]")
 
 
 class Redactor:
@@ -48,6 +49,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with every known secret replaced by its name."""
+        if not self._known:
+            return text
         known = [secret for secret in self._known if len(text) >= secret.characters]
         if not known:
             return text

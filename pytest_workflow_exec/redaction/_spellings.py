@@ -6,15 +6,17 @@ import base64
 import re
 from collections.abc import Iterator
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
+
 MIN_SECRET_BYTES = 8
 """A shorter value would be found by chance in ordinary text; it is not masked."""
 
 _LAST_ASCII, _LAST_BYTE = 0x7F, 0xFF
 _BETWEEN_BYTES = r"[ :,-]{0,2}(?:0x|\\x)?"
 _CONTROLS = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\v": "v", "\a": "a", "\0": "0"}
-_BACKSLASHES = re.compile(r"\\+|[^\\]", re.DOTALL)
-_WITH_SPACES = re.compile(r"[\\\s]*\s[\\\s]*|\\+|[^\\\s]", re.DOTALL | re.ASCII)
-_SPACES = re.compile(r"\s+", re.ASCII)
+_BACKSLASHES = lazy_pattern(r"\\+|[^\\]", re.DOTALL)
+_WITH_SPACES = lazy_pattern(r"[\\\s]*\s[\\\s]*|\\+|[^\\\s]", re.DOTALL | re.ASCII)
+_SPACES = lazy_pattern(r"\s+", re.ASCII)
 _SPACE = r"(?:[\\ \t\n\r\f\v{plus}]|%(?:5[cC]|20|0[9a-dA-D])|(?<=\\)(?:[nrtfv]|(?:x|u00)(?:5[cC]|20|0[9a-dA-D])))"
 """One sign of white space or backslashes, however they are written: one after the other, each is of one kind only."""
 _MAX_AMBIGUOUS = 4

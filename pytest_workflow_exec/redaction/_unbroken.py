@@ -7,14 +7,16 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
+
 # With a break goes what programs put at the beginnings of lines: white space, and the signs of quotations and of
 # pytest's tracebacks.
 _BREAK = r"(?:[\r\n]+[ \t]*(?:[E|>#+-][ \t]+)*)"
-_BREAKS = re.compile(f"{_BREAK}+")
-_BARE_BREAKS = re.compile(r"(?:[\r\n]+[ \t]*)+")
-_PREFIXED = re.compile(r"[\r\n][ \t]*[E|>#+-][ \t]")
-_WRITTEN_BREAK = re.compile(r"\\[rn]|%0[aAdD]")
-_ALL_BREAKS = re.compile(rf"(?:{_BREAK}|(?:\\{{1,3}}[rn])+|(?:%0[aAdD])+)+")
+_BREAKS = lazy_pattern(f"{_BREAK}+")
+_BARE_BREAKS = lazy_pattern(r"(?:[\r\n]+[ \t]*)+")
+_PREFIXED = lazy_pattern(r"[\r\n][ \t]*[E|>#+-][ \t]")
+_WRITTEN_BREAK = lazy_pattern(r"\\[rn]|%0[aAdD]")
+_ALL_BREAKS = lazy_pattern(rf"(?:{_BREAK}|(?:\\{{1,3}}[rn])+|(?:%0[aAdD])+)+")
 
 
 class Span(NamedTuple):

@@ -30,6 +30,8 @@ GENERATOR = "pytest-workflow-exec report"
 
 AT_ONCE = 300
 """With more steps, a browser makes each one's details when they are opened: made at once, they take seconds."""
+_FIRST_WORDS = 300
+"""How much of why a step failed stands on top of the page; its details have all of it."""
 
 
 class TemplatesMissingError(WorkflowExecError):
@@ -53,6 +55,7 @@ def run_page(story: RunStory, verdict: Verdict, raw: RawRecords, *, problem: str
     Raises:
         TemplatesMissingError: Jinja2 is not installed.
     """
+    unsatisfied = [step for step in story.steps.values() if step.planned and step.outcome not in SATISFIED]
     return rendered(
         "run.html.j2",
         story=story,
@@ -61,7 +64,8 @@ def run_page(story: RunStory, verdict: Verdict, raw: RawRecords, *, problem: str
         problem=problem,
         timeline=Timeline(story),
         anchors=_anchors(story),
-        unsatisfied=[step for step in story.steps.values() if step.planned and step.outcome not in SATISFIED],
+        wrong=[step for step in unsatisfied if step.outcome != "blocked"],
+        blocked=[step for step in unsatisfied if step.outcome == "blocked"],
         width=WIDTH,
         later=len(story.steps) > AT_ONCE,
     )
@@ -107,6 +111,7 @@ def _environment() -> Environment:
         "as_json": _as_json,
         "fragment": functools.partial(quote, safe=""),
         "packed": packed,
+        "first_words": _first_words,
     }
     return made
 
@@ -130,6 +135,11 @@ def _shown(value: object) -> object:
     if type(value) is str:
         return visible(value)
     return "" if value is None else value
+
+
+def _first_words(value: object) -> str:
+    words = " ".join(str(value).split())
+    return words if len(words) <= _FIRST_WORDS else f"{words[:_FIRST_WORDS]} ..."
 
 
 def _is_plain(value: object) -> bool:

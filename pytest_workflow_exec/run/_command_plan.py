@@ -9,6 +9,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedError, OutputError, PlanRefusedError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Execute, Step
+from pytest_workflow_exec.run._rights import by_rule
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy, Rule, resolve_program
 
@@ -139,7 +140,7 @@ def covered_plan(
     if step.when is not None:
         head += f", when {step.when.text}"
     lines = [
-        f"{number} of {total}: {listed(argv)} by rule {rule.text!a}{_gated(rule)}"
+        f"{number} of {total}: {listed(argv)} by rule {rule.text!a}{_gated(rule)}{by_rule(rule)}"
         for number, (argv, rule) in enumerate(zip(plan.commands, judged.rules, strict=True), start=1)
     ]
     return tuple(Covered(step=step.id, kind=step.kind, does=does) for does in (head, *lines))

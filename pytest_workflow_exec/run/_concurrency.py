@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from pytest_workflow_exec.errors import OutputError, Problem
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import Workflow
 from pytest_workflow_exec.run._values import Values
 
-_GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_GROUP = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 def group_of(workflow: Workflow, values: Values) -> str | None:

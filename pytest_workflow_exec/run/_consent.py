@@ -14,7 +14,7 @@ from pytest_workflow_exec.run._facts import starter
 from pytest_workflow_exec.run._gate import changed_facts, does
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust, pin_text, signers_text
-from pytest_workflow_exec.run._questions import Approver, decided
+from pytest_workflow_exec.run._questions import Approver
 from pytest_workflow_exec.run._repository import repository_of
 from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.sandbox import Policy
@@ -47,7 +47,7 @@ def ask_consent(
     journal.record(events.gate_requested(None, attempt=attempt, request=request.to_data(), digest=request.digest))
     journal.barrier()
     decision = approver(request, _PATIENCE_S)
-    journal.record(decided(None, request, decision))
+    journal.record(decision.about(None, attempt=request.attempt, digest=request.digest))
     journal.barrier()
     if decision.decision != "approved":
         raise GateDeniedError(step=_NAME, decision=decision.decision, reason=decision.reason)

@@ -14,6 +14,7 @@ from pytest_workflow_exec.evidence import (
     MAX_LINE_BYTES,
     BadLineError,
     BlobError,
+    Head,
     Record,
     find_run,
     is_sealed,
@@ -73,6 +74,23 @@ def lost_runs(root: Path, workflow: str, *, anywhere: bool = False) -> list[RunI
     pruned = {entry.run for entry in entries if entry.event == "pruned"}
     known = {entry.run for entry in entries if entry.workflow == workflow} - pruned
     return sorted((run for run in known if not (runs_directory(root) / run / LOG_NAME).exists()), reverse=True)
+
+
+def lacks_records(root: Path, run: RunId, head: Head | None) -> bool:
+    """Return whether a ledger noted a later record of a run than its log ends with, or another one there.
+
+    Then the log was cut, or an older copy was put back, whatever it says itself.
+
+    Args:
+        head: The log's last record; None if it holds none.
+    """
+    ledgers = read_ledgers(root)
+    noted = [entry.head for entry in (*ledgers.project.entries, *ledgers.user.entries) if entry.run == run]
+    return any(
+        head is None or each.seq > head.seq or (each.seq == head.seq and each.hash != head.hash)
+        for each in noted
+        if each.seq >= 0
+    )
 
 
 def _runs_of(root: Path, workflow: str) -> Iterator[EarlierRun]:
@@ -136,7 +154,9 @@ def _first_record(log: Path) -> Record | None:
             return whole_record(record_of(raw), log.parent)
     except (BadLineError, BlobError) as error:
         raise LogUnreadableError(f"{log}, line 1: {error}") from error
-    raise LogUnreadableError(f"{log}, line 1: it is not what the engine wrote")
+    raise LogUnreadableError(
+        f"{log}, line 1: it is not what the engine wrote; `workflow-exec verify {log.parent.name}` says what became of it"
+    )
 
 
 def _result(log: Path) -> str | None:

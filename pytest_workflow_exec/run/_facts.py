@@ -6,6 +6,7 @@ import os
 import platform
 import pwd
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Protocol
@@ -34,7 +35,7 @@ def versions() -> Mapping[str, Json]:
     packages = ("pytest-workflow-exec", "pytest", "pluggy", "pydantic", "pytest-timeout")
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         **{name: version_of(metadata.distribution(name)) for name in packages},
     }
 
@@ -105,3 +106,19 @@ def run_facts(
         "concurrency": group,
         "filesystem": filesystem_of(workflow.root),
     }
+
+
+def _platform() -> str:
+    """Return what `platform.platform` says; on Linux without the program that it starts to hear the processor's name."""
+    libc = _libc() if sys.platform == "linux" else ""
+    if not libc:
+        return platform.platform()
+    system = os.uname()
+    return f"{system.sysname}-{system.release}-{system.machine}-with-{libc}"
+
+
+def _libc() -> str:
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").replace(" ", "")
+    except (OSError, ValueError):
+        return ""

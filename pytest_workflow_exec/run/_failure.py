@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_workflow_exec import errors
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import ErrorClass
 
@@ -98,7 +99,7 @@ _STATUSES: dict[int, ErrorClass] = {
 }
 _WORDS: tuple[tuple[re.Pattern[str], ErrorClass], ...] = (
     (
-        re.compile(
+        lazy_pattern(
             r"\b401 unauthorized\b|\b403 forbidden\b|\bpermission denied\b|\boperation not permitted\b"
             r"|\bauthentication failed\b|\baccess denied\b|\binvalid credentials\b",
             re.IGNORECASE | re.ASCII,
@@ -106,7 +107,7 @@ _WORDS: tuple[tuple[re.Pattern[str], ErrorClass], ...] = (
         "permission",
     ),
     (
-        re.compile(
+        lazy_pattern(
             r"\bconnection (?:refused|reset|aborted|timed out)\b|\bnetwork is unreachable\b|\bno route to host\b"
             r"|\btemporary failure in name resolution\b|\bcould not resolve host\b|\btimed out\b"
             r"|\b429 too many requests\b|\b50(?:2 bad gateway|3 service unavailable|4 gateway time-?out)\b"
@@ -163,7 +164,7 @@ def _judge(error: BaseException) -> ErrorClass | None:
     if isinstance(error, (errors.CommandFailedError, errors.ExpectationError)):
         return _of_command(error)
     if isinstance(error, errors.AiError):
-        return next((found for found in ("transient", "permission") if error.kind == found), "business")
+        return next((found for found in ("transient", "permission", "definition") if error.kind == found), "business")
     if isinstance(error, errors.WorkflowExecError):
         return next((found for kind, found in _OWN.items() if isinstance(error, kind)), "business")
     by_status = _STATUSES.get(_http_status(error) or 0)

@@ -38,6 +38,7 @@ from pytest_workflow_exec.run._form import fields_of
 from pytest_workflow_exec.run._last_plan import plan_change
 from pytest_workflow_exec.run._pin import pin_text, signers_text
 from pytest_workflow_exec.run._repository import repository_of
+from pytest_workflow_exec.run._rights import rights_words
 from pytest_workflow_exec.run._shown import ShownFiles
 from pytest_workflow_exec.run._surroundings import shown_surroundings
 from pytest_workflow_exec.run._values import StepOutputs, Values
@@ -125,13 +126,13 @@ def build_request(
         inputs=values.inputs,
         starter=starter(),
         covers=tuple(
-            _with_rights(said, each, policy)
+            said
             for each in _shown_behind(workflow, step.id)
             if each.id not in carried
             for said in _all_covered(each, values, spell, policy, texts)
         ),
         on_reject=tuple(
-            _with_rights(_covered(each, values, spell), each, policy)
+            _covered(each, values, spell, policy, texts)
             for each in _cleaning_up(workflow, step.id, entered)
             if each.id not in carried
         ),
@@ -246,10 +247,13 @@ def _rules(gate: Gate, policy: Policy, start: SignedStart | None) -> SignatureRu
     return rules_for(gate.signed, policy, start)
 
 
-def _covered(step: Step, values: Values, spell: Callable[[str], str]) -> Covered:
+def _covered(
+    step: Step, values: Values, spell: Callable[[str], str], policy: Policy, texts: Mapping[str, str]
+) -> Covered:
     from pytest_workflow_exec.approval import Covered
 
-    return Covered(step=step.id, kind=step.kind, does=_with_condition(step, does(step, values, spell)))
+    what = _with_condition(step, does(step, values, spell))
+    return Covered(step=step.id, kind=step.kind, does=what + rights_words(step, values, spell, policy, texts))
 
 
 def _all_covered(
@@ -257,7 +261,7 @@ def _all_covered(
 ) -> Sequence[Covered]:
     if isinstance(step.body, Execute):
         return covered_plan(step, step.body, values, policy, texts)
-    return [_covered(step, values, spell)]
+    return [_covered(step, values, spell, policy, texts)]
 
 
 def reasons_of(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords]:
@@ -274,22 +278,28 @@ def reasons_of(executed: Iterable[Step], values: Values) -> Iterable[AuthorWords
                 yield AuthorWords(source="model", text=f"{step.id}, command {number}: {why}")
 
 
-def _with_rights(said: Covered, step: Step, policy: Policy) -> Covered:
-    rights = policy.tests.rights if step.has_tests else ""
-    return replace(said, does=f"{said.does}; its tests may: {rights}") if rights else said
-
-
-def lists_command(said: Covered, step: Step, argv: Sequence[str], values: Values, spell: Callable[[str], str]) -> bool:
-    """Return whether what a request says of a step is that it runs exactly this command.
+def lists_command(
+    said: Covered,
+    step: Step,
+    argv: Sequence[str],
+    values: Values,
+    spell: Callable[[str], str],
+    *,
+    policy: Policy,
+    texts: Mapping[str, str],
+) -> bool:
+    """Return whether what a request says of a step is that it runs exactly this command, with the rights that it has.
 
     Args:
         values: What references in what surrounds it stand for: its folder, variables and input.
         spell: How a value is said to a person.
+        texts: The inputs as a rule's `{name}` compares them.
     """
     if not isinstance(step.body, Command) or (said.step, said.kind) != (step.id, step.kind):
         return False
     what = listed([spell(word) for word in argv]) + shown_surroundings(step.body, values, spell)
-    return said.does == _with_condition(step, _with_repetition(step, what, values, spell))
+    listed_as = _with_condition(step, _with_repetition(step, what, values, spell))
+    return said.does == listed_as + rights_words(step, values, spell, policy, texts)
 
 
 def _with_condition(step: Step, what: str) -> str:

@@ -358,8 +358,10 @@ class Gatekeeper:
             return (
                 self._lists_plan(approval, body, body.body) and tuple(argv) in plan_of(body.body, self._values).commands
             )
+        spell, policy, texts = self._files.original, self._policy, self._texts
         return any(
-            lists_command(said, body, argv, self._values, self._files.original) for said in approval.request.covers
+            lists_command(said, body, argv, self._values, spell, policy=policy, texts=texts)
+            for said in approval.request.covers
         )
 
     def check_plan(self, step: Step, execute: Execute) -> None:

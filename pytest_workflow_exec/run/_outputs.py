@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import glob
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
-
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from typing import cast
 
 from pytest_workflow_exec.definition import ValueProblemError, value_of_type
-from pytest_workflow_exec.digests import Json, canonical_json, digest_of_file
+from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import refuse_unkeepable
 from pytest_workflow_exec.model import OutputRule, OutputType
@@ -76,30 +72,6 @@ def outputs_without_run(rules: Iterable[OutputRule], values: Values) -> StepOutp
     )
 
 
-def outputs_of_return(returned: object, annotation: object, *, root: Path) -> StepOutputs:
-    """Return what a function returned, as JSON that its annotation accepts again.
-
-    Args:
-        annotation: The function's return annotation; None if it has none.
-        root: The project; files below it are named from there.
-
-    Raises:
-        OutputError: The value can't be kept as JSON, or does not come back as what was annotated.
-    """
-    if returned is None:
-        return NO_OUTPUTS
-    adapter = _adapter(object if annotation is None else annotation)
-    try:
-        _refuse_what_json_changes(adapter.dump_python(returned, warnings="error"), any_keys=annotation is not None)
-        value = cast("Json", adapter.dump_python(returned, mode="json", warnings="error"))
-        adapter.validate_json(canonical_json(value))
-    except (PydanticSerializationError, ValidationError, ValueError, TypeError) as error:
-        message = f"the returned value can't be kept as JSON: {error}"
-        raise OutputError(message) from error
-    named = value if isinstance(value, Mapping) else {"value": value}
-    return StepOutputs(values=named, files=_files_of(returned, root))
-
-
 def keepable(outputs: StepOutputs, *, evidence: Iterable[str] = ()) -> StepOutputs:
     """Return the outputs if evidence can hold them: a step must not be reported passed before that is certain.
 
@@ -129,23 +101,6 @@ def keepable(outputs: StepOutputs, *, evidence: Iterable[str] = ()) -> StepOutpu
     return outputs
 
 
-def restore_return(outputs: StepOutputs, annotation: object) -> object:
-    """Return the value that later steps see: what the annotation makes of the kept JSON.
-
-    Raises:
-        OutputError: The kept JSON is not what the annotation says.
-    """
-    bare = outputs.values["value"] if set(outputs.values) == {"value"} else outputs.values
-    if annotation is None:
-        return bare
-    adapter = _adapter(annotation)
-    try:
-        return adapter.validate_python(bare, strict=False)
-    except ValidationError as error:
-        message = f"the kept value is not what its step is annotated to return: {error}"
-        raise OutputError(message) from error
-
-
 def file_output(root: Path, path: Path) -> FileOutput:
     """Return a file as an output.
 
@@ -157,31 +112,6 @@ def file_output(root: Path, path: Path) -> FileOutput:
         return FileOutput(path=inside.as_posix(), sha256=digest_of_file(path), size_bytes=path.stat().st_size)
     except OSError as error:
         message = f"the output {path} can't be read: {error.strerror}"
-        raise OutputError(message) from error
-
-
-def _refuse_what_json_changes(value: object, *, any_keys: bool) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        message = f"{value} has no spelling in JSON"
-        raise ValueError(message)
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            # JSON's keys are texts: 1 and "1" would become one key, and one of the two values would be lost.
-            # An annotated mapping gets its keys' own type back, so that it can't happen there unnoticed.
-            if not any_keys and not isinstance(key, str):
-                message = f"the key {key!r} is no text"
-                raise ValueError(message)
-            _refuse_what_json_changes(item, any_keys=any_keys)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            _refuse_what_json_changes(item, any_keys=any_keys)
-
-
-def _adapter(annotation: object) -> TypeAdapter[object]:
-    try:
-        return TypeAdapter(cast("Any", annotation))
-    except PydanticSchemaGenerationError as error:
-        message = f"the return annotation {annotation!r} is nothing that JSON can be checked against: {error.message}"
         raise OutputError(message) from error
 
 
@@ -253,14 +183,3 @@ def _from_glob(rule: OutputRule, values: Values) -> list[str]:
             message = f"output {rule.name!r}: {path!r} leads out of the project"
             raise OutputError(message)
     return files
-
-
-def _files_of(returned: object, root: Path) -> dict[str, FileOutput]:
-    if isinstance(returned, Path):
-        fields: Mapping[str, object] = {"value": returned}
-    elif isinstance(returned, Mapping):
-        fields = returned
-    else:
-        fields = getattr(returned, "__dict__", {})
-    paths = {name: path for name, path in fields.items() if isinstance(path, Path)}
-    return {name: file_output(root, root / path) for name, path in paths.items() if (root / path).is_file()}

@@ -56,7 +56,7 @@ class Questions:
         Raises:
             EvidenceError: It can't be written.
         """
-        self._journal.record(decided(step, request, decision))
+        self._journal.record(decision.about(step, attempt=request.attempt, digest=request.digest))
         self._journal.barrier()
 
 
@@ -66,23 +66,3 @@ def filled_in(decision: Decision, request: GateRequest) -> Decision:
     if problem is None:
         return decision
     return replace(decision, decision="denied", reason=f"no answer to its form: {problem}", assurance=0, answers={})
-
-
-def decided(step: StepId | None, request: GateRequest, decision: Decision) -> events.Event:
-    """Return the record of a decision on a request.
-
-    Args:
-        step: The gate; None for the engine's own question before a run goes on.
-    """
-    return events.gate_decided(
-        step,
-        attempt=request.attempt,
-        decision=decision.decision,
-        reason=decision.reason,
-        approver=decision.approver,
-        channel=decision.channel,
-        terminal=decision.terminal,
-        assurance=decision.assurance,
-        digest=request.digest,
-        answers=decision.answers,
-    )

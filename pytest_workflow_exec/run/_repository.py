@@ -48,8 +48,11 @@ def repository_of(root: Path) -> Repository:
 
     A repository that can't be read counts as none: a gate shows that, instead of a guess.
     """
-    commit, top = _line(root, "rev-parse", "--verify", "HEAD"), _line(root, "rev-parse", "--show-toplevel")
-    if commit is None or top is None:
+    if not _may_be_in_one(root):
+        return NO_REPOSITORY
+    said = _line(root, "rev-parse", "--show-toplevel", "--verify", "HEAD")
+    top, _, commit = (said or "").rpartition("\n")
+    if not top or not commit:
         return NO_REPOSITORY
     if not root.resolve().is_relative_to(Path(top).resolve()):
         # Its configuration names another working tree, which may well be clean.
@@ -59,6 +62,13 @@ def repository_of(root: Path) -> Repository:
     except (OSError, ValueError):
         return Repository(commit=commit, dirty=None)
     return Repository(commit=commit, dirty=bool(changes), changes=digest_of([list(change) for change in changes]))
+
+
+def _may_be_in_one(root: Path) -> bool:
+    # Where git would look, from the folder as it really is, and nowhere else: no variable names a repository to it.
+    # Starting a process to hear that there is none was a twentieth of the start of a run.
+    real = Path(os.path.realpath(root))
+    return any(os.path.lexists(folder / ".git") for folder in (real, *real.parents))
 
 
 def repository_facts(root: Path) -> Mapping[str, Json]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import (
     NAMESPACE,
     Approved,
     Ballot,
     BallotRefusedError,
+    Decision,
     GateRequest,
     Open,
     Proof,
@@ -250,27 +250,23 @@ class SignedGates:
         file: Path | None = None,
     ) -> None:
         early: Mapping[str, Json] = {} if file is None else {"until": ballot.until, "file": file.name}
-        decision: events.Decided = "approved" if ballot.answer == "approve" else "rejected"
+        decision = Decision(
+            decision="approved" if ballot.answer == "approve" else "rejected",
+            reason=ballot.reason,
+            approver=Actor(kind="human", id=proof.principal),
+            channel="signature",
+            terminal="",
+            assurance=assurance,
+            answers=ballot.answers,
+            proof=proof,
+        )
         self._journal.record(
-            events.gate_decided(
-                step,
-                attempt=question.attempt,
-                decision=decision,
-                reason=ballot.reason,
-                approver=Actor(kind="human", id=proof.principal),
-                channel="signature",
-                terminal="",
-                assurance=assurance,
-                digest=question.request.digest,
-                proof=proof.to_data(),
-                in_advance=early,
-                answers=ballot.answers,
-            )
+            decision.about(step, attempt=question.attempt, digest=question.request.digest, in_advance=early)
         )
         self._journal.barrier()
         how = "" if file is None else f" in advance until {ballot.until}"
         who = f"{proof.principal} ({proof.key_type} {proof.key}, assurance {assurance})"
-        self._say(f"gate {step}: {decision}{how} by {who}")
+        self._say(f"gate {step}: {decision.decision}{how} by {who}")
         self._warn(proof)
 
     def _say(self, line: str) -> None:

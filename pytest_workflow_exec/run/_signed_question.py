@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from pytest_workflow_exec import events
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -48,22 +47,7 @@ def write_decision(
     Raises:
         EvidenceError: It can't be written.
     """
-    journal.record(
-        events.gate_decided(
-            step,
-            attempt=question.attempt,
-            decision=decision.decision,
-            reason=decision.reason,
-            approver=decision.approver,
-            channel=decision.channel,
-            terminal=decision.terminal,
-            assurance=decision.assurance,
-            digest=question.request.digest,
-            answers=decision.answers,
-            proof=None if decision.proof is None else decision.proof.to_data(),
-            missing=missing,
-        )
-    )
+    journal.record(decision.about(step, attempt=question.attempt, digest=question.request.digest, missing=missing))
     journal.barrier()
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from pytest_workflow_exec.errors import Problem
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import Command, Location, Step, Workflow, plain_id
 
 _REVERTING = frozenset(
     ["destroy", "downgrade", "reset", "restore", "revert", "rollback", "tear-down", "teardown", "undeploy", "undo", "uninstall", "unpublish", "unwind", "yank"]
 )  # fmt: skip
-_WORD = re.compile(r"[a-z]+(?:-down)?")
+_WORD = lazy_pattern(r"[a-z]+(?:-down)?")
 
 
 def plan_warnings(workflow: Workflow) -> tuple[Problem, ...]:

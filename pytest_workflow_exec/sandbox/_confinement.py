@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._held import HeldPaths
 from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
+from ._linked_tree import linked_tree
 from ._mounts import mounts_of
 from ._programs import NotStartableError, Startable, startable
 from ._seccomp import Calls, call_filter
@@ -64,7 +67,7 @@ _ALWAYS_READABLE = (
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 # Making one opens the terminal of the number that the kernel gives, which nobody knows before.
 _TERMINALS, _OWN_TERMINAL = ("/dev/ptmx", "/dev/pts", "/dev/tty"), ("/dev/tty",)
-_NAMES_PORT = 53
+_NAMES_PORT, _GIT = 53, "git"
 
 
 def always_readable() -> tuple[str, ...]:
@@ -215,6 +218,7 @@ def _unchanged(grant: Grant, what: Startable, program: int) -> tuple[tuple[str, 
 
 
 def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
+    _held_for_all().allow(ruleset, READ)
     for path in _readable(grant):
         ruleset.allow(path, READ)
     for script in what.scripts:
@@ -224,9 +228,21 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(device, DEVICE)
 
 
+@functools.cache
+def _held_for_all() -> HeldPaths:
+    """Return what every command may read, without what lies in it by another name: `/bin` is `/usr/bin` on most systems."""
+    kept: dict[str, str] = {}
+    for path in _ALWAYS_READABLE:
+        real = os.path.realpath(path)
+        if not any(real == held or real.startswith(f"{held}/") for held in kept):
+            kept[real] = path
+    return HeldPaths(kept.values())
+
+
 def _readable(grant: Grant) -> Iterator[str]:
-    yield from _ALWAYS_READABLE
     yield str(grant.root)
+    if _GIT in {grant.program.name, *(os.path.basename(name) for name in grant.exec)} or grant.exec == ("any",):  # noqa: PTH119
+        yield from linked_tree(str(grant.root))
     yield from (_read_from(grant.root, entry) for entry in grant.read)
     if grant.home is not None:
         yield str(grant.home)
@@ -246,7 +262,7 @@ def _allow_running(ruleset: Ruleset, grant: Grant, what: Startable, program: int
         ruleset.allow(loader, RUN)
     if grant.exec == ("any",):
         # Also what it makes there itself: a virtual environment in the temporary folder has its own interpreter.
-        for path in (*_readable(grant), *map(str, grant.private)):
+        for path in (*_ALWAYS_READABLE, *_readable(grant), *map(str, grant.private)):
             ruleset.allow(path, RUN)
         return
     for name in grant.exec:

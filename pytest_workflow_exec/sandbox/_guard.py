@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 EXACT = (
@@ -28,7 +29,7 @@ EXACT = (
 )
 # Also as compiled: Python loads that instead, if its time and size say that it is of the same source.
 _PATTERNS = r".*\.workflow\.ya?ml|(?:conftest|workflow_.*|test_.*|.*_test)(?:\..*)?\.py[co]?"
-PROTECTED = re.compile("|".join([*map(re.escape, EXACT), _PATTERNS]))
+PROTECTED = lazy_pattern("|".join([*map(re.escape, EXACT), _PATTERNS]))
 GIT = ".git"
 _OF_WORKTREE = "config.worktree"
 _COMMON = "commondir"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import stat
@@ -36,7 +35,12 @@ _HANDLED = (1 << 15) - 1
 _CONNECT = 1 << 1
 _ALL_PORTS, _ALL_SCOPES = 3, 3
 
+_OF_PATH, _OF_PORT = struct.Struct("=Qi"), struct.Struct("=QQ")
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
+# Called dozens of times for a command, so that the kinds of its arguments are said once.
+_add_rule = _LIBC["syscall"]
+_add_rule.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
 
 
 def landlock_abi() -> int:
@@ -75,12 +79,14 @@ class Ruleset:
         Raises:
             OSError: The kernel does not take it.
         """
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            try:
-                self.allow_opened(descriptor, access)
-            finally:
-                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return
+        try:
+            self.allow_opened(descriptor, access)
+        finally:
+            os.close(descriptor)
 
     def allow_opened(self, descriptor: int, access: int) -> None:
         """Allow `access` to what is open.
@@ -90,8 +96,24 @@ class Ruleset:
         """
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             access &= _OF_FILES
-        rule = struct.pack("=Qi", access, descriptor)
-        _call(_ADD_RULE, ctypes.c_int(self.descriptor), ctypes.c_int(_PATH_RULE), ctypes.c_char_p(rule), _NOTHING)
+        self._add(_PATH_RULE, _OF_PATH.pack(access, descriptor))
+
+    def allow_same(self, descriptor: int, identity: tuple[int, int], access: int) -> bool:
+        """Allow `access` to what is open, if it is the file of this device and inode; return whether it is.
+
+        Raises:
+            OSError: The kernel does not take it.
+        """
+        try:
+            found = os.fstat(descriptor)
+        except OSError:
+            return False
+        if (found.st_dev, found.st_ino) != identity:
+            return False
+        if not stat.S_ISDIR(found.st_mode):
+            access &= _OF_FILES
+        self._add(_PATH_RULE, _OF_PATH.pack(access, descriptor))
+        return True
 
     def allow_ports(self, ports: Iterable[int]) -> None:
         """Allow connections to these TCP ports of any machine.
@@ -100,20 +122,24 @@ class Ruleset:
             OSError: The kernel does not take it.
         """
         for port in ports:
-            rule = struct.pack("=QQ", _CONNECT, port)
-            _call(_ADD_RULE, ctypes.c_int(self.descriptor), ctypes.c_int(_PORT_RULE), ctypes.c_char_p(rule), _NOTHING)
+            self._add(_PORT_RULE, _OF_PORT.pack(_CONNECT, port))
+
+    def _add(self, kind: int, rule: bytes) -> None:
+        if _add_rule(_ADD_RULE, self.descriptor, kind, rule, 0) != 0:
+            raise _error()
 
     def close(self) -> None:
         """Close it; whoever restricted itself with it stays restricted."""
         os.close(self.descriptor)
 
 
-_NOTHING = ctypes.c_uint32(0)
-
-
 def _call(number: int, *arguments: object) -> int:
     result: int = _LIBC.syscall(ctypes.c_long(number), *arguments)
     if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        raise _error()
     return result
+
+
+def _error() -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from pytest_workflow_exec.digests import Json
@@ -32,7 +31,14 @@ class Limits:
 
     def facts(self) -> Mapping[str, Json]:
         """Return them as evidence keeps them."""
-        return asdict(self)
+        # By name: `asdict` copies each of them deeply, and is asked twice for each command.
+        return {
+            "processes": self.processes,
+            "files": self.files,
+            "file_size_bytes": self.file_size_bytes,
+            "memory_bytes": self.memory_bytes,
+            "cpu_s": self.cpu_s,
+        }
 
     def hit(self, number: int | None, cpu_s: float) -> str:
         """Return which bound ended a command, as the policy names it; empty if none did.

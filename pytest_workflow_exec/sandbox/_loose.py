@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._runners import Runner, names_its_work, runner_of, runs_code
 from ._tokens import InputValue, Text, Token
 
-_CODE_OPTION = re.compile(r"-c|-e|-E|-S|-x|-ex|--command|--eval|--split-string|-exec|-execdir|-ok|-okdir|-")
-_MODULE_OPTION = re.compile(r"-[bBdEiIOPqRsSuvx]*m(.*)")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
+_CODE_OPTION = lazy_pattern(r"-c|-e|-E|-S|-x|-ex|--command|--eval|--split-string|-exec|-execdir|-ok|-okdir|-")
+_MODULE_OPTION = lazy_pattern(r"-[bBdEiIOPqRsSuvx]*m(.*)")
+_ASSIGNMENT = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 
 
 def loose_problem(tokens: Sequence[Token]) -> str | None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 import threading
 from pathlib import Path
 
@@ -62,10 +63,10 @@ def identify(program: Path) -> Identity:
         CommandRefusedError: It is no regular file, changes while it is read, or can't be read: nobody could say later
             what was run.
     """
-    real = Path(os.path.realpath(program))
     try:
-        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = os.open(program, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
+            real = _real_path(descriptor, program)
             stamp, digest = _read(descriptor)
         finally:
             os.close(descriptor)
@@ -84,6 +85,13 @@ def check_digest(rule: Rule, identity: Identity) -> None:
     if rule.sha256 is not None and identity.sha256 != rule.sha256:
         reason = f"rule {rule.text!r} names its program by the digest {rule.sha256}, and it is {identity.sha256}"
         raise CommandRefusedError(argv=[rule.program], reason=reason)
+
+
+def _real_path(descriptor: int, program: Path) -> Path:
+    # Of the very file that is open, and in one call instead of one for each folder.
+    if sys.platform == "linux":
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115  # its path objects would resolve it
+    return Path(os.path.realpath(program))
 
 
 _digests: dict[Stamp, str] = {}

@@ -84,7 +84,8 @@ def _named(policy: Policy) -> Iterator[tuple[str, Rule | None]]:
 
 
 def _pinned(program: Path, policy: Policy) -> PinnedProgram:
-    files = (program, *_started_with(program, policy))
+    # Once each: of machine code, it is the first of what is started.
+    files = dict.fromkeys((program, *_started_with(program, policy)))
     identities = [identify(file) for file in files]
     return PinnedProgram(path=program, files={str(each.real_path): each.sha256 for each in identities})
 

@@ -46,7 +46,7 @@ def startable(program: Path, find: Callable[[str], Path]) -> Startable:
     others: list[Path] = []
     current = program
     for _ in range(_MOST_INTERPRETERS):
-        head = _head(current)
+        head = _read(current, 0, _HEAD_BYTES)
         if head.startswith(b"\x7fELF"):
             loader = _loader(head, current)
             others += [loader] if loader is not None else []
@@ -63,9 +63,12 @@ def startable(program: Path, find: Callable[[str], Path]) -> Startable:
     raise NotStartableError(f"{program} has more than {_MOST_INTERPRETERS} interpreters, one after another")
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
+def _read(path: Path, offset: int, length: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
 
 
 def _interpreter_words(head: bytes, script: Path) -> list[str]:
@@ -92,9 +95,9 @@ def _loader(head: bytes, path: Path) -> Path | None:
         for number in range(count):
             kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", head, start + number * size)
             if kind == _PT_INTERP:
-                with path.open("rb") as file:
-                    file.seek(offset)
-                    return Path(os.fsdecode(file.read(min(length, _HEAD_BYTES)).rstrip(b"\0")))
+                length = min(length, _HEAD_BYTES)
+                name = head[offset : offset + length] if offset + length <= len(head) else _read(path, offset, length)
+                return Path(os.fsdecode(name.rstrip(b"\0")))
     except (struct.error, IndexError) as error:
         raise NotStartableError(f"{path} can't be understood as machine code") from error
     return None

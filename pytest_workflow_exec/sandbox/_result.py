@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import field
 
 from pytest_workflow_exec.digests import Json, digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -85,7 +85,11 @@ def finished_facts(result: CommandResult, ended: Ended, *, error: str) -> Mappin
         "flooded": result.flooded,
         "duration_s": result.duration_s,
         "cpu_s": result.cpu_s,
-        "rusage": asdict(result.rusage),
+        "rusage": {
+            "user_s": result.rusage.user_s,
+            "system_s": result.rusage.system_s,
+            "max_rss_bytes": result.rusage.max_rss_bytes,
+        },
         "limit": result.limit,
         "stdout": result.stdout,
         "stderr": result.stderr,

@@ -6,13 +6,14 @@ import os.path
 import re
 from collections.abc import Iterator, Sequence
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import VARIABLE_NAME, is_injection
 from pytest_workflow_exec.settings import RuleSettings
 
 from ._rules import BARE_NAME
 from ._tokens import has_control
 
-_HOST = re.compile(r"\*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+_HOST = lazy_pattern(r"\*|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _MAX_PORT = 65535
 MOST_SOCKETS = 16
 """How many sockets a rule may name."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os.path
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from pytest_workflow_exec.digests import Json, digest_of
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._limits import Limits
@@ -16,7 +16,7 @@ from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_po
 
 _BREADTH_OF_ARGUMENTS = {"none": 0, "list": 1, "workspace": 2, "regex": 3, "any": 4}
 _RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
-BARE_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+BARE_NAME = lazy_pattern(r"[A-Za-z0-9._+-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

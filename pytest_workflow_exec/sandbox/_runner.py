@@ -25,7 +25,7 @@ from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
-from ._environment import base_environment, check_scratch, granted, make_folders, remove_folders
+from ._environment import base_environment, check_scratch, granted, make_own_folders, remove_folders
 from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
@@ -76,8 +76,8 @@ class _Job:
     facts: Mapping[str, Json]
     level: Level
     limits: Limits
-    own: Path
-    """Where its home and its temporary folder are, while it runs."""
+    own: tuple[Path, Path]
+    """Its home and its temporary folder, which are there while it runs."""
     grant: Grant
 
 
@@ -256,12 +256,13 @@ class CommandRunner:
             check_digest(rule, identity)
         # A name that nobody knows before, for this command alone: what one leaves at home must not be configuration
         # of the next, which may have other rights.
-        own = self._scratch / f"command-{secrets.token_hex(8)}"
+        name = f"command-{secrets.token_hex(8)}"
+        own = home, tmp = self._scratch / f"{name}-home", self._scratch / f"{name}-tmp"
         base = base_environment(
             path=self._policy.path,
             root=self._root,
-            home=own / "home",
-            tmp=own / "tmp",
+            home=home,
+            tmp=tmp,
             marker=secrets.token_hex(16),
             git_identity=self._policy.git_identity,
         )
@@ -302,7 +303,8 @@ class CommandRunner:
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
         check_variables(given.env, rule)
         cwd = folder_of(given.cwd, root=self._root, closed=self._closed, work=self._work)
-        check_folder(os.path.relpath(cwd, self._root.resolve()), rule)
+        if given.cwd is not None:
+            check_folder(os.path.relpath(cwd, self._root.resolve()), rule)
         stdin = None if given.stdin is None else stdin_bytes(given.stdin)
         environment = {**job.environment, **given.env}
         facts: dict[str, Json] = {**job.facts, "environment": sorted(environment)}
@@ -320,8 +322,8 @@ class CommandRunner:
             return "secret"
         return {"sha256": digest_of_bytes(content), "size_bytes": len(content)}
 
-    def _grant(self, program: Path, identity: Identity, rule: Rule | None, own: Path) -> Grant:
-        private = (own / "home", own / "tmp", *([self._work] if self._work is not None else []))
+    def _grant(self, program: Path, identity: Identity, rule: Rule | None, own: tuple[Path, Path]) -> Grant:
+        private = (*own, *([self._work] if self._work is not None else []))
         if rule is None:
             return Grant(program=program, root=self._root, private=private)
         return Grant(
@@ -390,7 +392,7 @@ class CommandRunner:
         __tracebackhide__ = True
         stdin: int | None = None
         try:
-            make_folders(job.own)
+            make_own_folders(job.own)
             stdin = None if job.stdin is None else readable(job.stdin, self._scratch)
             if job.level == "none":
                 return self._run_as(job, stdin, None)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-_NEVER = re.compile(r"(?!)")
+_NEVER = lazy_pattern(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +37,26 @@ class Runner:
 
 _PYTHON = Runner(
     kind="interpreter",
-    flags=re.compile(r"-[bBdEhiIOPqRsSuvVx?]+|-[WX].+|--version|--help|--"),
-    code=re.compile(r"-[bBdEiIOPqRsSuvx]*[cm]"),
+    flags=lazy_pattern(r"-[bBdEhiIOPqRsSuvVx?]+|-[WX].+|--version|--help|--"),
+    code=lazy_pattern(r"-[bBdEiIOPqRsSuvx]*[cm]"),
     modules=True,
 )
 _SHELL = Runner(
     kind="interpreter",
-    flags=re.compile(r"[-+][abefhiklmnpqrstuvxBCDEHPT]+|--(?:login|posix|norc|noprofile|version|help|restricted)|--"),
-    code=re.compile(r"-[a-zA-Z]*c[a-zA-Z]*"),
+    flags=lazy_pattern(r"[-+][abefhiklmnpqrstuvxBCDEHPT]+|--(?:login|posix|norc|noprofile|version|help|restricted)|--"),
+    code=lazy_pattern(r"-[a-zA-Z]*c[a-zA-Z]*"),
 )
-_PERL = Runner(kind="interpreter", flags=re.compile(r"-[acnpsStTuUvwWX]+|--"), code=re.compile(r"-[a-zA-Z0-9]*[eE]"))
-_AWK = Runner(kind="interpreter", flags=re.compile(r"--"), code=re.compile(r"-f|--file"))
-_RUBY = Runner(kind="interpreter", flags=re.compile(r"-[acnpsSvwW]+|--"), code=re.compile(r"-[a-z]*e"))
-_NODE = Runner(kind="interpreter", code=re.compile(r"-e|-p|-pe|--eval|--print"))
-_JAVA = Runner(kind="interpreter", flags=re.compile(r"-[DX].+"), code=re.compile(r"-jar|-m|--module"))
+_PERL = Runner(
+    kind="interpreter", flags=lazy_pattern(r"-[acnpsStTuUvwWX]+|--"), code=lazy_pattern(r"-[a-zA-Z0-9]*[eE]")
+)
+_AWK = Runner(kind="interpreter", flags=lazy_pattern(r"--"), code=lazy_pattern(r"-f|--file"))
+_RUBY = Runner(kind="interpreter", flags=lazy_pattern(r"-[acnpsSvwW]+|--"), code=lazy_pattern(r"-[a-z]*e"))
+_NODE = Runner(kind="interpreter", code=lazy_pattern(r"-e|-p|-pe|--eval|--print"))
+_JAVA = Runner(kind="interpreter", flags=lazy_pattern(r"-[DX].+"), code=lazy_pattern(r"-jar|-m|--module"))
 _OTHER = Runner(kind="interpreter")
 _READER = Runner(kind="interpreter", exact=True)
-_WRAPPER = Runner(kind="wrapper", flags=re.compile(r"--"))
-_AFTER_ONE_WORD = Runner(kind="wrapper", flags=re.compile(r"--"), words_before=1)
+_WRAPPER = Runner(kind="wrapper", flags=lazy_pattern(r"--"))
+_AFTER_ONE_WORD = Runner(kind="wrapper", flags=lazy_pattern(r"--"), words_before=1)
 _JOINED = Runner(kind="wrapper", joined=True)
 _REMOTE = Runner(kind="wrapper", words_before=1, joined=True)
 _ANYWHERE = Runner(kind="wrapper", exact=True)
@@ -63,11 +66,11 @@ def _launcher(text: str) -> Runner:
     """Return a wrapper with these sub-commands: `explore:1` has one word before what it runs."""
     words = (word.partition(":") for word in text.split())
     leading = MappingProxyType({name: int(count or 0) for name, _, count in words})
-    return Runner(kind="wrapper", flags=re.compile(r"--"), leading=leading)
+    return Runner(kind="wrapper", flags=lazy_pattern(r"--"), leading=leading)
 
 
 def _with_modules(runner: Runner) -> Runner:
-    return replace(runner, code=re.compile(r"-m|--module"), modules=True)
+    return replace(runner, code=lazy_pattern(r"-m|--module"), modules=True)
 
 
 def _names(*lines: str) -> frozenset[str]:
@@ -90,22 +93,28 @@ _RUNNERS = _table(
         "php lua luajit rscript guile tclsh wish expect osascript pwsh powershell nu elvish deno bun jshell groovy scala "
         "julia octave psql mysql mariadb gdb lldb irb elixir erl escript iex runghc runhaskell ocaml utop clojure clj bb "
         "racket sbcl clisp ecl gsi csi swipl raku crystal tsx ts-node coffee gjs qjs bpftrace stap kernprof scalene "
-        "pyinstrument viztracer debugpy pudb ipdb": _OTHER,
+        "pyinstrument viztracer debugpy pudb ipdb r kotlin mongo mongosh uvicorn gunicorn hypercorn daphne waitress-serve "
+        "celery flask django-admin": _OTHER,
         # Any file, line or address among the arguments is code to these: `vim a +!touch`, `sqlite3 db .shell`.
         "vi vim nvim gvim view gview rvim rview rgvim vimdiff gvimdiff ex ed red emacs emacsclient m4 bc dc gnuplot "
-        "sqlite": _READER,
-        "socat parallel hyperfine bwrap start-stop-daemon run-parts pee mispipe": _ANYWHERE,
+        "sqlite sqlplus": _READER,
+        "socat parallel hyperfine bwrap start-stop-daemon run-parts pee mispipe nsjail mkosi "
+        "sem pexec dtach abduco open xdg-open gio gtk-launch": _ANYWHERE,
         "env xargs busybox toybox nice ionice nohup setsid stdbuf time sudo doas pkexec setpriv prlimit unshare "
         "nsenter firejail systemd-run systemd-inhibit strace ltrace valgrind heaptrack find fakeroot fakechroot "
         "catchsegv dbus-run-session dbus-launch xvfb-run npx bunx uvx pnpx chronic eatmydata torsocks torify tsocks "
         "proxychains ld.so choom numactl cgexec ssh-agent proot chpst softlimit daemonize tini dumb-init catatonit "
-        "cpulimit trickle unbuffer rlwrap ifne sshpass nodemon watchexec nc ncat netcat xterm "
+        "cpulimit trickle unbuffer rlwrap ifne sshpass nodemon watchexec nc ncat netcat xterm fakeroot-sysv fakeroot-tcp "
+        "fakeroot-ng s6-softlimit s6-setsid wine wine64 box86 box64 fexinterpreter "
+        # an emulator under the name of what it plays
+        "qemu-i386 qemu-x86_64 qemu-arm qemu-armeb qemu-aarch64 qemu-riscv32 qemu-riscv64 qemu-ppc qemu-ppc64 qemu-ppc64le "
+        "qemu-mips qemu-mipsel qemu-mips64 qemu-mips64el qemu-s390x qemu-sparc qemu-sparc64 qemu-loongarch64 "
         # util-linux's setarch under the name of a personality
         "i386 i486 i586 i686 athlon x86_64 linux32 linux64 uname26 ppc ppc32 ppc64 ppc64le mips mips32 mips64 sparc "
         "sparc32 sparc32bash sparc64 s390 s390x ia64 parisc parisc32 parisc64 alpha arm armh armv6l armv7l armv8l "
         "aarch64 riscv32 riscv64 loongarch64": _WRAPPER,
         "timeout flock chroot taskset chrt setarch faketime gosu su-exec setuidgid envuidgid envdir "
-        "setlock": _AFTER_ONE_WORD,
+        "setlock s6-setuidgid s6-envuidgid s6-envdir s6-setlock envchain": _AFTER_ONE_WORD,
         "su runuser script eval exec command source watch entr at batch crontab tmux screen capsh": _JOINED,
         "ssh autossh rsh slogin mosh sg": _REMOTE,
         "coverage memray": _with_modules(_launcher("run")),
@@ -126,11 +135,13 @@ _RUNNERS = _table(
         "machinectl": _launcher("shell:1"),
         "rustup": _launcher("run:1"),
         "py-spy rr samply": _launcher("record"),
+        "honcho foreman dart flutter nim": _launcher("run r"),
+        "rails": _launcher("runner r"),
     }
 )
 
-_VERSION = re.compile(r"(?:-?\d[\d.]*[a-z]?)?(?:-(?:dbg|debug|static))?(?:\.exe)?")
-_LOADER = re.compile(r"ld(?:-linux.*|-musl.*|-\d[\d.]*)?\.so(?:\.\d+)*")
+_VERSION = lazy_pattern(r"(?:-?\d[\d.]*[a-z]?)?(?:-(?:dbg|debug|static))?(?:\.exe)?")
+_LOADER = lazy_pattern(r"ld(?:-linux.*|-musl.*|-\d[\d.]*)?\.so(?:\.\d+)*")
 
 # Python modules that take a file, a statement or another module to run from their arguments.
 _CODE_MODULES = _names(
@@ -151,8 +162,10 @@ _BY_OPTION = _names(
     "gradle gradlew sbt lein mix scons fab invoke inv ansible ansible-playbook pytest py.test sphinx-build gcc g++ cc",
     "c++ clang clang++ ld gpg gs pandoc tex latex pdftex pdflatex xelatex lualatex logrotate install rpm rpmbuild",
     "curl aria2c yt-dlp youtube-dl rg ack fzf bat fd fdfind rustc javac kotlinc mypy pylint mkdocs ctags journalctl",
+    "ag tcc ghc groff troff doit luigi snakemake nextflow cwltool waf supervisord nix-shell nix-build convert magick",
+    "artisan",
 )
-_VALUED = re.compile(
+_VALUED = lazy_pattern(
     r"-[CcHhnslZL]|--(?:git-dir|work-tree|namespace|exec-path|super-prefix|config-env|host|context|config|log-level|"
     r"kubeconfig|server|cluster|user|token|repository|cwd|color|connection|url|root|runroot|kube-context|machine)"
 )

@@ -12,11 +12,12 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 EXEC_DESCRIPTOR = 1024
 """Where the program's descriptor lies when it is started; no process of the command can open that number again."""
 
-_LOAD, _AND, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _JUMP, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x05, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ASK, _KILL, _REFUSE, _MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32, _FIRST_UNKNOWN = 0x40000000, 470
 _AT_EMPTY_PATH = 0x1000
+_FEW = 3
 # Of a file in memory: that it can't be started, for good.
 _NEVER_RUN = 8
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
@@ -159,14 +160,36 @@ def _steps(calls: Calls, column: int, architecture: int) -> Iterator[_Step]:
     yield from ((_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE))
     # What a newer kernel can is not judged by anything here; programs know kernels without it.
     yield from ((_AT_LEAST, 0, 1, _FIRST_UNKNOWN), (_RETURN, 0, 0, _MISSING))
+    judged: dict[int, list[_Step]] = {}
+    for numbers, steps in _judged(calls):
+        judged.setdefault(numbers[column], []).extend(steps)
+    yield from _searched(sorted(judged.items()))
+
+
+def _searched(judged: Sequence[tuple[int, list[_Step]]]) -> list[_Step]:
+    """Return the steps that find a call by halves: the kernel goes through them for every call whenever a filter is set."""
+    if len(judged) > _FEW:
+        middle = len(judged) // 2
+        below, above = _searched(judged[:middle]), _searched(judged[middle:])
+        return [(_AT_LEAST, 0, 1, judged[middle][0]), (_JUMP, 0, 0, len(below)), *below, *above]
+    found: list[_Step] = []
+    for number, steps in judged:
+        found += [(_EQUAL, 0, len(steps) + 1, number), *steps, (_RETURN, 0, 0, _ALLOW)]
+    return [*found, (_RETURN, 0, 0, _ALLOW)]
+
+
+_Judged = Iterator[tuple[tuple[int, int], Sequence[_Step]]]
+"""Calls by their numbers, each with the steps that judge it; what is left after them is allowed."""
+
+
+def _judged(calls: Calls) -> _Judged:
     for numbers in _refused(calls):
-        yield from ((_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE))
+        yield numbers, [(_RETURN, 0, 0, _REFUSE)]
     # Its flags lie in memory, where no filter can see them; the C library then takes the older call.
-    yield from ((_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _MISSING))
-    yield from _of_modes(column)
-    yield from _of_processes(calls, column)
-    yield from _of_sockets(calls, column)
-    yield (_RETURN, 0, 0, _ALLOW)
+    yield _CLONE3, [(_RETURN, 0, 0, _MISSING)]
+    yield from _of_modes()
+    yield from _of_processes(calls)
+    yield from _of_sockets(calls)
 
 
 def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
@@ -183,46 +206,46 @@ def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
         yield from _SHARED_MEMORY.values()
 
 
-def _of_modes(column: int) -> Iterator[_Step]:
-    yield from ((_EQUAL, 0, 1, _OPEN_BY_WORDS[column]), (_RETURN, 0, 0, _MISSING))
+def _of_modes() -> _Judged:
+    yield _OPEN_BY_WORDS, [(_RETURN, 0, 0, _MISSING)]
     for numbers, position in {**_SETTING_MODES, _CREATE: 1}.items():
-        yield from _when(numbers[column], _no_owners_mode(position))
+        yield numbers, _no_owners_mode(position)
     for numbers, position in _OPENING.items():
         mode = _no_owners_mode(position + 1)
-        yield from _when(numbers[column], [_argument(position), (_ANY_BIT, 0, len(mode), _MAKING), *mode])
+        yield numbers, [_argument(position), (_ANY_BIT, 0, len(mode), _MAKING), *mode]
 
 
 def _no_owners_mode(position: int) -> list[_Step]:
     return [_argument(position), (_ANY_BIT, 0, 1, _OWNERS_MODE), (_RETURN, 0, 0, _REFUSE)]
 
 
-def _of_processes(calls: Calls, column: int) -> Iterator[_Step]:
+def _of_processes(calls: Calls) -> _Judged:
     if not calls.namespaces:
-        yield from _when(_CLONE[column], [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES), (_RETURN, 0, 0, _REFUSE)])
+        yield _CLONE, [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES), (_RETURN, 0, 0, _REFUSE)]
     requests = _TERMINAL_REQUESTS if calls.signals_scoped else (*_TERMINAL_REQUESTS, *_OWNER_REQUESTS)
-    yield from _when(_IOCTL[column], [_argument(1), *_none_of(requests)])
+    yield _IOCTL, [_argument(1), *_none_of(requests)]
     # Limits of another process: the engine could be kept from writing evidence by them.
-    yield from _when(_PRLIMIT[column], _only(0, 0))
+    yield _PRLIMIT, _only(0, 0)
     if not calls.signals_scoped:
-        yield from _when(_KILL_CALL[column], _only(0, 0))
-        yield from _when(_FCNTL[column], [_argument(1), *_none_of(_OWNER_COMMANDS)])
+        yield _KILL_CALL, _only(0, 0)
+        yield _FCNTL, [_argument(1), *_none_of(_OWNER_COMMANDS)]
     if not calls.exec_any:
-        yield from _when(_MEMFD_CREATE[column], [_argument(1), (_ANY_BIT, 1, 0, _NEVER_RUN), (_RETURN, 0, 0, _REFUSE)])
+        yield _MEMFD_CREATE, [_argument(1), (_ANY_BIT, 1, 0, _NEVER_RUN), (_RETURN, 0, 0, _REFUSE)]
     if not calls.exec_more:
-        yield from _when(_EXECVEAT[column], [*_only(0, EXEC_DESCRIPTOR), *_only(4, _AT_EMPTY_PATH)])
+        yield _EXECVEAT, [*_only(0, EXEC_DESCRIPTOR), *_only(4, _AT_EMPTY_PATH)]
 
 
-def _of_sockets(calls: Calls, column: int) -> Iterator[_Step]:
+def _of_sockets(calls: Calls) -> _Judged:
     others = _internet() if calls.network else [(_RETURN, 0, 0, _REFUSE)]
-    yield from _when(_SOCKET[column], [*(_within_machine() if calls.sockets else []), *others])
+    yield _SOCKET, [*(_within_machine() if calls.sockets else []), *others]
     if calls.sockets:
         # What an address says lies in memory, where no filter can see it.
         for numbers in (_CONNECT, _BIND):
-            yield from ((_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ASK))
+            yield numbers, [(_RETURN, 0, 0, _ASK)]
     # A pair of any other kind reaches every socket in the file system that takes datagrams.
-    yield from _when(_SOCKET_PAIR[column], [*_only(0, _UNIX), _argument(1), _KIND, *_one_of(_STREAM, _PACKETS)])
+    yield _SOCKET_PAIR, [*_only(0, _UNIX), _argument(1), _KIND, *_one_of(_STREAM, _PACKETS)]
     for numbers, position in _SENDING.items():
-        yield from _when(numbers[column], [_argument(position), (_ANY_BIT, 0, 1, _FAST_OPEN), (_RETURN, 0, 0, _REFUSE)])
+        yield numbers, [_argument(position), (_ANY_BIT, 0, 1, _FAST_OPEN), (_RETURN, 0, 0, _REFUSE)]
 
 
 def _argument(position: int) -> _Step:
@@ -255,10 +278,3 @@ def _internet() -> list[_Step]:
     # Of other protocols, such as MPTCP, Landlock does not judge the port.
     protocols = [_argument(2), *_one_of(0, _TCP, _UDP)]
     return [*protocols, _argument(0), (_EQUAL, len(kinds), 0, _NETLINK), *kinds]
-
-
-def _when(number: int, steps: list[_Step]) -> Iterator[_Step]:
-    """Do `steps` for one call only, and go on with the call's number whatever they loaded."""
-    yield (_EQUAL, 0, len(steps) + 1, number)
-    yield from steps
-    yield (_LOAD, 0, 0, _NUMBER)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.settings import RuleSettings
 
 from ._runners import Runner, names_its_work, runner_of, runs_code
 from ._shape import END_OF_OPTIONS, Arguments, Option, Shape, knows_end_of_options
 from ._tokens import RuleTextError, check_regex, has_control
 
-_NAME = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9_.-]*")
-_SUBCOMMAND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
+_NAME = lazy_pattern(r"--?[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SUBCOMMAND = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 _KINDS = ("none", "any", "workspace")
 _OPEN = ("value", "workspace")
 

@@ -7,13 +7,14 @@ import atexit
 import contextlib
 import functools
 import json
+import marshal
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -340,13 +341,29 @@ def _request(
         words = [*confinement.prefix, *argv[1:]] if confinement.prefix else words
         how = {
             "unchanged": confinement.unchanged,
-            "filter": confinement.filter.hex(),
+            "filter": confinement.filter,
             "exec_descriptor": EXEC_DESCRIPTOR,
-            "sockets": [each.names for each in confinement.sockets],
+            "sockets": len(confinement.sockets),
             "mounts": None if confinement.mounts is None else confinement.mounts.facts(folder_at(cwd)),
         }
-    request = {"argv": words, "environment": dict(environment), "limits": limits.facts(), "confinement": how}
-    return json.dumps(request).encode()
+    told = {
+        "processes": limits.processes or 0,
+        "masked": [] if confinement is None or confinement.mounts is None else confinement.mounts.masked,
+        "sockets": [] if confinement is None else [each.names for each in confinement.sockets],
+    }
+    request = {
+        "told": json.dumps(told).encode(),
+        "argv": _encoded(words),
+        "environment": dict(zip(_encoded(environment), _encoded(environment.values()), strict=True)),
+        "limits": limits.facts(),
+        "confinement": how,
+    }
+    return marshal.dumps(request)
+
+
+def _encoded(texts: Iterable[str]) -> list[bytes]:
+    # All at once; none of them can hold what parts them here.
+    return os.fsencode("\0".join(texts)).split(b"\0")
 
 
 def _take(kind: _Kind) -> _Server:

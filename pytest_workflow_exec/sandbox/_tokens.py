@@ -8,17 +8,18 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-INPUT_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+INPUT_VALUE = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 """What a value must look like to stand for `{name}`, whatever the workflow declares."""
 
-_INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_GLOBAL_FLAGS = re.compile(r"\(\?[aiLmsux]+\)")
+_INPUT_NAME = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_-]*")
+_GLOBAL_FLAGS = lazy_pattern(r"\(\?[aiLmsux]+\)")
 
 # Line and paragraph separators and the bidirectional controls too: each makes an argument look
 # like something else on an approver's screen or in a log.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = lazy_pattern("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class RuleTextError(Exception):

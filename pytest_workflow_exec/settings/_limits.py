@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._values import LimitSettings
 
 NO_LIMIT = "none"
-_SIZE = re.compile(r"([1-9][0-9]{0,6})(KiB|MiB|GiB|TiB)")
+_SIZE = lazy_pattern(r"([1-9][0-9]{0,6})(KiB|MiB|GiB|TiB)")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _MOST_SECONDS = 1 << 31
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,7 +20,7 @@ Place: TypeAlias = "tuple[str | int, ...]"
 TomlError = tomllib.TOMLDecodeError
 
 _MARK = "where-is-this"
-_ASSIGNMENT = re.compile(r"\s*([^=#\[]+?)\s*=")
+_ASSIGNMENT = lazy_pattern(r"\s*([^=#\[]+?)\s*=")
 
 
 def parse(text: str) -> Mapping[str, Json]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
 from pytest_workflow_exec.durations import parse_duration
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 VerifyNeed = Literal["pty", "loopback", "namespaces"]
@@ -33,7 +33,7 @@ NotifyOn = Literal["gate.requested", "break_glass", "suspended", "denied", "fini
 MIN_SEGMENT_MIB, MAX_SEGMENT_MIB = 1 / 1024, 1024
 MAX_RETENTION_S = parse_duration("36500d")
 MIN_BUDGET_USD, MAX_BUDGET_USD = 0.000001, 999_999
-MONEY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+MONEY = lazy_pattern(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 """An amount of US dollars, as it is typed."""
 
 

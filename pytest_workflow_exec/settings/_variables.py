@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -12,6 +11,7 @@ from typing import get_args
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._values import MAX_RETENTION_S, MAX_SEGMENT_MIB, MIN_SEGMENT_MIB, MONEY, Durability, Filesystem, Said, Settings
@@ -33,7 +33,7 @@ FOR_TESTS = frozenset(
 """What the tests of this package itself are told."""
 _MIB = 1 << 20
 _MAX_SHOWN = 80
-_HELD = re.compile(
+_HELD = lazy_pattern(
     r"POLICY.*|.*SANDBOX.*|.*SIGNERS?|.*PIN|.*APPROVE[RS]*|COMMANDS?|PATH|CARRY|REVOKED|NOTIFY|PYTHON_PROCESSES"
 )
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from pytest_workflow_exec.digests import canonical_json
 from pytest_workflow_exec.model import StepId
 
 from ._contradiction import ContradictionError
+from ._plan import PlannedStep
 from ._shapes import Recognized
 from ._told import Told
 
 _Command: TypeAlias = "tuple[StepId | None, int | None, str]"
 """What tells one command from another: step, attempt and command line."""
+
+_MADE_OF_ONE = frozenset({"run", "verify"})
+"""The kinds of steps that are a command, or tests in a process of their own: without one they did nothing."""
 
 
 class Commands:
@@ -21,6 +26,12 @@ class Commands:
     def __init__(self) -> None:
         self._open: dict[_Command, int] = {}
         """How many of each are under way."""
+        self._last: Told | None = None
+        """The end of the last command of the body of the step under way; None if none ended yet."""
+
+    def begin(self) -> None:
+        """Take in that a step starts."""
+        self._last = None
 
     def start(self, record: Told, *, running: StepId | None, attempt: int | None) -> None:
         """Take in the announcement of a command.
@@ -50,6 +61,25 @@ class Commands:
             )
         if left:
             self._open[command] = left
+        if record.data.get("check") is None:
+            self._last = record
+
+    def demand_body(self, step: PlannedStep, record: Told) -> None:
+        """Return if a step that passed did what it is made of.
+
+        Raises:
+            ContradictionError: No record says that its command ran, or it left another exit status than that had.
+        """
+        if step.kind not in _MADE_OF_ONE or record.data.get("checked") is True:
+            return
+        if self._last is None:
+            raise ContradictionError(f"step {step.id!r} passed, but no record says that its command ran")
+        outputs, ended = record.data.get("outputs"), self._last.data.get("exit")
+        left = outputs.get("exit", ended) if isinstance(outputs, Mapping) else ended
+        if step.kind == "run" and left != ended:
+            raise ContradictionError(
+                f"step {step.id!r} left exit status {left!r}, but its command ended with {ended!r}"
+            )
 
     def demand_ends(self, step: StepId) -> None:
         """Return if every command of the step has ended.

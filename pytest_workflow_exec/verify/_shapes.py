@@ -51,6 +51,7 @@ _KEPT = frozenset(
         "used",
         "rule_digest",
         "level",
+        "exit",
     }
     | _MARKS  # the story's, and a fold's
 )

@@ -252,6 +252,7 @@ class Story:
             self._turns.try_again(step)
         self._probes.start(step, record, unknown=self._turns.is_unknown(step))
         self._turns.start(step, record.attempt)
+        self._commands.begin()
         self._models.begin(step, record.attempt)
         self._talks.begin(step, record.attempt)
         self._waivers.start(step)
@@ -276,6 +277,8 @@ class Story:
         if outcome is Outcome.CARRIED and step.id not in self._carried:
             raise ContradictionError(f"step {step.id!r} is carried, but its session says that it is not")
         self._probes.end(step, outcome, record)
+        if outcome is Outcome.PASSED and self._turns.running == step.id:
+            self._commands.demand_body(step, record)
         self._retries.end(step, outcome, record, ran=self._turns.running == step.id)
         self._turns.end(step, outcome, record.attempt)
 

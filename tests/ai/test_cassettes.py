@@ -62,7 +62,7 @@ def refused(folder: Path, words: str, request: AiRequest = REQUEST, **given: Any
     """Expect that nothing is replayed, with the command that records."""
     with pytest.raises(AiError, match=words) as caught:
         replay(folder, request, **given)
-    assert str(caught.value).endswith(f"Record it again with: {COMMAND}")
+    assert str(caught.value).endswith(f"Record it with: {COMMAND}")
     assert caught.value.kind == "business"
 
 

@@ -64,8 +64,8 @@ def test_error_says_what_it_took_and_what_to_do() -> None:
     error = ai_error(Failure("nothing fits."), step="triage", attempts=attempts, cost_usd=0.25)
 
     assert str(error) == (
-        "step 'triage' has no answer from the model: nothing fits. 2 answers were proposed. It cost $0.2500. "
-        "What was proposed and why it was refused is in the evidence of the step."
+        "step 'triage' has no answer from the model: nothing fits. 2 answers were proposed. The last one was refused: no; never. "
+        "It cost $0.2500. What was proposed and why it was refused is in the evidence of the step."
     )
     assert (error.kind, error.cost_usd) == ("business", 0.25)
     assert error.attempts == ({"value": 1, "errors": ["no"]}, {"value": 2, "errors": ["no", "never"]})

@@ -15,6 +15,8 @@ from pytest_workflow_exec.approval import (
     Covered,
     PlanApproval,
     PlanSignature,
+    ShownFile,
+    ShownOutput,
     plan_approval_in,
     plan_challenge_of,
     request_of,
@@ -25,11 +27,28 @@ from pytest_workflow_exec.digests import canonical_json
 from ._samples import sample_request
 
 UNTIL = "2030-01-31T12:00:00Z"
+SHOWN = (
+    ShownOutput(
+        step="build",
+        key="wheel",
+        value="dist/a.whl",
+        file=ShownFile(path="dist/a.whl", sha256="11" * 32, size_bytes=5, kept="runs/a/outputs/a.whl"),
+    ),
+    ShownOutput(step="tests", key="summary", value="42 passed"),
+)
 OF_A_RUN: dict[str, Any] = {
     "run": "0192f0c1-7e1a-7cc0-8a4e-ffffffffffff",
     "attempt": 9,
     "starter": {"user": "ci", "uid": 1, "host": "runner"},
-    "shown": (),
+    "shown": (
+        ShownOutput(
+            step="build",
+            key="wheel",
+            value="dist/a.whl",
+            file=ShownFile(path="dist/a.whl", sha256="11" * 32, size_bytes=5, kept="elsewhere"),
+        ),
+        ShownOutput(step="tests", key="summary", value="of another run"),
+    ),
     "commit": "aa" * 20,
     "dirty": False,
     "changes": "bb" * 32,
@@ -62,9 +81,28 @@ OF_THE_PLAN: dict[str, Any] = {
 @pytest.mark.parametrize("name", OF_A_RUN)
 def test_what_is_of_one_run_alone_is_not_signed(name: str) -> None:
     """The same bytes are made in any run that would run just this."""
-    request = sample_request()
+    request = sample_request(shown=SHOWN)
 
     assert plan_challenge_of(replace(request, **{name: OF_A_RUN[name]}), UNTIL) == plan_challenge_of(request, UNTIL)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        None,
+        ShownFile(path="dist/b.whl", sha256="11" * 32, size_bytes=5),
+        ShownFile(path="dist/a.whl", sha256="22" * 32, size_bytes=5),
+    ],
+)
+def test_the_files_that_are_shown_are_signed(file: ShownFile | None) -> None:
+    """The content of a file is what a command would act on: another one, elsewhere, or none, is another plan."""
+    request = sample_request(shown=SHOWN)
+    other = replace(request, shown=(replace(SHOWN[0], file=file), SHOWN[1]))
+
+    text = plan_challenge_of(request, UNTIL)
+
+    assert text != plan_challenge_of(other, UNTIL)
+    assert f"  - build.wheel = dist/a.whl, 5 bytes, sha256 {'11' * 32}".encode() in text.splitlines()
 
 
 @pytest.mark.parametrize("name", OF_THE_PLAN)

@@ -88,7 +88,7 @@ def test_what_went_wrong_is_shown_below_the_table(tmp_path: Path) -> None:
     assert "refused   build: [rm, -rf]: no rule allows it" in done.stdout
     below = "failed    build:\n          first line\n          [bold]second[/bold] \\x1b[31mline\n"
     assert below in done.stdout
-    assert "blocked   approve:\n          waits for build (failed)\n" in done.stdout
+    assert "blocked   approve:" not in done.stdout
 
 
 def test_a_rejection_is_shown_with_its_reason(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pytest_workflow_exec.redaction import Redactor
 ALICE = Actor(kind="human", id="alice")
 STEPS = ("build", "approve", "publish")
 QUESTION: Mapping[str, Json] = {"step": "approve"}
-_KINDS = {"build": "run", "approve": "gate", "publish": "run"}
+_KINDS = {"build": "step", "approve": "gate", "publish": "step"}
 
 
 def new_log(root: Path, *, secrets: Mapping[str, str] | None = None, segment_bytes: int = SEGMENT_BYTES) -> EvidenceLog:
@@ -40,7 +40,7 @@ def started(steps: Sequence[str] = STEPS) -> Event:
     plan: dict[str, Json] = {
         "workflow": "release",
         "file": "release.workflow.yaml",
-        "steps": [{"id": step, "kind": _KINDS.get(step, "run"), "name": step, "digest": "d" * 64} for step in steps],
+        "steps": [{"id": step, "kind": _KINDS.get(step, "step"), "name": step, "digest": "d" * 64} for step in steps],
         "sources": {},
     }
     facts: dict[str, Json] = {
@@ -110,7 +110,7 @@ def finished(result: events.RunResult = "passed", **more: Any) -> Event:
 
 def begun(step: str, *, attempt: int = 1) -> Event:
     """Return the start of a step."""
-    return events.step_started(step, attempt=attempt, kind=_KINDS.get(step, "run"), digest="d" * 64)
+    return events.step_started(step, attempt=attempt, kind=_KINDS.get(step, "step"), digest="d" * 64)
 
 
 def passed_run() -> list[Event]:

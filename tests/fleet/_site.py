@@ -20,6 +20,8 @@ from tests.plugin._pinned_tool import places_in
 from tests.plugin.conftest import Session
 from tests.plugin.test_pins import PLACES
 
+from ._postgres import Server
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300
 DEAD_AFTER_S = 3.0
@@ -33,6 +35,8 @@ submitters = ["releasers"]
 releasers = ["carol@example.org"]
 managers = ["alice@example.org", "bob@example.org", "carol@example.org"]
 """
+ROLES = {"alice": "submitter", "builder": "worker", "looker": "reader"}
+"""The database's users and the role of each."""
 PEOPLE = ("alice", "bob", "carol", "mallory")
 
 
@@ -121,6 +125,8 @@ class Site:
             text=True,
             timeout=PATIENCE_S,
             check=False,
+            # As its own terminal would have it: Linux shares a busy machine out by sessions.
+            start_new_session=True,
         )
         return Session(status=done.returncode, text=done.stdout)
 
@@ -247,6 +253,20 @@ def new_site(folder: Path, url: str, flows: Mapping[str, str], *, policy: str = 
     for name, text in flows.items():
         made.write(f"wf/{name}", text)
     made.commit()
+    return made
+
+
+def site_on(server: Server, folder: Path, flows: Mapping[str, str]) -> Site:
+    """Return a project on a fleet without runs, whose tables the server's owner made, and one login for each role."""
+    for role in ROLES:
+        server.sql(f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    server.sql("DROP SCHEMA IF EXISTS workflow_exec CASCADE; DROP SCHEMA IF EXISTS dbos CASCADE")
+    made = new_site(folder, server.url("owner"), flows)
+    done = made.fleet("init")
+    assert done.status == 0, done.text
+    for name, role in ROLES.items():
+        server.sql(f"GRANT workflow_exec_{role} TO {name}")
+    made.url, made.people_url = server.url("builder"), server.url("alice")
     return made
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ._postgres import Server
-from ._site import Site, another_host, new_site
+from ._site import Site, another_host, site_on
 
 pytest.importorskip("dbos")
 pytestmark = pytest.mark.timeout(900)
@@ -24,7 +24,6 @@ steps:
     gate: {question: Publish it?, show: [pack.file], assurance: 2, approvers: [managers], wait: suspend}
   - {id: publish, run: [cp, "${steps.pack.file}", ran-publish]}
 """
-ROLES = {"alice": "submitter", "builder": "worker", "looker": "reader"}
 
 REFUSED = [
     ("alice", "INSERT INTO workflow_exec.fleet_leg (submission, number, reason) VALUES ('x', 1, 'new')"),
@@ -40,23 +39,10 @@ REFUSED = [
 ]
 
 
-def made_fleet(server: Server) -> None:
-    """Make an empty fleet with its tables, and one login for each role."""
-    for role in ROLES:
-        server.sql(f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-    server.sql("DROP SCHEMA IF EXISTS workflow_exec CASCADE; DROP SCHEMA IF EXISTS dbos CASCADE")
-
-
 @pytest.fixture
 def site(tmp_path: Path, postgres: Server) -> Iterator[Site]:
     """A project whose gate wants a signature, on a fleet whose tables its owner made."""
-    made_fleet(postgres)
-    made = new_site(tmp_path / "one", postgres.url("owner"), {"site.workflow.yaml": RELEASE})
-    done = made.fleet("init")
-    assert done.status == 0, done.text
-    for name, role in ROLES.items():
-        postgres.sql(f"GRANT workflow_exec_{role} TO {name}")
-    made.url, made.people_url = postgres.url("builder"), postgres.url("alice")
+    made = site_on(postgres, tmp_path / "one", {"site.workflow.yaml": RELEASE})
     yield made
     made.end()
 

@@ -151,7 +151,8 @@ def test_who_answers_is_known_before_the_first_step(
         (MODELS.replace("words: str", "words: 'Nowhere'"), "step 'diagnose' can't be asked"),
         (MODELS.replace("words: str", "outcome: str"), "rename the field"),
         ("raise RuntimeError('broken')\nclass Diagnosis: ...\n", "models.py can't be imported: RuntimeError: broken"),
-        ("def Diagnosis() -> None: ...\n", "it is a function, not a type"),
+        ("def Diagnosis() -> None: ...\n", "it is a function (line 1 of models.py), not a type"),
+        ("Diagnosis = open\n", "step 'diagnose' can't be asked"),
         ("class Diagnosis: ...\ndel Diagnosis\n", "more than once"),
     ],
 )
@@ -167,6 +168,77 @@ def test_a_type_that_nobody_can_be_asked_for_is_known_before_the_first_step(
     assert said in session.text
     assert "Traceback" not in session.text
     assert asking.untouched
+
+
+def test_a_function_is_refused_as_a_type_when_the_file_is_read(asking: Project) -> None:
+    """Its module is not imported for that, and where only something is looked at, it is refused, too."""
+    asking.write("wf/models.py", "def Diagnosis() -> None: ...\nopen('ran-models', 'w').close()\n")
+
+    session = asking.pytest("wf", "--collect-only")
+
+    assert session.status == 4, session.text
+    assert "it is a function (line 1 of models.py), not a type" in session.text
+    assert asking.untouched
+
+
+def test_what_was_not_recorded_is_not_replayed(asking: Project) -> None:
+    """Known before the first step, with the command that records, as it was typed; a step that may not apply is left to its turn."""
+    asking.write("wf/flow.workflow.yaml", FLOW.replace("steps:", "inputs: {kind: {type: string}}\nsteps:"))
+    arguments = ("wf", "--workflow-ai=replay", "--workflow-input=kind=it is")
+
+    refused = asking.pytest(*arguments)
+
+    assert refused.status == 4, refused.text
+    assert "step 'diagnose' is to be replayed, and can't be: " in refused.text
+    assert "wf/recordings/flow/diagnose.json: nothing was recorded for this step. Record it with: " in refused.text
+    assert "pytest wf/flow.workflow.yaml '--workflow-input=kind=it is' --workflow-ai=record" in refused.text, (
+        refused.text
+    )
+    assert asking.untouched
+    asking.write("wf/recordings/flow/diagnose.json", "[]")
+    torn = asking.pytest(*arguments)
+    assert torn.status == 4, torn.text
+    assert "is to be replayed, and can't be" in torn.text
+    assert "Traceback" not in torn.text
+    assert asking.untouched
+
+
+def test_what_may_not_apply_needs_no_recording(asking: Project) -> None:
+    """Where its condition was false at the recording, nobody was asked."""
+    flow = """
+inputs: {asks: {type: boolean, default: false}}
+steps:
+  - {id: diagnose, when: inputs.asks, ai: {prompt: Why?, output: "models:Diagnosis"}}
+"""
+    asking.write("wf/flow.workflow.yaml", flow)
+
+    passed = asking.pytest("wf", "--workflow-ai=replay")
+    asked = asking.pytest("wf", "--workflow-ai=replay", "--workflow-input=asks=true")
+
+    assert passed.status == 0, passed.text
+    assert asked.status == 1, asked.text
+    assert "--workflow-resume --workflow-ai=record" in asked.text
+
+
+def test_a_type_in_code_that_nobody_can_be_asked_for_is_said_in_one_line(project: Project) -> None:
+    """Beneath the author's own line stands no frame of ours or of pydantic's; the workflow has to be corrected."""
+    project.environment["CI"] = ""
+    project.write("answers.json", "{}")
+    project.write(
+        "wf/workflow_code.py",
+        "from collections.abc import Callable\nfrom pytest_workflow_exec import Workflow, step\n"
+        "WORKFLOW = Workflow(name='code', mode='ai_json')\n"
+        "@step\ndef ask(workflow):\n    workflow.ai('Why?', output=dict[str, Callable[[], int]])\n",
+    )
+
+    session = scripted(project)
+
+    assert session.status == 1, session.text
+    assert "step 'ask': a model can't be asked for" in session.text
+    assert "class     definition" in session.text
+    assert "json_schema.py" not in session.text
+    assert "_answer_kind.py" not in session.text
+    assert project.of_type("ai.request") == []
 
 
 def test_looking_at_a_workflow_imports_nothing_of_it(asking: Project) -> None:

@@ -63,6 +63,26 @@ def test_recorded_run_is_repeated_without_a_model(project: Project, fake_claude:
     assert "--workflow-ai=record" in changed.text
 
 
+def test_tools_that_a_model_wanted_are_evidence(project: Project, fake_claude: FakeClaude) -> None:
+    """It has none, so nothing runs; what it asked for stands in the log, and on the screen as text that acts on nothing."""
+    evil = "touch ran-evil; \x1b[2J\u202e"
+    fake_claude.answers(
+        fake_claude.calls(("Bash", {"command": evil}), ("Read", {"file_path": "/etc/passwd"})), {"n": 1}
+    )
+    flow = project.write("wf/count.workflow.yaml", FLOW.format(prompt="How many?"))
+
+    session = project.pytest(str(flow), "--workflow-ai=live")
+
+    assert session.status == 0, session.text
+    assert "the model asked for the tool Bash, which it does not have" in session.text
+    assert "\x1b[2J" not in session.text
+    [answer] = answers(project)
+    assert [call["tool"] for call in answer["refused_calls"]] == ["Bash", "Read"]
+    assert answer["refused_calls"][0]["arguments"] == ascii({"command": evil})
+    assert not list(project.root.glob("ran-*"))
+    assert project.run("workflow-exec", "verify", "latest", "--expect-head", session.heads[-1]).status == 0
+
+
 def test_api_that_is_overloaded_fails_the_step_as_transient(project: Project, fake_claude: FakeClaude) -> None:
     """The step has the class of the fault, one line, and what it cost in the log."""
     fake_claude.answers(*[fake_claude.error(529)] * 3)

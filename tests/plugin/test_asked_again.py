@@ -149,7 +149,7 @@ def test_after_a_rejection_of_it_the_gate_is_redone_for_a_reason(project: Projec
     child.expect("Reason: ")
     child.sendline("who saved that file?")
     session = finish(child)
-    assert "--workflow-resume --workflow-redo approve -s asks again, and for a reason" in session.text
+    assert "          pytest wf/flow.workflow.yaml --workflow-resume --workflow-redo approve -s\n" in session.text
 
     again = project.terminal("wf", "-s", "--workflow-resume", "--workflow-redo", "approve")
     again.expect("Reason: ")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shlex
+
+import pytest
 
 from .conftest import Project, Session, code_at, finish
 
@@ -20,6 +25,12 @@ steps:
   - {id: two, run: ["false"]}
 """
 
+ASKING = """
+workflow: flow
+steps:
+  - {id: ask, ai: {prompt: How many?, output: {n: {type: integer}}, attempts: 1}}
+"""
+
 
 def _closing(session: Session) -> list[str]:
     lines = session.text.splitlines()
@@ -28,9 +39,12 @@ def _closing(session: Session) -> list[str]:
     ]
 
 
-def _command(lines: list[str], end: str) -> list[str]:
-    [line] = [line.removeprefix("next      ") for line in lines if line.startswith("next ") and line.endswith(end)]
-    return line.removesuffix(end).split()
+def _command(lines: list[str], begin: str) -> list[str]:
+    """Return the one command that the closing lines name, as a shell reads the line as it stands."""
+    [line] = [
+        line.removeprefix("next").strip() for line in lines if line.removeprefix("next").strip().startswith(begin)
+    ]
+    return shlex.split(line)
 
 
 def test_a_passed_run_names_who_decided(project: Project) -> None:
@@ -46,9 +60,7 @@ def test_a_passed_run_names_who_decided(project: Project) -> None:
     assert lines[0] == "workflow flow: passed, 3 of 3 steps"
     assert re.fullmatch(r"time      \d+\.\ds", lines[1])
     assert re.fullmatch(r"gate      approve: approved by \S+ \(terminal, assurance 1\)", lines[2])
-    words = _command(lines, ", with the head as you kept it elsewhere")
-    assert words[-1] == "HASH"
-    checked = project.run(words[0], *words[1:-1], done.heads[-1])
+    checked = project.run(*_command(lines, "workflow-exec verify"))
     assert checked.status == 0, checked.text
     assert lines[-2].startswith("evidence .workflow-exec/runs/")
     assert lines[-1].startswith("evidence head ")
@@ -65,7 +77,7 @@ def test_a_rejection_is_told_with_its_reason_and_the_way_on(project: Project) ->
 
     done = finish(child)
     lines = _closing(done)
-    words = _command(lines, " asks again, and for a reason")
+    words = _command(lines, "pytest")
     child = project.terminal(*words[1:])
     child.expect("[Rr]eason")
     child.sendeof()
@@ -83,9 +95,9 @@ def test_a_failed_run_names_commands_that_go_on(project: Project) -> None:
 
     done = project.pytest("wf")
     lines = _closing(done)
-    shown = project.run(*_command(lines, project.logs()[0].parent.name), project.logs()[0].parent.name)
+    shown = project.run(*_command(lines, "workflow-exec show"))
     project.write("wf/flow.workflow.yaml", FAILING.replace('["false"]', "[echo, ok]"))
-    resumed = project.pytest(*_command(lines, " goes on, once what is wrong is put right")[1:])
+    resumed = project.pytest(*_command(lines, "pytest")[1:])
 
     assert done.status == 1
     assert shown.status == 0
@@ -101,7 +113,7 @@ def test_the_lines_lead_on_from_where_pytest_was_started(project: Project) -> No
 
     lines = _closing(below.pytest("flow.workflow.yaml"))
 
-    assert "next      pytest flow.workflow.yaml --workflow-resume goes on, once what is wrong is put right" in lines
+    assert _command(lines, "pytest") == ["pytest", "flow.workflow.yaml", "--workflow-resume"]
 
 
 def test_a_verdict_of_many_steps_stays_readable(project: Project) -> None:
@@ -121,11 +133,76 @@ def test_a_suspended_run_names_commands_that_go_on(project: Project) -> None:
 
     done = project.pytest("wf")
 
-    [line] = [line for line in _closing(done) if line.startswith("gate approve waits: ")]
-    approving, going_on = line.removeprefix("gate approve waits: ").split(" (or reject), then ")
-    child = project.terminal_of(*approving.split())
+    lines = _closing(done)
+    child = project.terminal_of(*_command(lines, "workflow-exec approve"))
     child.sendline(code_at(child))
     finish(child)
-    resumed = project.pytest(*going_on.split()[1:])
+    resumed = project.pytest(*_command(lines, "pytest")[1:])
     assert (done.status, resumed.status) == (1, 0), resumed.text
     assert (project.root / "ran-two").exists()
+
+
+def test_every_command_works_as_it_is_printed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Also where pytest was started outside of the project, and where names need quotes."""
+    project.write("my wf/a flow.workflow.yaml", FAILING.replace("id: two", "id: two, foreach: {on: [a]}"))
+    outside = Project(tmp_path_factory.mktemp("elsewhere"))
+
+    done = outside.pytest(os.path.relpath(project.root / "my wf", outside.root))
+    commands = [
+        shlex.split(found)
+        for found in re.findall(r"(?m)^(?:next|evidence)? {2,}((?:workflow-exec|pytest) .*)$", done.text)
+    ]
+    results = [
+        outside.run(*command) if command[0] != "pytest" else outside.pytest(*command[1:]) for command in commands
+    ]
+
+    assert done.status == 1, done.text
+    assert [command[:2] for command in commands] == [
+        ["workflow-exec", "show"],
+        ["pytest", commands[1][1]],
+        ["workflow-exec", "show"],
+        ["pytest", commands[1][1]],
+    ]
+    assert [result.status for result in results] == [0, 1, 0, 1]
+    assert "expected exit status 0" in results[0].text
+    assert "1 failed, 1 carried" in results[1].text
+    assert "1 failed, 1 carried" in results[3].text
+
+
+def test_who_answers_is_said_again(project: Project) -> None:
+    """A run that was scripted goes on with the script: without it, a model would be asked, and paid."""
+    project.write("wf/flow.workflow.yaml", ASKING)
+    project.write("my answers.json", json.dumps({"ask": [{"n": "many"}]}))
+
+    lines = _closing(project.pytest("wf", "--workflow-ai-answers=my answers.json", "--workflow-ai-budget=0.50"))
+    project.write("my answers.json", json.dumps({"ask": [{"n": 1}]}))
+    resumed = project.pytest(*_command(lines, "pytest")[1:])
+
+    assert "--workflow-ai-budget=0.50" in _command(lines, "pytest")
+    assert resumed.status == 0, resumed.text
+
+
+@pytest.mark.parametrize(("act", "status"), [("end", 1), ("interrupt", 2)])
+def test_run_that_is_not_let_go_on_says_its_new_head(project: Project, act: str, status: int) -> None:
+    """A person is asked before the first step, and the log has the answer: its head is printed last, as ever."""
+    project.write(
+        "wf/flow.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-one]}\n  - {id: two, run: ['false']}\n"
+    )
+    assert project.pytest("wf").status == 1
+    (project.root / "ran-one").unlink()
+    project.write(
+        "wf/flow.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-1]}\n  - {id: two, run: ['false']}\n"
+    )
+    child = project.terminal("wf", "-s", "--workflow-resume")
+    code_at(child)
+
+    if act == "end":
+        child.sendeof()
+    else:
+        child.sendintr()
+    session = finish(child)
+
+    assert session.status == status, session.text
+    assert session.heads == [project.records()[-1]["hash"]]
+    assert "NOT passed (one blocked), 2 of 2 steps not satisfied" in session.text
+    assert not list(project.root.glob("ran-*"))

@@ -85,3 +85,19 @@ def test_the_worst_status_is_the_answer(project: Project) -> None:
     assert done.status == 1
     assert '"status": 1' in done.text
     assert not (project.root / "ran-gated").exists()
+
+
+def test_process_that_ends_itself_is_no_success(project: Project) -> None:
+    """A step that ends pytest with 0 in the middle of the run is told by the log, and the status is 1."""
+    project.write("wf/checks.py", "import os\n\n\ndef leave():\n    os._exit(0)\n")
+    project.write("wf/flow.workflow.yaml", _PAUSED.format(name="flow", pause="for: 1s"))
+    flow = (project.root / "wf/flow.workflow.yaml").read_text(encoding="utf-8")
+    project.write("wf/flow.workflow.yaml", f"{flow}  - {{id: leave, call: 'checks:leave'}}\n")
+    project.pytest("wf")
+    while not _due(project):
+        time.sleep(0.2)
+
+    done = project.run("workflow-exec", "due", "--resume")
+
+    assert done.status == 1, done.text
+    assert "did not pass, though pytest exited with 0" in done.text

@@ -80,7 +80,7 @@ def test_a_block_of_ours_stands_beneath_pytests_traceback(failing: Project, styl
     assert (block["failed"], block["class"]) == ("ConnectionResetError: the registry ...", "transient")
     assert block["tried"].startswith("attempt 1 of 2 failed (transient): ConnectionResetError: the registry; waited ")
     assert re.fullmatch(rf"workflow-exec show ({'|'.join(runs)}) --step push", block["evidence"])
-    assert block["next"] == "give it time, then pytest wf/workflow_code.py --workflow-resume"
+    assert block["next"].split("\n") == ["give it time, then:", "pytest wf/workflow_code.py --workflow-resume"]
     assert session.text.count("class     ") == 2
     shown = failing.run(*block["evidence"].split())
     assert (shown.status, "the registry" in shown.text) == (0, True)
@@ -118,7 +118,7 @@ def test_no_traceback_is_none(failing: Project) -> None:
     assert session.status == 1
     assert "class     " not in session.text
     assert "FAILED wf/workflow_code.py::push - ConnectionResetError" in session.text
-    assert "next      pytest wf/workflow_code.py --workflow-resume goes on" in session.text
+    assert "\n          pytest wf/workflow_code.py --workflow-resume\n" in session.text
 
 
 def test_everything_is_shown_where_it_is_wanted(failing: Project) -> None:

@@ -30,3 +30,27 @@ def test_run_without_gates_loads_nothing_that_asks_or_verifies(project: Project)
     loaded = next(line for line in session.text.splitlines() if line.startswith("loaded:")).split()
     assert "pytest_workflow_exec.run" in loaded
     assert not _NOT_NEEDED & set(loaded)
+
+
+def test_run_of_a_python_workflow_loads_no_reader_of_yaml(project: Project) -> None:
+    """A workflow in Python needs neither YAML nor the models of steps in it."""
+    project.write(
+        "wf/workflow_flow.py",
+        "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='flow')\n"
+        "@step\ndef one() -> None:\n    pass\n",
+    )
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = []\n')
+    project.write(
+        "conftest.py",
+        "import sys\n\ndef pytest_unconfigure():\n"
+        "    print('loaded:', *(n for n in sys.modules if n == 'yaml' or n.startswith('pytest_workflow_exec.definition.')))\n",
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    loaded = next(line for line in session.text.splitlines() if line.startswith("loaded:")).split()
+    assert "pytest_workflow_exec.definition._python_workflow" in loaded
+    assert not {"yaml", *(f"pytest_workflow_exec.definition.{name}" for name in ("_yaml_tree", "_schema"))} & set(
+        loaded
+    )

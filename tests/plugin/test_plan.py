@@ -135,3 +135,23 @@ def test_a_finally_that_reverts_unsaid_is_warned_of_and_runs(project: Project) -
         assert session.text.count("step 'tidy' of finally reverts something, by its word 'uninstall'") == 1
     assert "warning: wf/flow.workflow.yaml:3:" in run.text
     assert "reverts something" not in said.text
+
+
+def test_what_is_printed_for_machines_is_what_verify_takes(project: Project) -> None:
+    """A run is held to the plan as pytest printed it, whatever else stands there; a workflow that changed is another plan."""
+    project.write("wf/a.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-one]}\n")
+    printed = project.write("plan.json", project.pytest("wf", "--workflow-plan-json").text)
+    session = project.pytest("wf")
+    assert session.status == 0, session.text
+    [head] = session.heads
+    asked = ("verify", "latest", "--expect-head", head, "--plan", str(printed))
+
+    as_planned = project.run("workflow-exec", *asked)
+    project.write("wf/a.workflow.yaml", "steps:\n  - {id: one, run: [touch, ran-two]}\n")
+    printed.write_text(project.pytest("wf", "--workflow-plan-json", "-q").text, encoding="utf-8")
+    as_changed = project.run("workflow-exec", *asked)
+    printed.write_text(printed.read_text(encoding="utf-8").replace('"kind": "run"', '"kind": "call"'), encoding="utf-8")
+    as_edited = project.run("workflow-exec", *asked)
+
+    assert (as_planned.status, as_changed.status, as_edited.status) == (0, 4, 2), as_planned.text
+    assert "its plan has another digest than it says" in as_edited.text

@@ -157,7 +157,9 @@ def test_what_was_said_otherwise_was_never_replied_to(talking: Project, fake_cla
 
         assert session.status == 1, session.text
         assert said.rstrip(".") in shown(session.text)
-        assert "Record it again with: pytest wf/flow.workflow.yaml --workflow-ai=record" in shown(session.text)
+        assert "Record it with: pytest wf/flow.workflow.yaml --workflow-resume --workflow-ai=record" in shown(
+            session.text
+        )
         assert "Traceback" not in session.text
         assert not list(talking.root.glob("ran-*"))
         assert talking.of_type("ai.reply")[-1]["data"]["outcome"] == "failed"
@@ -175,17 +177,17 @@ def test_what_was_said_otherwise_was_never_replied_to(talking: Project, fake_cla
     ],
 )
 def test_what_is_no_recording_is_refused(talking: Project, content: str | None, said: str) -> None:
-    """Without a recording, or with one that can't be understood, nothing is said and nothing runs behind it."""
+    """Without a recording, or with one that can't be understood, there is no run, and the command that records is named."""
     if content is not None:
         talking.write(RECORDING, content)
 
     session = finish(talking.terminal("wf", "-s", "--workflow-ai=replay"))
 
-    assert session.status == 1, session.text
+    assert session.status == 4, session.text
     assert said in shown(session.text)
+    assert "Record it with: pytest wf/flow.workflow.yaml --workflow-ai=record -s" in shown(session.text)
     assert "Traceback" not in session.text
-    assert talking.of_type("ai.reply") == []
-    assert not list(talking.root.glob("ran-*"))
+    assert talking.untouched
 
 
 def test_a_recording_holds_no_secret_and_hides_nothing(talking: Project, fake_claude: FakeClaude) -> None:

@@ -178,11 +178,14 @@ def test_what_cannot_go_on_is_refused(flow: Project, ran: bool, arguments: list[
     assert not list(flow.root.glob("ran-*"))
 
 
-def test_broken_log_does_not_go_on(flow: Project) -> None:
-    """A log that was edited is no base for anything: exit 4, names verify, and nothing is appended."""
+@pytest.mark.parametrize(
+    "edit", [(b'"outcome":"failed"', b'"outcome":"passed"'), (b'"type":"run.started"', b'"type":"run.Started"')]
+)
+def test_broken_log_does_not_go_on(flow: Project, edit: tuple[bytes, bytes]) -> None:
+    """A log that was edited, wherever, is no base for anything: exit 4, names verify, and nothing is appended."""
     assert flow.pytest("wf").status == 1
     [log] = flow.logs()
-    log.write_bytes(log.read_bytes().replace(b'"outcome":"failed"', b'"outcome":"passed"'))
+    log.write_bytes(log.read_bytes().replace(*edit))
     before = log.read_bytes()
 
     session = flow.pytest("wf", "--workflow-resume")

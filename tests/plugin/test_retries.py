@@ -160,6 +160,29 @@ def test_functions_are_tried_again_each_with_its_own_timeout(project: Project) -
     assert "a step may not be skipped" in done.text
 
 
+FLAKY = """
+steps:
+  - {id: one, run: [echo, a]}
+  - {id: flaky, call: "m:flaky", retry: {attempts: 2, wait: 0.2s}}
+  - {id: two, run: [echo, b]}
+"""
+
+
+def test_letters_behind_a_wait_end_their_line(project: Project) -> None:
+    """With -q, pytest counts what stands on the line: the percentage behind the last letter is not broken in two."""
+    tried = "def flaky(workflow):\n    tried = workflow.root / 'ran'\n    if not tried.exists():\n"
+    project.write("wf/m.py", f"{tried}        tried.touch()\n        raise ConnectionResetError('hung up')\n")
+    project.write("wf/flow.workflow.yaml", FLAKY)
+
+    session = finish(project.terminal("wf", "-q", columns=80))
+
+    assert session.status == 0, session.text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", session.text)
+    assert "  attempt 2 of 2" in plain
+    [line] = re.findall(r"(?m)^\.\. +\[100%\]", plain)
+    assert len(line) < 80
+
+
 def test_a_wait_is_shown_and_ends_at_once(project: Project) -> None:
     """Seconds count down, Ctrl-C ends the wait, the step is failed with its effect known; one decision covers attempts."""
     project.write("wf/flow.workflow.yaml", SLOW)

@@ -133,3 +133,36 @@ def test_evidence_says_which_sockets_were_granted(project: Project) -> None:
     assert "sockets" not in plain
     assert asks["sockets"] == [path]
     assert (project.root / "made/it").exists()
+
+
+GATED_FLOW = """
+workflow: flow
+inputs: {name: {type: string, pattern: '[a-z]+', default: made}}
+steps:
+  - {id: go, gate: {question: Go on?, wait: suspend}}
+  - {id: plain, run: [touch, ran-plain]}
+  - {id: asks, run: [touch, "${inputs.name}"], check: {run: [touch, "${inputs.name}"]}}
+  - {id: later, run: [touch, "${steps.plain.stdout}"]}
+finally:
+  - {id: tidy, run: [touch, "${inputs.name}"]}
+"""
+RIGHTS = "network *:443; sockets /run/x.sock; home"
+
+
+def test_a_gate_shows_what_commands_behind_it_may_do(project: Project) -> None:
+    """The question says for each command, and for each check, what its rule lets it reach: also for what runs if it is rejected."""
+    project.write("wf/flow.workflow.yaml", GATED_FLOW)
+    project.write("workflow-exec.toml", POLICY.format(mode="none", socket="/run/x.sock"))
+
+    assert project.pytest("wf").status == 1
+
+    [asked] = project.of_type("gate.requested")
+    request = asked["data"]["request"]
+    does = {each["step"]: each["does"] for each in request["covers"]}
+    assert does["plain"] == "['touch', 'ran-plain']"
+    assert does["asks"].startswith("['touch', 'made']; asked first")
+    assert does["asks"].endswith(f"; it may: {RIGHTS}; its check may: {RIGHTS}")
+    # Which rule it is depends on what is not known yet.
+    assert does["later"].endswith(f"; it may: by rule 'touch {{name}}', {RIGHTS}")
+    [tidy] = request["on_reject"]
+    assert tidy["does"] == f"['touch', 'made']; it may: {RIGHTS}"

@@ -244,8 +244,43 @@ def test_code_talks_too(talking: Project) -> None:
     assert "needs a person at a terminal" in shown(refused.text)
     talking.write("wf/workflow_flow.py", PYTHON.replace("interactive", "ai_json"))
     refused = talking.pytest("wf", "--workflow-new", *options)
-    assert refused.status == 1
+    assert refused.status == 4
+    assert "step 'review' asks for the fixture 'claude'" in shown(refused.text)
     assert "mode='interactive'" in shown(refused.text)
+
+
+ASKS_FOR_CLAUDE = {
+    "a step": "@step\ndef talk(claude):\n    open('ran-talk', 'w').close()\n",
+    "a fixture": (
+        "import pytest\n@pytest.fixture\ndef friend(claude):\n    return claude\n"
+        "@step\ndef talk(friend):\n    open('ran-talk', 'w').close()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", ASKS_FOR_CLAUDE.values(), ids=ASKS_FOR_CLAUDE)
+def test_the_mode_is_a_ceiling_for_code(project: Project, code: str) -> None:
+    """Whoever asks for `claude` where the mode does not let it is refused when the file is read; nothing runs."""
+    head = "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='flow', mode='python')\n"
+    project.write("wf/workflow_flow.py", head + code)
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "step 'talk' asks for the fixture 'claude', which talks with a model" in session.text
+    assert project.untouched
+
+
+def test_the_mode_is_a_ceiling_for_called_functions(project: Project) -> None:
+    """In YAML, too, where the function's module is not even imported for that."""
+    project.write("wf/talk.py", "open('ran-import', 'w').close()\ndef talk(claude): ...\n")
+    project.write("wf/flow.workflow.yaml", "mode: python\nsteps:\n  - {id: say, call: 'talk:talk'}\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "flow.workflow.yaml:3:5: step 'say' asks for the fixture 'claude'" in session.text
+    assert project.untouched
 
 
 def test_a_forged_confirmation_is_found(talking: Project) -> None:
@@ -282,6 +317,31 @@ def test_ctrl_c_breaks_off_a_turn_and_the_conversation_goes_on(talking: Project,
 
     assert session.status == 0, session.text
     assert [each["data"]["outcome"] for each in talking.of_type("ai.reply")] == ["whole", "interrupted", "whole"]
+    assert verified(talking, session)
+
+
+@needs_sdk
+def test_a_tool_that_is_not_there_is_denied_and_taken_down(talking: Project, fake_claude: FakeClaude) -> None:
+    """The program asks no hook about it: it is seen all the same, by the person and in the log."""
+    talking.write("wf/flow.workflow.yaml", FLOW.replace("prompt:", "tools: [read]\n      prompt:"))
+    fake_claude.answers(
+        fake_claude.calls(("Bash", {"command": "touch ran-evil"}), ("mcp__workspace__grep", {"text": "x"})),
+        fake_claude.text("Hello."),
+        {"verdict": "good"},
+    )
+    child = talking.terminal("wf", "-s")
+    child.expect("you> ")
+    before = shown(child.before)
+    child.sendline("/done")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert "Bash" in before
+    assert "denied, there is no such tool here" in before
+    looks = [(each["data"]["tool"], each["data"]["decision"]) for each in talking.of_type("ai.tool")]
+    assert looks == [("Bash", "denied"), ("mcp__workspace__grep", "denied")]
+    assert not (talking.root / "ran-evil").exists()
     assert verified(talking, session)
 
 

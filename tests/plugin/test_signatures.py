@@ -105,7 +105,7 @@ def test_two_sign_elsewhere_and_the_run_goes_on(team: Team, tmp_path: Path) -> N
     first = project.pytest("wf")
     assert first.status == 1, first.text
     [run] = [log.parent.name for log in project.logs()]
-    assert f"waits for signatures: workflow-exec challenge {run} approve --out FILE" in first.text
+    assert f"          workflow-exec challenge {run} approve --out challenge\n" in first.text
     assert "sign     workflow-exec challenge" in team.tool("pending").text
     challenge = team.folder / "challenge"
     written = team.tool("challenge", run, "approve", "--out", challenge)
@@ -319,7 +319,7 @@ def test_a_form_is_filled_in_by_who_signs(team: Team, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("[touch, ran-publish]", '[touch, "ran-${steps.approve.ticket}"]'))
     first = project.pytest("wf")
     assert "challenge" in first.text
-    assert "--fill ticket=VALUE --fill count=VALUE --out FILE" in first.text
+    assert "--fill ticket=VALUE --fill count=VALUE --out challenge" in first.text
     assert "fill in  ticket: a text that matches REL-[0-9]+ as a whole" in team.tool("pending").text
     for given, said in (
         ((), "an approval has to fill in ticket: --fill ticket=VALUE"),

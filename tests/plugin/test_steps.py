@@ -245,6 +245,8 @@ def test_returned_value_is_seen_after_a_round_trip(project: Project) -> None:
         "@step\ndef bad():\n    return {1: 'a', '1': 'b'}\n",
         "@step\ndef bad():\n    return '\\ud800'\n",
         "@step\ndef bad() -> int:\n    return 'text'\n",
+        "@step\ndef bad() -> Built:\n    ...\n",
+        "@step\ndef bad() -> dict[str, str]:\n    return None\n",
     ],
 )
 def test_value_that_can_not_be_kept_fails_its_step(project: Project, more: str) -> None:
@@ -255,6 +257,23 @@ def test_value_that_can_not_be_kept_fails_its_step(project: Project, more: str) 
 
     assert session.status == 1, session.text
     assert project.outcomes() == {"build": "passed", "bad": "failed"}
+
+
+def test_a_step_may_return_nothing_where_it_says_so(project: Project) -> None:
+    """Without an annotation, or with one that nothing fits; else a body that does nothing would pass for its work."""
+    more = (
+        "@step\ndef one():\n    ...\n@step\ndef two() -> None:\n    ...\n@step\ndef three() -> int | None:\n    ...\n"
+    )
+    future = "from __future__ import annotations\n"
+    project.write("wf/workflow_flow.py", future + PYTHON.format(more=more))
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    project.write("wf/workflow_flow.py", future + PYTHON.format(more="@step\ndef one() -> Built:\n    ...\n"))
+    refused = project.pytest("wf")
+    assert refused.status == 1, refused.text
+    assert "it returned nothing, and its annotation says that it returns Built" in refused.text
 
 
 @pytest.mark.parametrize(

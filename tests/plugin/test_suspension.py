@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
 from pytest_workflow_exec.evidence import runs_directory
 
-from .conftest import Project, finish
+from .conftest import Project, code_at, finish
 
 _FLOW = """
 workflow: release
@@ -32,7 +33,7 @@ def suspended(project: Project) -> str:
     assert "[2/4] approve ... SUSPENDED" in done.text
     assert "BLOCKED wf/release.workflow.yaml::tidy - waits for approve (suspended)" in done.text
     [run] = runs_directory(project.root).iterdir()
-    assert f"gate approve waits: workflow-exec approve {run.name} approve (or reject)" in done.text
+    assert f"          workflow-exec approve {run.name} approve\n" in done.text
     return run.name
 
 
@@ -118,7 +119,7 @@ def test_workers_suspend(project: Project) -> None:
     assert done.status == 1, done.text
     assert "[release 2/4] approve SUSPENDED" in done.text
     assert "workflow other: passed, 1 of 1 steps" in done.text
-    assert "gate approve waits: workflow-exec approve" in done.text
+    assert "gate approve waits for a decision (approve, or reject):" in done.text
     assert not (project.root / "tidied").exists()
 
 
@@ -149,3 +150,65 @@ def test_a_rejected_plan_is_run_again_only_for_a_reason(project: Project, suspen
     second = json.loads(project.logs()[1].read_bytes().splitlines()[0])["data"]["after_rejection"]
     assert (second["runs"], second["reason"]) == ([suspended], "agreed since")
     assert [run.status for run in (third, other)] == [1, 1], third.text + other.text
+
+
+def test_rejection_says_how_it_is_asked_again(project: Project, suspended: str) -> None:
+    """Behind a rejection a resumed run is refused; what the tool says is the way that there is."""
+    rejected = project.run("workflow-exec", "reject", suspended, "approve", "--reason", "no")
+
+    assert rejected.status == 0, rejected.text
+    assert rejected.text.endswith(
+        "pytest with --workflow-resume --workflow-redo approve asks again, and for a reason\n"
+    )
+    assert project.pytest("wf", "--workflow-resume").status == 4
+
+
+def test_decision_in_a_copy_that_was_put_back_is_asked_again(project: Project, suspended: str) -> None:
+    """A run's folder from before its approval was used can be put back; the user's ledger knows that more came of it."""
+    child = project.terminal_of("workflow-exec", "approve", suspended, "approve")
+    child.sendline(code_at(child))
+    assert finish(child).status == 0
+    state, copy = project.root / ".workflow-exec", project.root.parent / "copy"
+    shutil.copytree(state, copy, symlinks=True)
+    assert project.pytest("wf", "--workflow-resume").status == 0
+    for name in ("published", "tidied"):
+        (project.root / name).unlink()
+    shutil.rmtree(state)
+    shutil.copytree(copy, state, symlinks=True)
+
+    again = project.pytest("wf", "--workflow-resume")
+
+    assert again.status == 1, again.text
+    assert "approve runs again: no decision in its log counts: a ledger knows later records" in again.text
+    assert "[2/4] approve ... SUSPENDED" in again.text
+    assert not (project.root / "published").exists()
+
+
+_FAILING = """
+workflow: release
+steps:
+  - {id: approve, gate: Publish it?}
+  - {id: publish, run: [false], idempotent: true}
+"""
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_used_decision_is_none_in_a_log_that_was_cut(project: Project, *, cut: bool) -> None:
+    """Cut back to before the use of an approval, a log lets nothing start that was not asked about anew."""
+    project.write("wf/release.workflow.yaml", _FAILING)
+    child = project.terminal("wf", "-s")
+    child.sendline(code_at(child))
+    assert finish(child).status == 1
+    [log] = project.logs()
+    if cut:
+        lines = log.read_bytes().splitlines(keepends=True)
+        use = next(number for number, line in enumerate(lines) if b'"type":"gate.used"' in line)
+        log.write_bytes(b"".join(lines[:use]))
+
+    child = project.terminal("wf", "-s", "--workflow-resume")
+    code_at(child)
+    child.sendeof()
+    session = finish(child)
+
+    assert session.status == 1, session.text
+    assert [record["step"] for record in project.of_type("command.started")] == ([] if cut else ["publish"])

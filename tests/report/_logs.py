@@ -74,6 +74,18 @@ def hostile_run(*, steps: int) -> Iterator[Event]:
     yield finished("failed", outputs=told, outputs_problem=text)
 
 
+def failed_run(*, blocked: int) -> Iterator[Event]:
+    """Give a run whose first step failed, for long words, and blocked all others."""
+    late = [f"late-{number}" for number in range(blocked)]
+    yield started(["bad", *late])
+    yield begun("bad")
+    words = f"the words of <b>nobody</b>\n{'and more ' * 100}"
+    yield ended("bad", Outcome.FAILED, message=words, error_class="business")
+    for name in late:
+        yield ended(name, Outcome.BLOCKED, message="waits for bad (failed)", waits_for="bad", duration_s=0.0)
+    yield finished("failed")
+
+
 def plain_run(*, steps: int) -> Iterator[Event]:
     """Give a run of many steps, of which the second failed and the third was blocked."""
     names = [f"step-{number}" for number in range(steps)]

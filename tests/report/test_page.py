@@ -11,7 +11,7 @@ import pytest
 from tests.cli._tool import workflow_exec
 from tests.evidence._logs import passed_run, written
 
-from ._logs import HOSTILE, hostile_run, plain_run
+from ._logs import HOSTILE, failed_run, hostile_run, plain_run
 
 FEW, MANY = 4, 320
 """Steps whose details are in the page at once, and so many that they are made when they are opened."""
@@ -67,6 +67,19 @@ def test_page_shows_verdict_steps_gates_and_records(opened: Open, tmp_path: Path
     assert page.locator("#record-list li").count() == 13
     page.fill("#record-search", "gate.decided")
     page.locator("#record-count", has_text="1 of 1").wait_for()
+
+
+def test_what_went_wrong_stands_on_top(opened: Open, tmp_path: Path) -> None:
+    """With why, in its first words, and a link to the step; what it blocks is named apart from it, and counted."""
+    page = opened(_page_of(written(tmp_path, failed_run(blocked=30))))
+
+    header = page.inner_text("header")
+    assert "bad failed (business) the words of <b>nobody</b>" in " ".join(header.split())
+    assert " ..." in header
+    assert "late-0, late-1," in header
+    assert "and 10 more" in header
+    page.click("header a:text-is('bad')")
+    page.locator("#step-bad .body .attempt").wait_for()
 
 
 @pytest.mark.parametrize("steps", [FEW, MANY])

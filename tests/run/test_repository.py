@@ -167,6 +167,31 @@ def test_no_repository(tmp_path: Path) -> None:
     assert repository_of(tmp_path) == NO_REPOSITORY
 
 
+def test_a_folder_that_leads_into_a_repository_is_in_it(tree: Path, tmp_path: Path) -> None:
+    """The repository is that of the folder itself, not that of the way to it."""
+    way = tmp_path / "elsewhere" / "way"
+    way.parent.mkdir()
+    way.symlink_to(tree / "sub")
+
+    assert repository_of(way).commit == repository_of(tree).commit is not None
+
+
+def test_outside_of_one_git_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no folder above holds a repository, no program is asked for one."""
+    programs, marker = tmp_path / "programs", tmp_path / "started"
+    programs.mkdir()
+    (programs / "git").write_text(f"#!/bin/sh\ntouch {marker}\n")
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+
+    assert repository_of(tmp_path) == NO_REPOSITORY
+    assert not marker.exists()
+
+    (tmp_path / ".git").mkdir()
+    assert repository_of(tmp_path) == NO_REPOSITORY
+    assert marker.exists()
+
+
 def test_programs_of_the_repository_are_not_started(tree: Path) -> None:
     """What the repository's configuration would have git start is not started."""
     marker = tree.parent / "started"

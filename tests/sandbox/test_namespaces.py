@@ -6,6 +6,7 @@ import atexit
 import functools
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -130,6 +131,28 @@ def test_network_of_the_machine_is_there_with_a_grant(tmp_path: Path) -> None:
     ended = run(code, *project_in(tmp_path), network=("*:443",))
 
     assert ended.exit == 0, ended.stderr.content
+
+
+@namespaces
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this machine has no shared memory as files")  # noqa: S108
+def test_shared_memory_and_semaphores_are_the_commands_own(tmp_path: Path) -> None:
+    """A pool of processes works; the machine sees nothing of it, and neither does the next command."""
+    name = f"workflow-exec-{secrets.token_hex(8)}"
+    seen = "assert not any(n.startswith('workflow-exec-') for n in os.listdir('/dev/shm'))\n"
+    pool = "import multiprocessing as m\nm.Lock()\nwith m.get_context('fork').Pool(2) as p: assert p.map(abs, [-1]) == [1]\n"
+    code = f"{seen}open('/dev/shm/{name}', 'x').write('x' * 5000)\n{pool}"
+    shared = Path("/dev/shm", f"outside-{secrets.token_hex(8)}")  # noqa: S108
+    shared.touch()
+    try:
+        folders = project_in(tmp_path)
+        ended = [run(code, *folders), run(f"{code}open('{shared}', 'r')", *folders)]
+    finally:
+        shared.unlink()
+
+    assert ended[0].exit == 0, ended[0].stderr.content
+    assert ended[1].exit == 1
+    assert b"No such file" in ended[1].stderr.content
+    assert not Path("/dev/shm", name).exists()  # noqa: S108
 
 
 @namespaces

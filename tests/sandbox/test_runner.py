@@ -241,14 +241,15 @@ def test_environment_is_built_from_nothing(project: Project) -> None:
 
     scratch = project.folder / "scratch"
     marker = seen.pop("WORKFLOW_EXEC_COMMAND")
-    own = Path(seen["HOME"]).parent
-    assert own.parent == scratch
+    home, tmp = Path(seen["HOME"]), Path(seen["TMPDIR"])
+    assert home.parent == tmp.parent == scratch
+    assert home != tmp
     seen.pop("VIRTUAL_ENV", None)
     assert len(marker) == 32
     assert seen == {
         "PATH": f"{project.folder / 'bin'}:/usr/bin:/bin",
-        "HOME": str(own / "home"),
-        "TMPDIR": str(own / "tmp"),
+        "HOME": str(home),
+        "TMPDIR": str(tmp),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "PYTHONSAFEPATH": "1",

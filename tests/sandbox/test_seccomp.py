@@ -37,6 +37,8 @@ def outcome(calls: Calls, machine: str, number: int, *arguments: int, architectu
             loaded = words[value]
         elif code == _seccomp._AND:
             loaded &= value
+        elif code == _seccomp._JUMP:
+            at += value
         elif code == _seccomp._RETURN:
             return value
         else:

@@ -32,7 +32,7 @@ FIRST = _planned(started(["build", "publish"]), check=CHECK)
 AGAIN = _planned(
     dataclasses.replace(resumed(carried=[]), data={**resumed(carried=[]).data, "plan": FIRST.data["plan"]}), check=CHECK
 )
-PROBE = events.step_started("build", attempt=2, kind="run", digest="d" * 64, probe=True)
+PROBE = events.step_started("build", attempt=2, kind="step", digest="d" * 64, probe=True)
 ASKED = events.command_started("build", attempt=2, facts={"argv": ["test", "1"], "check": True})
 THERE: Mapping[str, Any] = {"argv": ["test", "1"], "check": True, "exit": 0, "timed_out": False}
 ANSWERED = events.command_finished("build", attempt=2, facts=THERE)

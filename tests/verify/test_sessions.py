@@ -144,7 +144,7 @@ def test_only_the_same_step_is_carried(tmp_path: Path, key: str, value: str) -> 
     plan = started().data["plan"]
     assert isinstance(plan, dict)
     changed: Json = {**plan, "steps": [{**plan["steps"][0], key: value}, *plan["steps"][1:]]}
-    added: Json = {**plan, "steps": [{"id": "first", "kind": "run", "digest": "d" * 64}, *plan["steps"]]}
+    added: Json = {**plan, "steps": [{"id": "first", "kind": "step", "digest": "d" * 64}, *plan["steps"]]}
 
     verdict = _verdict(tmp_path, [*_struck(), resumed(plan=changed), BUILD_CARRIED])
     moved = _verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,12 @@ def gone(step: str) -> Change:
     return drop
 
 
+def refusing_late(records: Records) -> None:
+    """Say of a command that it was refused, behind the end of its step."""
+    refused = {**records[at(records, "command.started", "first")], "type": "command.refused"}
+    records.insert(at(records, "step.finished", "first") + 1, refused)
+
+
 def each(*changes: Change) -> Change:
     """Make several changes."""
     return lambda records: [change(records) for change in changes]
@@ -215,13 +222,22 @@ COMMANDS = {
     "another one ended": (saying("command.finished", "make", argv=["rm"]), "no record says that it was started"),
     "in another attempt": (being("command.started", "make", attempt=2), "it is not under way in that attempt"),
     "ended in another attempt": (being("command.finished", "make", attempt=2), "no record says that it was started"),
-    "refused to a step that has ended": (
-        each(
-            being("command.started", "first", type="command.refused"),
-            without("command.finished", "first"),
-            moved("command.refused", "first", behind=("step.finished", "first")),
-        ),
-        "that attempt is not under way",
+    "refused to a step that has ended": (refusing_late, "that attempt is not under way"),
+    "none at all": (
+        each(without("command.started", "first"), without("command.finished", "first")),
+        "'first' passed, but no record says that its command ran",
+    ),
+    "of a check alone": (
+        each(saying("command.started", "first", check=True), saying("command.finished", "first", check=True)),
+        "which is not asked",
+    ),
+    "another exit status": (
+        saying("command.finished", "first", exit=1),
+        "left exit status 0, but its command ended with 1",
+    ),
+    "another exit status left": (
+        lambda records: records[at(records, "step.finished", "first")]["data"]["outputs"].update(exit=7),
+        "left exit status 7, but its command ended with 0",
     ),
     "of no step": (being("command.started", "make", step="other"), "which is not in the plan"),
 }
@@ -469,3 +485,21 @@ def test_a_gate_covers_nothing_behind_the_next_one(tmp_path: Path) -> None:
     for outcome in (Outcome.NOT_APPLICABLE, Outcome.DENIED):
         told = [*([begin] if outcome is Outcome.DENIED else []), ended("again", outcome)]
         assert _verdict(tmp_path, [*story[:9], *told, *story[9:]]).kind == "inconsistent"
+
+
+def test_tests_that_passed_ran(tmp_path: Path) -> None:
+    """A step of tests passes only behind the process that ran them; any exit status may be what it expects."""
+    start = started(["build"])
+    plan: Any = start.data["plan"]
+    planned = {**plan, "steps": [{**plan["steps"][0], "kind": "verify"}]}
+    start = replanned(dataclasses.replace(start, data={**start.data, "plan": planned}))
+    begin = events.step_started("build", attempt=1, kind="verify", digest="d" * 64)
+    ran = [
+        events.command_started("build", attempt=1, facts={"argv": ["pytest"]}),
+        events.command_finished("build", attempt=1, facts={"argv": ["pytest"], "exit": 5}),
+    ]
+    end = [ended("build", outputs={"passed": 3, "exit": 5}), finished()]
+
+    assert _verdict(tmp_path, [start, begin, *ran, *end]).exit_code == 0
+    verdict = _verdict(tmp_path, [start, begin, *end])
+    assert (verdict.kind, "no record says that its command ran" in verdict.message) == ("inconsistent", True)

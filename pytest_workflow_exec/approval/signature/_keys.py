@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._base64 import decoded
@@ -24,7 +24,7 @@ _TOKEN_PREFIX = "ssh:"  # noqa: S105  # no secret: what the application of a tok
 _CURVE_BYTES = MappingProxyType({"nistp256": 32, "nistp384": 48, "nistp521": 66})
 _UNCOMPRESSED = 4
 _KEY_PREFIXES = ("ssh-", "ecdsa-", "sk-", "rsa-", "webauthn-")
-_WORDS = re.compile(r"(?P<kind>[^ \t]+)[ \t]+(?P<blob>[^ \t]+)(?:[ \t].*)?")
+_WORDS = lazy_pattern(r"(?P<kind>[^ \t]+)[ \t]+(?P<blob>[^ \t]+)(?:[ \t].*)?")
 
 _ED25519_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _ED25519_SMALL = frozenset(

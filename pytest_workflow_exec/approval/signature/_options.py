@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._patterns import PatternList, patterns_in
 from ._wire import MalformedError
 
-_OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:=(?P<value>"(?:[^"\\]|\\"|\\(?!"))*"|[^",]*))?', re.ASCII)
-_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?", re.ASCII | re.IGNORECASE)
+_OPTION = lazy_pattern(r'(?P<name>[A-Za-z-]+)(?:=(?P<value>"(?:[^"\\]|\\"|\\(?!"))*"|[^",]*))?', re.ASCII)
+_TIME = lazy_pattern(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?", re.ASCII | re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST_ZONE = timedelta(hours=12)
 """Where a date begins last, so much after UTC."""

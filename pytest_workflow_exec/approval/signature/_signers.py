@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from pathlib import Path
 
+from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._files import content_of, lines_of
@@ -15,8 +15,8 @@ from ._patterns import PatternList, patterns_in
 from ._refusals import SignatureRefusedError, SignersError
 from ._wire import MalformedError
 
-_PRINCIPALS = re.compile(r'(?:"(?P<quoted>[^"]*)"|(?P<plain>[^ \t"]+))[ \t]+')
-_OPTIONS = re.compile(r'(?P<options>(?:[^ \t"\\]|\\"|\\(?!")|"(?:[^"\\]|\\"|\\(?!"))*")+)[ \t]+')
+_PRINCIPALS = lazy_pattern(r'(?:"(?P<quoted>[^"]*)"|(?P<plain>[^ \t"]+))[ \t]+')
+_OPTIONS = lazy_pattern(r'(?P<options>(?:[^ \t"\\]|\\"|\\(?!")|"(?:[^"\\]|\\"|\\(?!"))*")+)[ \t]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,8 @@ ATTEMPTS = (
     Attempt(name="signature of another run", assurance=2, run=signed.over_sessions(signed.moved_signature), documented=_always),
     Attempt(name="question edited before it is signed", assurance=2, run=signed.over_sessions(signed.edited_question), documented=_always),
     Attempt(name="listed key within the run's reach", assurance=2, run=signed.over_sessions(signed.key_in_reach), documented=_by_refusing_reachable_keys),
+    Attempt(name="another plan than was approved in advance", assurance=2, run=signed.where_signed(signed.other_plan), documented=_always),
+    Attempt(name="plan in advance made to hold longer", assurance=2, run=signed.where_signed(signed.prolonged_plan), documented=_always),
     Attempt(name="glass broken by a script that owns the terminal", assurance=2, run=signed.over_sessions(signed.broken_glass), documented=_by_no_grant),
     Attempt(name="policy changed before the run", assurance=0, run=gate.policy_changed_before, documented=_by_a_pin),
     Attempt(name="line of the log edited", assurance=0, run=evidence.edited_line, documented=_always),

@@ -80,7 +80,7 @@ workflow: {workflow}
 steps:
   - {{id: build, call: "acts:build", idempotent: true}}
 {before}  - id: approve
-    gate: {{question: Release it?, show: [build]{gate}}}
+    gate: {{question: Release it?, show: [{show}]{gate}}}
 {behind}  - {{id: release, call: {{function: "acts:release", with: {{archive: "${{steps.build.archive}}"}}}}}}
 """
 
@@ -134,12 +134,19 @@ class Scratch:
         return self.root / "project"
 
     def renew(
-        self, *, before: str = "", gate: str = "", behind: str = "", files: Mapping[str, str] | None = None
+        self,
+        *,
+        before: str = "",
+        show: str = "build",
+        gate: str = "",
+        behind: str = "",
+        files: Mapping[str, str] | None = None,
     ) -> None:
         """Make the project anew, with one workflow in it.
 
         Args:
             before: Further steps before the gate, in YAML.
+            show: What the gate shows, in YAML.
             gate: Further keys of the gate.
             behind: Further steps between the gate and the release.
             files: Further files.
@@ -148,7 +155,7 @@ class Scratch:
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir(mode=0o700)
-        flow = _FLOW.format(workflow=WORKFLOW, before=before, gate=gate, behind=behind)
+        flow = _FLOW.format(workflow=WORKFLOW, before=before, show=show, gate=gate, behind=behind)
         written = {OWN_FILE: self.config, "pytest.ini": "[pytest]\n", "acts.py": _ACTS, FILE: flow, **(files or {})}
         for name, text in written.items():
             (self.project / name).write_text(text, encoding="utf-8")

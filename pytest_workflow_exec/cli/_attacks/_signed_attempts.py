@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 
-from pytest_workflow_exec.approval import Ballot
+from pytest_workflow_exec.approval import Ballot, moment_text
 from pytest_workflow_exec.evidence import hand_in
 
 from ._evidence_attempts import edit_question, not_carried
 from ._forge import append, decision, last
 from ._gate_attempts import approve, held
 from ._result import Result, got_through, not_applicable, not_tried
-from ._scratch import SIGNER, Present, Scratch
+from ._scratch import SIGNER, Present, Scratch, Session
 
 _SIGNED = ", assurance: 2"
 _SUSPENDED = f"{_SIGNED}, wait: suspend"
@@ -142,6 +145,75 @@ def key_in_reach(scratch: Scratch, now: Present) -> Result:
             "it signs like any other key, and is recorded as key_reachable: refuse_reachable_keys is for that"
         )
     return not_tried(f"a good signature did not open its gate: pytest exited {resumed.status}")
+
+
+def other_plan(scratch: Scratch, now: Present) -> Result:
+    """A plan is approved in advance by a listed key, and another one is proposed in its place."""
+    if not now.runs_python:
+        return not_applicable("the policy's path has no venv, so no command can run this interpreter")
+    if (problem := _approved_in_advance(scratch)) is not None:
+        return not_tried(problem)
+    other = _proposing(scratch, "spoil.py")
+    return held(
+        scratch,
+        other.status,
+        other.text,
+        "is not about what would run now",
+        "its commands are in what was signed: another plan is asked about",
+    )
+
+
+def prolonged_plan(scratch: Scratch, now: Present) -> Result:
+    """The file of a plan that was approved in advance is edited, so that it holds longer."""
+    if not now.runs_python:
+        return not_applicable("the policy's path has no venv, so no command can run this interpreter")
+    if (problem := _approved_in_advance(scratch)) is not None:
+        return not_tried(problem)
+    [file] = scratch.project.glob("approved-plans/*/*.json")
+    text = file.read_text(encoding="ascii")
+    file.write_text(re.sub(r"\d{4}-\d\d-\d\dT00:00:00Z", _moment(days=80), text), encoding="ascii")
+    resumed = _proposing(scratch, "push.py")
+    return held(
+        scratch,
+        resumed.status,
+        resumed.text,
+        "did not sign these bytes",
+        "its end is in what was signed: the signature is of other bytes",
+    )
+
+
+def _approved_in_advance(scratch: Scratch) -> str | None:
+    """Approve a plan in advance, see that it runs unasked, and return why it does not; None if it does."""
+    scratch.renew(
+        before="  - {id: diagnose, ai: {prompt: What now?, output: CommandPlan}}\n",
+        show="build.archive, diagnose",
+        gate=f"{_SUSPENDED}, in_advance: true",
+        behind='  - {id: repair, execute: "${steps.diagnose.commands}"}\n',
+        files={"push.py": "", "spoil.py": ""},
+    )
+    _proposing(scratch, "push.py")
+    until = _moment(days=1)
+    challenge = scratch.tool("challenge", "latest", "approve", "--in-advance", "--until", until).text.encode("ascii")
+    signature = scratch.root / "plan.sig"
+    signature.write_text(scratch.sign("signer", challenge), encoding="ascii")
+    kept = scratch.tool("approve", "latest", "approve", "--in-advance", "--until", until, "--signature", str(signature))
+    good = _proposing(scratch, "push.py", "--workflow-new")
+    if kept.status != 0 or good.status != 0 or scratch.released is None:
+        return f"a good plan in advance did not open its gate: pytest exited {good.status}: {kept.text.strip()[-200:]}"
+    (scratch.project / "released.txt").unlink()
+    return None
+
+
+def _proposing(scratch: Scratch, program: str, *arguments: str) -> Session:
+    """Run the workflow with a model that proposes one command."""
+    answers = {"diagnose": [{"commands": [{"argv": ["python", program], "why": "It helps."}]}]}
+    (scratch.project / "answers.json").write_text(json.dumps(answers), encoding="utf-8")
+    return scratch.pytest("--workflow-ai-answers=answers.json", *arguments)
+
+
+def _moment(*, days: int) -> str:
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment_text(today + timedelta(days=days + 1))
 
 
 def broken_glass(scratch: Scratch, now: Present) -> Result:

@@ -144,5 +144,6 @@ def _lines(submission: str, waiting: Waiting) -> Iterator[str]:
         yield f"  decide   workflow-exec fleet take-over {submission} --here --reason TEXT, at a terminal of its project"
         return
     yield from (f"  wants    {escape(said)}" for said in waiting.request.rules.said())
-    yield f"  sign     workflow-exec fleet challenge {waiting.run} {waiting.step} --out FILE"
-    yield f"  decide   workflow-exec fleet approve {waiting.run} {waiting.step} --signature FILE.sig (or reject)"
+    named = f"{waiting.run} {shlex.quote(waiting.step)}"
+    yield f"  sign     workflow-exec fleet challenge {named} --out challenge"
+    yield f"  decide   workflow-exec fleet approve {named} --signature challenge.sig"

@@ -13,6 +13,7 @@ _RUN = "the submission or run, by its id or the beginning of one, or 'latest'"
 _DURATION = re.compile(r"([0-9]{1,7})(s|m|h|d)", re.ASCII)
 NOT_SAID = 0
 """A limit that was not given, and stays."""
+_SHORTEST_SILENCE_S = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -188,7 +189,7 @@ def _checkouts(command: argparse.ArgumentParser) -> None:
 
 def _dead_after(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--dead-after", metavar="TIME", type=duration, default=30.0, help="after which silence a worker is gone; 30s"
+        "--dead-after", metavar="TIME", type=_silence, default=30.0, help="after which silence a worker is gone; 30s"
     )
 
 
@@ -202,6 +203,15 @@ def duration(text: str) -> float:
     if found is None or not int(found[1]):
         raise argparse.ArgumentTypeError("it must be a time: 30s, 5m, 2h, 90d")
     return float(int(found[1]) * _UNITS[found[2]])
+
+
+def _silence(text: str) -> float:
+    seconds = duration(text)
+    if seconds < _SHORTEST_SILENCE_S:
+        raise argparse.ArgumentTypeError(
+            f"it must be {_SHORTEST_SILENCE_S}s at least: a worker says every 2s that it lives"
+        )
+    return seconds
 
 
 def _rate(text: str) -> tuple[int, float] | None:

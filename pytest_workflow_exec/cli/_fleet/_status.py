@@ -6,45 +6,38 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from pytest_workflow_exec.cli._text import escape
-from pytest_workflow_exec.fleet import Database, SeenRun, SeenWorker, runs_seen, submission_named, workers_seen
+from pytest_workflow_exec.fleet import SeenRun, SeenWorker, runs_counted, runs_seen, submission_named, workers_seen
 
 from ._opened import opened
 
-_MORE = 1_000_000
-_BAD = frozenset({"vanished", "refused"})
+_BAD = frozenset({"interrupted", "refused", "vanished"})
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Print what there is; return 0, or 1 if something needs a person: a run that vanished or was refused.
+    """Print what there is; return 0, or 1 if something needs a person: a run that vanished, was refused or interrupted.
 
     Raises:
         FleetError: There is no fleet, or no such run.
     """
+    states = frozenset(arguments.state)
     with opened(arguments) as database:
         workers = workers_seen(database, dead_after_s=arguments.dead_after)
-        runs = _runs(database, arguments)
-    shown = runs[: arguments.limit]
+        wanted = None if arguments.run is None else submission_named(database, arguments.run)
+        counts = runs_counted(database, dead_after_s=arguments.dead_after, states=states, submission=wanted)
+        shown = runs_seen(
+            database, dead_after_s=arguments.dead_after, limit=arguments.limit, states=states, submission=wanted
+        )
     if arguments.json:
         data = {"runs": [_data(each) for each in shown], "workers": [dataclasses.asdict(each) for each in workers]}
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
     else:
-        for line in (*_worker_lines(workers), *_run_lines(shown, runs, workers, one=arguments.run is not None)):
+        for line in (*_worker_lines(workers), *_run_lines(shown, counts, workers, one=wanted is not None)):
             sys.stdout.write(f"{line}\n")
-    return int(any(each.state in _BAD for each in runs))
-
-
-def _runs(database: Database, arguments: argparse.Namespace) -> Sequence[SeenRun]:
-    states = frozenset(arguments.state)
-    found = runs_seen(database, dead_after_s=arguments.dead_after, limit=_MORE, states=states)
-    if arguments.run is None:
-        return found
-    wanted = submission_named(database, arguments.run)
-    return [each for each in found if each.standing.id == wanted]
+    return int(not _BAD.isdisjoint(counts))
 
 
 def _worker_lines(workers: Sequence[SeenWorker]) -> list[str]:
@@ -59,17 +52,17 @@ def _worker_lines(workers: Sequence[SeenWorker]) -> list[str]:
 
 
 def _run_lines(
-    shown: Sequence[SeenRun], runs: Sequence[SeenRun], workers: Sequence[SeenWorker], *, one: bool
+    shown: Sequence[SeenRun], counts: Mapping[str, int], workers: Sequence[SeenWorker], *, one: bool
 ) -> list[str]:
-    counts = Counter(each.state for each in runs)
     lines = [", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no runs"]
     for each in shown:
         standing = each.standing
         lines.append(f"{standing.id}  {each.state:<11}  {escape(standing.workflow)}{_where(each)}")
         if one or each.state in _BAD:
             lines += _details(each, workers)
-    if len(shown) < len(runs):
-        lines.append(f"and {len(runs) - len(shown)} more (--limit)")
+    more = sum(counts.values()) - len(shown)
+    if more > 0:
+        lines.append(f"and {more} more (--limit)")
     return lines
 
 
@@ -90,7 +83,7 @@ def _details(each: SeenRun, workers: Sequence[SeenWorker]) -> list[str]:
     able = [worker for worker in workers if worker.is_alive and worker.digest == standing.digest]
     if each.state in ("waiting", "queued", "suspended") and not any(worker.queue == standing.queue for worker in able):
         lines.append(f"  waits     no worker of queue {standing.queue} has project {standing.digest[:12]}")
-    if each.state in ("vanished", "refused"):
+    if each.state in _BAD:
         lines.append(f"  next      workflow-exec fleet take-over {standing.id} --reason TEXT (--here to be asked)")
     return lines
 

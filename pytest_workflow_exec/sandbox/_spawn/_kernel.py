@@ -5,17 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections.abc import Sequence
 
 SET_DEATH_SIGNAL, SET_FILTER, SET_SUBREAPER, SET_NO_NEW_PRIVILEGES = 1, 22, 36, 38
 _IS_IN_BOUNDS, _DROP_FROM_BOUNDS = 23, 24
 _RESTRICT_SELF = 446
 _SECCOMP, _GET_DESCRIPTOR = {"x86_64": 317, "aarch64": 277}, 438
-_FILTER_MODE, _WITH_LISTENER, _UNTIL_ANSWERED = 1, 8, 32
+_FILTER, _FILTER_MODE, _WITH_LISTENER, _UNTIL_ANSWERED = 2, 1, 8, 32
 _CAPABILITY_VERSION = 0x20080522
 # Of files only: chown, dac_override, dac_read_search, fowner, fsetid, setgid, setuid.
 _KEPT_CAPABILITIES = frozenset({0, 1, 2, 3, 4, 6, 7})
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+# Each with the kinds of its arguments said once: a process that is forked for one command pays for every object it makes.
+_prctl = LIBC["prctl"]
+_prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+_restrict_self = LIBC["syscall"]
+_restrict_self.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_uint32)
 
 
 class _Filter(ctypes.Structure):
@@ -28,25 +34,34 @@ def error(what: str) -> OSError:
     return OSError(code, f"{what}: {os.strerror(code)}")
 
 
-def prctl(option: int, *arguments: object) -> None:
+def prctl(option: int, value: int, address: int = 0) -> None:
     """Set something of this process.
 
     Raises:
         OSError: The kernel refuses it.
     """
-    words = [ctypes.c_ulong(word) if isinstance(word, int) else word for word in arguments]
-    words += [ctypes.c_ulong(0)] * (4 - len(words))
-    if LIBC.prctl(ctypes.c_int(option), *words) != 0:
+    if _prctl(option, value, address, 0, 0) != 0:
         raise error(f"prctl {option}")
 
 
-def bound_capabilities() -> None:
-    """Keep root's programs from all capabilities but those over files, in this process and all that it starts."""
+def capabilities_to_drop() -> tuple[int, ...]:
+    """Return what root's programs are kept from: all that this kernel knows but those over files; nothing for others."""
     if os.geteuid() != 0:
-        return
-    for capability in range(64):
-        if capability not in _KEPT_CAPABILITIES and LIBC.prctl(_IS_IN_BOUNDS, capability, 0, 0, 0) == 1:
-            prctl(_DROP_FROM_BOUNDS, capability)
+        return ()
+    known = (number for number in range(64) if _prctl(_IS_IN_BOUNDS, number, 0, 0, 0) >= 0)
+    return tuple(number for number in known if number not in _KEPT_CAPABILITIES)
+
+
+def bound_capabilities(dropped: Sequence[int]) -> None:
+    """Keep programs from some capabilities, in this process and all that it starts.
+
+    Raises:
+        OSError: The kernel refuses it.
+    """
+    for capability in dropped:
+        # It is no error to be unable to drop what is not there.
+        if _prctl(_DROP_FROM_BOUNDS, capability, 0, 0, 0) != 0 and _prctl(_IS_IN_BOUNDS, capability, 0, 0, 0) == 1:
+            raise OSError(f"capability {capability} can't be given up")
 
 
 def drop_inherited_capabilities() -> None:
@@ -70,7 +85,7 @@ def restrict_files(ruleset: int) -> None:
     Raises:
         OSError: The kernel refuses it.
     """
-    if LIBC.syscall(ctypes.c_long(_RESTRICT_SELF), ctypes.c_int(ruleset), ctypes.c_uint32(0)) != 0:
+    if _restrict_self(_RESTRICT_SELF, ruleset, 0) != 0:
         raise OSError(ctypes.get_errno(), "Landlock refused")
 
 
@@ -81,7 +96,7 @@ def restrict_calls(steps: bytes) -> None:
         OSError: The kernel refuses it.
     """
     filter_ = _Filter(len(steps) // 8, steps)
-    prctl(SET_FILTER, 2, ctypes.byref(filter_))
+    prctl(SET_FILTER, _FILTER, ctypes.addressof(filter_))
 
 
 def restrict_and_ask(steps: bytes) -> int:

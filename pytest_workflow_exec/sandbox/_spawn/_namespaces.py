@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import stat
 import struct
+import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from . import _kernel as kernel
@@ -21,7 +22,21 @@ _HERE, _RECURSIVE, _READ_ONLY = -100, 0x8000, 1
 _WRITE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
 _READ = _READ_FILE | _READ_FOLDER
 _PATH_RULE = 1
+# Besides reading and writing: to remove and to make files, and to change their length.
+_SHARED, _USE_SHARED = "/dev/shm", _READ | _WRITE | 1 << 5 | 1 << 8 | 1 << 14  # noqa: S108  # as the C library has it
 _SMALL = "size=64k,mode=755"
+_CHANGES, _OF_PATH = struct.Struct("=QQQQ"), struct.Struct("=Qi")
+
+
+# The kinds of their arguments are said once: whoever is forked for one command pays for every object it makes.
+_clone, _mount_call = kernel.LIBC["syscall"], kernel.LIBC["mount"]
+_set_attributes, _add_rule = kernel.LIBC["syscall"], kernel.LIBC["syscall"]
+_clone.argtypes = (ctypes.c_long,) * 6
+_mount_call.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+_set_attributes.argtypes = (
+    ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint, ctypes.c_char_p, ctypes.c_size_t
+)  # fmt: skip
+_add_rule.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
 
 
 def make_first_process(*, network: bool) -> int:
@@ -34,8 +49,7 @@ def make_first_process(*, network: bool) -> int:
         OSError: The kernel refuses it.
     """
     flags = _NEW_USERS | _NEW_PIDS | _NEW_MOUNTS | _NEW_IPC | (0 if network else _NEW_NETWORK) | signal.SIGCHLD
-    words = (ctypes.c_long(_CLONE[os.uname().machine]), ctypes.c_long(flags), *(ctypes.c_long(0) for _ in range(4)))
-    pid: int = kernel.LIBC.syscall(*words)
+    pid: int = _clone(_CLONE[os.uname().machine], flags, 0, 0, 0, 0)
     if pid < 0:
         raise kernel.error("namespaces")
     return pid
@@ -88,9 +102,14 @@ def arrange_mounts(mounts: dict[str, Any], ruleset: int) -> None:
     if mounts["hidden"] is not None:
         _mount("none", mounts["hidden"], "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXEC, _SMALL)
         for path, descriptor, is_writable in shown:
-            Path(path).mkdir(parents=True)
+            os.makedirs(path)  # noqa: PTH103
             _bind(descriptor, path, is_writable=is_writable)
         _set_read_only(mounts["hidden"], is_so=True)
+    kept = (mounts["folder"][0], sys.prefix, *(each[0] for each in mounts["writable"]))
+    if os.path.isdir(_SHARED) and not any(path.startswith(f"{_SHARED}/") for path in kept):  # noqa: PTH112
+        # Semaphores and shared memory of POSIX are files there, which every pool of processes in Python uses.
+        _mount("none", _SHARED, "tmpfs", _NO_SUID | _NO_DEVICES | _NO_EXEC, "size=1g,mode=1777")
+        _allow(ruleset, _SHARED, _USE_SHARED)
     if mounts["maps"]:
         _open_processes()
     _allow(ruleset, "/proc", _READ | _WRITE if mounts["maps"] else _READ)
@@ -104,9 +123,7 @@ def arrange_mounts(mounts: dict[str, Any], ruleset: int) -> None:
 
 def _allow(ruleset: int, path: str, access: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    rule = struct.pack("=Qi", access, descriptor)
-    words = (ctypes.c_int(ruleset), ctypes.c_int(_PATH_RULE), ctypes.c_char_p(rule), ctypes.c_uint32(0))
-    if kernel.LIBC.syscall(ctypes.c_long(_ADD_RULE), *words) != 0:
+    if _add_rule(_ADD_RULE, ruleset, _PATH_RULE, _OF_PATH.pack(access, descriptor), 0) != 0:
         raise kernel.error("Landlock")
     os.close(descriptor)
 
@@ -157,20 +174,24 @@ def _bind(descriptor: int, path: str, *, is_writable: bool) -> None:
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
-    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
-    if kernel.LIBC.mount(*texts[:3], ctypes.c_ulong(flags), texts[3]) != 0:
+    if _mount_call(_encoded(source), os.fsencode(target), _encoded(kind), flags, _encoded(options)) != 0:
         raise kernel.error(f"mount {target}")
 
 
+def _encoded(text: str | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)
+
+
 def _set_read_only(path: str, *, is_so: bool, flags: int = 0) -> None:
-    changes = struct.pack("=QQQQ", _READ_ONLY if is_so else 0, 0 if is_so else _READ_ONLY, 0, 0)
-    words = (ctypes.c_int(_HERE), ctypes.c_char_p(os.fsencode(path)), ctypes.c_uint(flags), ctypes.c_char_p(changes))
-    if kernel.LIBC.syscall(ctypes.c_long(_MOUNT_SETATTR), *words, ctypes.c_size_t(len(changes))) != 0:
+    changes = _CHANGES.pack(_READ_ONLY if is_so else 0, 0 if is_so else _READ_ONLY, 0, 0)
+    if _set_attributes(_MOUNT_SETATTR, _HERE, os.fsencode(path), flags, changes, len(changes)) != 0:
         raise kernel.error(f"mount_setattr {path}")
 
 
+@functools.cache
 def _identity(path: str) -> str:
-    rows = [line.split() for line in Path(path).read_text().splitlines()]
+    with open(path, encoding="ascii") as file:  # noqa: PTH123  # path objects take ten times as long
+        rows = [line.split() for line in file]
     return "\n".join(f"{first} {first} {count}" for first, _, count in rows) + "\n"
 
 

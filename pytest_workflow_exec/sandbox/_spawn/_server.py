@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from . import _kernel as kernel
@@ -35,14 +36,18 @@ def main(kind: str, control: int, engine: int) -> NoReturn:
     Args:
         kind: `plain` for commands that may do whatever the engine may, else the level that they are confined at.
     """
-    _prepare(kind, control, engine)
+    dropped = _prepare(kind, control, engine)
     requests = socket.socket(fileno=control)
     while True:
-        _serve(requests, engine, kind)
+        _serve(requests, engine, kind, dropped)
 
 
-def _prepare(kind: str, control: int, engine: int) -> None:
-    """Do once what every command's process inherits, and what binds only programs that are started from here on."""
+def _prepare(kind: str, control: int, engine: int) -> tuple[int, ...]:
+    """Do once what every command's process inherits, and what binds only programs that are started from here on.
+
+    Returns:
+        The capabilities that no program gets.
+    """
     for descriptor in (control, engine):
         os.set_inheritable(descriptor, False)
     # Numbers below it are for the command's own.
@@ -52,20 +57,30 @@ def _prepare(kind: str, control: int, engine: int) -> None:
     gc.freeze()
     for resettable in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
         signal.signal(resettable, signal.SIG_DFL)
+    # A handler of its own is as good as ignoring it here, and gone in every program that is started.
+    signal.signal(signal.SIGPIPE, _nothing)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     kernel.prctl(kernel.SET_SUBREAPER, 1)
-    if kind != "plain":
-        kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
-        kernel.bound_capabilities()
+    if kind == "plain":
+        return ()
+    dropped = kernel.capabilities_to_drop()
+    kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
+    kernel.drop_inherited_capabilities()
+    kernel.bound_capabilities(dropped)
+    return dropped
 
 
-def _serve(requests: socket.socket, engine: int, kind: str) -> None:
+def _nothing(_: int, __: object) -> None:
+    pass
+
+
+def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[int]) -> None:
     errors, theirs = socket.socketpair()
     report = theirs.detach()
     status: int | None = None
     try:
         if kind.startswith("namespaces"):
-            pid, status = _make_first(requests, report, kind)
+            pid, status = _make_first(requests, report, kind, dropped)
         else:
             pid = os.fork()
             if pid == 0:
@@ -84,7 +99,7 @@ def _serve(requests: socket.socket, engine: int, kind: str) -> None:
             os.close(status)
 
 
-def _make_first(requests: socket.socket, report: int, kind: str) -> tuple[int, int]:
+def _make_first(requests: socket.socket, report: int, kind: str, dropped: Sequence[int]) -> tuple[int, int]:
     """Return the first process of a namespace, and where it tells how its command ended."""
     mapped, mapping = os.pipe()
     status, ending = os.pipe()
@@ -94,7 +109,7 @@ def _make_first(requests: socket.socket, report: int, kind: str) -> tuple[int, i
             try:
                 os.close(mapping)
                 if os.read(mapped, 1):
-                    become_next(requests, report, kind, ending)
+                    become_next(requests, report, kind, dropped, ending)
             finally:
                 os._exit(126)
         try:

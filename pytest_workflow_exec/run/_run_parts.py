@@ -1,0 +1,200 @@
+"""What a run is made of: its log with the state that follows from it, its values, its gates, its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_workflow_exec import events
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.evidence import (
+    STATE_DIRECTORY,
+    EvidenceLog,
+    Head,
+    plans_folder,
+)
+from pytest_workflow_exec.model import Outcome, RunId, StepId
+from pytest_workflow_exec.redaction import Redactor
+from pytest_workflow_exec.run._gate import wants_signatures
+from pytest_workflow_exec.run._gatekeeper import Gatekeeper
+from pytest_workflow_exec.run._journal import Journal
+from pytest_workflow_exec.run._ledger import RunLedger
+from pytest_workflow_exec.run._lock import RunLock
+from pytest_workflow_exec.run._notifier import Notifier
+from pytest_workflow_exec.run._planning import plan_of
+from pytest_workflow_exec.run._preflight import known_values
+from pytest_workflow_exec.run._probing import Probing
+from pytest_workflow_exec.run._results import Results
+from pytest_workflow_exec.run._run_settings import RunSettings
+from pytest_workflow_exec.run._scratch import fresh_scratch
+from pytest_workflow_exec.run._shown import CurrentOutputs, ShownFiles
+from pytest_workflow_exec.run._state import RunState
+from pytest_workflow_exec.run._step_commands import StepCommands
+from pytest_workflow_exec.run._undoing import Undoing
+from pytest_workflow_exec.run._values import StepOutputs, Values
+from pytest_workflow_exec.sandbox import CommandRunner, Policy
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.approval import SignedStart
+
+
+class RunParts:
+    """The parts of one run, put together, and what they are at the moment."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        *,
+        run: RunId,
+        directory: Path,
+        log: EvidenceLog,
+        lock: RunLock,
+        start: SignedStart | None = None,
+    ) -> None:
+        workflow = settings.workflow
+        self.id = run
+        self.workflow = workflow
+        self.scratch = fresh_scratch(directory / "scratch")
+        self._settings, self._lock = settings, lock
+        self._ledger = RunLedger(workflow.root, run=run, workflow=workflow.name, durability=settings.durability)
+        resumption = settings.resumption
+        self._carried = {} if resumption is None else resumption.carried
+        self._attempts = {} if resumption is None else dict(resumption.attempts)
+        self._paused_since = {} if resumption is None else resumption.paused_since
+        self.probing = Probing(frozenset() if resumption is None else frozenset(resumption.probe))
+        self._used: set[StepId] = set()
+        self._waits_until: dict[StepId, str] = {}
+        self._contexts: list[Json] = []
+        self._refused = False
+        self.said: list[str] = []
+        """What a person is to be told of what happened elsewhere, once there is a place for it."""
+        self._notifier = Notifier(
+            settings.notify,
+            run=run,
+            workflow=workflow.name,
+            root=workflow.root,
+            scratch=self.scratch,
+            policy=settings.policy,
+            redactor=settings.redactor,
+            record=lambda event: self._journal.record(event),  # noqa: PLW0108  # it is made below
+            say=self.said.append,
+            listener=settings.listener,
+        )
+        self._results = Results()
+        self._journal = Journal(
+            log,
+            plan_of(workflow),
+            begun=resumption is not None and resumption.begun,
+            started=self._attempts,
+            listener=self._notifier.take if settings.notify else settings.listener,
+            witness=settings.witness,
+        )
+        done = () if resumption is None else (*resumption.passed, *resumption.unknown)
+        self._undoing = Undoing(done, record=self._journal.record)
+        self._outputs: dict[StepId, StepOutputs] = {}
+        self._outcomes: dict[StepId, Outcome] = {}
+        files = ShownFiles(workflow.root, directory)
+        base = known_values(workflow, settings.inputs, settings.input_groups, settings.secrets)
+        self._values = replace(
+            base,
+            run=run,
+            run_directory=str(directory / "work"),
+            outputs=CurrentOutputs(self._outputs, files),
+            outcomes=self._outcomes,
+        )
+        self._start = start
+        signed = None
+        if wants_signatures(workflow):
+            # Only here: a run that takes in no signature loads nothing that reads one.
+            from pytest_workflow_exec.run._signed_gate import SignedGates
+
+            signed = SignedGates(
+                policy=settings.policy,
+                directory=directory,
+                plans=plans_folder(workflow.file, workflow.name),
+                journal=self._journal,
+                approver=settings.signed_approver,
+                environment=settings.environment,
+                say=self.said.append,
+                break_glass=settings.break_glass,
+                glass_approver=settings.glass_approver,
+                notice=self._notifier.glass_broken,
+                redactor=settings.redactor,
+            )
+        self._gatekeeper = Gatekeeper(
+            workflow,
+            values=self._values,
+            left=self._outputs,
+            files=files,
+            policy=settings.policy,
+            journal=self._journal,
+            approver=settings.approver,
+            carried=tuple(self._carried),
+            answered={} if resumption is None else resumption.answered,
+            signed=signed,
+            start=start,
+            redactor=settings.redactor,
+            texts=settings.input_texts,
+            broken_glass={} if resumption is None else resumption.broken_glass,
+        )
+        runner = CommandRunner(
+            policy=settings.policy,
+            root=workflow.root,
+            scratch=self.scratch,
+            inputs=settings.input_texts,
+            environment=settings.environment,
+            redactor=settings.redactor,
+            record=self._record_command,
+            judged_as=files.original,
+            closed=workflow.root / STATE_DIRECTORY,
+            work=directory / "work",
+            outputs=directory / "outputs",
+            decided=self._gatekeeper.covers_command,
+            programs=settings.programs,
+            watch=settings.watch,
+        )
+        self._commands = StepCommands(runner, running=lambda: self.state.running)
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+        return self._journal.state
+
+    @property
+    def head(self) -> Head:
+        """The last record's place and hash."""
+        return self._journal.head
+
+    @property
+    def log_path(self) -> Path:
+        """The evidence file."""
+        return self._journal.path
+
+    @property
+    def values(self) -> Values:
+        """What the author's references stand for now."""
+        return self._values
+
+    @property
+    def redactor(self) -> Redactor:
+        """What takes the run's secrets out of texts."""
+        return self._settings.redactor
+
+    @property
+    def policy(self) -> Policy:
+        """What commands it may run."""
+        return self._settings.policy
+
+    @property
+    def input_texts(self) -> Mapping[str, str]:
+        """The inputs as a rule's `{name}` compares them."""
+        return self._settings.input_texts
+
+    def attempt_of(self, step: StepId) -> int:
+        """Return the number of the step's last attempt, over all sessions."""
+        return self._attempts.get(step, 1)
+
+    def _record_command(self, event: events.Event) -> None:
+        self._journal.record(self.probing.marked(event))

@@ -1,0 +1,90 @@
+"""What every command may read, held open: naming some forty paths anew for each command takes longer than starting it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ._landlock import Ruleset
+
+_Stamp = tuple[int, int, int, int]
+
+
+class _Held(NamedTuple):
+    descriptor: int
+    device: int
+    inode: int
+
+
+class HeldPaths:
+    """Files and folders that are opened once, and again when a folder that holds one of them has changed."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """Hold nothing yet."""
+        self._paths = tuple(paths)
+        self._folders = dict.fromkeys(os.path.dirname(path) for path in self._paths)  # noqa: PTH120
+        self._stamps: dict[str, _Stamp | None] = {}
+        self._held: dict[str, _Held] = {}
+        self._lock = threading.Lock()
+
+    def allow(self, ruleset: Ruleset, access: int) -> None:
+        """Allow `access` to all of them that there are.
+
+        Raises:
+            OSError: The kernel does not take it.
+        """
+        with self._lock:
+            self._look()
+            for path in self._paths:
+                held = self._held.get(path)
+                # Somebody in this process may have closed it, and its number be another file's.
+                if held is None or not ruleset.allow_same(held.descriptor, (held.device, held.inode), access):
+                    self._held.pop(path, None)
+                    ruleset.allow(path, access)
+
+    def _look(self) -> None:
+        stamps = {folder: _stamp(folder) for folder in self._folders}
+        changed = {
+            folder for folder, stamp in stamps.items() if folder not in self._stamps or stamp != self._stamps[folder]
+        }
+        for path in self._paths if changed else ():
+            if os.path.dirname(path) not in changed:  # noqa: PTH120
+                continue
+            held = self._held.pop(path, None)
+            if held is not None and _is(held):
+                os.close(held.descriptor)
+            if (opened := _opened(path)) is not None:
+                self._held[path] = opened
+        self._stamps = stamps
+
+
+def _stamp(folder: str) -> _Stamp | None:
+    try:
+        found = os.stat(folder)  # noqa: PTH116  # path objects take ten times as long
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _opened(path: str) -> _Held | None:
+    try:
+        # Where a link leads can change without its folder: such a path is opened for each command.
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    found = os.fstat(descriptor)
+    if stat.S_ISLNK(found.st_mode):
+        os.close(descriptor)
+        return None
+    return _Held(descriptor, found.st_dev, found.st_ino)
+
+
+def _is(held: _Held) -> bool:
+    try:
+        found = os.fstat(held.descriptor)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (held.device, held.inode)
