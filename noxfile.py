@@ -71,9 +71,10 @@ def hot_paths(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[-1])
 def fuzz(session: nox.Session) -> None:
-    """Let a fuzzer look for ten minutes for a rule that allows what the reference refuses."""
+    """Let a fuzzer look for ten minutes for a rule that allows too much, and for ten at the files that people write."""
     session.install("--editable", ".[dev,fuzz]")
-    session.run("python", "-m", "tests.sandbox.fuzz", *(session.posargs or ("-max_total_time=600",)))
+    for module in ("tests.sandbox.fuzz", "tests.definition.fuzz"):
+        session.run("python", "-m", module, *(session.posargs or ("-max_total_time=600",)))
 
 
 @nox.session(python=PYTHONS[-1])

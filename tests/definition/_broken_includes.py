@@ -260,7 +260,9 @@ INCLUDES: dict[str, Broken] = {
         {**_CHAIN, "_f9": PLAIN},
     ),
     "no YAML": of_fragment("steps: [\n", ("_f", "2:1", "is not valid YAML")),
-    "empty fragment": of_fragment("", ("_f", "1:1", "is empty (included by wf/w.workflow.yaml:2)")),
+    "empty fragment": of_fragment(
+        "", ("_f", "1:1", "is empty; write at least steps: with a list of them (included by wf/w.workflow.yaml:2)")
+    ),
     "fragment without steps": of_fragment("inputs: {}\n", ("_f", "1:1", "the key 'steps' is missing")),
     "fragment that is a list": of_fragment("- a\n", ("_f", "1:1", "must be a mapping, not a list")),
     "not UTF-8": of_fragment(b"steps: \xff", ("_f", "1:8", "is not UTF-8")),
