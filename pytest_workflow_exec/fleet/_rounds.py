@@ -22,6 +22,7 @@ BACKLOG = 1000
 """How many legs are in a queue at once; the rest waits in the order of its priorities."""
 _BATCH = 200
 _MOST_BY_RULE = 5
+_MOST_DIGITS = 9
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _VANISHED = (
     # Whoever asks lives, however late it said so last.
@@ -134,22 +135,30 @@ class Rounds:
     def _free_places(self) -> None:
         """Let the queue no longer count what ended, where the worker went away before it told the queue so."""
         with asking():
+            # The oldest first: what stands since its worker died is among them.
             listed = self.client.list_workflows(
-                status="PENDING", queue_name=self.queue, load_input=False, load_output=False, limit=_BATCH
+                status="PENDING", queue_name=self.queue, load_input=False, load_output=False, limit=BACKLOG
             )
+        with self.host.database.transaction() as transaction:
+            rows = transaction.rows(
+                "SELECT id FROM fleet_worker WHERE stopped IS NULL AND seen >= :unseen",
+                unseen=transaction.now() - self.dead_after_s,
+            )
+        alive = {self.host.worker, *(str(row["id"]) for row in rows)}
         for status in listed:
-            submission, _, leg = status.workflow_id.rpartition(":")
-            if not self._is_gone(status.executor_id):
-                continue
-            with self.host.database.transaction() as transaction:
-                ended = transaction.row(
-                    "SELECT 1 AS yes FROM fleet_end WHERE submission = :id AND leg = :leg",
-                    id=submission,
-                    leg=int(leg) if leg.isdecimal() and leg.isascii() else -1,
-                )
-            if ended is not None:
+            if status.executor_id not in alive and self._has_ended(status.workflow_id):
                 with asking():
                     self.client.cancel_workflow(status.workflow_id)
+
+    def _has_ended(self, name: str) -> bool:
+        submission, _, leg = name.rpartition(":")
+        with self.host.database.transaction() as transaction:
+            found = transaction.row(
+                "SELECT 1 AS yes FROM fleet_end WHERE submission = :id AND leg = :leg",
+                id=submission,
+                leg=int(leg) if leg.isascii() and leg.isdecimal() and len(leg) <= _MOST_DIGITS else -1,
+            )
+        return found is not None
 
     def _by_rule(self, standing: Standing, why: str) -> Iterator[str]:
         if take_over(self.host, self.client, standing, said=f"{why}; taken over by rule"):

@@ -204,6 +204,10 @@ class _Worker:
                 # Whatever it is, the runs that are under way go on, and it is looked again.
                 reached_since = time.monotonic() if isinstance(error, UnreachableError) else reached_since
                 self._say_once(str(error))
+            except Exception:
+                # What nobody foresaw ends this worker, but not in the middle of its runs.
+                self._drain()
+                raise
 
     def _say_once(self, line: str) -> None:
         # A database that is away for an hour is away for every look.
