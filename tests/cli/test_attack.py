@@ -130,6 +130,22 @@ def test_a_glass_that_may_be_broken_is_said_to_be(
     assert not list(tmp_path.rglob("told"))
 
 
+@pytest.mark.timeout(600)
+def test_plan_in_advance_is_good_for_itself_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A good one opens its gate in the scratch project; then another plan, and one made to hold longer, do not."""
+    pinned(folder, tmp_path)
+
+    status, data = attacked(tmp_path, capsys, [each for each in ATTEMPTS if "in advance" in each.name])
+
+    assert [(each["outcome"], each["says"]) for each in data["attempts"]] == [
+        ("stopped", "its commands are in what was signed: another plan is asked about"),
+        ("stopped", "its end is in what was signed: the signature is of other bytes"),
+    ], data
+    assert status == 0
+
+
 @pytest.mark.timeout(300)
 def test_what_can_not_be_asked_for_is_not_applicable(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
