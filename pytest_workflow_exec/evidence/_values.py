@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ from pytest_workflow_exec.strict_json import encode
 
 from ._blobs import MAX_BLOB_BYTES, REFERENCE_KEYS, is_reference, spilled
 
-_MAX_DEPTH = 64
+_MAX_DEPTH, _PLAIN_DEPTH = 64, 4
 _INTEGERS = range(-(2**63), 2**63)
 _SHOWN_CHARACTERS = 200
 _SHORT_CHARACTERS = 1 << 10
@@ -102,13 +101,13 @@ class Cleaner:
         raise _refusal(where, f"it has a key of type {type(key).__name__}; keys must be texts")
 
 
-def _plain(mapping: Mapping[str, Json]) -> dict[str, Json] | None:
+def _plain(mapping: Mapping[str, Json], depth: int = 0) -> dict[str, Json] | None:
     """Return a copy of what most records hold, short texts and little else; None for anything to be looked at closely.
 
     Of exactly these types, ASCII, finite and within bounds, there is nothing that could be refused or spelled in
     two ways. A stored text's reference has three keys.
     """
-    if len(mapping) == len(REFERENCE_KEYS):
+    if mapping.keys() == REFERENCE_KEYS or depth > _PLAIN_DEPTH:
         return None
     copied: dict[str, Json] = {}
     for key, value in mapping.items():
@@ -121,10 +120,16 @@ def _plain(mapping: Mapping[str, Json]) -> dict[str, Json] | None:
                 return None
             copied[key] = value.copy()  # type: ignore[union-attr]  # a list
             continue
+        if kind is dict:
+            inner = _plain(value, depth + 1)  # type: ignore[arg-type]  # a dict
+            if inner is None:
+                return None
+            copied[key] = inner
+            continue
         harmless = _HARMLESS.get(kind)
         if harmless is None or not harmless(value):
             return None
-        copied[key] = {} if kind is dict else value
+        copied[key] = value
     return copied
 
 
@@ -138,7 +143,6 @@ _HARMLESS: Mapping[type, Callable[[Any], bool]] = {
     float: math.isfinite,
     bool: lambda _: True,
     type(None): lambda _: True,
-    dict: operator.not_,
 }
 
 
