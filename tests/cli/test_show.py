@@ -68,9 +68,9 @@ def test_a_passed_run_is_shown_as_a_tree(tmp_path: Path) -> None:
     assert lines[4] == f"evidence  {path}"
     assert lines[5] == f"head      12 {records[-1]['hash']}"
     assert _rows(done.stdout) == [
-        ["1", "build", "run", "passed", "0.2s", "1", records[1]["ts"][11:19]],
+        ["1", "build", "step", "passed", "0.2s", "1", records[1]["ts"][11:19]],
         ["2", "approve", "gate", "passed", "0.2s", "1", records[5]["ts"][11:19]],
-        ["3", "publish", "run", "passed", "0.2s", "1", records[10]["ts"][11:19]],
+        ["3", "publish", "step", "passed", "0.2s", "1", records[10]["ts"][11:19]],
     ]
     assert "gate      approve: approved by alice (terminal, assurance 1), " in done.stdout
     assert "commands  1 run, 0 refused" in done.stdout
@@ -252,7 +252,7 @@ def test_a_run_that_went_on_is_shown_as_it_is_now(tmp_path: Path) -> None:
     assert "recovered 1 records that were not written whole" in done.stdout
     assert "redo      approve: another look\nagain     approve: asked for: another look\n" in done.stdout
     rows = _rows(done.stdout)
-    assert rows[0] == ["1", "build", "run", "carried", "0.2s", "1", records[1]["ts"][11:19]]
+    assert rows[0] == ["1", "build", "step", "carried", "0.2s", "1", records[1]["ts"][11:19]]
     assert rows[1][3:6] == ["started,", "no", "end:"]
     assert rows[2][3:] == ["not", "started"]
     assert (len(facts["sessions"]), facts["recoveries"], facts["redo"], facts["result"]) == (2, 1, redo, None)

@@ -212,6 +212,6 @@ def test_a_pipe_gets_indented_steps(tmp_path: Path) -> None:
     done = workflow_exec("show", written(tmp_path, _nested_run()), cwd=tmp_path)
 
     lines = done.stdout.splitlines()
-    assert re.search(r"(?m)^2 {10}drain +run +passed +0\.2s +1 ", done.stdout)
+    assert re.search(r"(?m)^2 {10}drain +step +passed +0\.2s +1 ", done.stdout)
     assert all(line == line.rstrip() for line in lines)
     assert "├" not in done.stdout
