@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ._problems import Problems, Where
 from ._retries import retry_problem
-from ._schema import StepModel
+
+if TYPE_CHECKING:
+    from ._schema import StepModel
 
 KEYS_OF_KINDS: Mapping[str, tuple[str, ...]] = {
     "outputs": ("run",),

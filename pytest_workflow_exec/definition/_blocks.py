@@ -10,7 +10,8 @@ from pytest_workflow_exec.model import CaseValue, plain_id
 from ._cases import Case
 from ._names import quoted
 from ._problems import Where
-from ._reader import Read, Reader, Surrounding, own_ids
+from ._read import Read, Surrounding
+from ._reader import Reader, own_ids
 from ._schema import BlockModel
 from ._validation import validated
 from ._whens import both, read_when

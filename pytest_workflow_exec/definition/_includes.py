@@ -14,7 +14,8 @@ from ._given import Given, place_variables, read_given
 from ._names import value_name_problem
 from ._problems import Where
 from ._python_fragments import read_python_fragment
-from ._reader import Read, Reader, Surrounding
+from ._read import Read, Surrounding
+from ._reader import Reader
 from ._schema import BlockModel, FragmentModel, IncludeModel
 from ._templates import Conditional, Included, Keys, TemplateError, parse_template
 from ._texts import Texts, read_variables

@@ -14,7 +14,8 @@ from ._names import quoted
 from ._problems import Mark, Problems
 from ._python_cases import EachLists
 from ._python_steps import DeclaredFunction, FunctionReader, Include, read_functions
-from ._reader import Read, Reader, Surrounding
+from ._read import Read, Surrounding
+from ._reader import Reader
 from ._source_checks import FRAGMENT
 from ._templates import SECRET, Scope
 

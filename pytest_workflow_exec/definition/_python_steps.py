@@ -40,7 +40,7 @@ from ._python_source import (
     mark_of,
     segment,
 )
-from ._reader import Read, Surrounding
+from ._read import Read, Surrounding
 from ._retries import read_python_retry, read_retry
 from ._schema_basics import DefaultsModel
 from ._sources import named_steps, with_digest, with_given

@@ -19,7 +19,7 @@ from ._problems import Problems
 from ._python_cases import text_keys
 from ._python_source import SourceError, functions_in, parse_module
 from ._python_steps import DeclaredFunction, FunctionReader, read_functions, texts_behind
-from ._reader import Read
+from ._read import Read
 from ._results import read_results
 from ._schema_basics import DeclarationModel
 from ._source_checks import declaration_mark

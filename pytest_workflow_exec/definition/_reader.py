@@ -1,50 +1,31 @@
-"""What reading the steps of a YAML workflow needs: what is around a step, and what is known of the steps before it."""
+"""What reading the steps of a file in YAML needs: its names, its fragments, and how its steps are told apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import (
-    BlockId,
     CaseValue,
     Condition,
-    Location,
     Reference,
-    Step,
     StepId,
     Template,
-    When,
 )
 
 from ._cases import CaseReader
 from ._fragments import Fragments, is_include
 from ._known import KnownValues
-from ._names import quoted, step_id_problem
+from ._names import step_id_problem
 from ._problems import Problems
+from ._read import Read, Surrounding
 from ._schema import KINDS
 from ._schema_basics import DefaultsModel
-from ._templates import Conditional, Included, Keys, Scope
+from ._templates import Scope
 from ._texts import Files, Texts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surrounding:
-    """The blocks that a step stands in."""
-
-    prefix: str = ""
-    """How the ids of the steps there begin: `update[web1]/`."""
-    each: Mapping[str, CaseValue] | None = None
-    """What their cases stand for; None if none of the blocks has cases."""
-    when: When | None = None
-    """The condition of all of them together."""
-    cleans: BlockId | None = None
-    """The block in whose `finally` the step stands."""
-    depth: int = 0
-    """How many blocks there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,53 +103,6 @@ class Reader:
             in_fragment=len(self.within) > 1,
         )
         return Texts(problems=self.problems, scope=scope)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """What is known of the steps read so far, by their ids."""
-
-    steps: list[Step] = field(default_factory=list)
-    keys: dict[StepId, Keys | None] = field(default_factory=dict)
-    gates: set[StepId] = field(default_factory=set)
-    lasting: set[StepId] = field(default_factory=set)
-    """The steps that nothing can undo: gates, and those of `finally`."""
-    conditional: dict[StepId, Conditional] = field(default_factory=dict)
-    cases: dict[StepId, Sequence[StepId] | None] = field(default_factory=dict)
-    closed: set[StepId] = field(default_factory=set)
-    """The steps of the `finally` of each block that is over."""
-    waivable: set[StepId] = field(default_factory=set)
-    included: dict[StepId, Included] = field(default_factory=dict)
-    first_places: dict[StepId, Location] = field(default_factory=dict)
-
-    def taken_problem(self, step: StepId, here: Location, said: str) -> str | None:
-        """Return why no step there may have that id, or None; from then on it is taken.
-
-        Args:
-            said: The id as it is written there.
-        """
-        first = self.first_places.setdefault(step, here)
-        if first is here:
-            return None
-        where = f"first in line {first.line}" + ("" if first.path == here.path else f" of {first.path.name}")
-        if first == here:
-            where = "as the fragment is included twice; give each include an id of its own"
-        return f"two steps have the id {quoted(said)}, {where}"
-
-    def copy(self) -> Read:
-        """Return the same, to read on without consequences."""
-        return Read(
-            steps=list(self.steps),
-            keys=dict(self.keys),
-            gates=set(self.gates),
-            lasting=set(self.lasting),
-            conditional=dict(self.conditional),
-            cases=dict(self.cases),
-            closed=set(self.closed),
-            waivable=set(self.waivable),
-            included=dict(self.included),
-            first_places=dict(self.first_places),
-        )
 
 
 NO_CASES: Mapping[str, CaseValue] = MappingProxyType({})

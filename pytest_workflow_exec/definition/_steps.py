@@ -46,7 +46,8 @@ from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
 from ._python_fragments import seen_inputs
-from ._reader import Read, Reader, is_block, own_ids
+from ._read import Read
+from ._reader import Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
