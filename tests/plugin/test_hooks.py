@@ -156,7 +156,7 @@ def pytest_workflow_exec_classify_error(step, attempt, error_type, message, exit
     assert "step one, attempt 1" in done.text
     assert "class     permission\n" in done.text
     assert "class     policy\n" in done.text
-    assert "then pytest wf/a.workflow.yaml --workflow-resume" in done.text
+    assert "then:\n          pytest wf/a.workflow.yaml --workflow-resume\n" in done.text
     assert (
         "pytest_workflow_exec_classify_error of odd failed once: ValueError: 'odd' is none of transient," in done.text
     )
