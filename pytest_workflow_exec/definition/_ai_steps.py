@@ -20,7 +20,6 @@ from pytest_workflow_exec.model import (
     Execute,
     FormType,
     Gate,
-    ModelType,
     PlanType,
     Reference,
     Session,
@@ -29,17 +28,15 @@ from pytest_workflow_exec.model import (
 )
 
 from ._forms import read_form
-from ._names import quoted, suggestion
+from ._named_types import NamedTypeError, model_type
+from ._names import quoted
 from ._problems import Problems, Where
-from ._python_source import ModuleNames, SourceError, names_in, parse_module
 from ._schema import AiContextModel, AiModel, SessionModel
 from ._schema_basics import DeclarationModel
-from ._sources import inside
 from ._templates import Keys, parse_template
 from ._texts import Files, Texts
 
 Mode: TypeAlias = Literal["python", "ai_json", "interactive"]
-_TARGET = lazy_pattern(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*)", re.ASCII)
 _PLAN = "CommandPlan"
 _MODEL_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}(\[[A-Za-z0-9]{1,8}\])?", re.ASCII)
 _MONEY = lazy_pattern(r"[0-9]{1,6}(\.[0-9]{1,6})?")
@@ -50,10 +47,6 @@ _WAYS = (
 )
 
 EXECUTE_KEYS: Keys = {"outcome": frozenset(), "commands": frozenset()}
-
-
-class _TypeError(ValueError):
-    """Why something can't be the type of an answer."""
 
 
 def ai_keys(model: AiModel | SessionModel | None) -> Keys | None:
@@ -176,42 +169,10 @@ def _read_type(output: object, where: Where, texts: Texts, files: Files) -> Answ
     if output == _PLAN:
         return PlanType()
     try:
-        return _model_type(output, files)
-    except (_TypeError, OSError) as error:
+        return model_type(output, files, ways=_WAYS)
+    except (NamedTypeError, OSError) as error:
         texts.problems.at(where, f"can't ask for {quoted(str(output))}: {error}")
         return None
-
-
-def _model_type(output: object, files: Files) -> ModelType:
-    match = _TARGET.fullmatch(output) if isinstance(output, str) else None
-    if match is None:
-        raise _TypeError(_WAYS)
-    wanted = files.folder.joinpath(*match["module"].split(".")).with_suffix(".py")
-    path = inside(files.root, wanted)
-    if path is None:
-        raise _TypeError(f"{wanted.name} leads out of the project")
-    if not path.is_file():
-        raise _TypeError(f"there is no {wanted.relative_to(files.folder).as_posix()} beside this file")
-    source, name = files.read(path), match["name"]
-    # Its module is not imported here: nothing of a YAML workflow runs before its checks.
-    names = _names_of(source, path.name)
-    lines, functions = names.lines, names.functions
-    if name not in lines:
-        known = [each for each in lines if each not in functions]
-        raise _TypeError(f"{path.name} defines no {quoted(name)} at its top level{suggestion(name, known)}")
-    if len(lines[name]) > 1:
-        numbers = ", ".join(map(str, sorted(lines[name])))
-        raise _TypeError(f"{path.name} gives {quoted(name)} a value more than once (lines {numbers})")
-    if name in functions and not functions[name].decorator_list:
-        raise _TypeError(f"it is a function (line {functions[name].lineno} of {path.name}), not a type")
-    return ModelType(path=path, name=name, source=source)
-
-
-def _names_of(source: bytes, name: str) -> ModuleNames:
-    try:
-        return names_in(parse_module(source))
-    except SourceError as error:
-        raise _TypeError(f"{name} is no Python: {error}") from error
 
 
 def read_execute(text: str, where: Where, texts: Texts) -> Execute | None:

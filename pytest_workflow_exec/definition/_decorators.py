@@ -168,7 +168,7 @@ def step(
     always: bool = False,
     idempotent: bool = False,
     max_age: str | None = None,
-    evidence: Sequence[str] = (),
+    evidence: Sequence[str] | type = (),
     check: Sequence[str] | Mapping[str, object] | None = None,
     undoes: Sequence[str] = (),
     retry: int | Mapping[str, object] | None = None,
@@ -182,7 +182,8 @@ def step(function: object = None, /, **options: object) -> object:
         options: `name` and `description` for people; `timeout`, such as `5m`, for one attempt; `when`, a condition
             without which the step does not apply; `always=True` for a step that runs last, whatever became of the
             others; `idempotent=True` for a step that may run a second time unasked; `max_age`, such as `7d`, after
-            which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty; `check`,
+            which a resumed run does not carry it; `evidence`, names of values that it must return, and not empty,
+            or a pydantic model that has to take what it returns; `check`,
             a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
             in it, or a mapping as in YAML: `{"call": "module:function", "with": {...}}`; `undoes`, the steps that it reverts;
             `retry`, how often it is tried again and after which errors; `waive`, the question that a person is asked if

@@ -117,6 +117,12 @@ _PIECES: Mapping[tuple[str, str], _Schema] = {
     ("Gate", "form"): _by_name(_ref("FormField"), minProperties=1),
     ("Manual", "form"): _by_name(_ref("FormField"), minProperties=1),
     ("Ai", "output"): {"anyOf": [_LINE, _by_name(_ref("FormField"), minProperties=1)]},
+    ("Step", "evidence"): {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": _LINE},
+            {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$"},
+        ]
+    },
     ("Session", "output"): {"anyOf": [_LINE, _by_name(_ref("FormField"), minProperties=1)]},
     ("Input", "default"): {"anyOf": [_ANY_VALUE, _ref("Default"), _ref("DefaultEnv")]},
     ("Expect", "json"): {

@@ -167,7 +167,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "Step": {
         "description": "What the step is for, in Markdown.",
-        "evidence": "The values that it has to leave, not empty, to pass.",
+        "evidence": "The values that it has to leave, not empty, to pass; or `module:Model`, a pydantic model that has to take them.",
         "check": "A command, a function, or tests, that pass if the step's effect is there: asked before the step runs again.",
         "undoes": "The earlier steps that this one reverts: they run again when the run goes on.",
         "stdin": "What the command reads; a secret may stand in it.",

@@ -71,6 +71,7 @@ _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], Keys]] = {
     _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
     _schema_basics.DefaultEnvModel: {(): _keys(_schema_basics.DefaultEnvModel)},
     _schema.StepModel: _STEP,
+    _schema.EvidenceModel: {(): _keys(_schema.EvidenceModel)},
     _schema.CheckModel: {way[1:]: keys for way, keys in _STEP.items() if way[:1] == ("check",)},
     _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
     _schema.IncludeModel: {(): _keys(_schema.IncludeModel)},

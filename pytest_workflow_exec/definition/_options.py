@@ -97,6 +97,8 @@ class StepOptions:
     """None: it does not say."""
     max_age_s: float | None = None
     evidence: tuple[str, ...] = ()
+    evidence_type: type | None = None
+    """The pydantic model that has to take what the function returns; None for none."""
     check: Mapping[str, object] | None = None
     """As a `check:` in YAML."""
     undoes: tuple[str, ...] = ()
@@ -159,6 +161,7 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         return _PLAIN_STEP
     check_keywords("@step", options, _STEP_KEYWORDS, STEP_LATER, place)
     waive, signed = _waive(options, place)
+    evidence_type = _evidence_type(options, place)
     return StepOptions(
         name=_line("@step", options, "name", place),
         description=_text("@step", options, "description", place),
@@ -167,7 +170,8 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         always=_flag("@step", options, "always", place),
         idempotent=_flag("@step", options, "idempotent", place) if "idempotent" in options else None,
         max_age_s=_duration("@step", options, "max_age", place),
-        evidence=_lines("@step", options, "evidence", place),
+        evidence=() if evidence_type else _lines("@step", options, "evidence", place),
+        evidence_type=evidence_type,
         check=_check(options, place),
         undoes=_lines("@step", options, "undoes", place),
         retry=options.get("retry"),
@@ -313,6 +317,15 @@ def _line(what: str, options: Mapping[str, object], key: str, place: Place) -> s
     if problem is not None:
         refuse(place, f"{what}: {key} {problem}")
     return value
+
+
+def _evidence_type(options: Mapping[str, object], place: Place) -> type | None:
+    said = options.get("evidence")
+    if not inspect.isclass(said):
+        return None
+    if not hasattr(said, "model_fields"):
+        refuse(place, f"@step: evidence must be a list of texts or a pydantic model, not the class {said.__name__}")
+    return said
 
 
 def _lines(what: str, options: Mapping[str, object], key: str, place: Place) -> tuple[str, ...]:

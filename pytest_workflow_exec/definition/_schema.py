@@ -259,6 +259,12 @@ class WaiveModel(Strict):
     approvers: Annotated[list[Line], BeforeValidator(as_items)] = []
 
 
+class EvidenceModel(Strict):
+    """The values that a step has to leave, by their names."""
+
+    evidence: Annotated[list[Line], Field(min_length=1), BeforeValidator(as_items)]
+
+
 class StepModel(OwnRetry):
     """One step."""
 
@@ -268,7 +274,7 @@ class StepModel(OwnRetry):
     timeout: Duration | None = None
     when: Text | None = None
     foreach: dict[str, object] | None = None
-    evidence: Annotated[list[Line] | None, Field(min_length=1), BeforeValidator(as_items)] = None
+    evidence: object = None
     allow_empty: Flag = False
     idempotent: Flag = False
     max_age: Duration | None = None

@@ -21,6 +21,7 @@ _WHEN_SAID = frozenset(
         "block",
         "check",
         "enclosure",
+        "evidence_type",
         "form",
         "fragment",
         "holds_no_process",

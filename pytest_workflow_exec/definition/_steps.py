@@ -35,13 +35,14 @@ from ._cases import as_case
 from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, place_of, with_defaults
+from ._evidence import read_evidence
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._fragment_modules import Modules
 from ._fragments import Fragments, is_include
 from ._gates import read_show
 from ._includes import read_include
 from ._known import KnownValues
-from ._names import quoted, suggestion, value_name_problem
+from ._names import quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
@@ -146,7 +147,7 @@ def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always
         problems.at_key((*where, kind), NOT_IN_FINALLY[kind])
     _check_ways_on(model, kind, where, problems, always=always)
     if kind != "gate":
-        _check_evidence(model, _keys_of(model, kind), where, problems)
+        read_evidence(model.evidence, where, problems, reader.files, keys=_keys_of(model, kind))
     model = with_defaults(model, kind, reader.defaults)
     steps = _read_cases(reader, read, model, where, always=always)
     base = reader.around.prefix + model.id
@@ -231,16 +232,6 @@ def _read_case(
 
 def _condition(when: When | None) -> Condition | None:
     return None if when is None else when.condition
-
-
-def _check_evidence(model: StepModel, keys: Keys | None, where: Where, problems: Problems) -> None:
-    left = None if keys is None else keys.keys() - OUTCOME_ONLY.keys()
-    for index, key in enumerate(model.evidence or ()):
-        problem = value_name_problem(key)
-        if problem is None and left is not None and key not in left:
-            problem = f"the step leaves no {quoted(key)}{suggestion(key, left)}"
-        if problem is not None:
-            problems.at((*where, "evidence", index), problem)
 
 
 def _check_unique(reader: Reader, read: Read, item: object, where: Where) -> None:
@@ -390,6 +381,7 @@ def _step(
     poll: Poll | None,
     waive: Waive | None,
 ) -> Step | None:
+    evidence = read_evidence(model.evidence, where, reader.problems, reader.files, keys=None)
     step = Step(
         id=model.id,
         name=model.name or model.id,
@@ -403,7 +395,8 @@ def _step(
         block=reader.around.cleans,
         idempotent=model.idempotent,
         max_age_s=model.max_age,
-        evidence=tuple(model.evidence or ()),
+        evidence=evidence.keys,
+        evidence_type=evidence.type,
         check=check,
         undoes=undoes,
         # What looks again by itself takes no retry from the defaults.

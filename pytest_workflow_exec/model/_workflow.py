@@ -11,7 +11,7 @@ from typing import Literal
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._ai import Ai, Execute, Session
+from ._ai import Ai, Execute, ModelType, Session
 from ._body import Body, Call, Check, Command, Function, Gate, Manual, Pause, Poll, Verify, Waive
 from ._condition import When
 from ._identity import BlockId, Location, StepId
@@ -52,6 +52,8 @@ class Step:
     """Whether running it a second time does no harm, so that nobody has to be asked before."""
     evidence: tuple[str, ...] = ()
     """The values that it must leave, and not empty, to pass."""
+    evidence_type: ModelType | None = None
+    """The pydantic model that must take what it leaves, for it to pass; None for none. Of a function the class itself has it."""
     max_age_s: float | None = None
     """How old it may be, in seconds, for a resumed run to carry it; None for any age."""
     check: Check | None = None

@@ -15,7 +15,6 @@ from pytest_workflow_exec.run import (
     Run,
     StepOutputs,
     check_attested,
-    keepable,
     outputs_of_return,
     perform_command,
     perform_execute,
@@ -24,8 +23,9 @@ from pytest_workflow_exec.run import (
 
 from ._attempt import failing_plainly
 from ._checks import call_check
+from ._evidence_types import with_evidence
 from ._gates import ask_at, attest_at
-from ._keys import ATTEMPT, SESSION
+from ._keys import ATTEMPT, PLANNED, SESSION
 from ._load import load_function
 from ._session import run_of
 
@@ -40,12 +40,12 @@ def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> No
         outputs = _call(run, step.body, fixtures)
         with failing_plainly(attempt):
             run.check_over(step.id)
-            attempt.outputs = keepable(outputs, evidence=step.evidence)
+            attempt.outputs = with_evidence(item.stash[PLANNED], outputs)
         return
     with failing_plainly(attempt):
         with _shown(item, step):
             outputs = _engine_body(item, run, step)
-        attempt.outputs = keepable(outputs, evidence=step.evidence)
+        attempt.outputs = with_evidence(item.stash[PLANNED], outputs)
         run.check_over(step.id)
 
 

@@ -14,6 +14,7 @@ from pytest_workflow_exec.definition import (
     EachLists,
     EachOptions,
     GateOptions,
+    StepOptions,
     each_of,
     options_of,
     return_annotation,
@@ -124,7 +125,8 @@ def plan_items(items: Iterable[pytest.Function], workflow: Workflow) -> None:
         item = by_name.get(step.id)
         if item is None:
             continue
-        decorated = options_of(item.function) is not None
+        options = options_of(item.function)
+        decorated = options is not None
         if not decorated and item.cls is None:
             # So that the judge can see that a plain test's body really ran.
             item.obj = track(item.obj)
@@ -134,6 +136,7 @@ def plan_items(items: Iterable[pytest.Function], workflow: Workflow) -> None:
             position=position,
             function=item.function,
             annotation=return_annotation(item.function) if decorated else None,
+            evidence_type=options.evidence_type if isinstance(options, StepOptions) else None,
         )
         mark_step(item, step)
 

@@ -25,6 +25,8 @@ class PlannedItem:
     """The tracked function that must run to its end; None for steps without Python of their own."""
     annotation: object = None
     """What the function is annotated to return; None without one."""
+    evidence_type: object = None
+    """The pydantic model that `@step(evidence=...)` gives it; None without one, and for steps in YAML."""
 
 
 def talking_problems(items: Iterable[pytest.Item], workflow: Workflow) -> Iterator[Problem]:

@@ -419,6 +419,10 @@ class _Preparation:
             from ._ai import asking_problems
 
             self.problems += asking_problems(self._session.config, self.workflow, steps)
+        if any(step.evidence_type is not None for step in steps):
+            from ._evidence_types import evidence_type_problems
+
+            self.problems += evidence_type_problems(steps)
         self.problems += preflight(
             self.workflow,
             steps=steps,

@@ -12,9 +12,10 @@ from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
 from pytest_workflow_exec.model import Call, ErrorClass, Function, Gate, Outcome
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, keepable, outputs_of_return, perform_check
+from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, outputs_of_return, perform_check
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
+from ._evidence_types import with_evidence
 from ._failures import class_of
 from ._gates import ask_at, holding_still
 from ._keys import ATTEMPT, PLANNED
@@ -185,7 +186,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
             watch_processes(attempt, run, step)
             there = perform_check(run, step, call=partial(_asked, item, run))
             if there is not None:
-                attempt.stand_in, attempt.outputs = Outcome.PASSED, keepable(there)
+                attempt.stand_in, attempt.outputs = Outcome.PASSED, with_evidence(item.stash[PLANNED], there)
     except StepOrderError as error:
         attempt.order_error = error
 
@@ -207,7 +208,7 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)
         elif isinstance(body, Function) and body.returns_outputs:
             outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
-            attempt.outputs = keepable(outputs, evidence=planned.step.evidence)
+            attempt.outputs = with_evidence(planned, outputs)
         elif isinstance(body, Function) and returned is not None:
             raise OutputError(
                 f"{body.name} returned a value ({type(returned).__name__}), and nothing looks at what a plain test returns; "

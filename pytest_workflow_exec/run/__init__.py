@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._concurrency import group_of
     from pytest_workflow_exec.run._context import context_of
     from pytest_workflow_exec.run._earlier import EarlierRun, lacks_records, lost_runs, newest_run, run_named
+    from pytest_workflow_exec.run._evidence_type import demand_evidence, is_model
     from pytest_workflow_exec.run._execute import perform_execute
     from pytest_workflow_exec.run._facts import starter, version_of
     from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
@@ -89,11 +90,13 @@ __all__ = [
     "class_of_text",
     "classify",
     "context_of",
+    "demand_evidence",
     "demanded_pin",
     "failure_of",
     "fold",
     "gates_of",
     "group_of",
+    "is_model",
     "judge_plan",
     "keepable",
     "known_values",
@@ -142,6 +145,7 @@ __getattr__ = exporter(
         "_concurrency": "group_of",
         "_context": "context_of",
         "_earlier": "EarlierRun lacks_records lost_runs newest_run run_named",
+        "_evidence_type": "demand_evidence is_model",
         "_execute": "perform_execute",
         "_facts": "starter version_of",
         "_failure": "Failure class_of_text classify failure_of",

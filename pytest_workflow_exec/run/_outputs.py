@@ -89,8 +89,7 @@ def keepable(outputs: StepOutputs, *, evidence: Iterable[str] = ()) -> StepOutpu
                 f"the step left no {key!r}, which is its evidence (it left {', '.join(outputs.values) or 'nothing'})"
             )
             raise OutputError(message)
-        value = outputs.values[key]
-        if value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip()):
+        if is_empty(outputs.values[key]):
             message = f"the step left {key!r} empty, which is its evidence"
             raise OutputError(message)
     # Most steps leave nothing.
@@ -99,6 +98,11 @@ def keepable(outputs: StepOutputs, *, evidence: Iterable[str] = ()) -> StepOutpu
     if outputs.files:
         refuse_unkeepable({name: file.to_data() for name, file in outputs.files.items()}, "files")
     return outputs
+
+
+def is_empty(value: Json) -> bool:
+    """Return whether a value is there and says nothing."""
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
 
 
 def file_output(root: Path, path: Path) -> FileOutput:
