@@ -18,10 +18,12 @@ from tests.run.conftest import CONFIGURATION, Project
 STEPS = """
 workflow: flow
 steps:
-  - {id: build, run: [echo, built]}
+  - {id: build, call: "doing:build"}
   - {id: approve, gate: {question: Go on?}}
-  - {id: publish, run: [echo, published]}
+  - {id: publish, call: "doing:publish"}
 """
+# Steps of functions, which nobody calls here: a command would have records of its own.
+_DOING = "def build(): ...\n\n\ndef publish(): ...\n"
 
 _SHORT_BYTES = 1_024
 """A log's file of that size is full with its first record."""
@@ -35,6 +37,7 @@ Act = Callable[[Acknowledge], None]
 def project_at(root: Path) -> Project:
     """Return the project at `root`, with its policy."""
     (root / "workflow-exec.toml").write_text(CONFIGURATION)
+    (root / "doing.py").write_text(_DOING)
     return Project(root)
 
 

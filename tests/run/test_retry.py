@@ -9,8 +9,16 @@ import pytest
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.errors import OutputError, PollFailedError, StepOrderError
-from pytest_workflow_exec.model import ErrorClass, Outcome, Retry
-from pytest_workflow_exec.run import NextAttempt, Run, next_attempt, perform_check, wait_before, wait_for
+from pytest_workflow_exec.model import Command, ErrorClass, Outcome, Retry
+from pytest_workflow_exec.run import (
+    NextAttempt,
+    Run,
+    next_attempt,
+    perform_check,
+    perform_command,
+    wait_before,
+    wait_for,
+)
 from pytest_workflow_exec.verify import Verdict, verify_log
 from tests.evidence._logs import rechained, records_in
 
@@ -195,6 +203,14 @@ def _as(kind: str, number: int, attempt: int) -> Callable[[Records], object]:
     return lambda records: records[_places(records, kind)[number]].update(attempt=attempt)
 
 
+def _passed_before(records: Records) -> None:
+    """With the records of the command that ran in the last attempt."""
+    ran = [records[_places(records, kind)[0]] for kind in ("command.started", "command.finished")]
+    place = _places(records, "step.finished")[0]
+    records[place]["data"].update(outcome="passed")
+    records[place:place] = [{**each, "attempt": 1} for each in ran]
+
+
 def _double_wait(records: Records) -> None:
     place = _places(records, "retry.waiting")[0]
     records.insert(place, records[place])
@@ -230,7 +246,11 @@ def _unplanned(records: Records) -> None:
 FORGED: dict[str, tuple[Callable[[Records], object], str]] = {
     "without its wait": (_drop("retry.waiting", 0), "it has ended before"),
     "without the failure": (_drop("step.finished", 0), "no attempt at it has just failed"),
-    "passed before": (_say("step.finished", 0, outcome="passed"), "no attempt at it has just failed"),
+    "passed before": (_passed_before, "no attempt at it has just failed"),
+    "passed before, without its command": (
+        _say("step.finished", 0, outcome="passed"),
+        "no record says that its command ran",
+    ),
     "interrupted before": (_say("step.finished", 0, outcome="interrupted"), "no attempt at it has just failed"),
     "denied before": (_say("step.finished", 0, outcome="denied"), "no attempt at it has just failed"),
     "another class": (_say("step.finished", 0, **{"class": "business"}), "after another failure than the one before"),
@@ -304,7 +324,8 @@ def test_a_check_is_asked_before_the_first_attempt_only(project: Project) -> Non
     assert following is not None
     resumed.wait_again(two, following)
     resumed.start(two)
-    resumed.finish("two", Outcome.PASSED)
+    assert isinstance(two.body, Command)
+    resumed.finish("two", Outcome.PASSED, outputs=perform_command(resumed, two, two.body))
     resumed.close(interrupted=False)
 
     starts = [each["data"].get("probe") for each in records_in(run.log_path) if each["type"] == "step.started"]
