@@ -194,7 +194,7 @@ def test_all_runs_have_an_index(tmp_path: Path) -> None:
     page = tmp_path / ".workflow-exec" / "reports" / "index.html"
     text = " ".join(_text(page).split())
     assert done.stdout == f"report    {page}\nruns      2\n"
-    assert "2 runs of 1 workflows" in text
+    assert "2 runs of 1 workflow. " in text
     assert "1 of 2 passed" in text
     assert "build 1 2" in text
     assert re.findall('href="([^"]+)"', page.read_text(encoding="utf-8")) == [f"{first.parent.name}.html"]
