@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -55,7 +56,11 @@ def check_scratch(scratch: Path) -> None:
     Raises:
         SandboxSetupError: It is no directory, or leads somewhere else.
     """
-    if scratch.is_symlink() or not scratch.is_dir():
+    try:
+        found = scratch.lstat()
+    except OSError as error:
+        raise SandboxSetupError(f"the commands' folders can't be made in {scratch}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
         raise SandboxSetupError(f"the commands' folders can't be made: {scratch} is no directory")
 
 
