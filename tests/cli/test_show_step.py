@@ -59,7 +59,7 @@ def test_a_step_is_shown_with_all_that_happened(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     told = done.stdout.splitlines()
-    assert told[:4] == ["step      build", "kind      run", "outcome   passed", f"digest    {'d' * 64}"]
+    assert told[:4] == ["step      build", "kind      step", "outcome   passed", f"digest    {'d' * 64}"]
     first, second = (next(n for n, line in enumerate(told) if line.startswith(f"attempt {k}: ")) for k in (1, 2))
     assert told[first].startswith("attempt 1: failed, started ")
     assert told[first].endswith(" UTC, took 0.2s")

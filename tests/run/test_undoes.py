@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_workflow_exec.errors import GateDeniedError, StepOrderError
-from pytest_workflow_exec.model import Outcome
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.model import Command, Outcome
+from pytest_workflow_exec.run import Run, perform_command
 from pytest_workflow_exec.verify import verify_log
 
 from .conftest import Project
@@ -33,12 +33,14 @@ def failed(project: Project, flow: str = FLOW, *, smoke: Outcome = Outcome.FAILE
         project.perform(run, step)
     run.start(run.workflow.step("smoke"))
     run.finish("smoke", smoke, message="no")
-    run.start(run.workflow.step("rollback"))
+    rollback = run.workflow.step("rollback")
+    run.start(rollback)
     if back is None:
         run._journal.close()
         run._lock.release()
         return run
-    run.finish("rollback", back)
+    assert isinstance(rollback.body, Command)
+    run.finish("rollback", back, outputs=perform_command(run, rollback, rollback.body))
     if back is Outcome.PASSED:
         project.perform(run, "after")
     run.close(interrupted=False)
