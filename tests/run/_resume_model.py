@@ -91,7 +91,9 @@ class Model:
     def asked(self, now: World, redo: str | None = None) -> set[str]:
         """Return the steps that may run again only if a person agrees."""
         again = self.past.keys() - self.carried(now, redo) - self.probed(now, redo)
-        return {step for step in again if not self.past[step].at.is_idempotent(step)} - _with_dependents(redo)
+        # Who wants a step again wants what uses it again, too; of a step that was broken off nobody knows what it did.
+        wanted = {step for step in again & _with_dependents(redo) if step == redo or self.past[step].status == "passed"}
+        return {step for step in again if not self.past[step].at.is_idempotent(step)} - wanted
 
     def resume(self, carried: AbstractSet[str]) -> None:
         """Take note that a session began in which these steps are carried."""
