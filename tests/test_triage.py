@@ -161,4 +161,5 @@ def test_a_recorded_diagnosis_is_replayed_and_says_so(project: Project, fake_cla
     changed = project.pytest("workflows/triage", "--workflow-until=diagnose", "--workflow-ai=replay")
     assert changed.status == 1, changed.text
     assert "the prompt (from line" in changed.text
-    assert "pytest workflows/triage/triage.workflow.yaml --workflow-ai=record" in " ".join(changed.text.split())
+    command = "pytest workflows/triage/triage.workflow.yaml --workflow-resume --workflow-ai=record -s"
+    assert f"Record it with: {command}" in " ".join(changed.text.split())

@@ -95,7 +95,7 @@ def _played(host: Host, standing: Standing, *, terminal: bool) -> LegEnd:
         end = end_told_by(shipper.log) if stored is not None and _is_unnoted(host, standing, stored) else None
         if end is None:
             end = Session(host, standing, submission, shipper, stored, terminal=terminal).run()
-        return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([*said, end.said]).strip())
+        return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([end.said, *said]).strip())
 
 
 def _is_unnoted(host: Host, standing: Standing, stored: Stored) -> bool:

@@ -66,7 +66,10 @@ def test_ci_executes_a_plan_only_if_it_was_approved_in_advance(
     first = run(ci)
     assert first.status == 1, first.text
     assert "[3/4] approve ... SUSPENDED" in first.text
-    assert "with --in-advance it says how the plan is approved for later runs" in first.text
+    assert (
+        "gate approve waits for signatures; what to sign, and how (with --in-advance: for later runs, too):"
+        in first.text
+    )
     assert not list(project.root.glob("ran-*"))
 
     kept = approve(ci, "alice")

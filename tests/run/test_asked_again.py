@@ -12,8 +12,8 @@ import pytest
 
 from pytest_workflow_exec.approval import Decision, GateRequest
 from pytest_workflow_exec.errors import ApprovalLapsedError, GateDeniedError
-from pytest_workflow_exec.model import Outcome
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.model import Command, Outcome
+from pytest_workflow_exec.run import Run, perform_command
 from pytest_workflow_exec.verify import verify_log
 
 from .conftest import Project, approved, history_in
@@ -106,8 +106,10 @@ def test_a_person_is_asked_anew_and_told_what_changed(project: Project) -> None:
     person = Person(project, ["approved"])
     run = to_the_first(project, person)
 
-    run.start(run.workflow.step("first"), holding=person.holding)
-    run.finish("first", Outcome.PASSED)
+    first = run.workflow.step("first")
+    run.start(first, holding=person.holding)
+    assert isinstance(first.body, Command)
+    run.finish("first", Outcome.PASSED, outputs=perform_command(run, first, first.body))
     project.perform(run, "second")
     run.close(interrupted=False)
 
