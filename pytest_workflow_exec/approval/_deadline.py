@@ -10,6 +10,9 @@ from typing import final
 
 # A clock that also runs while the machine sleeps: the alarm's own clock may stand still then.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_LOOK_S = 1.0
+"""So often the alarm rings: a signal that came just before Python began to read is heard at the next ring, not only when the
+person types something, and a machine that slept finds out how late it is."""
 
 
 class NoAnswerError(BaseException):
@@ -40,7 +43,9 @@ class Deadline:
         self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         try:
             self._ends_s = time.clock_gettime(_CLOCK) + self._timeout_s
+            # The whole time first, which has to be one that a timer can count.
             signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
+            self._set(self._timeout_s)
         except BaseException:
             self._restore()
             raise
@@ -64,7 +69,7 @@ class Deadline:
             NoAnswerError: The time is over.
             EOFError: The terminal's end of input was typed.
         """
-        # The alarm rings once, and only in here does it raise: nothing else can be cut off half done.
+        # Only in here does the alarm raise: nothing else can be cut off half done.
         self._reading = True
         try:
             if self.is_over:
@@ -80,12 +85,15 @@ class Deadline:
         del number, frame
         left_s = self._ends_s - time.clock_gettime(_CLOCK)
         if left_s > 0:
-            # Somebody else's alarm: the time is not over, and saying so would be a false record.
-            signal.setitimer(signal.ITIMER_REAL, left_s)
+            # The time is not over, and saying so would be a false record.
+            self._set(left_s)
             return
         self._rang = True
         if self._reading:
             raise NoAnswerError
+
+    def _set(self, left_s: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, min(left_s, _LOOK_S))
 
     def _restore(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -94,6 +94,11 @@ def stopped_alarm(asking: Asking) -> None:
     asking.meanwhile(lambda: signal.setitimer(signal.ITIMER_REAL, 0))
 
 
+def unheard_interrupt(asking: Asking) -> None:
+    """Ctrl-C does not end the wait of the reading thread, as one that comes just before it begins to read."""
+    asking.meanwhile(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT))
+
+
 def ascii_input(_: Asking) -> None:
     """Reading fails for whatever is not ASCII."""
     sys.stdin.reconfigure(encoding="ascii")  # type: ignore[union-attr]  # it is the real one

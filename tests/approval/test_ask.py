@@ -403,6 +403,23 @@ def test_interrupt_passes_through(terminal: Terminal) -> None:
     assert terminal.state["after"] == terminal.state["before"]
 
 
+def test_interrupt_that_ends_no_wait_is_heard(terminal: Terminal) -> None:
+    """A signal that comes just before Python begins to read is noted, and ends no read: it is heard a moment later."""
+    # given
+    terminal.start("unheard-interrupt")
+    terminal.see_prompt()
+
+    # when
+    (terminal.folder / "go").touch()
+    shown = terminal.end()
+
+    # then
+    assert "KeyboardInterrupt" in shown
+    assert terminal.ended_by == signal.SIGINT
+    assert not terminal.effect
+    assert not (terminal.folder / "decision.json").exists()
+
+
 @pytest.mark.parametrize("answer", ["code", "reject"])
 def test_lost_screen_never_approves(terminal: Terminal, answer: str) -> None:
     """A screen that fails when the decision is told turns an approval into a denial and leaves a rejection."""
