@@ -129,6 +129,31 @@ def test_timeout_leaves_nothing(tmp_path: Path, mark: str, body: str, level: Lev
 
 
 @pytest.mark.parametrize("level", LEVELS)
+def test_engine_killed_before_it_hears_of_the_start_leaves_nothing(tmp_path: Path, mark: str, level: Level) -> None:
+    """What the engine did not read any more makes the server's next look fail: that must not keep it from ending all."""
+    code = (
+        "import json, os, select, signal, sys, time\nfrom pathlib import Path\n"
+        "from pytest_workflow_exec.sandbox import _spawner\nfrom tests.sandbox.test_tree import run\n"
+        "body, word, folder, level = json.loads(sys.argv[1])\n"
+        "def hear(server, patience_s):\n"
+        "    while not list(Path(folder).glob('begun-*')): time.sleep(0.01)\n"
+        "    select.select([server], [], [])\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "_spawner._Server.hear = hear\n"
+        "run(body, word, Path(folder), level)\n"
+    )
+    given = json.dumps([CLASSES["session"] + "time.sleep(1000)", mark, str(tmp_path / "here"), level])
+
+    done = subprocess.run([sys.executable, "-c", code, given], cwd=ROOT, check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left == []
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("body", CLASSES.values(), ids=CLASSES)
 def test_killed_engine_leaves_nothing(tmp_path: Path, mark: str, body: str, level: Level) -> None:
     """After SIGKILL of the engine, all that its command started is ended, each time."""

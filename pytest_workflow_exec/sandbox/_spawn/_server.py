@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 
 from . import _kernel as kernel
 from . import _namespaces as namespaces
-from ._start import Start, heard
+from ._connections import Connections
+from ._start import EngineGoneError, Start, heard
 from ._target import become_next, take
 
 # Else children made with another signal than the usual one are not waited for.
@@ -38,8 +39,11 @@ def main(kind: str, control: int, engine: int) -> NoReturn:
     """
     dropped = _prepare(kind, control, engine)
     requests = socket.socket(fileno=control)
-    while True:
-        _serve(requests, engine, kind, dropped)
+    try:
+        while True:
+            _serve(requests, engine, kind, dropped)
+    except EngineGoneError:
+        os._exit(0)
 
 
 def _prepare(kind: str, control: int, engine: int) -> tuple[int, ...]:
@@ -91,8 +95,13 @@ def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[in
         _refuse_next(requests, f"no process can be made: {error}")
         return
     else:
-        start = heard(errors, engine, pid)
-        _go_on(requests, engine, start, _Watch(pid, status, start))
+        watch = _Watch(pid, status)
+        try:
+            _go_on(requests, engine, heard(errors, engine), watch)
+        except BaseException:
+            # Whatever went wrong, and if nobody is there any more who asked for it: nothing of it outlives this process.
+            watch.end_all()
+            raise
     finally:
         errors.close()
         if status is not None:
@@ -138,14 +147,23 @@ def _go_on(requests: socket.socket, engine: int, start: Start, watch: _Watch) ->
             _refuse_next(requests, start.problem)
         return
     _tell(requests, {"target": watch.target, "error": ""})
-    is_over = watch.until_gone(requests, engine)
+    is_over = watch.until_gone(requests, engine, start)
     if start.connections is not None:
         start.connections.close()
     namespaces.remove_masks(start.masked)
     # The last word: nothing of it is there any more.
     _tell(requests, watch.facts)
     if is_over:
-        os._exit(0)
+        raise EngineGoneError
+
+
+def _nobody_asks(requests: socket.socket) -> bool:
+    """Return whether what can be read there is that nobody is there any more."""
+    try:
+        return not requests.recv(1)
+    except ConnectionError:
+        # So it ends if something that was said had not been read.
+        return True
 
 
 def _refuse_next(requests: socket.socket, problem: str) -> None:
@@ -157,22 +175,27 @@ def _refuse_next(requests: socket.socket, problem: str) -> None:
 class _Watch:
     """One command that runs, and what became of all its processes."""
 
-    def __init__(self, target: int, status: int | None, start: Start) -> None:
+    def __init__(self, target: int, status: int | None) -> None:
         """Hold a command.
 
         Args:
             target: Its process, or the first one of its namespace.
             status: Where that one tells how the command ended; None where the command is a child of this process.
-            start: What was told of it.
         """
         self.target, self._status = target, status
-        self._processes, self._connections = start.processes, start.connections
+        self._processes = 0
+        self._connections: Connections | None = None
         self._answering: set[int] = set()
         self._next_count_s = time.monotonic() + _PAUSE_MS / 1000
         self.facts: dict[str, Any] = {"user_s": 0.0, "system_s": 0.0, "max_rss_kib": 0}
 
-    def until_gone(self, requests: socket.socket, engine: int) -> bool:
-        """Return when there is none any more; whether there is nobody any more who could ask for another."""
+    def until_gone(self, requests: socket.socket, engine: int, start: Start) -> bool:
+        """Return when there is none any more; whether there is nobody any more who could ask for another.
+
+        Args:
+            start: What was told of the command.
+        """
+        self._processes, self._connections = start.processes, start.connections
         handle, poll = os.pidfd_open(self.target), select.poll()
         ends = {handle} if self._status is None else {handle, self._status}
         asking = [] if self._connections is None else [self._connections.listener]
@@ -185,8 +208,8 @@ class _Watch:
                     poll.unregister(descriptor)
                 asked = requests.fileno() in ready
                 if asked or engine in ready or self._is_too_many():
-                    is_over = engine in ready or (asked and not requests.recv(1))
-                    self.facts["ended"] = self._end_all()
+                    is_over = engine in ready or (asked and _nobody_asks(requests))
+                    self.facts["ended"] = self.end_all()
                     return is_over
                 was_known = "exit" in self.facts
                 if self._status in ready:
@@ -253,7 +276,7 @@ class _Watch:
         if self._status is None or code < 0:
             self.facts.setdefault("exit", code)
 
-    def _end_all(self) -> int:
+    def end_all(self) -> int:
         """Kill every descendant: freeze all, kill all, until there is none; return how many besides the command's own."""
         ended: set[int] = set()
         own: int | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import socket
 from typing import NamedTuple
 
@@ -30,14 +29,21 @@ class Start(NamedTuple):
     """Why it did not become the command; empty if it did."""
 
 
-def heard(errors: socket.socket, engine: int, pid: int) -> Start:
-    """Wait until the process took a request and became the command, or failed to."""
+class EngineGoneError(Exception):
+    """Nobody is there any more who could ask for anything."""
+
+
+def heard(errors: socket.socket, engine: int) -> Start:
+    """Wait until the process took a request and became the command, or failed to.
+
+    Raises:
+        EngineGoneError: Nobody can ask any more. The process may have taken a request all the same.
+    """
     poll = select.poll()
     poll.register(errors, select.POLLIN)
     poll.register(engine, select.POLLIN)
     if errors.fileno() not in dict(poll.poll()):
-        os.kill(pid, signal.SIGKILL)
-        os._exit(0)
+        raise EngineGoneError
     told, descriptors = b"", list[int]()
     while True:
         chunk, more, _, _ = socket.recv_fds(errors, 4096, MOST_DESCRIPTORS, _CLOSE_ON_EXEC)
@@ -45,8 +51,8 @@ def heard(errors: socket.socket, engine: int, pid: int) -> Start:
         if not chunk:
             break
     if not told:
-        # It ended without a request: nobody can ask any more.
-        os._exit(0)
+        # It ended without a request.
+        raise EngineGoneError
     if not told.startswith(TAKEN):
         return Start(is_taken=False, problem=told.decode(errors="replace"))
     line, _, problem = told[len(TAKEN) :].partition(b"\n")
