@@ -276,6 +276,8 @@ def _check(
     problem = check_problem("step", always=always)
     if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
+    if marks.evidence or marks.evidence_type is not None:
+        problem = "a step with a check leaves no evidence: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
     # Only here: the models of YAML's steps are many, and a step in Python needs one of them.

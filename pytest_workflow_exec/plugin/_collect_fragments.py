@@ -73,7 +73,8 @@ class FragmentModules:
         self._file = file
         self._files: dict[Path, FragmentFile] = {}
         self._nodes: list[pytest.Item | pytest.Collector] = []
-        self._items: list[pytest.Function] = []
+        self.items: list[pytest.Function] = []
+        """What pytest collected of them so far, those that are no step, too."""
 
     def declaration(self, path: Path, source: bytes) -> Fragment:
         """Return what the file says of itself, imported from this source.
@@ -109,7 +110,7 @@ class FragmentModules:
             nodes = [class_of_steps(node) for node in include.collect()]
             items = functions_among(nodes, path=path, module=file.obj.__name__)
         self._nodes += nodes
-        self._items += items
+        self.items += items
         return declared(items, lists, prefix=prefix)
 
     def take_in(self, workflow: Workflow, annotations: dict[StepId, object]) -> list[pytest.Item | pytest.Collector]:
@@ -119,8 +120,8 @@ class FragmentModules:
             workflow: What was read with them.
             annotations: Where to put what their functions are annotated to return.
         """
-        plan_items(self._items, workflow)
-        annotations.update(annotations_of(self._items))
+        plan_items(self.items, workflow)
+        annotations.update(annotations_of(self.items))
         # A step whose list is empty has no case: pytest's item of it is no step.
         return [node for node in self._nodes if isinstance(node, WorkflowClass) or PLANNED in node.stash]
 

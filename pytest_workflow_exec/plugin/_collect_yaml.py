@@ -75,7 +75,7 @@ class WorkflowFile(pytest.Module):
                 for position, step in enumerate(workflow.steps)
                 if not is_function(step)
             ]
-        if problems := list(talking_problems(items, workflow)):
+        if problems := list(talking_problems([*items, *modules.items], workflow)):
             session.problems.extend(problems)
             return []
         if len(items) >= _MANY:

@@ -162,14 +162,16 @@ def _had_effect(declared: Declared) -> bool:
 
 
 def _lost_to_a_check(step: Step, workflow: Workflow) -> set[str]:
-    """Return the outputs that other steps use and that nobody has if the step's body does not run: all but files."""
+    """Return the outputs that are used, or are its evidence, and that nobody has if its body does not run: all but files."""
     rules = step.body.outputs if isinstance(step.body, Command) else ()
     files = {rule.name for rule in rules if rule.kind == "glob"}
     used = keys_used_of(step.id, workflow)
     lost = {key for key in used if key is not None and key not in files and key != "outcome"}
     if None in used:
         lost |= {rule.name for rule in rules if rule.kind != "glob"} or ({"stdout"} if not rules else set())
-    return lost
+    if step.evidence_type is not None:
+        lost.add(step.evidence_type.name)
+    return lost | (set(step.evidence) - files)
 
 
 def _holds_redacted(value: Json) -> bool:
@@ -263,7 +265,7 @@ class _Judge:
                 yield f"step {used!r}, whose outputs it uses, runs again, so that its check proves nothing"
         lost = sorted(_lost_to_a_check(step, self._workflow))
         if lost:
-            yield f"its check can't tell what other steps use of it: {', '.join(lost)}"
+            yield f"its check can't tell what is used of it, or is its evidence: {', '.join(lost)}"
 
     def gone(self) -> Mapping[StepId, str]:
         """Return the steps that were done, or begun, and that the plan does not have any more."""

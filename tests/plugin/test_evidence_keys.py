@@ -67,3 +67,49 @@ def test_python_defaults_of_commands_are_refused(project: Project) -> None:
     assert session.status == 4
     assert "cwd belongs to run steps; in Python, give it to sandbox.run" in session.text
     assert project.untouched
+
+
+CHECKED = """\
+steps:
+  - id: ticket
+    run: [sleep, '60']
+    outputs: {number: {stdout: '(.*)'}}
+    evidence: %s
+    check: {run: [test, -e, made]}
+  - {id: after, run: [touch, ran-after]}
+"""
+
+
+@pytest.mark.parametrize("evidence", ["[number]", "models:Ticket"])
+def test_no_check_stands_in_for_evidence(project: Project, evidence: str) -> None:
+    """A check finds the effect, and not what the step has to leave: a person decides, and without one nothing runs."""
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = ["sleep *", "test -e *", "touch *"]\n')
+    project.write("wf/models.py", "from pydantic import BaseModel\nclass Ticket(BaseModel):\n    number: str\n")
+    project.write("wf/a.workflow.yaml", CHECKED % evidence)
+    child = project.start("wf")
+    project.wait_for("command.started", 1)
+    child.kill()
+    child.wait()
+    (project.root / "made").touch()
+    before = project.records()
+
+    session = project.pytest("wf", "--workflow-resume")
+
+    assert session.status == 4, session.text
+    assert "a person must say that it may run again" in session.text
+    assert project.records() == before
+    assert not (project.root / "ran-after").exists()
+
+
+def test_python_step_with_a_check_has_no_evidence(project: Project) -> None:
+    """Without its body nobody has what it returns."""
+    project.write(
+        "wf/workflow_a.py",
+        (PYTHON % "{}").replace('@step(evidence=["number"])', '@step(evidence=["number"], check=["test"])'),
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "a step with a check leaves no evidence" in session.text
+    assert project.untouched

@@ -271,6 +271,20 @@ def test_the_mode_is_a_ceiling_for_code(project: Project, code: str) -> None:
     assert project.untouched
 
 
+@pytest.mark.parametrize("code", ASKS_FOR_CLAUDE.values(), ids=ASKS_FOR_CLAUDE)
+def test_the_mode_is_a_ceiling_for_fragments(project: Project, code: str) -> None:
+    """Code of a fragment in Python is held to the mode of the workflow that includes it."""
+    head = "from pytest_workflow_exec import Fragment, step\nFRAGMENT = Fragment()\n"
+    project.write("wf/_workflow_part.py", head + code)
+    project.write("wf/flow.workflow.yaml", "mode: python\nsteps:\n  - {include: _workflow_part.py, id: part}\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "step 'part/talk' asks for the fixture 'claude', which talks with a model" in session.text
+    assert project.untouched
+
+
 def test_the_mode_is_a_ceiling_for_called_functions(project: Project) -> None:
     """In YAML, too, where the function's module is not even imported for that."""
     project.write("wf/talk.py", "open('ran-import', 'w').close()\ndef talk(claude): ...\n")
