@@ -20,7 +20,7 @@ from pytest_workflow_exec.run import (
     Redo,
     Resumption,
     RunLock,
-    lacks_records,
+    doubt_of_records,
     lost_runs,
     newest_run,
     resumption_of,
@@ -46,8 +46,8 @@ class Onward:
     redo: StepId | None = None
     anchored_through: int = -1
     """The last record that a seal of a pinned signer covers."""
-    lacks_records: bool = False
-    """Whether a ledger knows later records than its log holds."""
+    doubt_of_records: str | None = None
+    """Why its log can't be taken for all there was."""
 
     @property
     def given(self) -> Mapping[str, str]:
@@ -244,7 +244,7 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
         history=history,
         redo=redo,
         anchored_through=-1 if anchored is None else anchored,
-        lacks_records=lacks_records(workflow.root, earlier.id, history.head),
+        doubt_of_records=doubt_of_records(workflow.root, earlier.id, history.head),
     )
 
 

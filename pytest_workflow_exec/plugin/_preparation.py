@@ -389,7 +389,7 @@ class _Preparation:
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
             anchored_through=self._onward.anchored_through,
-            lacks_records=self._onward.lacks_records,
+            doubt_of_records=self._onward.doubt_of_records,
         )
 
     def _work_out(self) -> Resumption | None:

@@ -98,8 +98,8 @@ class Present:
     now: datetime
     anchored_through: int = -1
     """The last record of the log that an anchor covers, such as a seal of a pinned signer."""
-    lacks_records: bool = False
-    """Whether a ledger knows later records of the run than its log holds: then decisions may have been used that it shows unused."""
+    doubt_of_records: str | None = None
+    """Why the run's log can't be taken for all there was: then decisions may have been used that it shows unused."""
 
 
 def _has_probe(step: Step) -> bool:
@@ -183,7 +183,6 @@ def _holds_redacted(value: Json) -> bool:
 
 
 _NO_SEAL = "no seal of a pinned signer covers it"
-_LACKING = "a ledger knows later records, so it was cut, or an older copy was put back"
 
 
 class _Judge:
@@ -301,8 +300,9 @@ class _Judge:
 
     def _of_trust(self, step: Step, past: PastStep | None) -> Iterator[str]:
         gate = self._history.open_gates.get(step.id)
-        if self._present.lacks_records and isinstance(step.body, Gate) and not (gate is None and past is None):
-            yield f"no decision in its log counts: {_LACKING}"
+        doubt = self._present.doubt_of_records
+        if doubt is not None and isinstance(step.body, Gate) and not (gate is None and past is None):
+            yield f"no decision in its log counts: {doubt}"
         if gate is not None and gate.decision == "approved" and gate.suspended and not self._is_trusted(gate.seq):
             yield f"its decision isn't anchored: {_NO_SEAL}"
         if past is not None and self._present.policy.carry == "never":
