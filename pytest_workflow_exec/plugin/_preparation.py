@@ -197,6 +197,7 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
+        self._pin_differs = False
         self._programs = ProgramPins()
         self._durability: Durability = "power"
         self._notify: Sequence[NotifySettings] = ()
@@ -345,6 +346,7 @@ class _Preparation:
             return demanded_pin(self.workflow, settings.trusted)
         except PinError as error:
             self.problems.append(Problem(message=str(error)))
+            self._pin_differs = True
             return None
 
     def _find_earlier(self, *, only: bool) -> Onward | None:
@@ -432,6 +434,7 @@ class _Preparation:
             environment=self._environment,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
+            signers_known=not self._pin_differs,
             filesystem=self._filesystem,
         )
 
