@@ -22,7 +22,7 @@ from . import _kernel as kernel
 from . import _namespaces as namespaces
 from ._connections import Connections
 from ._start import EngineGoneError, Start, heard
-from ._target import become_next, take
+from ._target import ALONE, become_next, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ class _Watch:
             status: Where that one tells how the command ended; None where the command is a child of this process.
         """
         self.target, self._status = target, status
+        self._is_alone = False
         self._processes = 0
         self._connections: Connections | None = None
         self._answering: set[int] = set()
@@ -228,14 +229,16 @@ class _Watch:
                 if self._collect():
                     self.facts["ended"] = 0
                     return False
-                if "exit" in self.facts and not was_known:
+                # Nothing has to be ended of a command that was alone: the next word is the last.
+                if "exit" in self.facts and not was_known and not self._is_alone:
                     _tell(requests, self.facts)
         finally:
             os.close(handle)
 
     def _hear(self) -> None:
         if self._status is not None and "exit" not in self.facts and (told := os.read(self._status, 100)):
-            self.facts["exit"] = int(told)
+            self._is_alone = told.startswith(ALONE)
+            self.facts["exit"] = int(told.removeprefix(ALONE))
 
     def _answer(self) -> None:
         answering = None if self._connections is None else self._connections.answer()

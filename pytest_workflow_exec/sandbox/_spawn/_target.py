@@ -23,6 +23,8 @@ TAKEN = b"+"
 """The first byte that is reported: the request was taken. What the server must know follows, behind its length, then any
 error."""
 LENGTH_BYTES = 4
+ALONE = b"!"
+"""Stands before how a command ended that nothing else of it outlived: the first process of its namespace ends, too."""
 LISTENER = b"\0"
 """Comes with the descriptor at which the kernel asks about a command's connections."""
 _REPORT = 3
@@ -106,7 +108,16 @@ def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
         except ChildProcessError:
             os._exit(0)
         if pid == target:
-            os.write(_REPORT, b"%d\n" % os.waitstatus_to_exitcode(code))
+            word = b"%d" if _has_children() else ALONE + b"%d"
+            os.write(_REPORT, word % os.waitstatus_to_exitcode(code))
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def take(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
