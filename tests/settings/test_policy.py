@@ -130,7 +130,10 @@ def test_tests_have_the_rights_that_the_policy_says(tmp_path: Path) -> None:
     assert unknown.startswith("2: policy.verify.secret: there is no such key")
     assert "secrets" not in unknown
     [problem] = _problems(tmp_path, '[policy.verify]\nneeds = ["root"]\n')
-    assert problem == '2: policy.verify.needs[1] must be "pty" or "loopback" or "namespaces" or "shared-memory", not a text (\'root\')'
+    assert (
+        problem
+        == '2: policy.verify.needs[1] must be "pty" or "loopback" or "namespaces" or "shared-memory", not a text (\'root\')'
+    )
 
 
 def test_rule_needs_nothing_but_shared_memory(tmp_path: Path) -> None:
