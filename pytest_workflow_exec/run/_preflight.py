@@ -30,6 +30,7 @@ from pytest_workflow_exec.sandbox import (
     check_digest,
     identify,
     resolve_program,
+    shared_memory_problems,
     socket_problems,
     write_problems,
 )
@@ -198,6 +199,7 @@ def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Prob
 def _right_problems(rule: Rule, values: Values, policy: Policy) -> Iterator[str]:
     yield from write_problems(rule, root=values.root, level=policy.level, path=policy.path)
     yield from socket_problems(rule, root=values.root, level=policy.level)
+    yield from shared_memory_problems(rule, root=values.root, level=policy.level, path=policy.path)
 
 
 def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:

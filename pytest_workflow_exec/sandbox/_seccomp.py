@@ -138,8 +138,8 @@ class Calls:
     """Whether Landlock already keeps its signals within the command; else it may signal its own group only."""
     namespaces: bool
     """Whether it may make namespaces of its own; mounts never."""
-    own_memory: bool
-    """Whether the shared memory and the queues that it sees are its own; else it has none."""
+    memory: bool
+    """Whether it may use the shared memory and the queues that it sees; else it has none."""
 
 
 def is_known_machine() -> bool:
@@ -202,7 +202,7 @@ def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
         yield _LISTEN
     if not calls.namespaces:
         yield from _OWN_NAMESPACES.values()
-    if not calls.own_memory:
+    if not calls.memory:
         yield from _SHARED_MEMORY.values()
 
 

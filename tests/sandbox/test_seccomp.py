@@ -14,7 +14,7 @@ ALLOWED, ASKED, KILLED, REFUSED, MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 NOTHING = Calls(
     network=False, all_ports=False, sockets=False, exec_more=False, exec_any=False, signals_scoped=True,
-    namespaces=False, own_memory=False,
+    namespaces=False, memory=False,
 )  # fmt: skip
 NETWORK = dataclasses.replace(NOTHING, network=True)
 SOCKETS = dataclasses.replace(NOTHING, sockets=True)
@@ -119,7 +119,7 @@ CASES: Sequence[tuple[str, Calls, str, tuple[int, ...], int]] = (
     ("queue", NOTHING, "msgsnd", (), REFUSED),
     ("semaphore", NOTHING, "semop", (), REFUSED),
     ("named queue", NOTHING, "mq_open", (), REFUSED),
-    ("its own memory", dataclasses.replace(NOTHING, own_memory=True), "shmget", (), ALLOWED),
+    ("its own memory", dataclasses.replace(NOTHING, memory=True), "shmget", (), ALLOWED),
     ("tracing", NOTHING, "ptrace", (), REFUSED),
     ("mounting", dataclasses.replace(NOTHING, namespaces=True), "mount", (), REFUSED),
 )
