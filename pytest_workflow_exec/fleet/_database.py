@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 SCHEMA = "workflow_exec"
+VERSION = 1
+"""Which tables this program uses."""
 _PATIENCE_S = 30
 _FORBIDDEN = "42501"
 _POOL = 8
@@ -163,12 +165,20 @@ def make_tables(database: Database) -> None:
 
     try:
         migrate(database.url)
-        if not has_tables(database):
+        if has_tables(database):
+            _demand_version(database)
+        else:
             _run_script(database, "postgresql.sql" if database.is_server else "sqlite.sql")
         if database.is_server:
             _run_script(database, "roles.sql")
     except SQLAlchemyError as error:
         raise FleetError(f"the tables can't be made: {_first_line(error)}") from error
+
+
+def said_by_trigger(error: Exception) -> str | None:
+    """Return what the fleet's own tables say against a row; None if it was something else that did."""
+    said = _first_line(error)
+    return said.partition("fleet: ")[2] or None
 
 
 def script(name: str) -> str:
@@ -189,10 +199,34 @@ def has_tables(database: Database) -> bool:
 
 def _demand_tables(database: Database, *, make: bool) -> None:
     if has_tables(database):
+        _demand_version(database)
         return
     if database.is_server or not make:
         raise FleetError("the database has no tables of a fleet: its owner makes them with `workflow-exec fleet init`")
     make_tables(database)
+
+
+def _demand_version(database: Database) -> None:
+    where = (
+        "SELECT 1 AS yes FROM pg_tables WHERE schemaname = 'workflow_exec' AND tablename = 'fleet_schema'"
+        if database.is_server
+        else "SELECT 1 AS yes FROM sqlite_master WHERE type = 'table' AND name = 'fleet_schema'"
+    )
+    with database.transaction() as transaction:
+        known = transaction.row(where) is not None
+        row = transaction.row("SELECT max(version) AS version FROM fleet_schema") if known else None
+    version = int((row or {}).get("version") or 0)
+    if version != VERSION:
+        how = "newer" if version > VERSION else "older"
+        raise FleetError(
+            f"the fleet's tables are {how} than this program (version {version}, and it uses {VERSION}); nothing was done. "
+            + (
+                "Update pytest-workflow-exec here"
+                if version > VERSION
+                else "Their owner keeps what is needed of them (`fleet logs --to`), removes them, and makes them anew with "
+                "`workflow-exec fleet init`"
+            )
+        )
 
 
 def _run_script(database: Database, name: str) -> None:

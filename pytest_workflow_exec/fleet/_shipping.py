@@ -259,6 +259,8 @@ class Shipper:
 
 def _refused(error: Exception) -> FleetLostError | FleetRefusedError:
     said = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    if "was cancelled" in said:
+        return FleetRefusedError("the run was cancelled, so that no decision is used any more")
     if "fleet_decision_use" in said:
         return FleetRefusedError("the decision was used before, here or on another host")
     if "fleet:" in said:
