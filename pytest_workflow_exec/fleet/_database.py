@@ -103,6 +103,14 @@ class Transaction:
         found = self._run(statement, values).mappings().first()
         return None if found is None else dict(found)
 
+    def alone(self, submission: str) -> None:
+        """Let nobody else add to what concerns a submission before the end of this transaction.
+
+        What a connection that was lost may still be about to commit is there afterwards, or never will be.
+        """
+        if self._is_server:
+            self._run("SELECT workflow_exec.fleet_alone(:id)", {"id": submission})
+
     def run(self, statement: str, **values: object) -> int:
         """Return how many rows a statement concerned."""
         return int(self._run(statement, values).rowcount)
@@ -135,12 +143,12 @@ def open_database(url: str, *, make: bool = False, bare: bool = False) -> Databa
     # Not imported: whoever only looks needs no queueing engine, whose import takes a second.
     if any(importlib.util.find_spec(name) is None for name in ("dbos", "psycopg", "sqlalchemy")):
         raise FleetError(_MISSING)
-    from sqlalchemy import create_engine
-
     if url.startswith(_SERVER):
-        own = "postgresql+psycopg://" + url.partition("://")[2]
-        options = {"options": f"-c search_path={SCHEMA}", "application_name": "workflow-exec fleet"}
-        engine = create_engine(own, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=options)
+        from ._connections import server_engine
+
+        # Last of all the temporary schema, into which everybody may put tables of any name.
+        first = f"-c search_path={SCHEMA},pg_temp"
+        engine = server_engine(url, size=_POOL, more=_POOL, options=first, application_name="workflow-exec fleet")
         found = Database(engine, "postgresql://" + url.partition("://")[2], is_server=True)
     elif url.startswith(_FILE) and url != _FILE:
         path = Path(url.removeprefix(_FILE)).absolute()

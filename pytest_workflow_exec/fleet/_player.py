@@ -46,6 +46,7 @@ def play_leg(host: Host, submission: str, leg: int, *, terminal: bool = False) -
 def _claimed(host: Host, submission: str, leg: int) -> tuple[Standing, str]:
     """Return where a submission stands, now that a leg of it is this worker's, and why it was cancelled, if it was."""
     with host.database.transaction() as transaction:
+        transaction.alone(submission)
         standing = standing_of(transaction, submission)
         if standing is None or standing.leg != leg or standing.end is not None:
             raise FleetLostError(f"leg {leg} of {submission} is over")
@@ -58,6 +59,7 @@ def _claimed(host: Host, submission: str, leg: int) -> tuple[Standing, str]:
 
 def _ended(host: Host, submission: str, leg: int, end: LegEnd) -> None:
     with host.database.transaction() as transaction:
+        transaction.alone(submission)
         now = standing_of(transaction, submission)
         if now is not None and now.leg == leg and now.end is not None and now.end.outcome == end.outcome:
             # The connection was lost after it was noted.

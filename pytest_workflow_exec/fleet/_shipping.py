@@ -133,6 +133,7 @@ class Shipper:
         files = list(self._files(pieces, records))
         try:
             with self.database.transaction() as transaction:
+                transaction.alone(self.submission.id)
                 if not self._is_there(transaction, pieces[-1]):
                     self._insert(transaction, pieces, records, files)
         except DBAPIError as error:
