@@ -9,7 +9,7 @@ from pytest_workflow_exec.evidence import hand_in
 from ._checkout import checkout_of
 from ._ends import cleaned_up, end_told_by
 from ._errors import FleetLostError, FleetRefusedError
-from ._host import Host, patiently
+from ._host import Host
 from ._legs import LegEnd, Standing, cancelled_for, claim_leg, end_leg, standing_of
 from ._project import ProjectState
 from ._restore import Stored, put_into, stored_run
@@ -31,15 +31,15 @@ def play_leg(host: Host, submission: str, leg: int, *, terminal: bool = False) -
         FleetLostError: It is another worker's, or was taken over.
         UnreachableError: The database was away for too long.
     """
-    standing, cancelled = patiently(lambda: _claimed(host, submission, leg))
+    standing, cancelled = host.patiently(lambda: _claimed(host, submission, leg))
     try:
         # As long as the database is away before the session begins, nothing has happened.
-        end = patiently(lambda: _played(host, standing, cancelled, terminal=terminal))
+        end = host.patiently(lambda: _played(host, standing, cancelled, terminal=terminal))
     except FleetLostError:
         raise
     except (WorkflowExecError, OSError) as error:
         end = LegEnd(outcome="refused", said=str(error))
-    patiently(lambda: _ended(host, submission, leg, end))
+    host.patiently(lambda: _ended(host, submission, leg, end))
     return end
 
 

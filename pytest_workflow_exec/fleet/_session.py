@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ._database import UnreachableError
 from ._ends import end_of, end_of_cancelled
 from ._errors import FleetError, FleetLostError, FleetRefusedError
-from ._host import Host, patiently
+from ._host import Host
 from ._legs import LegEnd, Standing, cancelled_for
 from ._restore import Stored
 from ._shipping import Shipper
@@ -81,7 +81,7 @@ class Session:
 
     def _ship_rest(self) -> None:
         try:
-            patiently(self._shipper.ship_rest)
+            self._host.patiently(self._shipper.ship_rest)
         except UnreachableError as error:
             # Another kind: whoever waits for the database must not begin the session again.
             raise FleetRefusedError(str(error)) from error
@@ -141,7 +141,7 @@ class Session:
             number, log = int(question["n"]), Path(str(question["log"]))
             seq, head = int(question["seq"]), str(question["hash"])
             if self._refusal is None:
-                patiently(lambda: self._shipper.ship(log, seq=seq, hash_=head))
+                self._host.patiently(lambda: self._shipper.ship(log, seq=seq, hash_=head))
         except (ValueError, KeyError, TypeError):
             self._refusal = FleetRefusedError("what pytest says to its worker can't be read")
         except FleetError as error:
