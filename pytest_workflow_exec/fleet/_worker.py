@@ -64,7 +64,7 @@ class _Worker:
     ) -> None:
         self._settings, self._say = settings, say
         self._draining, self._hurried = threading.Event(), False
-        self._host = host_of(database, project, base=settings.base)
+        self._host = host_of(database, project, base=settings.base, say=say)
         self._client: DBOSClient | None = None
         self._active: set[tuple[str, int]] = set()
         self._why: dict[tuple[str, int], str] = {}

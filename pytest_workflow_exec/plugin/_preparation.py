@@ -271,6 +271,10 @@ class _Preparation:
         )
 
     @property
+    def _only_finally(self) -> bool:
+        return self._onward is not None and bool(self._onward.only_finally)
+
+    @property
     def _sign_start(self) -> Path | None:
         key = self._session.config.getoption("workflow_sign_start")
         return (
@@ -414,7 +418,7 @@ class _Preparation:
         steps = [
             step
             for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
-            if step.id not in carried
+            if step.id not in carried and (step.always or not self._only_finally)
         ]
         if may_ask(self.workflow):
             # Only here: a workflow that asks no model loads nothing that could.

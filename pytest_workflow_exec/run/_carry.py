@@ -9,7 +9,7 @@ from datetime import datetime
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow, blocks_around
 from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.run._gate import gates_of, steps_behind
@@ -76,6 +76,12 @@ class Resumption:
     """What the run was started with."""
     broken_glass: Mapping[StepId, str] = field(default_factory=dict)
     """The carried gates that somebody went past without the signatures that they want, and who, and why."""
+    only_finally: str = ""
+    """Why it goes on only to clean up; empty if it goes on."""
+
+    def cleaning_up(self, why: str) -> Resumption:
+        """Return the same where no step starts but those of `finally`, so that a person need not agree to any other."""
+        return replace(self, only_finally=why, confirm=(), gone={}, probe=())
 
     @property
     def needs_person(self) -> bool:
