@@ -138,7 +138,7 @@ def refuse_among_passed(config: pytest.Config, workflows: Sequence[Workflow]) ->
     Raises:
         pytest.UsageError: So it is; says which have passed, and names the others as they have to be named.
     """
-    if not config.getoption("workflow_resume") or config.getoption("workflow_run"):
+    if len(workflows) < 2 or not config.getoption("workflow_resume") or config.getoption("workflow_run"):  # noqa: PLR2004  # among several
         return
     try:
         newest = [(each, newest_run(each.root, each.name)) for each in workflows]
