@@ -133,10 +133,8 @@ EACH_ATTRIBUTE = "__workflow_exec_each__"
 class EachOptions:
     """What `@each` says about its function."""
 
-    name: str
-    """The parameter that it fills."""
-    listed: str | tuple[object, ...]
-    """The values, or a reference to them."""
+    lists: Mapping[str, str | tuple[object, ...]]
+    """The parameters that it fills, each with its values or a reference to them."""
     allow_empty: bool
     place: Place
 
