@@ -21,7 +21,7 @@ from ._scalars import typed_scalar
 from ._templates import Scope, TemplateError, filled_template, parse_template
 from ._yaml_text import Plain
 
-MAX_CASES = 20_000
+MAX_CASES = 2_000
 """How many cases several lists may make together."""
 _OPEN = "?"
 """No value has this name: it would be spelled `%3F`."""

@@ -48,7 +48,7 @@ from ._sources import named_steps, with_digest, with_given, with_included
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
 from ._texts import Files, Texts
 from ._validation import validated
-from ._waives import waive_problem
+from ._waives import DEFAULT_WAIVE_TIMEOUT_S, waive_problem
 from ._whens import both, filled_when, read_when
 
 
@@ -288,7 +288,8 @@ def _waive(said: StepOptions, texts: Texts, *, always: bool) -> Waive | None:
     problem = waive_problem(always=always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
-    return Waive(question=texts.template(said.waive, ()), signed=said.waive_signed)
+    question = texts.template(said.waive, ())
+    return Waive(question=question, timeout_s=said.waive_timeout_s or DEFAULT_WAIVE_TIMEOUT_S, signed=said.waive_signed)
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
@@ -393,8 +394,6 @@ def _body(function: DeclaredFunction, texts: Texts, read: Read) -> Function | Ga
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():
         texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")
-    if marks.signed is not None and marks.form:
-        texts.problems.at((), f"the gate {quoted(function.name)} has a form, which a signature does not cover")
     return Gate(
         question=texts.template(question, ()),
         show=read_show(marks.show, (), texts, read.gates),

@@ -6,6 +6,10 @@ import shutil
 
 import pytest
 
+from pytest_workflow_exec import step
+from pytest_workflow_exec.definition import StepOptions, options_of
+from tests._published import ROOT
+
 from .conftest import Project, code_at, finish
 from .test_python_fragments import plan_of
 from .test_resume import sessions
@@ -445,6 +449,47 @@ def test_context_in_a_fragment_holds_its_own_inputs_and_steps(outer: Project) ->
     assert session.status == 0, session.text
 
 
+def test_include_of_the_page_about_yaml_and_python(outer: Project) -> None:
+    """What the page shows is a statement that works, and its outputs are what the page says."""
+    page = (ROOT / "docs" / "yaml-and-python.md").read_text(encoding="utf-8")
+    shown = page.partition("```python\n")[2].partition("```")[0]
+    outer.write(
+        "wf/_announce.workflow.yaml",
+        "inputs: {version: {}}\noutputs: {url: '${steps.say.stdout}'}\n"
+        "steps: [{id: say, run: [echo, 'https://example.org/${inputs.version}']}]\n",
+    )
+    simple(
+        outer,
+        shown,
+        mode="inputs={'version': {'default': '1.2'}}",
+        rest="def test_url(workflow): assert workflow.outputs['announce']['url'].strip() == 'https://example.org/1.2'\n",
+    )
+
+    session = outer.pytest("wf")
+
+    assert session.status == 0, session.text
+
+
+def test_fragment_in_python_is_imported_when_it_is_collected(outer: Project) -> None:
+    """Also for a workflow in YAML and with `--collect-only`, and no step runs; `workflow-exec list` imports nothing."""
+    outer.write("wf/a.workflow.yaml", "steps: [{include: _workflow_seen.py}]\n")
+    outer.write(
+        "wf/_workflow_seen.py",
+        "from pathlib import Path\nfrom pytest_workflow_exec import Fragment, step\nFRAGMENT = Fragment()\n"
+        "(Path(__file__).parent / 'imported').touch()\n@step\ndef go(workflow): (workflow.root / 'ran').touch()\n",
+    )
+
+    listed = outer.run("workflow-exec", "list")
+    assert listed.status == 0, listed.text
+    assert not (outer.root / "wf/imported").exists()
+
+    session = outer.pytest("wf/a.workflow.yaml", "--collect-only", "-q")
+    assert session.status == 0, session.text
+    assert (outer.root / "wf/imported").exists()
+    assert not (outer.root / "ran").exists()
+    assert outer.logs() == []
+
+
 def test_async_function_that_is_called(outer: Project) -> None:
     """It is awaited; what it returns counts, and what it raises fails the step."""
     outer.write(
@@ -527,3 +572,35 @@ def test_several_lists_make_a_matrix(outer: Project) -> None:
     assert python.status == 0, python.text
     for case in ("x-1", "x-2", "y-1", "y-2"):
         assert f"workflow_p.py::three[{case}] PASSED" in python.text
+
+
+def test_waiver_and_form_say_in_python_what_they_say_in_yaml(outer: Project) -> None:
+    """How long a waiver's question waits, and a form at a gate that wants signatures."""
+    outer.write(
+        "wf/workflow_outer.py",
+        "from pytest_workflow_exec import Workflow, gate, step\nWORKFLOW = Workflow()\n"
+        "@step(waive={'question': 'Go on?', 'timeout': '5m'})\ndef check(): pass\n"
+        "@gate(question='Ship?', assurance=2, approvers=['pmc'], wait='suspend', form={'ticket': {}})\ndef ship(): pass\n",
+    )
+    ours = plan_of(outer)
+    (outer.root / "wf/workflow_outer.py").unlink()
+    outer.write(
+        "wf/outer.workflow.yaml",
+        "steps:\n  - {id: check, run: [echo], waive: {question: Go on?, timeout: 5m}}\n"
+        "  - id: ship\n    gate: {question: 'Ship?', assurance: 2, approvers: [pmc], wait: suspend, form: {ticket: {}}}\n",
+    )
+    theirs = plan_of(outer)
+
+    def told(plan: dict[str, object]) -> list[object]:
+        steps = plan["steps"]
+        assert isinstance(steps, list)
+        return [[step.get(key) for key in ("id", "waive", "signed")] for step in steps]
+
+    assert told(ours) == told(theirs)
+    assert str(told(ours)).count("'assurance': 2") == 1
+    decorated = options_of(step(waive={"question": "Go on?", "timeout": "5m"})(_function))
+    assert isinstance(decorated, StepOptions)
+    assert decorated.waive_timeout_s == 300.0
+
+
+def _function() -> None: ...
