@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of, digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import replace
-from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, Template
+from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, StepId, Template
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -125,6 +125,21 @@ def with_given(step: Step) -> Step:
         return step
     data: dict[str, Json] = {"given": [given[key] for key in sorted(given)], "of": step.digest}
     return replace(step, digest=digest_of(data))
+
+
+def with_included(step: Step, outputs: Mapping[StepId, Mapping[str, tuple[StepId, ...]]]) -> Step:
+    """Return a step whose code can look at the outputs of included fragments with a digest that covers what those are.
+
+    Args:
+        step: The step; any other stays as it is.
+        outputs: What each include before it declares, by name with the step and keys that a value comes from.
+    """
+    declared: dict[str, Json] = {
+        name: {key: list(path) for key, path in values.items()} for name, values in outputs.items() if values
+    }
+    if not declared or not step.looks_around:
+        return step
+    return replace(step, digest=digest_of({"included": declared, "of": step.digest}))
 
 
 def named_steps(step: Step) -> list[str]:
