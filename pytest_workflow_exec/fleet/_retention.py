@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._database import Database
-from ._engine import client_of
+from ._engine import asking, client_of
 from ._legs import workflow_id
 
 _BATCH = 500
@@ -40,7 +40,8 @@ def prune(database: Database, *, older_than_s: float, dry_run: bool) -> int:
                 transaction.run("DELETE FROM fleet_submission WHERE id = :id", id=row["id"])
         names = [workflow_id(str(row["id"]), leg + 1) for row in rows for leg in range(int(row["legs"] or 0))]
         if names:
-            client.delete_workflows(names)
+            with asking():
+                client.delete_workflows(names)
         removed += len(rows)
         if len(rows) < _BATCH:
             client.destroy()

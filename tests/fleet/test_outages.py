@@ -219,6 +219,7 @@ def test_connections_that_are_cut_again_and_again_lose_nothing(gated: Site, own_
     go_on(gated)
     submissions = gated.submit("--count", "3")
     worker = gated.worker("--concurrency", "3")
+    wait(gated, lambda: "begins leg" in worker.text)
     cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'workflow-exec%'"
     ended = 0
 
