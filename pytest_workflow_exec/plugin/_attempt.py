@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import field
+from typing import NamedTuple
 
 import pytest
 
@@ -18,12 +19,21 @@ from pytest_workflow_exec.errors import (
     SuspendedError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 
 EVERY_PHASE = ("setup", "call", "teardown")
 """What pytest goes through with an item, and reports."""
+
+
+class Described(NamedTuple):
+    """What was said of a step in its last report, as properties."""
+
+    of: tuple[Head, Outcome, str | None]
+    """What it was made of: where the evidence stood, how the step stood, and the class of its error."""
+    properties: tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -68,6 +78,7 @@ class Attempt:
     """Whether what asks about its failure is around its body already."""
     told: Outcome | None = None
     """The first outcome in its reports that is not satisfied; None if there is none."""
+    described: Described | None = None
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
 

@@ -21,7 +21,6 @@ from ._gates import ask_at, holding_still
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
-from ._run_end import shown_log
 from ._session import WorkflowSession, run_of
 
 
@@ -119,7 +118,7 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _fail(report, str(attempt.processes[0]))
     if run is not None:
         _redact(report, run.redactor)
-        setattr(report, REPORT_LOG, shown_log(run))
+        setattr(report, REPORT_LOG, run.log_name)
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
 
 

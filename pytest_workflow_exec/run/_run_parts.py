@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,12 @@ class RunParts:
     def log_path(self) -> Path:
         """The evidence file."""
         return self._journal.path
+
+    @cached_property
+    def log_name(self) -> str:
+        """Where the evidence is, from its project on."""
+        path, root = self.log_path, self.workflow.root
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
     @property
     def values(self) -> Values:
