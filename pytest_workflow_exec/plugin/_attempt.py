@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import NamedTuple
 
@@ -53,8 +53,8 @@ class Attempt:
     """What its phases raised, whatever another plugin made of it."""
     processes: list[ProcessStartError] = field(default_factory=list)
     """The processes that its code was kept from starting, whatever that code made of it."""
-    watching: ExitStack = field(default_factory=ExitStack)
-    """Open as long as such processes are looked for."""
+    watching: AbstractContextManager[None] | None = None
+    """Entered as long as such processes are looked for."""
     reports: list[pytest.TestReport] = field(default_factory=list)
     """Every report that was logged for it, those of subtests too."""
     outputs: StepOutputs = NO_OUTPUTS
@@ -91,6 +91,17 @@ class Attempt:
     def duration_s(self) -> float:
         """How long it has been going on."""
         return time.monotonic() - self.started_s
+
+    def watch(self, watching: AbstractContextManager[None]) -> None:
+        """Look for processes that its code starts, until its end."""
+        watching.__enter__()
+        self.watching = watching
+
+    def watch_no_more(self) -> None:
+        """Look for them no longer; a second time does nothing."""
+        watching, self.watching = self.watching, None
+        if watching is not None:
+            watching.__exit__(None, None, None)
 
     def begin_anew(self) -> None:
         """Forget what was seen of an attempt that failed: the next one has begun."""

@@ -47,8 +47,10 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
     item.stash[ATTEMPT] = attempt = Attempt()
     session.attempts[item.nodeid] = attempt
     try:
-        with attempt.watching:
+        try:
             result = yield
+        finally:
+            attempt.watch_no_more()
     except BaseException as error:
         _mask_words(error, attempt)
         with evidence_or_exit(session):
@@ -56,6 +58,8 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
         raise
     finally:
         session.attempts.pop(item.nodeid, None)
+        # pytest keeps the item to the end, and with it the attempt.
+        attempt.described = None
     with evidence_or_exit(session):
         _end(session, item, attempt, conclude(attempt))
     if session.share is not None:
@@ -174,7 +178,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
     step = item.stash[PLANNED].step
     try:
         run = run_of(item)
-        attempt.mask = run.redactor.report
+        attempt.mask = run.mask
         if run.carries(step):
             attempt.stand_in = Outcome.CARRIED
         elif not run.applies(step):

@@ -59,6 +59,8 @@ class RunParts:
         self.workflow = workflow
         self.scratch = fresh_scratch(directory / "scratch")
         self._settings, self._lock = settings, lock
+        self.mask = settings.redactor.report
+        """Takes the run's secrets out of a report's text."""
         self._ledger = RunLedger(workflow.root, run=run, workflow=workflow.name, durability=settings.durability)
         resumption = settings.resumption
         self._carried = {} if resumption is None else resumption.carried
@@ -93,7 +95,8 @@ class RunParts:
             witness=settings.witness,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
-        self._undoing = Undoing(done, record=self._journal.record)
+        undone = frozenset(each for step in workflow.steps for each in step.undoes)
+        self._undoing = Undoing(undone, done, record=self._journal.record)
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
         files = ShownFiles(workflow.root, directory)
