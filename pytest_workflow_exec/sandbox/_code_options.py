@@ -55,7 +55,30 @@ _OPTIONS = _table(
         "gpg gpg2": r"--agent-program|--dirmngr-program|--photo-viewer|--options|--keyserver-options",
     }
 )
+# What stands behind such a sign is a file of further options, or a command of the tool's own.
+_SIGNS: Mapping[str, str] = MappingProxyType(
+    {
+        name: sign
+        for names, sign in (
+            (
+                (
+                    "gcc g++ cc c++ cpp clang clang++ gfortran flang ld gold lld ar ranlib nm objcopy objdump strip size dlltool "
+                    "windres javac javadoc jar kotlinc scalac rustc swiftc csc msbuild dotnet protoc moc uic nasm"
+                ),
+                "@",
+            ),
+            ("less more", "+"),
+        )
+        for name in names.split()
+    }
+)
+_ALL_SIGNS = frozenset(_SIGNS.values())
 _GLOBAL_VALUES = lazy_pattern(r"-[cC]|--(?:git-dir|work-tree|namespace)")
+
+
+def is_option_to(program: str, argument: str) -> bool:
+    """Return whether an argument without a dash is as good as an option to a program: `@file` to a compiler."""
+    return argument[:1] in _ALL_SIGNS and any(_SIGNS.get(stem) == argument[0] for stem in stems_of(program))
 
 
 def code_problem(tokens: Sequence[Token]) -> str | None:
@@ -78,7 +101,7 @@ def _open_value(stems: frozenset[str], rest: Sequence[Token]) -> Token | None:
             continue
         before = rest[position - 1].text if position and rest[position - 1].kind == "exact" else ""
         is_value = options is not None and options.fullmatch(before) is not None
-        if (is_value or _is_configuration(stems, rest, position)) and _begins_open(token):
+        if (is_value or _is_configuration(stems, rest, position)) and begins_open(token):
             return token
         if options is not None and (attached := _attached(token, options)):
             return attached
@@ -97,8 +120,9 @@ def _is_configuration(stems: frozenset[str], rest: Sequence[Token], position: in
     return at == position - 1
 
 
-def _begins_open(token: Token) -> bool:
-    return token.kind == "any" or isinstance(token.pieces[0], Anything)
+def begins_open(token: Token) -> bool:
+    """Return whether a token leaves open how its argument begins, other than by an expression of the author's."""
+    return token.kind == "any" or (token.kind == "mixed" and isinstance(token.pieces[0], Anything))
 
 
 def _attached(token: Token, options: re.Pattern[str]) -> Token | None:
