@@ -21,6 +21,7 @@ from pytest_workflow_exec.run import (
     perform_verify,
 )
 
+from ._asynchronous import awaited
 from ._attempt import failing_plainly
 from ._checks import call_check
 from ._evidence_types import with_evidence
@@ -93,5 +94,5 @@ def _call(run: Run, call: Call, fixtures: Mapping[str, object]) -> StepOutputs:
     function = load_function(call)
     given = {name: run.values.argument_value(value) for name, value in call.arguments.items()}
     asked = {name: fixtures[name] for name in call.fixtures if name in fixtures}
-    returned = function(**asked, **given)
+    returned = awaited(function(**asked, **given))
     return outputs_of_return(returned, return_annotation(function), root=run.workflow.root)
