@@ -93,3 +93,15 @@ def test_ordinary_tests_do_not_mind(flow: Project) -> None:
     flow.write("test_plain.py", "def test_plain(): pass\n")
 
     assert flow.pytest("test_plain.py").status == 0
+
+
+def test_plan_says_which_variable_would_keep_the_run_from_starting(flow: Project) -> None:
+    """It shows the plan all the same, and runs nothing."""
+    flow.environment["WORKFLOW_EXEC_SANDBOX"] = "none"
+
+    session = flow.pytest("wf", "--workflow-plan")
+
+    assert session.status == 0, session.text
+    assert "problem the variable WORKFLOW_EXEC_SANDBOX says nothing" in session.text
+    assert "greet (run)" in session.text
+    assert flow.logs() == []
