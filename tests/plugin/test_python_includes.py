@@ -252,6 +252,30 @@ def test_gate_of_a_file_covers_the_commands_of_its_fragments(outer: Project) -> 
     assert [each["step"] for each in second["data"]["request"]["covers"]] == ["last"]
 
 
+def test_gated_command_of_a_fragment_needs_a_gate_of_the_file(outer: Project) -> None:
+    """Without one the run is refused before it starts; behind one the very command that it showed runs."""
+    outer.write(
+        "workflow-exec.toml", f'{POLICY}[[policy.command]]\nrule = "touch shipped-*"\ngated = {{assurance = 1}}\n'
+    )
+    outer.write("wf/_ship.workflow.yaml", "inputs: {v: {}}\nsteps: [{id: ship, run: [touch, 'shipped-${inputs.v}']}]\n")
+    outer.write("workflow-exec.toml", (outer.root / "workflow-exec.toml").read_text().replace('"touch *", ', ""))
+    shipping = "include('_ship.workflow.yaml', id='s', with_={'v': '1'})"
+    simple(outer, shipping)
+    bare = outer.pytest("wf")
+    assert bare.status == 4, bare.text
+    assert "s/ship" in bare.text
+    assert not (outer.root / "ran").exists()
+
+    simple(outer, f"@gate(question='Ship?')\ndef approve(): pass\n{shipping}")
+    child = outer.terminal("wf", "-s")
+    child.expect("touch")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert (outer.root / "shipped-1").exists()
+
+
 def test_fixtures_of_the_file_are_there_for_included_functions(outer: Project) -> None:
     """As a conftest's are: the included steps are steps of the file."""
     simple(
