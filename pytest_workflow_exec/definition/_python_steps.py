@@ -7,6 +7,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -245,7 +246,8 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     when = reader.around.when
     if marks is not None and marks.when is not None:
         when = both(when, read_when(marks.when, (), _texts(reader, function, problems, read, when)))
-    texts = _texts(reader, function, problems, read, when)
+    # Made where one is read: most functions have none.
+    texts = partial(_texts, reader, function, problems, read, when)
     step = Step(
         id=function.name,
         name=name,
@@ -260,10 +262,8 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
-        check=_check(marks, node, texts, reader.files, always=always),
-        undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(read.lasting))
-        if isinstance(marks, StepOptions)
-        else (),
+        check=_check(said, node, texts, reader.files, always=always),
+        undoes=read_undoes(said.undoes, (), texts(), unfit=tuple(read.lasting)) if said.undoes else (),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
         waive=_waive(said, texts, always=always),
         enclosure=None
@@ -282,9 +282,10 @@ def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
 
 
-def _waive(said: StepOptions, texts: Texts, *, always: bool) -> Waive | None:
+def _waive(said: StepOptions, made: Callable[[], Texts], *, always: bool) -> Waive | None:
     if said.waive is None:
         return None
+    texts = made()
     problem = waive_problem(always=always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
@@ -300,22 +301,23 @@ def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Ret
 
 
 def _check(
-    marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts, files: Files, *, always: bool
+    said: StepOptions, node: FunctionNode, made: Callable[[], Texts], files: Files, *, always: bool
 ) -> Check | None:
-    if not isinstance(marks, StepOptions) or marks.check is None:
+    if said.check is None:
         return None
+    texts = made()
     returns = node.returns
     problem = check_problem("step", always=always)
     if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
-    if marks.evidence or marks.evidence_type is not None:
+    if said.evidence or said.evidence_type is not None:
         problem = "a step with a check leaves no evidence: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
     # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
     from ._schema import CheckModel
 
-    model = validated(CheckModel, marks.check, ("check",), texts.problems)
+    model = validated(CheckModel, said.check, ("check",), texts.problems)
     return read_check(model, ("check",), texts, files)
 
 
@@ -372,7 +374,7 @@ def _identity_problem(
             return taken
     if own in read.keys or own in read.cases:
         return f"two steps have the id {quoted(function.name)}"
-    twice = [case for case, count in Counter(function.ids).items() if count > 1]
+    twice = [] if function.cases is None else [case for case, count in Counter(function.cases).items() if count > 1]
     if twice:
         return f"two cases have the id {quoted(twice[0])}; give the parameters ids that keep them apart"
     return _not_written_here(function) if node is None else None
@@ -387,10 +389,11 @@ def _words(function: DeclaredFunction) -> tuple[str, str]:
     return name, description if said is None else said
 
 
-def _body(function: DeclaredFunction, texts: Texts, read: Read) -> Function | Gate:
+def _body(function: DeclaredFunction, made: Callable[[], Texts], read: Read) -> Function | Gate:
     marks = function.marks
     if not isinstance(marks, GateOptions):
         return Function(name=function.name, returns_outputs=marks is not None)
+    texts = made()
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():
         texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")

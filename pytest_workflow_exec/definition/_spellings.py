@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import field
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
@@ -56,6 +57,8 @@ class Spellings:
 
     names: Mapping[str, str]
     modules: frozenset[str]
+    _found: dict[ast.AST, list[str]] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What stands on the nodes that were looked at: each check of a file asks anew."""
 
     @classmethod
     def in_module(cls, tree: ast.Module) -> Spellings:
@@ -80,8 +83,10 @@ class Spellings:
         return "each" in self._words_on(node)
 
     def _words_on(self, node: FunctionNode | ast.ClassDef) -> list[str]:
-        words = (self._word(decorator) for decorator in node.decorator_list)
-        return [word for word in words if word is not None]
+        if node not in self._found:
+            words = (self._word(decorator) for decorator in node.decorator_list)
+            self._found[node] = [word for word in words if word is not None]
+        return self._found[node]
 
     def is_include(self, node: ast.AST) -> bool:
         """Return whether a node calls `include`."""

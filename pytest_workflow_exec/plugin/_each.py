@@ -13,8 +13,8 @@ from ._keys import LISTS
 
 def parametrize_each(metafunc: pytest.Metafunc) -> None:
     """Make a case of each value, or combination of values, that the function's `@each` lists, if it is a step of a workflow."""
-    module = metafunc.definition.getparent(pytest.Module)
     each = each_of(metafunc.function)
+    module = None if each is None else metafunc.definition.getparent(pytest.Module)
     if module is None or each is None or LISTS not in module.stash:
         return
     lists = module.stash[LISTS]

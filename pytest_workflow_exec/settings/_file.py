@@ -45,6 +45,7 @@ from ._values import (
     NotifySettings,
     PolicySettings,
     PythonProcesses,
+    RuleNeed,
     RuleSettings,
     SandboxMode,
     SecretSource,
@@ -131,6 +132,7 @@ class _Rule(_Strict):
     cwd: list[_Text] = []
     home: bool = False
     sockets: list[_Text] = []
+    needs: list[RuleNeed] = []
     limits: Limits = Field(default_factory=Limits)
 
     # The last: what it may be depends on the others.
@@ -366,6 +368,7 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         cwd=tuple(rule.cwd),
         home=rule.home,
         sockets=tuple(rule.sockets),
+        needs=tuple(rule.needs),
         limits=rule.limits.settings(defaults.limits),
         place=place,
     )
