@@ -103,8 +103,9 @@ def read_undoes(entries: Sequence[str], where: Where, texts: Texts, *, unfit: Se
     for index, entry in enumerate(entries):
         step, *rest = split_step(dotted_parts(entry), texts.scope.all_steps)
         meant = texts.scope.meant(step)
-        cases = texts.scope.included[meant].steps if meant in texts.scope.included else texts.scope.cases_of(meant)
-        known = meant in texts.scope.included
+        known = texts.scope.includes_of(meant)
+        inside_of = [each for include in known for each in texts.scope.included[include].steps]
+        cases = inside_of if known else texts.scope.cases_of(meant)
         found = (None if known else texts.scope.step_problem(each if each != meant else step) for each in cases or ())
         problem = next((each for each in found if each is not None), None)
         if rest:

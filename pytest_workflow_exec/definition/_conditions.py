@@ -37,6 +37,14 @@ _TOKEN = lazy_pattern(
 _COMPARATORS = ("==", "!=", "<", "<=", ">", ">=", "in")
 _WORDS = frozenset({"and", "or", "not", "in"})
 _TRUTHS = {"true": True, "false": False}
+_NAMES = "names are inputs.x or steps.id.key"
+_HINTS = {
+    "=": "two values are compared with ==",
+    "$": f"{_NAMES}, without ${{ and }}",
+    "+-*/%": "there is no arithmetic: let a step work it out",
+    "&|!": "say and, or, not",
+}
+"""What is meant instead of a sign that a condition can't have."""
 _MAX_CHARACTERS = 1000
 _MAX_DEPTH = 20
 
@@ -78,9 +86,15 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
             rest = text[position:].lstrip()
-            raise ConditionError(f"{quoted(rest[:20])} is no part of a condition; names are inputs.x or steps.id.key")
-        yield _Token(kind=match.lastgroup, text=match.group(match.lastgroup))
+            hint = next((said for signs, said in _HINTS.items() if rest[0] in signs), _NAMES)
+            raise ConditionError(f"{quoted(rest[:20])} is no part of a condition; {hint}")
+        token = _Token(kind=match.lastgroup, text=match.group(match.lastgroup))
         position = match.end()
+        if token.kind == "name" and token.text not in _WORDS and text[position : position + 1] == "(":
+            raise ConditionError(
+                f"{quoted(token.text + '(')} would be a function; a condition has none: let a step work it out"
+            )
+        yield token
 
 
 class _Parser:

@@ -21,8 +21,9 @@ def read_show(
     for index, entry in enumerate(entries):
         step, *keys = split_step(dotted_parts(entry), texts.scope.all_steps)
         meant = texts.scope.meant(step)
-        if meant in texts.scope.included:
-            shown += _declared(texts, (*where, index), entry, step, keys)
+        if includes := texts.scope.includes_of(meant):
+            for each in includes:
+                shown += _declared(texts, (*where, index), entry, each if each != meant else step, keys)
             continue
         cases = texts.scope.cases_of(meant)
         found = (_problem(each if each != meant else step, keys, texts.scope) for each in cases or ())

@@ -81,6 +81,8 @@ def _read_cases(reader: Reader, read: Read, entry: _Entry, own: StepId, foreach:
     known = cases is not None and not any(case.is_open for case in cases)
     read.cases[around.prefix + own] = [around.prefix + case.of(own) for case in cases or ()] if known else None
     read.cases[plain_id(around.prefix + own)] = read.cases[around.prefix + own]
+    if entry.always:
+        read.lasting.add(around.prefix + own)
 
 
 def _read_once(reader: Reader, read: Read, entry: _Entry, own_id: StepId | None) -> None:

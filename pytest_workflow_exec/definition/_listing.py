@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._decorators import Fragment
 from ._fragment_modules import Passed
 from ._fragments import is_include
 from ._names import is_workflow_file, name_from_file
@@ -49,7 +51,7 @@ def _workflow_files(root: Path) -> Iterator[Path]:
 
 def _yaml(path: Path, root: Path) -> Listed:
     try:
-        passed = Passed()
+        passed = _Passed()
         workflow = read_yaml_workflow(path, root=root, looking=True, modules=passed)
     except DefinitionError as error:
         return Listed(name=name_from_file(path), path=path, steps=None, problem=str(error.problems[0]))
@@ -62,6 +64,15 @@ def _python(path: Path) -> Listed:
     except (OSError, SourceError) as error:
         return Listed(name=name_from_file(path), path=path, steps=None, problem=str(error))
     return Listed(name=_name(tree) or name_from_file(path), path=path, steps=_Counter().of_functions(tree, path.parent))
+
+
+class _Passed(Passed):
+    """What a workflow in YAML includes in Python, with what that includes itself."""
+
+    def declaration(self, path: Path, source: bytes) -> Fragment | None:
+        with contextlib.suppress(SourceError):
+            self.functions_passed += _Counter().of_functions(parse_module(source), path.parent)
+        return None
 
 
 class _Counter:

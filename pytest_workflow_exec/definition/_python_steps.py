@@ -273,7 +273,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
     step = with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
-    step = with_included(step, {name: each.outputs for name, each in read.included.items()})
+    step = with_included(step, read.included)
     # After its digest was made: a fragment under another name is still the same.
     return step if reader.include is None else replace(with_given(step), fragment=reader.include.fragment)
 

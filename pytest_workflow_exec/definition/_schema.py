@@ -14,6 +14,7 @@ from ._schema_basics import (
     Duration,
     Flag,
     Line,
+    Lists,
     Name,
     OwnRetry,
     Strict,
@@ -273,7 +274,7 @@ class StepModel(OwnRetry):
     description: Text = ""
     timeout: Duration | None = None
     when: Text | None = None
-    foreach: dict[str, object] | None = None
+    foreach: Lists | None = None
     evidence: object = None
     allow_empty: Flag = False
     idempotent: Flag = False
@@ -306,7 +307,7 @@ class BlockModel(Strict):
     name: Line | None = None
     description: Text = ""
     when: Text | None = None
-    foreach: dict[str, object] | None = None
+    foreach: Lists | None = None
     allow_empty: Flag = False
     steps: Annotated[list[object], Field(min_length=1)]
     finally_: Annotated[list[object] | None, Field(alias="finally", min_length=1)] = None
@@ -319,7 +320,7 @@ class IncludeModel(Strict):
     id: Name | None = None
     description: Text = ""
     when: Text | None = None
-    foreach: dict[str, object] | None = None
+    foreach: Lists | None = None
     allow_empty: Flag = False
     with_: Annotated[dict[str, object], Field(alias="with")] = {}
 

@@ -95,7 +95,16 @@ def as_items(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
+def as_lists(value: object) -> object:
+    """Return lists by the names of their variables; of anything else, how those are written."""
+    if not isinstance(value, dict) and value is not None:
+        raise complaint("names a variable with its list: write {host: [web1, web2]}, used as ${each.host}")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(as_text)]
+
+Lists = Annotated[dict[str, object], BeforeValidator(as_lists)]
 
 Line = Annotated[str, BeforeValidator(as_line)]
 

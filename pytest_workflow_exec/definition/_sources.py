@@ -17,6 +17,8 @@ from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Loca
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from ._templates import Included
+
 _WHEN_SAID = frozenset(
     {
         "block",
@@ -127,17 +129,19 @@ def with_given(step: Step) -> Step:
     return replace(step, digest=digest_of(data))
 
 
-def with_included(step: Step, outputs: Mapping[StepId, Mapping[str, tuple[StepId, ...]]]) -> Step:
+def with_included(step: Step, included: Mapping[StepId, Included]) -> Step:
     """Return a step whose code can look at the outputs of included fragments with a digest that covers what those are.
 
     Args:
         step: The step; any other stays as it is.
-        outputs: What each include before it declares, by name with the step and keys that a value comes from.
+        included: What stands before it under an id.
     """
+    if not included or not step.looks_around:
+        return step
     declared: dict[str, Json] = {
-        name: {key: list(path) for key, path in values.items()} for name, values in outputs.items() if values
+        name: {key: list(path) for key, path in each.outputs.items()} for name, each in included.items() if each.outputs
     }
-    if not declared or not step.looks_around:
+    if not declared:
         return step
     return replace(step, digest=digest_of({"included": declared, "of": step.digest}))
 

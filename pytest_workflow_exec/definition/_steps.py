@@ -228,7 +228,7 @@ def _read_case(
     )
     if step is None:
         return None
-    step = with_included(step, {name: each.outputs for name, each in read.included.items()})
+    step = with_included(step, read.included)
     if len(reader.within) > 1:
         if step.looks_around:
             inputs = seen_inputs(reader.inputs, reader.given)

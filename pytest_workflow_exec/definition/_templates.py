@@ -283,6 +283,13 @@ class Scope:
         """Return the cases of a step, by its id; None: not known, as something is wrong with it."""
         return self.cases.get(step, [step])
 
+    def includes_of(self, step: StepId) -> Sequence[StepId]:
+        """Return the includes that a name stands for: one of that id, or each of its cases; none for any other step."""
+        if step in self.included:
+            return [step]
+        cases = self.cases.get(step) or ()
+        return cases if all(case in self.included for case in cases) else []
+
     def step_problem(self, step: str) -> str | None:
         """Return why values of that step can't be known, or None."""
         meant = self.meant(step)

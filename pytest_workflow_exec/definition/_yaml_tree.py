@@ -196,6 +196,8 @@ def _reason(text: str, mark: Mark, reason: str) -> str:
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     if "expected ',' or" in reason and "${" in line:
         return f"a text with ${{...}} inside brackets or braces is cut at its '{{' or '}}'; {QUOTES}"
+    if "a tab character that violates indentation" in reason:
+        return "a tab can't indent a line; use spaces"
     if "cannot start any token" in reason:
         character = line[mark.column - 1 : mark.column]
         if character == "\t":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 import pytest
@@ -30,7 +30,7 @@ from pytest_workflow_exec.model import (
 )
 from pytest_workflow_exec.run import Outlook, Values, gates_of, known_values, outlook, plan_warnings
 from pytest_workflow_exec.sandbox import Policy, Rule, compile_policy, stated_policy
-from pytest_workflow_exec.settings import load_settings
+from pytest_workflow_exec.settings import Settings, load_settings, with_variables
 
 from ._inputs import given_inputs, input_texts, plain_inputs
 from ._planned import planned
@@ -83,7 +83,9 @@ def _view(config: pytest.Config, workflow: Workflow, *, only: bool) -> _View:
         problems += error.problems
     inputs, missing = inputs_at_hand(workflow, given)
     try:
-        settings = load_settings(workflow.root).policy
+        said = load_settings(workflow.root)
+        problems += _problems_of_variables(said)
+        settings = said.policy
         # What it states is shown also where it can't be used, with why not.
         policy = stated_policy(settings, workflow=workflow.name, only=workflow.only)
         compile_policy(
@@ -102,6 +104,14 @@ def _view(config: pytest.Config, workflow: Workflow, *, only: bool) -> _View:
         policy=policy,
         problems=tuple(str(problem) for problem in [*problems, *missing]),
     )
+
+
+def _problems_of_variables(settings: Settings) -> Sequence[Problem]:
+    try:
+        with_variables(settings, os.environ)
+    except SettingsError as error:
+        return error.problems
+    return ()
 
 
 def _as_json(views: Iterable[_View]) -> str:

@@ -157,7 +157,8 @@ def _prepared(
     prepared = [
         _Preparation(session, session.workflows[name], only=only, terminal_problem=terminal_problem) for name in names
     ]
-    problems = [placed(problem, session.config) for each in prepared for problem in each.problems]
+    # What is wrong with the project or an option, each of its workflows has.
+    problems = dict.fromkeys(placed(problem, session.config) for each in prepared for problem in each.problems)
     if problems:
         raise pytest.UsageError(listed("nothing was run, because the workflow would not get through:", problems))
     return prepared

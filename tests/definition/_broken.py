@@ -30,6 +30,7 @@ SYNTAX: dict[str, tuple[str | bytes, list[Expected]]] = {
     "control character": ("steps:\n  - \x07", [("2:5", "U+0007")]),
     "hidden line end": ("steps: # a\u2028b: c\n", [("1:11", "U+2028")]),
     "lone carriage return": ("steps: # a\rb: c\n", [("1:11", "U+000D")]),
+    "tab behind a key": ("steps:\n  - id: a\n\trun: [x]\n", [("3:1", "a tab can't indent")]),
     "tab": ("steps:\n\t- id: a\n", [("2:1", "a tab can't indent")]),
     "reference in braces": ("a: {q: Publish ${x}?}\n", [("1:17", "put quotes around it")]),
     "reference in brackets": ("run: [git, ${x}]\n", [("1:13", "put quotes around it")]),

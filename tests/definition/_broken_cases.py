@@ -14,7 +14,8 @@ HOSTS = "inputs: {hosts: {type: list, default: [a, b]}, name: {default: x}, late
 """One line of inputs: a list, a text, and a list without a value."""
 
 FOREACH: dict[str, tuple[str | bytes, list[Expected]]] = {
-    "foreach as text": (foreach("hosts"), [("3:14", "must be a mapping, not the text 'hosts'")]),
+    "foreach as text": (foreach("hosts"), [("3:14", "names a variable with its list: write {host: [web1, web2]}")]),
+    "foreach as list": (foreach("[a, b]"), [("3:14", "names a variable with its list: write {host: [web1, web2]}")]),
     "foreach of nothing": (foreach("{}"), [("3:14", "a variable with its list, or several of them, not none")]),
     "foreach of two, one wrong": (foreach("{a: [x], b: y}"), [("3:26", "one reference to a list and nothing else")]),
     "foreach of two, one empty": (foreach("{a: [x], b: []}"), [("3:26", "the list is empty, and nothing would run")]),

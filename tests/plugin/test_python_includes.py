@@ -156,6 +156,8 @@ def test_included_steps_stand_where_the_calls_do(outer: Project) -> None:
     assert verified.status == 0, verified.text
     listed = outer.run("workflow-exec", "list")
     assert "outer     10     wf/workflow_outer.py" in listed.text, listed.text
+    outer.write("wf/yaml.workflow.yaml", "steps: [{include: _workflow_images.py, id: i, with: {host: a}}]\n")
+    assert "yaml      4      wf/yaml.workflow.yaml" in outer.run("workflow-exec", "list").text
 
 
 def test_plan_is_that_of_the_same_workflow_in_yaml(outer: Project) -> None:
@@ -250,6 +252,30 @@ def test_gate_of_a_file_covers_the_commands_of_its_fragments(outer: Project) -> 
     [said] = [each for each in first["data"]["request"]["covers"] if each["step"] == "w/say"]
     assert "echo" in said["does"]
     assert [each["step"] for each in second["data"]["request"]["covers"]] == ["last"]
+
+
+def test_gated_command_of_a_fragment_needs_a_gate_of_the_file(outer: Project) -> None:
+    """Without one the run is refused before it starts; behind one the very command that it showed runs."""
+    outer.write(
+        "workflow-exec.toml", f'{POLICY}[[policy.command]]\nrule = "touch shipped-*"\ngated = {{assurance = 1}}\n'
+    )
+    outer.write("wf/_ship.workflow.yaml", "inputs: {v: {}}\nsteps: [{id: ship, run: [touch, 'shipped-${inputs.v}']}]\n")
+    outer.write("workflow-exec.toml", (outer.root / "workflow-exec.toml").read_text().replace('"touch *", ', ""))
+    shipping = "include('_ship.workflow.yaml', id='s', with_={'v': '1'})"
+    simple(outer, shipping)
+    bare = outer.pytest("wf")
+    assert bare.status == 4, bare.text
+    assert "s/ship" in bare.text
+    assert not (outer.root / "ran").exists()
+
+    simple(outer, f"@gate(question='Ship?')\ndef approve(): pass\n{shipping}")
+    child = outer.terminal("wf", "-s")
+    child.expect("touch")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    assert (outer.root / "shipped-1").exists()
 
 
 def test_fixtures_of_the_file_are_there_for_included_functions(outer: Project) -> None:
@@ -468,6 +494,57 @@ def test_include_of_the_page_about_yaml_and_python(outer: Project) -> None:
     session = outer.pytest("wf")
 
     assert session.status == 0, session.text
+
+
+def test_name_of_an_include_stands_for_all_of_its_cases(outer: Project) -> None:
+    """A gate shows what each case leaves, what reverts the include reverts the steps of each, and `--workflow-until` means all."""
+    outer.write(
+        "wf/a.workflow.yaml",
+        "inputs: {none: {type: list, default: []}}\nsteps:\n"
+        "  - {include: _word.workflow.yaml, id: w, foreach: {h: [a, b], r: [x]}, with: {word: '${each.h}-${each.r}'}}\n"
+        "  - {include: _word.workflow.yaml, id: n, foreach: {h: '${inputs.none}'}, allow_empty: true, with: {word: '${each.h}'}}\n"
+        "  - {id: use, run: [touch, 'is-${steps.w[b-x].word}']}\n"
+        "  - {id: ask, gate: {question: ok?, show: [w, 'w[a-x].word']}}\n"
+        "finally:\n  - {id: undo, run: [echo], undoes: [w]}\n",
+    )
+    child = outer.terminal("wf/a.workflow.yaml", "-s")
+    child.expect("ok\\?")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 1, session.text
+    assert (outer.root / "is-b-x").exists()
+    [asked] = outer.of_type("gate.requested")
+    shown = [(each["step"], each["key"]) for each in asked["data"]["request"]["shown"]]
+    assert shown[:2] == [("w[a-x]/say", "word"), ("w[b-x]/say", "word")]
+    assert sorted(record["step"] for record in outer.of_type("step.invalidated")) == ["w[a-x]/say", "w[b-x]/say"]
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    {
+        "no case": ("run: [echo, '${steps.n.word}']", "step 'n' has no case: its list is empty"),
+        "no output": ("gate: {question: ok?, show: [w.wrod]}", "has no value 'wrod' (did you mean 'word'?)"),
+        "one inside": ("gate: {question: ok?, show: ['w[a]/say']}", "stands in the fragment 'w[a]'"),
+    }.values(),
+    ids=["no case", "no output", "one inside"],
+)
+def test_what_cases_of_an_include_do_not_leave(outer: Project, step: str, said: str) -> None:
+    """It is refused by its name, and nothing runs."""
+    outer.write(
+        "wf/a.workflow.yaml",
+        "steps:\n  - {id: first, run: [touch, ran]}\n"
+        "  - {include: _word.workflow.yaml, id: w, foreach: {h: [a]}, with: {word: '${each.h}'}}\n"
+        "  - {include: _word.workflow.yaml, id: n, foreach: {h: []}, allow_empty: true, with: {word: '${each.h}'}}\n"
+        f"  - {{id: last, {step}}}\n",
+    )
+
+    session = outer.pytest("wf/a.workflow.yaml")
+
+    assert session.status == 4, session.text
+    assert said in session.text, session.text
+    assert not (outer.root / "ran").exists()
+    assert outer.logs() == []
 
 
 def test_fragment_in_python_is_imported_when_it_is_collected(outer: Project) -> None:

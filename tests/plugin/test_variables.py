@@ -93,3 +93,28 @@ def test_ordinary_tests_do_not_mind(flow: Project) -> None:
     flow.write("test_plain.py", "def test_plain(): pass\n")
 
     assert flow.pytest("test_plain.py").status == 0
+
+
+def test_plan_says_which_variable_would_keep_the_run_from_starting(flow: Project) -> None:
+    """It shows the plan all the same, and runs nothing."""
+    flow.environment["WORKFLOW_EXEC_SANDBOX"] = "none"
+
+    session = flow.pytest("wf", "--workflow-plan")
+
+    assert session.status == 0, session.text
+    assert "problem the variable WORKFLOW_EXEC_SANDBOX says nothing" in session.text
+    assert "greet (run)" in session.text
+    assert flow.logs() == []
+
+
+def test_what_workflows_have_in_common_is_said_once(flow: Project) -> None:
+    """A problem of the project, or of an option, is one line, however many workflows it keeps from running."""
+    flow.write("wf/other.workflow.yaml", "steps: [{id: one, run: [echo, one]}]\n")
+    flow.environment["WORKFLOW_EXEC_SANDBOX"] = "none"
+
+    session = flow.pytest("wf", "--workflow-input", "version=2")
+
+    assert session.status == 4, session.text
+    assert session.text.count("the variable WORKFLOW_EXEC_SANDBOX says nothing") == 1
+    assert session.text.count("'version=2' does not say which of the workflows it is for") == 1
+    assert flow.logs() == []
