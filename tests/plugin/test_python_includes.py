@@ -588,18 +588,19 @@ def test_async_function_that_is_called(outer: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "timeout", "said"),
     {
-        "timeout": ("await asyncio.sleep(60)", "imeout"),
-        "process": ("await asyncio.create_subprocess_exec('touch', 'ran-outside')", "sandbox"),
+        "timeout": ("await asyncio.sleep(60)", "3s", "imeout"),
+        "process": ("await asyncio.create_subprocess_exec('touch', 'ran-outside')", "60s", "sandbox"),
     }.values(),
     ids=["timeout", "process"],
 )
-def test_async_function_has_the_bounds_of_any_other(outer: Project, body: str, said: str) -> None:
+def test_async_function_has_the_bounds_of_any_other(outer: Project, body: str, timeout: str, said: str) -> None:
     """Its timeout ends it, and a process that it starts itself fails the step."""
     outer.write("wf/calls.py", f"import asyncio\nasync def go():\n    {body}\n")
     outer.write(
-        "wf/a.workflow.yaml", "steps:\n  - {id: a, call: 'calls:go', timeout: 3s}\n  - {id: b, run: [touch, ran-b]}\n"
+        "wf/a.workflow.yaml",
+        f"steps:\n  - {{id: a, call: 'calls:go', timeout: {timeout}}}\n  - {{id: b, run: [touch, ran-b]}}\n",
     )
 
     session = outer.pytest("wf/a.workflow.yaml")
