@@ -158,11 +158,13 @@ def _members(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, FunctionN
 
 def segment(lines: Sequence[bytes], function: FunctionNode) -> bytes:
     """Return those of a file's lines that a function stands in, from its first decorator to its end."""
-    return b"\n".join(lines[number - 1] for number in lines_of(function))
+    numbers = lines_of(function)
+    return b"\n".join(lines[numbers.start - 1 : numbers.stop - 1])
 
 
 def lines_of(node: ast.stmt) -> range:
     """Return the numbers of the lines that a statement stands in, from its first decorator to its end."""
     decorators = node.decorator_list if isinstance(node, (*FUNCTION, ast.ClassDef)) else []
-    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    # They stand in the order of the file, before what they decorate.
+    first = decorators[0].lineno if decorators else node.lineno
     return range(first, (node.end_lineno or node.lineno) + 1)

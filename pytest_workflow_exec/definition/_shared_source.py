@@ -94,17 +94,20 @@ def _code(source: bytes, passed_over: set[int]) -> tuple[list[str], set[int]]:
     """Return a module's lines without their comments, and the numbers of those that hold more than a comment.
 
     Args:
-        passed_over: Lines that only whole functions stand in; they are taken as empty.
+        passed_over: Lines that only whole functions stand in: no token of another statement goes over them.
     """
     encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
     text = source.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
     # No `splitlines`: it also ends lines where Python does not, such as at a form feed.
-    lines = ["" if number in passed_over else line for number, line in enumerate(text.split("\n"), start=1)]
+    lines = text.split("\n")
+    numbers = [number for number in range(1, len(lines) + 1) if number not in passed_over]
+    left = "\n".join([lines[number - 1] for number in numbers])
     kept = set[int]()
-    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline):
-        number = token.start[0]
+    for token in tokenize.generate_tokens(io.StringIO(left).readline):
+        first, last = token.start[0], token.end[0]
         if token.type == tokenize.COMMENT:
+            number = numbers[first - 1]
             lines[number - 1] = lines[number - 1].removesuffix(token.string).rstrip()
         elif token.type not in _NO_CODE:
-            kept.update(range(number, token.end[0] + 1))
+            kept.update(numbers[first - 1 : last])
     return lines, kept

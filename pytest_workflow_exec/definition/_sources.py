@@ -99,8 +99,8 @@ def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], so
         variables: Those of the workflow; the ones that the step uses count.
         sources: Digests of source text that is part of what the step does, beside what its body holds.
     """
-    used = canonical_json({name: variables[name].text for name in _used(step, variables)} if variables else {})
-    definition = f'{{"sources":{canonical_json(sources)},"step":{_spelled(step, root)},"variables":{used}}}'
+    used = "{}" if not variables else canonical_json({name: variables[name].text for name in _used(step, variables)})
+    definition = f'{{"sources":{_spelled(sources, root)},"step":{_spelled(step, root)},"variables":{used}}}'
     return replace(step, digest=digest_of_bytes(definition.encode("ascii")))
 
 

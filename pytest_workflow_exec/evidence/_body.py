@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.events import Actor
-from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId, StepId
 from pytest_workflow_exec.strict_json import encode
 
@@ -18,8 +18,7 @@ from ._values import refuse_too_long
 _SEAL_ROOM = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
+class Fields(NamedTuple):
     """A record without its data and its hash. Only `step` and `actor` may hold what JSON would have to escape."""
 
     seq: int

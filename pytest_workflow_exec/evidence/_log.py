@@ -71,6 +71,7 @@ class EvidenceLog:
         self._dead: str | None = None
         self._state = _State(-1, NO_HASH, 0)
         self._pending: _State | None = None
+        self._head = Head(seq=-1, hash=NO_HASH)
         self.recovery: Record | None = None
         """The record that tells of a torn end which was found when the log was reopened."""
         self.ends: deque[Record] = deque()
@@ -142,7 +143,12 @@ class EvidenceLog:
     @property
     def head(self) -> Head:
         """The newest record's place and hash."""
-        return Head(seq=self._state.seq, hash=self._state.hash)
+        seq, digest = self._state.seq, self._state.hash
+        last = self._head
+        # Asked for at each report of a step: it is the same one until the next record.
+        if last.seq != seq or last.hash != digest:
+            last = self._head = Head(seq=seq, hash=digest)
+        return last
 
     @property
     def events(self) -> int:
@@ -401,16 +407,16 @@ class EvidenceLog:
         step, actor, text = event.step, event.actor, self._cleaner.text
         name = text(actor.id, "actor.id")
         return Fields(
-            seq=self._state.seq + 1,
-            run=self._run,
-            ts=now_text(),
-            mono_ns=time.monotonic_ns(),
-            boot=boot_id(),
-            type=event.type,
-            step=None if step is None else text(step, "step"),
-            attempt=event.attempt,
-            actor=actor if name == actor.id else Actor(kind=actor.kind, id=name),
-            prev=self._state.hash,
+            self._state.seq + 1,
+            self._run,
+            now_text(),
+            time.monotonic_ns(),
+            boot_id(),
+            event.type,
+            None if step is None else text(step, "step"),
+            event.attempt,
+            actor if name == actor.id else Actor(kind=actor.kind, id=name),
+            self._state.hash,
         )
 
 

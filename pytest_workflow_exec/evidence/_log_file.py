@@ -29,6 +29,8 @@ class LogFile:
     def __init__(self, descriptor: int, path: Path) -> None:
         """Take over the descriptor; use `create` or `open`."""
         self._descriptor, self.path = descriptor, path
+        # Looked up before every effect, and paths take their time.
+        self._name = os.fspath(path)
         facts = os.fstat(descriptor)
         self._identity, self._let_go = (facts.st_dev, facts.st_ino), False
         self.final_bytes = 0
@@ -165,7 +167,7 @@ class LogFile:
         self._close()
 
     def _displaced(self, held: os.stat_result | None) -> str | None:
-        named = _facts(self.path)
+        named = _facts(self._name)
         if named is None:
             return "was deleted or moved away"
         gone = held is not None and held.st_nlink == 0
@@ -258,9 +260,9 @@ def _lock(descriptor: int, path: Path) -> None:
         raise EvidenceError(message) from error
 
 
-def _facts(path: Path) -> os.stat_result | None:
+def _facts(path: str) -> os.stat_result | None:
     try:
-        return path.lstat()
+        return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 

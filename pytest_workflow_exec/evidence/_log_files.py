@@ -29,7 +29,7 @@ class LogFiles:
         self._files = [first]
         self._complete = complete
         """Whether all files that there are were opened."""
-        self._following = (1, segment_path(first.path, 1))
+        self._following = (1, os.fspath(segment_path(first.path, 1)))
         """The number of the file that would come next, and its path: looked at before every effect."""
         self._begun = 0
         """The number of the file that was begun last."""
@@ -166,10 +166,10 @@ class LogFiles:
         count, following = self._following
         if count != len(self._files):
             # Made anew here, not where a file is added: an interrupt could strike between the two.
-            following = self.path_of(len(self._files))
+            following = os.fspath(self.path_of(len(self._files)))
             self._following = len(self._files), following
         if is_there(following):
-            return FileProblem(following, "was put there by somebody else: the log has not come so far")
+            return FileProblem(Path(following), "was put there by somebody else: the log has not come so far")
         return None
 
     def close(self) -> None:

@@ -44,7 +44,7 @@ class Database:
             RemovedError: Its file is not there any more.
             FleetError: It does not let this user.
         """
-        from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+        from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, ProgrammingError
         from sqlalchemy.exc import TimeoutError as NoConnectionError
 
         self._demand_same_file()
@@ -60,6 +60,11 @@ class Database:
                 # What a trigger refuses, whoever asked for it understands.
                 raise
             raise FleetError(f"the fleet's database does not let you: {_first_line(error)}") from error
+        except DatabaseError as error:
+            # Itself and no kind of it: what SQLite says of a file that is no database, or a broken one.
+            if type(error) is not DatabaseError:
+                raise
+            raise UnreachableError(f"the fleet's database can't be used: {_first_line(error)}") from error
 
     def _demand_same_file(self) -> None:
         if self._file is not None and _identity(self._file.path) != self._file:
@@ -126,7 +131,18 @@ class Transaction:
     def _run(self, statement: str, values: Mapping[str, object]) -> Any:  # noqa: ANN401  # the results of every statement
         from sqlalchemy import text
 
+        for value in values.values():
+            if isinstance(value, str) and not value.isascii():
+                _demand_text(value)
         return self.connection.execute(text(statement), values)
+
+
+def _demand_text(value: str) -> None:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        # An argument of a command line may be bytes that are no text.
+        raise FleetError(f"{value!r} is no text: it holds bytes that are no UTF-8") from error
 
 
 def open_database(url: str, *, make: bool = False, bare: bool = False) -> Database:
@@ -231,8 +247,8 @@ def _demand_version(database: Database) -> None:
             + (
                 "Update pytest-workflow-exec here"
                 if version > VERSION
-                else "Their owner keeps what is needed of them (`fleet logs --to`), removes them, and makes them anew with "
-                "`workflow-exec fleet init`"
+                else "What is needed of them is kept by the program that made them (`fleet logs --to`); their owner removes them, and "
+                "makes them anew with `workflow-exec fleet init`"
             )
         )
 

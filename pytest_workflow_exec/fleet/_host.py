@@ -11,7 +11,7 @@ from typing import TypeVar
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import Pin
 
-from ._database import Database, UnreachableError
+from ._database import Database, Transaction, UnreachableError
 from ._project import ProjectState
 
 _T = TypeVar("_T")
@@ -19,7 +19,14 @@ _PATIENCE_S = 3600.0
 """How long a run waits for a database that can't be reached."""
 _LAST_PATIENCE_S = 20.0
 """How long it does once its host is to end."""
+_SAME_TIME_S = 5.0
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
+
+
+def clock_ahead_s(transaction: Transaction) -> float:
+    """Return how far this host's clock is ahead of the database's; 0 where it may be no more than the way there."""
+    ahead = time.time() - transaction.now()
+    return ahead if abs(ahead) > _SAME_TIME_S else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

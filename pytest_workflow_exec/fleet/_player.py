@@ -5,11 +5,13 @@ from __future__ import annotations
 from pytest_workflow_exec.approval import BallotRefusedError, ballot_in
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import hand_in
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._checkout import checkout_of
+from ._database import Transaction
 from ._ends import cleaned_up, end_told_by
 from ._errors import FleetLostError, FleetRefusedError
-from ._host import Host
+from ._host import Host, clock_ahead_s
 from ._legs import LegEnd, Standing, cancelled_for, claim_leg, end_leg, standing_of
 from ._project import ProjectState
 from ._restore import Stored, put_into, stored_run
@@ -17,6 +19,8 @@ from ._session import Session
 from ._shipping import Shipper
 from ._submission import Submission, submission_in
 from ._trust import names_of_key, submitter_of
+
+_NOT_YET_S = 30.0
 
 
 def play_leg(host: Host, submission: str, leg: int, *, terminal: bool = False) -> LegEnd:
@@ -64,7 +68,24 @@ def _ended(host: Host, submission: str, leg: int, end: LegEnd) -> None:
         if now is not None and now.leg == leg and now.end is not None and now.end.outcome == end.outcome:
             # The connection was lost after it was noted.
             return
-        end_leg(transaction, submission, leg, end)
+        end_leg(transaction, submission, leg, replace(end, due=_due(transaction, submission, leg, end.due)))
+
+
+def _due(transaction: Transaction, submission: str, leg: int, due: float | None) -> float | None:
+    """Return when a run can go on by the database's clock, which all hosts go by; `due` is by this host's."""
+    if due is None:
+        return None
+    now, ahead = transaction.now(), clock_ahead_s(transaction)
+    found = transaction.row(
+        "SELECT 1 AS yes FROM fleet_leg WHERE submission = :id AND number = :leg AND reason = 'due'",
+        id=submission,
+        leg=leg,
+    )
+    if found is None:
+        return due - ahead
+    # It was due, and this host did not find it so: a host whose clock is behind would take it again and again, and
+    # can't tell whose clock `due` was by.
+    return now + _NOT_YET_S if ahead else max(due, now + _NOT_YET_S)
 
 
 def accepted(host: Host, standing: Standing) -> tuple[Submission, str]:

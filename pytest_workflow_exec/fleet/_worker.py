@@ -20,6 +20,7 @@ from ._database import Database, RemovedError, UnreachableError
 from ._engine import LEG, asking, client_of, config_of
 from ._enrolment import enrolled, host_of
 from ._errors import FleetError, FleetLostError
+from ._host import clock_ahead_s
 from ._legs import LegEnd, end_leg, standing_of, standings
 from ._limits import Limits, limits_of, set_limits
 from ._player import play_leg
@@ -90,6 +91,7 @@ class _Worker:
                 f"worker {host.worker} of queue {settings.queue}: project {host.project.digest[:12]}, "
                 f"commit {host.project.commit[:12]}"
             )
+            self._say_clock()
             self._say_refused()
             with self._engine():
                 self._look_after(rounds)
@@ -107,6 +109,16 @@ class _Worker:
         elif wanted is not None and found.per_worker != wanted:
             set_limits(client, self._host.database, queue, replace(found, per_worker=wanted))
             self._say(f"every worker of queue {queue} now plays up to {wanted} runs at once")
+
+    def _say_clock(self) -> None:
+        with self._host.database.transaction() as transaction:
+            ahead = clock_ahead_s(transaction)
+        if ahead:
+            how = "ahead of" if ahead > 0 else "behind"
+            self._say(
+                f"this host's clock is {abs(ahead):.0f} s {how} the database's: what its runs write has that time, and what is "
+                "due goes by the database's"
+            )
 
     def _say_refused(self) -> None:
         with self._host.database.transaction() as transaction:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import field
+from typing import NamedTuple
 
 import pytest
 
@@ -18,12 +19,21 @@ from pytest_workflow_exec.errors import (
     SuspendedError,
     WorkflowExecError,
 )
+from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 
 EVERY_PHASE = ("setup", "call", "teardown")
 """What pytest goes through with an item, and reports."""
+
+
+class Described(NamedTuple):
+    """What was said of a step in its last report, as properties."""
+
+    of: tuple[Head, Outcome, str | None]
+    """What it was made of: where the evidence stood, how the step stood, and the class of its error."""
+    properties: tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
@@ -43,8 +53,8 @@ class Attempt:
     """What its phases raised, whatever another plugin made of it."""
     processes: list[ProcessStartError] = field(default_factory=list)
     """The processes that its code was kept from starting, whatever that code made of it."""
-    watching: ExitStack = field(default_factory=ExitStack)
-    """Open as long as such processes are looked for."""
+    watching: AbstractContextManager[None] | None = None
+    """Entered as long as such processes are looked for."""
     reports: list[pytest.TestReport] = field(default_factory=list)
     """Every report that was logged for it, those of subtests too."""
     outputs: StepOutputs = NO_OUTPUTS
@@ -68,6 +78,7 @@ class Attempt:
     """Whether what asks about its failure is around its body already."""
     told: Outcome | None = None
     """The first outcome in its reports that is not satisfied; None if there is none."""
+    described: Described | None = None
     concluded: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
@@ -80,6 +91,17 @@ class Attempt:
     def duration_s(self) -> float:
         """How long it has been going on."""
         return time.monotonic() - self.started_s
+
+    def watch(self, watching: AbstractContextManager[None]) -> None:
+        """Look for processes that its code starts, until its end."""
+        watching.__enter__()
+        self.watching = watching
+
+    def watch_no_more(self) -> None:
+        """Look for them no longer; a second time does nothing."""
+        watching, self.watching = self.watching, None
+        if watching is not None:
+            watching.__exit__(None, None, None)
 
     def begin_anew(self) -> None:
         """Forget what was seen of an attempt that failed: the next one has begun."""

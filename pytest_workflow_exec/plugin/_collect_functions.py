@@ -107,6 +107,7 @@ def in_order(functions: Sequence[DeclaredFunction], module: ModuleType) -> list[
 def _function(name: str, items: Sequence[pytest.Function], lists: EachLists, prefix: str) -> DeclaredFunction:
     first = items[0]
     function: Callable[..., object] = first.function
+    owner = first.cls
     each = each_of(function)
     parametrized = hasattr(first, "callspec")
     if each is not None and not lists.cases(each):
@@ -116,8 +117,8 @@ def _function(name: str, items: Sequence[pytest.Function], lists: EachLists, pre
         name=name,
         line=_first_line(first, function),
         marks=options_of(function),
-        written_as=name if first.cls is None else function.__qualname__,
-        classes=() if first.cls is None else tuple(base.__qualname__ for base in first.cls.__mro__),
+        written_as=name if owner is None else function.__qualname__,
+        classes=() if owner is None else tuple(base.__qualname__ for base in owner.__mro__),
         doc=function.__doc__ or "",
         cases=tuple(item.name.removeprefix(prefix) for item in items) if parametrized else None,
         variables=() if each is None else tuple(each.lists),

@@ -15,7 +15,6 @@ from ._attachments import DETAILED, told_of
 from ._attempt import Attempt, conclude
 from ._keys import PLANNED
 from ._lines import REPORT_LINE
-from ._run_end import shown_log
 from ._session import WorkflowSession
 from ._ways_on import after
 
@@ -113,7 +112,7 @@ def _lines(
         yield f"tried     {attempt.mask(tried)}"
     if details is not None and attempt.failure is not None:
         yield f"error     {attempt.failure.type or 'none was raised'}"
-        yield f"log       {shown_log(run)}, behind record {run.head.seq}"
+        yield f"log       {run.log_name}, behind record {run.head.seq}"
         yield from details
     yield f"evidence  {_evidence(session.ways_on.named(run), step)}"
     yield from after(_NEXT[error_class], session.ways_on.going_on(run))

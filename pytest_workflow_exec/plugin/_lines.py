@@ -175,7 +175,7 @@ class StepLines:
 
     def note_letter(self, report: pytest.TestReport) -> None:
         """Take note of a report for which pytest has written a letter, and nothing else."""
-        if self._config.get_verbosity() <= 0 and (report.when == "call" or not report.passed):
+        if not self.letters and self._config.get_verbosity() <= 0 and (report.when == "call" or not report.passed):
             self.letters = True
 
     def _after_letters(self, terminal: Terminal) -> None:

@@ -26,4 +26,4 @@ def watch_processes(attempt: Attempt, run: Run, step: Step) -> None:
             attempt.processes.append(error)
             raise
 
-    attempt.watching.enter_context(watched_processes(run.workflow.root, seen=seen))
+    attempt.watch(watched_processes(run.workflow.root, seen=seen))

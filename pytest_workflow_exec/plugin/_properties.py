@@ -10,7 +10,7 @@ from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import Run
 
-from ._attempt import Attempt
+from ._attempt import Attempt, Described
 from ._lines import REPORT_OUTCOME
 
 _PREFIX = "workflow_exec."
@@ -23,51 +23,38 @@ def describe(report: pytest.TestReport, attempt: Attempt, run: Run, step: str) -
     """Say of which step of which run a report is, how it stands, and where its evidence stood then."""
     outcome, head = _worst(report, attempt), run.head
     error_class = attempt.failure.error_class if attempt.failure is not None and outcome is Outcome.FAILED else None
-    waived = outcome is Outcome.CARRIED and run.carries_waived(step)
-    said = _said(
-        workflow=run.workflow.name,
-        run=run.id,
-        step=step,
-        attempt=run.attempt_of(step),
-        outcome=outcome.value,
-        head=head,
-        error_class=error_class,
-        waived=waived,
-        broken=run.redactor.text(run.broken_glass[step]) if step in run.broken_glass else None,
-    )
+    said = attempt.described
+    # What else it says changes only with a record, but for a secret that turns up in somebody's words.
+    if said is None or said.of != (head, outcome, error_class) or step in run.broken_glass:
+        properties = _properties(run, step, outcome, head, error_class)
+        said = attempt.described = Described((head, outcome, error_class), properties)
+    if not report.user_properties:
+        report.user_properties = [*said.properties]
+        return
     # What another plugin or the step's code noted stays.
-    names = {name for name, _ in said} if report.user_properties else ()
-    report.user_properties = [*((name, value) for name, value in report.user_properties if name not in names), *said]
+    names = {name for name, _ in said.properties}
+    kept = ((name, value) for name, value in report.user_properties if name not in names)
+    report.user_properties = [*kept, *said.properties]
 
 
-@functools.lru_cache(maxsize=16)
-def _said(
-    *,
-    workflow: str,
-    run: str,
-    step: str,
-    attempt: int,
-    outcome: str,
-    head: Head,
-    error_class: str | None,
-    waived: bool,
-    broken: str | None,
+def _properties(
+    run: Run, step: str, outcome: Outcome, head: Head, error_class: str | None
 ) -> tuple[tuple[str, str], ...]:
-    # The three reports of a step mostly say the same, and pytest keeps every one of them to the end.
+    # pytest keeps every report to the end: the three of a step share what they say.
     said = {
-        _WORKFLOW: workflow,
-        _RUN: run,
+        _WORKFLOW: run.workflow.name,
+        _RUN: run.id,
         _STEP: step,
-        _ATTEMPT: str(attempt),
-        _OUTCOME: outcome,
+        _ATTEMPT: str(run.attempt_of(step)),
+        _OUTCOME: outcome.value,
         _HEAD: f"{head.seq} {head.hash}",
     }
     if error_class is not None:
         said[_CLASS] = error_class
-    if waived:
+    if outcome is Outcome.CARRIED and run.carries_waived(step):
         said[_WAIVED] = "in an earlier session of this run"
-    if broken is not None:
-        said[_BREAK_GLASS] = broken
+    if step in run.broken_glass:
+        said[_BREAK_GLASS] = run.redactor.text(run.broken_glass[step])
     return tuple(map(_property, said.items()))
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -48,7 +45,7 @@ class RunEnd:
                 *ways_on.next_lines(run),
                 *_warnings(run),
                 *warnings,
-                f"evidence {shown_log(run)}",
+                f"evidence {run.log_name}",
                 f"evidence head {run.head.seq} {run.head.hash}",
             ),
         )
@@ -88,17 +85,6 @@ def _warnings(run: Run) -> list[str]:
             f"warning: the evidence lies on {kind}, which may belong to another machine and can lose records"
         )
     return warnings
-
-
-def shown_log(run: Run) -> str:
-    """Return where the run's evidence is, from its project on."""
-    return _shown(os.fspath(run.log_path), os.fspath(run.workflow.root))
-
-
-@functools.lru_cache(maxsize=64)
-def _shown(path: str, root: str) -> str:
-    # Each report of each step says it, and paths are slow, even to look something up by.
-    return str(Path(path).relative_to(root) if Path(path).is_relative_to(root) else path)
 
 
 def _verdict(run: Run) -> str:

@@ -21,7 +21,6 @@ from ._gates import ask_at, holding_still
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
-from ._run_end import shown_log
 from ._session import WorkflowSession, run_of
 
 
@@ -48,8 +47,10 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
     item.stash[ATTEMPT] = attempt = Attempt()
     session.attempts[item.nodeid] = attempt
     try:
-        with attempt.watching:
+        try:
             result = yield
+        finally:
+            attempt.watch_no_more()
     except BaseException as error:
         _mask_words(error, attempt)
         with evidence_or_exit(session):
@@ -57,6 +58,8 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
         raise
     finally:
         session.attempts.pop(item.nodeid, None)
+        # pytest keeps the item to the end, and with it the attempt.
+        attempt.described = None
     with evidence_or_exit(session):
         _end(session, item, attempt, conclude(attempt))
     if session.share is not None:
@@ -119,7 +122,7 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _fail(report, str(attempt.processes[0]))
     if run is not None:
         _redact(report, run.redactor)
-        setattr(report, REPORT_LOG, shown_log(run))
+        setattr(report, REPORT_LOG, run.log_name)
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
 
 
@@ -175,7 +178,7 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
     step = item.stash[PLANNED].step
     try:
         run = run_of(item)
-        attempt.mask = run.redactor.report
+        attempt.mask = run.mask
         if run.carries(step):
             attempt.stand_in = Outcome.CARRIED
         elif not run.applies(step):

@@ -27,6 +27,8 @@ Body = Callable[[], Generator[None, object, object]]
 def ruled_body(session: WorkflowSession, item: pytest.Function) -> Generator[None, object, object]:
     """Run the body of a step by what its definition says of failures: whether it is tried again, or may be waived."""
     step = item.stash[PLANNED].step
+    if step.waive is None and not step.may_repeat:
+        return (yield from guarded_body(item))
 
     def body() -> Generator[None, object, object]:
         return repeated_body(session, item) if step.may_repeat else guarded_body(item)

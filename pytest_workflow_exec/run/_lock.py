@@ -66,7 +66,7 @@ class _FileLock:
     """A file that one process at a time holds, as often as it likes."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
-        self._descriptor, self._path = descriptor, path
+        self._descriptor, self._path, self._name = descriptor, path, os.fspath(path)
         self._holds = 1
         _held.add(self)
 
@@ -96,7 +96,7 @@ class _FileLock:
 
     def check(self) -> None:
         try:
-            named = _is_named(self._descriptor, self._path)
+            named = _is_named(self._descriptor, self._name)
         except OSError as error:
             raise EvidenceError(f"the lock {self._path} can't be looked at: {error.strerror}") from error
         if not named:
@@ -142,7 +142,7 @@ def _locked(path: Path, workflow: str, group: str | None) -> int:
         descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_named(descriptor, path):
+            if _is_named(descriptor, os.fspath(path)):
                 return descriptor
         except BlockingIOError as error:
             holder = os.pread(descriptor, _MAX_NOTE_BYTES, 0).decode("ascii", "replace").strip()
@@ -172,10 +172,10 @@ def _demand_file(descriptor: int, path: Path) -> None:
         raise EvidenceError(f"the lock {path} is no regular file; remove it")
 
 
-def _is_named(descriptor: int, path: Path) -> bool:
+def _is_named(descriptor: int, path: str) -> bool:
     held = os.fstat(descriptor)
     try:
-        named = path.lstat()
+        named = os.lstat(path)
     except FileNotFoundError:
         return False
     return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)

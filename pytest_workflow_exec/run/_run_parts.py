@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ class RunParts:
         self.workflow = workflow
         self.scratch = fresh_scratch(directory / "scratch")
         self._settings, self._lock = settings, lock
+        self.mask = settings.redactor.report
+        """Takes the run's secrets out of a report's text."""
         self._ledger = RunLedger(workflow.root, run=run, workflow=workflow.name, durability=settings.durability)
         resumption = settings.resumption
         self._carried = {} if resumption is None else resumption.carried
@@ -93,7 +96,8 @@ class RunParts:
             witness=settings.witness,
         )
         done = () if resumption is None else (*resumption.passed, *resumption.unknown)
-        self._undoing = Undoing(done, record=self._journal.record)
+        undone = frozenset(each for step in workflow.steps for each in step.undoes)
+        self._undoing = Undoing(undone, done, record=self._journal.record)
         self._outputs: dict[StepId, StepOutputs] = {}
         self._outcomes: dict[StepId, Outcome] = {}
         files = ShownFiles(workflow.root, directory)
@@ -172,6 +176,12 @@ class RunParts:
     def log_path(self) -> Path:
         """The evidence file."""
         return self._journal.path
+
+    @cached_property
+    def log_name(self) -> str:
+        """Where the evidence is, from its project on."""
+        path, root = self.log_path, self.workflow.root
+        return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
     @property
     def values(self) -> Values:

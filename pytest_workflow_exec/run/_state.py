@@ -11,6 +11,8 @@ from pytest_workflow_exec.events import Happening
 from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import BlockId, Outcome, StepId, blocks_around
 
+_NO_BLOCKS: frozenset[BlockId] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -39,6 +41,8 @@ class Plan:
 
     def entered_by(self, steps: Iterable[StepId]) -> frozenset[BlockId]:
         """Return the blocks with a `finally` in which any of these steps stands, but for those of `finally` itself."""
+        if not self._cleaned:
+            return _NO_BLOCKS
         ordinary = (step for step in steps if step not in self.always)
         return frozenset(block for step in ordinary for block in blocks_around(step) if block in self._cleaned)
 

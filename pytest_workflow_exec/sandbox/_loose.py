@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
+from ._code_options import code_problem
 from ._runners import Runner, names_its_work, runner_of, runs_code
 from ._tokens import InputValue, Text, Token
 
@@ -18,7 +19,7 @@ def loose_problem(tokens: Sequence[Token]) -> str | None:
     """Return why a rule leaves open what its program runs, or None if it does not."""
     runner = runner_of(tokens[0].text)
     if runner is None:
-        return _unnamed_problem(tokens)
+        return _unnamed_problem(tokens) or code_problem(tokens)
     problem = _problem(runner, tokens)
     if problem is not None:
         return problem

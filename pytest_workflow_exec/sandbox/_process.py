@@ -99,10 +99,12 @@ class RunningCommand:
         limits: Limits = UNLIMITED,
         confinement: Confinement | None = None,
         stdin: int | None = None,
+        is_real: bool = False,
     ) -> None:
         """Start the process.
 
         Args:
+            is_real: Whether `cwd` was judged with its links resolved, so that the folder has to be there still.
             limits: What it may use up; kept to where `can_limit` says so.
             confinement: What it may do; None for whatever this process may.
             stdin: A descriptor that it reads from; None: it has nothing to read.
@@ -125,7 +127,15 @@ class RunningCommand:
             self._process: subprocess.Popen[bytes] | SpawnedChild = (
                 _opened(argv, cwd, environment, stdin)
                 if confinement is None and not can_limit()
-                else spawn(argv, cwd=cwd, environment=environment, limits=limits, confinement=confinement, stdin=stdin)
+                else spawn(
+                    argv,
+                    cwd=cwd,
+                    environment=environment,
+                    limits=limits,
+                    confinement=confinement,
+                    stdin=stdin,
+                    is_real=is_real,
+                )
             )
         except BaseException:
             # An interrupt may arrive when the process exists but nobody holds it yet.

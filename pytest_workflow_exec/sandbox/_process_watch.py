@@ -5,7 +5,6 @@ It is against mistakes, not malice: code that wants to can start a process witho
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import sysconfig
@@ -53,23 +52,32 @@ class ProcessStart:
     """The line that did it: `FILE:LINE`."""
 
 
-@contextlib.contextmanager
-def watched_processes(root: Path, *, seen: Callable[[ProcessStart], None]) -> Iterator[None]:
-    """Tell of every start of a process that is not the engine's, in all threads, as long as the context lasts.
+class watched_processes:  # noqa: N801  # a context, entered for each step more often than a generator is cheap
+    """Tells of every start of a process that is not the engine's, in all threads, as long as the context lasts."""
 
-    Args:
-        root: The project: its files are named from there, and are blamed before any other.
-        seen: Is called before the process is there, in the thread that starts it; if it raises, there will be none.
+    __slots__ = ("_earlier", "_watch")
 
-    Raises:
-        SandboxSetupError: Starts can't be watched here.
-    """
-    _install()
-    earlier, _state.watch = _state.watch, _Watch(root=root, seen=seen, pid=os.getpid())
-    try:
-        yield
-    finally:
-        _state.watch = earlier
+    def __init__(self, root: Path, *, seen: Callable[[ProcessStart], None]) -> None:
+        """Watch nothing yet.
+
+        Args:
+            root: The project: its files are named from there, and are blamed before any other.
+            seen: Is called before the process is there, in the thread that starts it; if it raises, there will be none.
+        """
+        self._watch = _Watch(root=root, seen=seen, pid=os.getpid())
+
+    def __enter__(self) -> None:
+        """Watch from now on.
+
+        Raises:
+            SandboxSetupError: Starts can't be watched here.
+        """
+        _install()
+        self._earlier, _state.watch = _state.watch, self._watch
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Let whoever watched before watch again."""
+        _state.watch = self._earlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._code_options import begins_open, is_option_to
 from ._limits import Limits
 from ._shape import Shape, shape_mismatch
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
@@ -155,13 +156,26 @@ def difference(rule: Rule, argv: Sequence[str | None], inputs: Mapping[str, str]
     """
     if rule.shape is not None and argv and _may_match(rule.tokens[0], argv[0], inputs):
         found = shape_mismatch(rule.shape, argv)
+        if found is None and rule.shape.arguments.kind == "any":
+            return _option_among(rule, argv)
         return None if found is None else Difference(position=found.position, token=None, says=found.says)
     for position, token in enumerate(rule.tokens):
         if token.kind == "rest":
             return _rest_difference(token, position, argv)
         if position >= len(argv) or not _may_match(token, argv[position], inputs):
             return Difference(position=position, token=token)
+        if begins_open(token) and is_option_to(rule.program, argv[position] or ""):
+            return Difference(position=position, token=token)
     return Difference(position=len(rule.tokens), token=None) if len(argv) > len(rule.tokens) else None
+
+
+def _option_among(rule: Rule, argv: Sequence[str | None]) -> Difference | None:
+    for position, argument in enumerate(argv):
+        if position and is_option_to(rule.program, argument or ""):
+            return Difference(
+                position=position, token=None, says="any argument that is no option, nor a file of options"
+            )
+    return None
 
 
 def breadth(rule: Rule) -> tuple[int, ...]:

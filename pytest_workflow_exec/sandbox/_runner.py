@@ -419,6 +419,7 @@ class CommandRunner:
             limits=job.limits,
             confinement=confinement,
             stdin=stdin,
+            is_real=job.cwd is not self._root,
         )
 
     def _find(self, program: str) -> Path:

@@ -94,7 +94,7 @@ _RUNNERS = _table(
         "julia octave psql mysql mariadb gdb lldb irb elixir erl escript iex runghc runhaskell ocaml utop clojure clj bb "
         "racket sbcl clisp ecl gsi csi swipl raku crystal tsx ts-node coffee gjs qjs bpftrace stap kernprof scalene "
         "pyinstrument viztracer debugpy pudb ipdb r kotlin mongo mongosh uvicorn gunicorn hypercorn daphne waitress-serve "
-        "celery flask django-admin": _OTHER,
+        "celery flask django-admin pdb idle pydoc bdb behave robot locust streamlit papermill": _OTHER,
         # Any file, line or address among the arguments is code to these: `vim a +!touch`, `sqlite3 db .shell`.
         "vi vim nvim gvim view gview rvim rview rgvim vimdiff gvimdiff ex ed red emacs emacsclient m4 bc dc gnuplot "
         "sqlite sqlplus": _READER,
@@ -163,7 +163,9 @@ _BY_OPTION = _names(
     "c++ clang clang++ ld gpg gs pandoc tex latex pdftex pdflatex xelatex lualatex logrotate install rpm rpmbuild",
     "curl aria2c yt-dlp youtube-dl rg ack fzf bat fd fdfind rustc javac kotlinc mypy pylint mkdocs ctags journalctl",
     "ag tcc ghc groff troff doit luigi snakemake nextflow cwltool waf supervisord nix-shell nix-build convert magick",
-    "artisan",
+    "artisan cpp protoc thrift swig iptables ip6tables mount umount openvpn nginx caddy apachectl redis-cli virsh rclone restic",
+    "borg duplicity latexmk debuild dpkg-buildpackage pyinstaller nuitka spack airflow dbt prefect blender gimp inkscape",
+    "pg_ctl initdb postgres xsltproc keychain wg-quick quilt qemu-system-x86_64 qemu-system-aarch64 qemu-system-i386",
 )
 _VALUED = lazy_pattern(
     r"-[CcHhnslZL]|--(?:git-dir|work-tree|namespace|exec-path|super-prefix|config-env|host|context|config|log-level|"
@@ -193,10 +195,15 @@ def names_its_work(program: str, arguments: list[str]) -> bool:
     Args:
         arguments: What the rule says between the program and `**`.
     """
-    stems = set(_stems(_file_name(program)))
+    stems = stems_of(program)
     if stems & _BY_OPTION:
         return bool(arguments)
     return not stems & _BY_SUBCOMMAND or _has_subcommand(arguments)
+
+
+def stems_of(program: str) -> frozenset[str]:
+    """Return the names that a program may be known by: `make-4.3` is `make`, too."""
+    return frozenset(_stems(_file_name(program)))
 
 
 def _has_subcommand(arguments: list[str]) -> bool:

@@ -281,10 +281,12 @@ def spawn(
     limits: Limits,
     confinement: Confinement | None = None,
     stdin: int | None = None,
+    is_real: bool = False,
 ) -> SpawnedChild:
     """Start a command.
 
     Args:
+        is_real: Whether `cwd` was judged with its links resolved, so that the folder has to be there still.
         confinement: What it may do; None for whatever this process may.
         stdin: A descriptor that it reads from; None: it has nothing to read.
 
@@ -293,11 +295,16 @@ def spawn(
     """
     if not can_spawn():
         raise OSError("this system does not tell which processes a command started, so that none can be confined")
-    content = _request(argv, cwd, environment, limits, confinement)
     with contextlib.ExitStack() as lent, contextlib.ExitStack() as kept:
         if stdin is None:
             stdin = _lent(lent, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         directory = _lent(lent, os.open(cwd, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        # Whoever can move folders would else put a link in its place meanwhile.
+        if is_real and os.readlink(f"/proc/self/fd/{directory}") != os.fspath(cwd):  # noqa: PTH115  # one call
+            raise OSError(f"its folder {os.fspath(cwd)!r} is another one than was judged")
+        found = os.fstat(directory)
+        where = Folder(path=os.fspath(cwd), device=found.st_dev, inode=found.st_ino)
+        content = _request(argv, where, environment, limits, confinement)
         stdout, out = _pipe(kept, lent)
         stderr, err = _pipe(kept, lent)
         given = [stdin, out, err, directory]
@@ -330,7 +337,7 @@ def _kind(confinement: Confinement | None) -> _Kind:
 
 def _request(
     argv: Sequence[str],
-    cwd: Path,
+    where: Folder,
     environment: Mapping[str, str],
     limits: Limits,
     confinement: Confinement | None,
@@ -343,7 +350,7 @@ def _request(
             "filter": confinement.filter,
             "exec_descriptor": EXEC_DESCRIPTOR,
             "sockets": len(confinement.sockets),
-            "mounts": None if confinement.mounts is None else confinement.mounts.facts(folder_at(cwd)),
+            "mounts": None if confinement.mounts is None else confinement.mounts.facts(where),
         }
     told = {
         "processes": limits.processes or 0,

@@ -326,3 +326,34 @@ def test_a_clean_up_whose_worker_dies_is_gone_on_with(site: Site) -> None:
 
     assert notes(site) == ["begin", "tidy the page", "tidy the page"]
     assert is_intact(site, submission)
+
+
+def test_a_cancellation_while_a_leg_begins_cleans_up_in_the_next(site: Site) -> None:
+    """The session is struck before its first step, so that `finally` had no turn in that leg: it has one in another."""
+    held, seen = site.home / "hold-import", site.home / "seen-import"
+    conftest = (site.root / "conftest.py").read_text()
+    site.write(
+        "conftest.py",
+        f"import time\nfrom pathlib import Path\nPath({str(seen)!r}).touch()\n"
+        f"while Path({str(held)!r}).exists():\n    time.sleep(0.05)\n{conftest}",
+    )
+    site.commit()
+    submission = suspended(site)
+    assert site.approve(submission).status == 0
+    seen.unlink()
+    held.touch()
+    worker = site.worker()
+    until = time.monotonic() + PATIENCE_S
+    while not seen.exists():
+        assert time.monotonic() < until, worker.text
+        time.sleep(0.05)
+
+    cancel(site, submission)
+    site.wait_until(lambda _: "ended leg 2: interrupted" in worker.text)
+    held.unlink()
+    site.wait_for(submission, "cancelled")
+
+    assert site.status()[submission]["leg"] == 3
+    assert notes(site) == ["begin", "tidy the page"]
+    assert is_intact(site, submission)
+    assert "gate.used" not in {record["type"] for record in site.records(submission)}

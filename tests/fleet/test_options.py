@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -50,6 +53,10 @@ def site(tmp_path: Path, sqlite: str) -> Iterator[Site]:
     made = new_site(tmp_path / "one", sqlite, {"site.workflow.yaml": FLOW})
     made.write("wf/effects.py", EFFECTS.format(folder=str(made.home)))
     made.write("wf/secret.workflow.yaml", OTHER)
+    made.write("null", '{"number": null}\n')
+    made.write("list", '{"number": 1}\n[1]\n')
+    made.write("twice", '{"number": 1, "number": 2}\n')
+    (made.root / "bytes").write_bytes(b"\xff\xfe")
     made.write("mixed", '{"number": 1}\n{"number": 2, "token": "abcdefghijkl"}\n')
     made.commit()
     yield made
@@ -142,6 +149,11 @@ def test_the_sql_is_printed_as_it_is_run(name: str, file: str, capsys: pytest.Ca
         (("worker", "--dead-after", "soon"), "it must be a time"),
         (("worker", "--concurrency", "0"), "it must be a whole number from 1"),
         (("worker", "--take-over", "always"), "invalid choice: 'always'"),
+        (("worker", "--queue", "a b"), "'a b' is no name of a queue"),
+        (("queue", "../a"), "'../a' is no name of a queue"),
+        (("status", "--state", "nonsense"), "invalid choice: 'nonsense'"),
+        (("submit", "site", "--count", "-1"), "it must be a whole number from 1"),
+        (("submit", "site", "--count", "99999999999"), "it must be a whole number from 1"),
         (("queue", "default", "--rate", "10"), "it must be N/TIME"),
         (("queue", "default", "--rate", "0/1m"), "it must be a whole number from 1"),
         (("queue", "default", "--max-waiting", "none"), "it must be a whole number from 1"),
@@ -183,9 +195,15 @@ def test_what_makes_no_sense_is_said_before_anything_is_done(
         (("submit", "secret", "--input", "number=x"), "must be a whole number, not 'x'"),
         (("submit", "secret", "--inputs-file", "mixed"), "takes no such input from a submission"),
         (("submit", "site", "--inputs-file", "rows"), "rows can't be read"),
+        (("submit", "secret", "--inputs-file", "null"), "null:1: input 'number' is null"),
+        (("submit", "secret", "--inputs-file", "list"), "list:2: it is no JSON object"),
+        (("submit", "secret", "--inputs-file", "twice"), "twice:1: it has a key twice"),
+        (("submit", "secret", "--inputs-file", "wf"), "wf can't be read"),
+        (("submit", "secret", "--inputs-file", "bytes"), "bytes can't be read"),
         (("submit", "site", "--key", "nothing"), "it was not signed, and nothing was submitted"),
         (("status", "--database", "mysql://here"), "'mysql://here' is no address of a fleet's database"),
         (("cancel", "latest", "--reason", " "), "the reason is empty"),
+        (("status", os.fsdecode(b"\xff")), "is no text: it holds bytes that are no UTF-8"),
     ],
 )
 def test_what_can_not_be_done_is_said_and_nothing_is_submitted(
@@ -217,3 +235,48 @@ def test_a_cancelled_run_that_waits_is_removed_with_time(site: Site) -> None:
 
     assert "1 runs were removed" in removed.text
     assert list(site.status()) == [waiting]
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        (
+            "UPDATE fleet_schema SET version = 7",
+            "the fleet's tables are newer than this program (version 7, and it uses 1)",
+        ),
+        ("DROP TABLE fleet_schema", "the fleet's tables are older than this program (version 0, and it uses 1)"),
+        ("", "file is not a database"),
+    ],
+    ids=["newer", "older", "none"],
+)
+def test_tables_of_another_version_are_left_alone(site: Site, tables: str, said: str) -> None:
+    """Every command says so in a line, does nothing, and leaves the file as it is."""
+    [_] = site.submit()
+    path = Path(site.url.removeprefix("sqlite:///"))
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if tables:
+            database.execute(tables)
+    if not tables:
+        for each in path.parent.glob(f"{path.name}*"):
+            each.unlink()
+        path.write_text("something else, which is long enough to be looked at as if it were a database\n" * 20)
+    before = _dumped(path) if tables else path.read_text()
+
+    for command in (
+        ["status"],
+        ["submit", "site"],
+        ["worker", "--until-idle"],
+        ["init"],
+        ["queue", "default"],
+        ["pending"],
+    ):
+        done = site.fleet(*command)
+        assert (done.status, "Traceback" in done.text, said in done.text) == (2, False, True), (command, done.text)
+
+    assert (_dumped(path) if tables else path.read_text()) == before
+
+
+def _dumped(path: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return list(database.iterdump())

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ steps:
   - {id: slow, call: "effects:slow"}
   - {id: last, call: "effects:last"}
 """
+PAUSED = UNGATED.replace("steps:\n", "steps:\n  - {id: rest, pause: {for: 5s, wait: suspend}}\n")
 EFFECTS = """
 import time
 from pathlib import Path
@@ -278,38 +280,98 @@ def test_a_server_that_restarts_between_a_claim_and_its_session_is_waited_for(
         site.end()
 
 
-@pytest.mark.parametrize("shift", ["-2h", "+2h"])
-def test_hosts_whose_clocks_differ_agree_on_what_is_due(gated: Site, own_server: Server, shift: str) -> None:
-    """What is due, and who is alive, is the database's time: a host far behind or ahead neither loops nor looks dead."""
-    faketime = shutil.which("faketime")
-    if faketime is None:
-        pytest.skip("faketime is not installed")
-    gated.write(
-        "wf/site.workflow.yaml",
-        UNGATED.replace("steps:\n", "steps:\n  - {id: rest, pause: {for: 2s, wait: suspend}}\n"),
-    )
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+
+int clock_gettime(clockid_t which, struct timespec *now) {
+  static int (*real)(clockid_t, struct timespec *);
+  if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  int done = real(which, now);
+  const char *by = getenv("TEST_CLOCK_SHIFT_S");
+  if (!done && by && which == CLOCK_REALTIME) now->tv_sec += atol(by);
+  return done;
+}
+
+time_t time(time_t *into) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  if (into) *into = now.tv_sec;
+  return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *restrict into, void *restrict zone) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  into->tv_sec = now.tv_sec;
+  into->tv_usec = now.tv_nsec / 1000;
+  return 0;
+}
+"""
+
+
+def shifted(folder: Path, by_s: int) -> dict[str, str]:
+    """Return what lets a process and its children have another time of day."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("a clock is shifted by a library, which needs a C compiler and Linux")
+    if sys.version_info < (3, 11):
+        pytest.skip("this Python waits by the time of day, which is shifted")
+    source, library = folder / "clock.c", folder / "clock.so"
+    source.write_text(CLOCK)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return {"LD_PRELOAD": str(library), "TEST_CLOCK_SHIFT_S": str(by_s)}
+
+
+@pytest.mark.parametrize("shift", [-7200, 7200])
+def test_what_is_due_goes_by_the_database_s_clock(gated: Site, shift: int) -> None:
+    """A host far behind or ahead lets a pause take as long as it says, and does not look dead to others."""
+    gated.write("wf/site.workflow.yaml", PAUSED)
     gated.commit()
     go_on(gated)
+    other = shifted(gated.home, shift)
+    gated.environment |= other
     [submission] = gated.submit()
-    output = gated.home / "shifted"
-    with output.open("w") as file:
-        process = subprocess.Popen(
-            [faketime, "-f", shift, *gated.command("fleet", "worker", "--dead-after", "3s")],
-            cwd=gated.root,
-            env=gated.env(),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-    worker = Worker(process, output)
-    gated.workers.append(worker)
+    worker = gated.worker("--dead-after", "3s")
+    for name in other:
+        del gated.environment[name]
+    wait(gated, lambda: "begins leg 1" in worker.text)
     straight = gated.worker("--dead-after", "3s", "--take-over", "known")
     gated.wait_for(submission, "passed")
     assert worker.end() == 0, worker.text
     assert straight.end() == 0, straight.text
 
-    assert passed_once(gated, submission)
+    assert "the database's: what its runs write has that time" in worker.text
     assert "is gone" not in straight.text
-    assert gated.status()[submission]["leg"] <= 4
+    assert passed_once(gated, submission)
+
+
+def test_a_host_that_is_behind_does_not_take_what_is_due_again_and_again(gated: Site, own_server: Server) -> None:
+    """By its clock the pause is not over: it says so once, and the next host that has the time goes on."""
+    gated.write("wf/site.workflow.yaml", PAUSED)
+    gated.commit()
+    go_on(gated)
+    [submission] = gated.submit()
+    assert gated.fleet("worker", "--until-idle").status == 0
+    late = shifted(gated.home, -7200)
+    gated.environment |= late
+    behind = gated.worker()
+    for name in late:
+        del gated.environment[name]
+    wait(gated, lambda: "ended leg 2: suspended" in behind.text)
+    assert behind.end() == 0, behind.text
+    assert gated.state(submission) == "suspended"
+    assert (
+        own_server.sql("SELECT due > extract(epoch FROM clock_timestamp()) FROM workflow_exec.fleet_end WHERE leg = 2")
+        == "t"
+    )
+
+    straight = gated.worker()
+    gated.wait_for(submission, "passed")
+    assert straight.end() == 0, straight.text
+
+    assert gated.status()[submission]["leg"] == 3
+    assert passed_once(gated, submission)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +87,19 @@ def test_services_start_what_there_is() -> None:
     for arguments in (shlex.split(started.replace("%i", "default"))[1:], json.loads(command)[1:]):
         parsed = parser().parse_args(arguments)
         assert (parsed.asked, parsed.queue, parsed.take_over) == ("worker", "default", "known")
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    """Nothing of it is unknown to systemd, once the tool is where the unit says."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    [unit] = blocks("ini")
+    tool = "/srv/project/.venv/bin/workflow-exec"
+    assert tool in unit.text
+    file = tmp_path / "workflow-exec-worker@default.service"
+    file.write_text(unit.text.replace(tool, sys.executable), encoding="utf-8")
+
+    done = subprocess.run([analyze, "verify", str(file)], capture_output=True, text=True, check=False)
+
+    assert "workflow-exec-worker" not in done.stdout + done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pytest_workflow_exec.fleet import Database, client_of, open_database
 from pytest_workflow_exec.fleet._legs import LegEnd, claim_leg, end_leg, order_leg, standing_of
 
 from ._postgres import Server
-from ._site import Site, new_site, site_on
+from ._site import PATIENCE_S, Site, new_site, site_on
 
 pytest.importorskip("dbos")
 pytestmark = pytest.mark.timeout(900)
@@ -125,22 +126,34 @@ def test_a_suspension_that_nobody_noted_is_one_and_can_be_answered(
 
 
 def test_of_two_answers_at_once_none_is_overlooked(postgres: Server, tmp_path: Path) -> None:
-    """The one that got its number first is committed last, when the run already went on with the other."""
+    """The second one is taken once the first is: whoever goes on sees both, or is woken again by the later one."""
     site = site_on(
         postgres, tmp_path / "one", {"site.workflow.yaml": FLOW.replace("[managers]", "[managers], required: 2")}
     )
     [submission] = site.submit()
     assert site.work().status == 0
     assert site.approve(submission, "alice").status == 0
+    by_bob: list[str | Path] = [
+        "approve",
+        "--database",
+        site.people_url,
+        submission,
+        "approve",
+        "--signature",
+        site.sign("bob", submission),
+    ]
     with contextlib.closing(open_database(postgres.url("owner"))) as owner:
         with owner.transaction() as transaction:
             row = transaction.row("SELECT run, step, content FROM fleet_answer") or {}
             transaction.run("DELETE FROM fleet_answer")
         with owner.transaction() as late:
             late.run("INSERT INTO fleet_answer (run, step, content) VALUES (:run, :step, :content)", **row)
-            assert site.approve(submission, "bob").status == 0
-            assert site.work().status == 0
-            assert site.state(submission) == "suspended"
+            second = subprocess.Popen(
+                site.command("fleet", *by_bob), cwd=site.root, env=site.env(), stdin=subprocess.DEVNULL
+            )
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(8)
+    assert second.wait(PATIENCE_S) == 0
     worked = site.work()
 
     assert site.state(submission) == "passed", f"{worked.text}\n{site.status()}"

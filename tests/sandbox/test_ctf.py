@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_workflow_exec.errors import CommandRefusedError, SandboxSetupError
+from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.sandbox import CommandResult, CommandRunner, compile_policy
 from pytest_workflow_exec.sandbox._level import offer_of
@@ -52,7 +54,14 @@ def tried(project: Project, body: str, **rest: Any) -> tuple[int | None, str]:
     return done.exit, done.stderr
 
 
-def runner_of(project: Project, rule: RuleSettings, *, level: str, path: Path | None = None) -> CommandRunner:
+def runner_of(
+    project: Project,
+    rule: RuleSettings,
+    *,
+    level: str,
+    path: Path | None = None,
+    record: Callable[[Event], None] | None = None,
+) -> CommandRunner:
     """Return a runner for one rule."""
     settings = PolicySettings(
         rules=(rule,),
@@ -66,7 +75,7 @@ def runner_of(project: Project, rule: RuleSettings, *, level: str, path: Path | 
         inputs={},
         environment=os.environ,
         redactor=Redactor({}),
-        record=project.events.append,
+        record=record or project.events.append,
     )
 
 
@@ -352,3 +361,36 @@ def test_pair_of_sockets_gets_no_name(project: Project, level: str, kind: str, c
 
     assert done.exit == 1
     assert "PermissionError" in done.stderr
+
+
+@both
+@pytest.mark.parametrize("by", ["a link", "another folder"])
+def test_folder_is_not_swapped_between_judgement_and_start(
+    project: Project, tmp_path: Path, level: str, by: str
+) -> None:
+    """A folder in the place of the one that was judged is not run in, and nothing is started."""
+    outside, folder = tmp_path / "elsewhere", project.root / "sub"
+    outside.mkdir()
+    folder.mkdir()
+
+    def swap(event: Event) -> None:
+        project.events.append(event)
+        if event.type == "command.started":
+            if by == "a link":
+                folder.rename(project.root / "kept")
+                folder.symlink_to(outside)
+            else:
+                project.root.rename(tmp_path / "kept")
+                (outside / "sub").mkdir()
+                project.root.symlink_to(outside)
+
+    project.tool("print(os.getcwd())")
+    rule = RuleSettings(rule="tool", cwd=("sub",))
+
+    with pytest.raises(SandboxSetupError, match=r"another one than was judged|can't be"):
+        runner_of(project, rule, level=level, record=swap).run(
+            ["tool"], step="build", attempt=1, surroundings=Surroundings(cwd="sub")
+        )
+
+    assert [event.type for event in project.events] == ["command.started", "command.finished"]
+    assert project.events[1].data["exit"] is None

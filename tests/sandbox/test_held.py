@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,21 @@ def test_file_that_comes_later_can_be_read(files: tuple[Path, Path]) -> None:
     config.write_text("new")
 
     assert readable(held, config) == [True]
+
+
+def test_file_that_comes_much_later_can_be_read(files: tuple[Path, Path]) -> None:
+    """One that is known to be missing, as its folder has not changed for long, is looked for when that changes."""
+    config, secret = files
+    config.unlink()
+    time.sleep(0.3)
+    held = HeldPaths([str(config), str(config.parent / "never/there")])
+    assert [readable(held, config, secret) for _ in range(2)] == [[False, False]] * 2
+
+    config.write_text("new")
+    (config.parent / "never").mkdir()
+    (config.parent / "never/there").write_text("new")
+
+    assert readable(held, config, config.parent / "never/there", secret) == [True, True, False]
 
 
 def test_link_is_followed_each_time(files: tuple[Path, Path]) -> None:

@@ -9,6 +9,8 @@ from pytest_workflow_exec.sandbox._rules import parse_tokens
 from pytest_workflow_exec.sandbox._runners import runner_of
 
 LOOSE = [
+    "pdb3 *",
+    "robot *",
     "python -c x{name}*",
     "sh *",
     "sh",
@@ -212,6 +214,8 @@ LOOSE = [
 ]
 
 UNNAMED = [
+    "openvpn **",
+    "iptables **",
     "ag **",
     "tcc **",
     "ghc **",
@@ -244,7 +248,37 @@ UNNAMED = [
     "gcc-12 **",
 ]
 
+OPTIONS = [
+    "git -c * status",
+    "git -C x -c * status",
+    "git --exec-path=* status",
+    "git fetch --upload-pack * origin",
+    "git -c *=x status",
+    "tar -cf x -I * dist",
+    "tar -cf x --checkpoint-action=* dist",
+    "rsync -a -e * dist x",
+    "sort --compress-program * x",
+    "rg --pre=* x",
+    "fd -x *",
+    "cmake -P *",
+    "make -f * all",
+    "scp -o * x y",
+    "pytest -p *",
+    "pytest -o *",
+    "gcc -wrapper * x.c",
+    "gcc -B* x.c",
+    "split --filter=* x",
+]
+
 NARROW = [
+    "git switch -c *",
+    "git commit -c {version}",
+    "git -c user.name=* commit",
+    "git -c {:user\\.[a-z]+=[a-z]+} commit",
+    "tar -cf x.tar -I zstd *",
+    "cmake -P scripts/*",
+    "sort --key=* x",
+    "pytest -k *",
     "python -c *",
     "python -I -S -c *",
     "git log **",
@@ -328,6 +362,15 @@ def test_loose_rule_is_refused(text: str) -> None:
 
     assert problem is not None
     assert "interpreter" in problem or "wrapper" in problem
+
+
+@pytest.mark.parametrize("text", OPTIONS)
+def test_option_that_says_what_runs_is_not_left_open(text: str) -> None:
+    """Any value of such an option would be any program, or any code that the tool reads."""
+    problem = loose_problem(parse_tokens(text))
+
+    assert problem is not None
+    assert "says what code or which program runs: write it out" in problem
 
 
 @pytest.mark.parametrize("text", UNNAMED)

@@ -93,3 +93,30 @@ def test_rule_names_the_first_difference(text: str, argv: list[str], position: i
 
     assert found is not None
     assert found.position == position
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("gcc -c *", "@options"),
+        ("gcc-12 -c *.c", "@options.c"),
+        ("javac *", "@files"),
+        ("ar rcs lib.a *", "@members"),
+        ("less *", "+!id"),
+    ],
+)
+def test_file_of_options_is_an_option(text: str, given: str) -> None:
+    """What a tool takes for a file of options, or for a command of its own, is no open argument."""
+    *words, _ = text.split(" ")
+
+    assert difference(rule(text), [*words, given.lstrip("@+")], {}) is None
+    assert difference(rule(text), [*words, given], {}) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "argv"),
+    [("gcc *", ["gcc", "a@b.c"]), ("echo *", ["echo", "@x"]), ("gcc @build.rsp", ["gcc", "@build.rsp"])],
+)
+def test_sign_elsewhere_is_no_option(text: str, argv: list[str]) -> None:
+    """To other tools it is a letter like others, and who writes it out means it."""
+    assert difference(rule(text), argv, {}) is None

@@ -272,3 +272,14 @@ def test_nothing_is_allowed_that_a_slow_reference_refuses(
 
     if allows(policy, argv):
         assert _reference(argv, options, arguments)
+
+
+@pytest.mark.parametrize(("program", "word"), [("gcc", "@options"), ("/usr/bin/ld", "@x"), ("less", "+!id")])
+def test_file_of_options_is_no_open_argument(program: str, word: str) -> None:
+    """Among any arguments, what the tool takes for a file of options, or a command of its own, is refused by name."""
+    policy = compiled(program=program, options=["-o="], arguments="any")
+
+    assert allows(policy, [program, "-o", "out", "a.c"])
+    for argv in ([program, word], [program, "a.c", word], [program, "-o", word, "a.c"]):
+        with pytest.raises(CommandRefusedError, match="nor a file of options"):
+            policy.judge(argv, inputs={})

@@ -11,6 +11,10 @@ _ADDRESS = "the fleet's database: postgresql://USER@HOST/NAME or sqlite:///FILE.
 _ADDRESS += "WORKFLOW_EXEC_FLEET says it, else it is a file of this project"
 _RUN = "the submission or run, by its id or the beginning of one, or 'latest'"
 _DURATION = re.compile(r"([0-9]{1,7})(s|m|h|d)", re.ASCII)
+_STATES = (
+    "waiting", "queued", "running", "suspended", "cancelling", "vanished", "passed", "failed", "denied", "interrupted",
+    "refused", "lost", "cancelled",
+)  # fmt: skip
 NOT_SAID = 0
 """A limit that was not given, and stays."""
 _SHORTEST_SILENCE_S = 3
@@ -36,7 +40,7 @@ def _sql(command: argparse.ArgumentParser) -> None:
 
 
 def _queue(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="QUEUE", help="the queue")
+    command.add_argument("name", metavar="QUEUE", type=_queue_name, help="the queue")
     for option, metavar, kind, text in (
         ("--concurrency", "N", _count, "how many runs at once, on all its workers; 'none' for any number"),
         ("--per-worker", "N", _count, "how many at once on each worker"),
@@ -102,7 +106,15 @@ def _worker(command: argparse.ArgumentParser) -> None:
 
 def _status(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", metavar="RUN", nargs="?", help=_RUN + "; all of them by default")
-    command.add_argument("--state", metavar="STATE", action="append", default=[], help="only runs in this state")
+    states = ", ".join(_STATES)
+    command.add_argument(
+        "--state",
+        metavar="STATE",
+        choices=_STATES,
+        action="append",
+        default=[],
+        help=f"only runs in this state: {states}",
+    )
     command.add_argument("--limit", metavar="N", type=_number, default=50, help="how many runs; 50 by default")
     _dead_after(command)
     command.add_argument("--json", action="store_true", help="print it as JSON")
@@ -180,7 +192,9 @@ def _gate(command: argparse.ArgumentParser) -> None:
 
 
 def _queue_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--queue", metavar="QUEUE", default="default", help="the queue; 'default' by default")
+    command.add_argument(
+        "--queue", metavar="QUEUE", type=_queue_name, default="default", help="the queue; 'default' by default"
+    )
 
 
 def _checkouts(command: argparse.ArgumentParser) -> None:
@@ -225,6 +239,12 @@ def _rate(text: str) -> tuple[int, float] | None:
 
 def _count(text: str) -> int | None:
     return None if text == "none" else _number(text)
+
+
+def _queue_name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text, re.ASCII):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is no name of a queue: letters, digits, '.', '_' and '-', 64 at most")
 
 
 def _number(text: str) -> int:

@@ -69,4 +69,7 @@ def _rows(file: Path) -> Iterator[Mapping[str, str]]:
             raise FleetError(f"{file}:{number}: {error}") from error
         if not isinstance(data, Mapping):
             raise FleetError(f"{file}:{number}: it is no JSON object, whose names are inputs")
+        for name, value in data.items():
+            if value is None:
+                raise FleetError(f"{file}:{number}: input {name!r} is null: leave it away, and its default is taken")
         yield {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}

@@ -25,14 +25,14 @@ GRANT INSERT (submission, reason) ON workflow_exec.fleet_cancel TO workflow_exec
 GRANT INSERT (submission, number, reason, answers) ON workflow_exec.fleet_leg TO workflow_exec_worker;
 GRANT INSERT (submission, leg, worker) ON workflow_exec.fleet_claim TO workflow_exec_worker;
 GRANT INSERT (submission, leg, outcome, step, due, said) ON workflow_exec.fleet_end TO workflow_exec_worker;
-GRANT INSERT ON workflow_exec.fleet_run TO workflow_exec_worker;
+GRANT INSERT (run, submission) ON workflow_exec.fleet_run TO workflow_exec_worker;
 GRANT INSERT (run, first_seq, last_seq, prev, head, file, leg, content)
   ON workflow_exec.fleet_segment TO workflow_exec_worker;
 GRANT INSERT (run, path, sha256, size_bytes, executable, content) ON workflow_exec.fleet_file TO workflow_exec_worker;
 GRANT INSERT (nonce, run, step, digest, seq) ON workflow_exec.fleet_decision_use TO workflow_exec_worker;
 GRANT INSERT (id, host, pid, queue, digest, commit_id) ON workflow_exec.fleet_worker TO workflow_exec_worker;
 GRANT UPDATE (seen, stopped) ON workflow_exec.fleet_worker TO workflow_exec_worker;
-GRANT INSERT, UPDATE ON workflow_exec.fleet_queue TO workflow_exec_worker;
+GRANT INSERT (name, max_waiting), UPDATE (max_waiting) ON workflow_exec.fleet_queue TO workflow_exec_worker;
 
 -- The engine's own tables are the workers' alone.
 REVOKE ALL ON SCHEMA dbos FROM PUBLIC;
