@@ -94,16 +94,17 @@ def test_configuration_page_shows_a_configuration(tmp_path: Path) -> None:
 
 
 def test_page_on_confinement_shows_rules(tmp_path: Path) -> None:
-    """The sockets and limits that the page shows can be granted where a machine can keep to them, and a policy holds both."""
+    """What the page shows can be granted where a machine can keep to it, and a policy holds all of it."""
     blocks = [block for block in blocks_of(DOCS / "sandbox.md") if block.language == "toml"]
     rules: list[Rule] = []
     for block in blocks:
         (tmp_path / "workflow-exec.toml").write_text(block.text)
         rules += stated_policy(load_settings(tmp_path).policy, workflow="").rules
 
-    assert [(rule.text, rule.sockets) for rule in rules] == [
-        ("docker build --tag site .", ("/run/docker.sock",)),
-        ("make all", ()),
+    assert [(rule.text, rule.sockets, rule.needs) for rule in rules] == [
+        ("docker build --tag site .", ("/run/docker.sock",), ()),
+        ("python tools/render.py", (), ("shared-memory",)),
+        ("make all", (), ()),
     ]
 
 
