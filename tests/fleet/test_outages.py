@@ -161,7 +161,6 @@ def test_a_full_server_holds_the_run_until_there_is_room(gated: Site, own_server
         own_server.sql("ALTER TABLE workflow_exec.fleet_segment ALTER content SET STORAGE PLAIN", role="super")
         filler = fill(disk)
         own_server.sql("ALTER TABLE workflow_exec.fleet_segment SET (fillfactor = 10)", role="super")
-        assert own_server.sql("VACUUM FULL workflow_exec.fleet_worker", role="super") == ""
         blocked = "No space left on device"
         go_on(gated)
         wait(gated, lambda: blocked in worker.text or gated.state(submission) == "passed")
@@ -172,8 +171,7 @@ def test_a_full_server_holds_the_run_until_there_is_room(gated: Site, own_server
 
         assert passed_once(gated, submission)
         assert own_server.sql("SELECT count(*) FROM workflow_exec.fleet_decision_use") == "1"
-        shutil.rmtree(disk / "none", ignore_errors=True)
-        own_server.sql("DROP SCHEMA workflow_exec CASCADE; ", role="super")
+        own_server.sql("DROP SCHEMA workflow_exec CASCADE", role="super")
         own_server.sql("DROP TABLESPACE small", role="super")
 
 
