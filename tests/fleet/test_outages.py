@@ -161,7 +161,6 @@ def test_a_full_server_holds_the_run_until_there_is_room(gated: Site, own_server
         own_server.sql("ALTER TABLE workflow_exec.fleet_segment ALTER content SET STORAGE PLAIN", role="super")
         filler = fill(disk)
         own_server.sql("ALTER TABLE workflow_exec.fleet_segment SET (fillfactor = 10)", role="super")
-        assert own_server.sql("VACUUM FULL workflow_exec.fleet_worker", role="super") == ""
         blocked = "No space left on device"
         go_on(gated)
         wait(gated, lambda: blocked in worker.text or gated.state(submission) == "passed")
@@ -172,8 +171,7 @@ def test_a_full_server_holds_the_run_until_there_is_room(gated: Site, own_server
 
         assert passed_once(gated, submission)
         assert own_server.sql("SELECT count(*) FROM workflow_exec.fleet_decision_use") == "1"
-        shutil.rmtree(disk / "none", ignore_errors=True)
-        own_server.sql("DROP SCHEMA workflow_exec CASCADE; ", role="super")
+        own_server.sql("DROP SCHEMA workflow_exec CASCADE", role="super")
         own_server.sql("DROP TABLESPACE small", role="super")
 
 
@@ -375,3 +373,28 @@ def test_a_host_that_is_behind_does_not_take_what_is_due_again_and_again(gated: 
 
     assert gated.status()[submission]["leg"] == 3
     assert passed_once(gated, submission)
+
+
+def test_a_worker_that_is_told_twice_to_end_waits_for_no_database(tmp_path: Path, own_server: Server) -> None:
+    """What it could not tell is shown as vanished once the server is back, and nothing of it is done again unasked."""
+    site = with_effects(site_on(own_server, tmp_path / "one", {"site.workflow.yaml": UNGATED}))
+    try:
+        submission, worker = in_the_middle(site, approved=False)
+        own_server.kill()
+        go_on(site)
+        wait(site, lambda: "a run waits: the fleet's database can't be used" in worker.text)
+        worker.process.terminate()
+        wait(site, lambda: "ends once its runs have ended" in worker.text)
+        worker.process.terminate()
+        assert worker.process.wait(PATIENCE_S) != 0, worker.text
+        assert "Traceback" not in worker.text
+        own_server.start()
+        site.wait_for(submission, "vanished")
+        other = site.worker("--dead-after", "3s", "--take-over", "known")
+        site.wait_for(submission, "refused")
+        assert other.end() == 0, other.text
+
+        assert notes(site) == ["first", "slow"]
+        assert "was started and has no end" in str(site.status()[submission]["said"])
+    finally:
+        site.end()
