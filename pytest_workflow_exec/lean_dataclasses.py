@@ -109,7 +109,8 @@ def _with_slots(plain: type[_T], added: Mapping[str, object], *, kw_only: bool) 
         "__dataclass_params__": _PARAMS,
         "__replace__": _replaced,
     }
-    made: type[_T] = type(plain)(plain.__name__, plain.__bases__, {**named, **kept, **added})
+    kind: Any = type(plain)
+    made: type[_T] = kind(plain.__name__, plain.__bases__, {**named, **kept, **added})
     return made
 
 
@@ -213,9 +214,7 @@ def _init_of(cls: Any, *, frozen: bool) -> Callable[..., None]:  # noqa: ANN401 
     exec(f"def __init__({parameters}):\n {body}", known)  # noqa: S102  # of the names of fields, as dataclasses does
     init: Any = known["__init__"]
     init.__qualname__, init.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-    init.__annotations__ = {field.name: field.type for field in _fields(cls) if field.init} | {
-        "return": None
-    }
+    init.__annotations__ = {field.name: field.type for field in _fields(cls) if field.init} | {"return": None}
     return init  # type: ignore[no-any-return]
 
 

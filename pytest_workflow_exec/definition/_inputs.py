@@ -11,7 +11,7 @@ from pytest_workflow_exec.model import VARIABLE_NAME, DefaultFrom, InputSpec, In
 from ._names import quoted, suggestion, value_name_problem
 from ._problems import Problems, Where
 from ._regexes import RegexError, compile_regex
-from ._schema_basics import DefaultEnvModel, DefaultModel, InputModel
+from ._schema_inputs import DefaultEnvModel, DefaultModel, InputModel
 from ._templates import SECRET
 from ._validation import validated
 from ._values import ValueProblemError, read_value

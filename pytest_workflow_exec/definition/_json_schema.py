@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import DURATION
 
-from . import _schema, _schema_basics
+from . import _schema, _schema_basics, _schema_defaults, _schema_inputs
 from ._belongings import KEYS_OF_KINDS
 from ._key_texts import key_text
 from ._names import MAX_NAME_LENGTH, STEP_ID, VALUE_NAME
@@ -65,10 +65,10 @@ _TABLES = (
     _schema.BlockModel,
     _schema.IncludeModel,
     _schema.FragmentModel,
-    _schema_basics.InputModel,
-    _schema_basics.DefaultModel,
-    _schema_basics.DefaultEnvModel,
-    _schema_basics.DefaultsModel,
+    _schema_inputs.InputModel,
+    _schema_inputs.DefaultModel,
+    _schema_inputs.DefaultEnvModel,
+    _schema_defaults.DefaultsModel,
     _schema.JsonMatchModel,
 )
 """What stands in a file; the rest is reached from these."""
@@ -160,7 +160,7 @@ class _Generator(GenerateJsonSchema):
             return copy.deepcopy(_AS_TEXTS[function])
         if isinstance(function, _schema.Short):
             return {_SHORT: function.key, "anyOf": [self.generate_inner(inner)]}
-        if function is _schema_basics.as_attempts:
+        if function is _schema_defaults.as_attempts:
             return {_SHORT: "attempts", "anyOf": [self.generate_inner(inner)]}
         if function is _schema._match:  # noqa: SLF001
             return {"anyOf": [_TEXT, {**self.generate_inner(inner), "minProperties": 1}]}

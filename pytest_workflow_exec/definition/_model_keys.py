@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from . import _names, _schema, _schema_basics
+from . import _names, _schema, _schema_basics, _schema_defaults, _schema_inputs
 from ._names import quoted
 from ._problems import Where
 
@@ -39,7 +39,7 @@ _STEP: Mapping[tuple[str, ...], Keys] = {
     ("outputs", "*"): _keys(_schema.OutputModel),
     ("call",): _keys(_schema.CallModel),
     ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
-    ("retry",): _keys(_schema_basics.RetryModel),
+    ("retry",): _keys(_schema_defaults.RetryModel),
     ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
     ("poll",): _keys(_schema.PollModel),
     ("poll", "fail_on"): _keys(_schema.ExpectModel),
@@ -61,15 +61,15 @@ _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], Keys]] = {
         (): _keys(_schema.FileModel, _names.WORKFLOW_LATER),
         ("policy",): _keys(_schema_basics.NarrowingModel),
     },
-    _schema_basics.DefaultsModel: {
-        (): _keys(_schema_basics.DefaultsModel),
-        ("retry",): _keys(_schema_basics.RetryModel),
+    _schema_defaults.DefaultsModel: {
+        (): _keys(_schema_defaults.DefaultsModel),
+        ("retry",): _keys(_schema_defaults.RetryModel),
     },
-    _schema_basics.OwnRetry: {(): _keys(_schema_basics.OwnRetry), ("retry",): _keys(_schema_basics.RetryModel)},
-    _schema_basics.InputModel: {(): _keys(_schema_basics.InputModel, _names.INPUT_LATER)},
-    _schema_basics.DefaultModel: {(): _keys(_schema_basics.DefaultModel)},
+    _schema_defaults.OwnRetry: {(): _keys(_schema_defaults.OwnRetry), ("retry",): _keys(_schema_defaults.RetryModel)},
+    _schema_inputs.InputModel: {(): _keys(_schema_inputs.InputModel, _names.INPUT_LATER)},
+    _schema_inputs.DefaultModel: {(): _keys(_schema_inputs.DefaultModel)},
     _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
-    _schema_basics.DefaultEnvModel: {(): _keys(_schema_basics.DefaultEnvModel)},
+    _schema_inputs.DefaultEnvModel: {(): _keys(_schema_inputs.DefaultEnvModel)},
     _schema.StepModel: _STEP,
     _schema.EvidenceModel: {(): _keys(_schema.EvidenceModel)},
     _schema.CheckModel: {way[1:]: keys for way, keys in _STEP.items() if way[:1] == ("check",)},

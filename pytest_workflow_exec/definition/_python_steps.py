@@ -7,6 +7,7 @@ import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -26,12 +27,8 @@ from pytest_workflow_exec.model import (
 )
 
 from ._belongings import NOT_IN_FINALLY
-from ._cases import as_case, filled_in
-from ._checks import check_problem, read_check, read_undoes
-from ._defaults import NO_DEFAULTS
-from ._forms import OWN_OF_GATES, read_form
-from ._gates import read_show
-from ._given import Given
+from ._cases import as_case
+from ._defaults import NO_DEFAULTS, Defaults
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
 from ._problems import Mark, Problems
@@ -41,14 +38,13 @@ from ._python_source import (
     segment,
 )
 from ._read import Read, Surrounding
-from ._retries import read_python_retry, read_retry
-from ._schema_basics import DefaultsModel
 from ._sources import named_steps, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
-from ._texts import Files, Texts
-from ._validation import validated
-from ._waives import waive_problem
-from ._whens import both, filled_when, read_when
+from ._texts import Texts
+
+if TYPE_CHECKING:
+    from ._given import Given
+    from ._texts import Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +106,7 @@ class FunctionReader:
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     ids: frozenset[str]
-    defaults: DefaultsModel = NO_DEFAULTS
+    defaults: Defaults = NO_DEFAULTS
     around: Surrounding = field(default_factory=Surrounding)
     """Where an include of the file stands; nothing around a workflow's own functions."""
     include: Include | None = None
@@ -188,6 +184,9 @@ def _cases(reader: FunctionReader, step: Step, function: DeclaredFunction) -> li
 
 
 def _case(reader: FunctionReader, step: Step, case: StepId, function: DeclaredFunction) -> Step:
+    from ._cases import filled_in
+    from ._whens import filled_when
+
     each = {} if function.variable is None else {function.variable: function.values[case]}
     when = None if step.when is None else filled_when(step.when, each)
     check = step.check and filled_in(step.check, each)
@@ -214,6 +213,8 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     said = marks if isinstance(marks, StepOptions) else StepOptions()
     when = reader.around.when
     if marks is not None and marks.when is not None:
+        from ._whens import both, read_when
+
         when = both(when, read_when(marks.when, (), _texts(reader, function, problems, read, when)))
     texts = _texts(reader, function, problems, read, when)
     step = Step(
@@ -231,9 +232,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
         check=_check(marks, node, texts, reader.files, always=always),
-        undoes=read_undoes(marks.undoes, (), texts, unfit=tuple(read.lasting))
-        if isinstance(marks, StepOptions)
-        else (),
+        undoes=_undoes(said, texts, read),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
         waive=_waive(said, texts, always=always),
         enclosure=None
@@ -247,13 +246,23 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     return step if reader.include is None else replace(with_given(step), fragment=reader.include.fragment)
 
 
-def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
+def _idempotent(said: StepOptions, defaults: Defaults) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
+
+
+def _undoes(said: StepOptions, texts: Texts, read: Read) -> tuple[StepId, ...]:
+    if not said.undoes:
+        return ()
+    from ._checks import read_undoes
+
+    return read_undoes(said.undoes, (), texts, unfit=tuple(read.lasting))
 
 
 def _waive(said: StepOptions, texts: Texts, *, always: bool) -> Waive | None:
     if said.waive is None:
         return None
+    from ._waives import waive_problem
+
     problem = waive_problem(always=always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
@@ -261,6 +270,10 @@ def _waive(said: StepOptions, texts: Texts, *, always: bool) -> Waive | None:
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
+    if said.retry is None and reader.defaults.retry is None:
+        return None
+    from ._retries import read_python_retry, read_retry
+
     own = read_python_retry(said.retry, problems)
     if own is None and said.retry is None:
         own = reader.defaults.retry
@@ -272,6 +285,11 @@ def _check(
 ) -> Check | None:
     if not isinstance(marks, StepOptions) or marks.check is None:
         return None
+    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
+    from ._checks import check_problem, read_check
+    from ._schema import CheckModel
+    from ._validation import validated
+
     returns = node.returns
     problem = check_problem("step", always=always)
     if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
@@ -280,9 +298,6 @@ def _check(
         problem = "a step with a check leaves no evidence: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
-    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
-    from ._schema import CheckModel
-
     model = validated(CheckModel, marks.check, ("check",), texts.problems)
     return read_check(model, ("check",), texts, files)
 
@@ -359,6 +374,9 @@ def _body(function: DeclaredFunction, texts: Texts, read: Read) -> Function | Ga
     marks = function.marks
     if not isinstance(marks, GateOptions):
         return Function(name=function.name, returns_outputs=marks is not None)
+    from ._forms import OWN_OF_GATES, read_form
+    from ._gates import read_show
+
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():
         texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")

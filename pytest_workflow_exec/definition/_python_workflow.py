@@ -11,21 +11,17 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import InputValue, Template, Workflow
 
 from ._collected import check_collected, shared_digest
-from ._comparisons import check_comparisons
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
-from ._inputs import read_inputs
 from ._problems import Problems
-from ._python_cases import text_keys
+from ._python_cases import inputs_of, text_keys
 from ._python_source import SourceError, functions_in, parse_module
 from ._python_steps import DeclaredFunction, FunctionReader, read_functions, texts_behind
 from ._read import Read
-from ._results import read_results
 from ._schema_basics import DeclarationModel
 from ._source_checks import declaration_mark
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
-from ._whens import check_covered
 from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
 
 
@@ -59,7 +55,7 @@ def python_workflow(
     nodes = functions_in(tree)
     problems = Problems(path, fallback=declaration_mark(tree))
     model = validated(DeclarationModel, _declared(declaration), (), problems)
-    specs, groups = read_inputs(text_keys(declaration.inputs), problems)
+    specs, groups = inputs_of(declaration.inputs, problems)
     declared = text_keys(declaration.vars)
     variables = read_variables(declared, inputs=groups, problems=problems)
     group = read_group(model, inputs=groups, variables=variables, declared=declared, problems=problems)
@@ -80,9 +76,16 @@ def python_workflow(
     read = Read()
     read_functions(reader, functions, read)
     steps = tuple(read.steps)
-    check_covered(steps, problems)
-    read_results(text_keys(declaration.outputs), texts_behind(reader, read), into=results)
-    check_comparisons(steps, specs, problems)
+    if declaration.outputs:
+        from ._results import read_results
+
+        read_results(text_keys(declaration.outputs), texts_behind(reader, read), into=results)
+    if any(step.when is not None for step in steps):
+        from ._comparisons import check_comparisons
+        from ._whens import check_covered
+
+        check_covered(steps, problems)
+        check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     problems.raise_if_any()

@@ -15,7 +15,6 @@ from ._schema_basics import (
     Flag,
     Line,
     Name,
-    OwnRetry,
     Strict,
     Text,
     Whole,
@@ -25,6 +24,7 @@ from ._schema_basics import (
     as_whole,
     complaint,
 )
+from ._schema_defaults import OwnRetry
 
 _MAX_SHOWN = 200
 

@@ -34,7 +34,7 @@ from ._calls import read_call
 from ._cases import as_case
 from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
-from ._defaults import NO_DEFAULTS, place_of, with_defaults
+from ._defaults import NO_DEFAULTS, Defaults, place_of, with_defaults
 from ._evidence import read_evidence
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
 from ._fragment_modules import Modules
@@ -52,7 +52,6 @@ from ._reader import Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
-from ._schema_basics import DefaultsModel
 from ._signed import Wanted
 from ._sources import named_steps, python_digests, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys
@@ -79,7 +78,7 @@ def read_steps(
     file: Path,
     outputs: Mapping[str, object],
     results: dict[str, Template],
-    defaults: DefaultsModel = NO_DEFAULTS,
+    defaults: Defaults = NO_DEFAULTS,
     modules: Modules,
 ) -> tuple[Step, ...]:
     """Return the steps of a workflow; those with a problem are left out after adding it.

@@ -12,7 +12,6 @@ from ._finally import run_steps
 from ._garbage import set_aside
 from ._keys import SESSION
 from ._order import restore_order, stop_after
-from ._plan import show_plans
 from ._preparation import open_runs
 from ._refusals import refusals_in_reports, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
 from ._runtest import close_runs
@@ -42,6 +41,8 @@ def settle_items(workflows: WorkflowSession, items: list[pytest.Item]) -> None:
 
 def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
     """Run pytest's loop over the items, between the checks before it and the last records after it."""
+    from ._plan import show_plans
+
     with refusals_in_reports(workflows):
         refuse_bad_files(workflows)
     workflows.reached_loop = True

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.definition import Given, Inputs, input_file
+from pytest_workflow_exec.definition import Given, Inputs
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
-from pytest_workflow_exec.run import History, newest_run, run_named
 from pytest_workflow_exec.settings import INPUTS, said_by_variable
-
-from ._onward import Onward
 
 
 def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping[str, str]:
@@ -30,6 +27,8 @@ def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping
     Raises:
         PreflightError: An option is none, or does not say for which workflow it is.
     """
+    from pytest_workflow_exec.definition import input_file
+
     given: dict[str, str] = {}
     said = said_by_variable(os.environ, INPUTS)
     of_variable = [] if said is None else [(INPUTS, said)]
@@ -71,6 +70,10 @@ def given_at_collection(config: pytest.Config, root: Path) -> Given:
 
 
 def _earlier(config: pytest.Config, root: Path, workflow: str) -> Mapping[str, str]:
+    from pytest_workflow_exec.run import History, newest_run, run_named
+
+    from ._onward import Onward
+
     if not config.getoption("workflow_resume"):
         return {}
     named = config.getoption("workflow_run")

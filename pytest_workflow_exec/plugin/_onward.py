@@ -13,24 +13,11 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow, is_named_by
-from pytest_workflow_exec.run import (
-    EarlierRun,
-    History,
-    Present,
-    Redo,
-    Resumption,
-    RunLock,
-    lacks_records,
-    lost_runs,
-    newest_run,
-    resumption_of,
-    run_named,
-    starter,
-    steps_until,
-)
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.run import EarlierRun, lacks_records, lost_runs, newest_run, starter
 
 if TYPE_CHECKING:
+    from pytest_workflow_exec.run import History, Present, Resumption
+    from pytest_workflow_exec.sandbox import Policy
     from pytest_workflow_exec.verify import Signers, Verdict
 
 _WAYS_ON = "--workflow-resume goes on with it, --workflow-new starts another"
@@ -61,6 +48,8 @@ class Onward:
         Args:
             reason: Why a step is to run again that a person wants to.
         """
+        from pytest_workflow_exec.run import Redo, resumption_of
+
         redo = None if self.redo is None else Redo(step=self.redo, reason=reason, who=str(starter()["user"]))
         return resumption_of(workflow, self.history, present, run=self.earlier.id, redo=redo)
 
@@ -201,6 +190,8 @@ def said_of(
         until: The last step that is to run; None for all.
         earlier_root: The project in which the run was begun; None if that is not known.
     """
+    from pytest_workflow_exec.run import steps_until
+
     if resumption is None:
         return
     if earlier_root not in (None, str(workflow.root)):
@@ -224,6 +215,8 @@ def said_of(
 
 
 def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: Signers | None) -> Onward:
+    from pytest_workflow_exec.run import run_named
+
     named = config.getoption("workflow_run")
     earlier = run_named(named, workflow.root) if named else newest_run(workflow.root, workflow.name)
     if earlier is None:
@@ -250,6 +243,7 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
 
 def _verified_history(workflow: Workflow, earlier: EarlierRun, signers: Signers | None) -> tuple[History, Verdict]:
     """Return what the run's log tells, verified and understood in one reading."""
+    from pytest_workflow_exec.run import History
     from pytest_workflow_exec.verify import SignerError, verify_log
 
     history = History()
@@ -286,6 +280,8 @@ def _refuse_beside_unpassed(workflow: Workflow) -> None:
 
 
 def _demand_unlocked(workflow: Workflow, earlier: EarlierRun) -> None:
+    from pytest_workflow_exec.run import RunLock
+
     if earlier.result is not None:
         return
     try:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import SandboxSetupError
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.sandbox import Notice, Policy, give_notice, notice_folders
 from pytest_workflow_exec.settings import NotifyOn, NotifySettings
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.sandbox import Policy
+
 
 _ENDS: Mapping[str, NotifyOn] = {"suspended": "suspended", "denied": "denied"}
 _MAX_TEXT_CHARACTERS = 2000
@@ -88,6 +92,9 @@ class Notifier:
                 self._give(each, on, facts)
 
     def _give(self, each: NotifySettings, on: NotifyOn, facts: Mapping[str, Json]) -> None:
+        from pytest_workflow_exec.digests import canonical_json
+        from pytest_workflow_exec.sandbox import Notice, give_notice, notice_folders
+
         told: Mapping[str, Json] = {
             "event": on,
             "run": self._run,
