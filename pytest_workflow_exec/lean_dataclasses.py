@@ -82,7 +82,7 @@ def _made(plain: type[_T], *, frozen: bool, slots: bool, kw_only: bool, eq: bool
     added |= {name: method for name, method in methods.items() if name not in own}
     if eq and not hashes:
         added["__hash__"] = _hash if frozen else None  # as of all that can change
-    if slots and not hasattr(plain, _FIELDS):
+    if slots and all(isinstance(found, _LateFields) for found in _found_in(plain)):
         made = _with_slots(plain, added, kw_only=kw_only)
     else:
         for name, value in added.items():
@@ -103,7 +103,7 @@ def _with_slots(plain: type[_T], added: Mapping[str, object], *, kw_only: bool) 
     }
     named = {
         "__qualname__": plain.__qualname__,
-        "__slots__": tuple(late.annotations),
+        "__slots__": late.slots,
         "__match_args__": late.positional,
         _FIELDS: late,
         "__dataclass_params__": _PARAMS,
@@ -120,6 +120,7 @@ class _LateFields:
     def __init__(self, plain: type, *, kw_only: bool) -> None:
         own = vars(plain)
         self.annotations: Mapping[str, Any] = plain.__annotations__
+        self._inherited = tuple(found for found in _found_in(plain) if isinstance(found, _LateFields))
         self._defaults = {name: own[name] for name in self.annotations if name in own}
         self._kw_only = kw_only
         self._name, self._module = plain.__name__, plain.__module__
@@ -128,14 +129,27 @@ class _LateFields:
             raise TypeError(f"{plain.__qualname__} has an annotation that is no field's: {', '.join(_NO_FIELDS)}")
 
     @property
+    def slots(self) -> tuple[str, ...]:
+        """The names that need a slot: those of inherited fields have one."""
+        there = {name for each in self._inherited for name in each.annotations}
+        return tuple(name for name in self.annotations if name not in there)
+
+    @property
     def positional(self) -> tuple[str, ...]:
         """The names of fields that a pattern may match by their place."""
-        if self._kw_only and not any(isinstance(value, dataclasses.Field) for value in self._defaults.values()):
+        said = any(isinstance(value, dataclasses.Field) for value in self._defaults.values())
+        if self._kw_only and not said and not self._inherited:
             return ()
         return tuple(part.name for part in self.parts() if part.init and not part.kw_only)
 
     def parts(self) -> Sequence[dataclasses.Field[Any]]:
         """Return the fields as far as this module needs them, which costs less than those of the standard library."""
+        parts = {part.name: part for each in reversed(self._inherited) for part in each.own_parts()}
+        parts |= {part.name: part for part in self.own_parts()}
+        return tuple(parts.values())
+
+    def own_parts(self) -> Sequence[dataclasses.Field[Any]]:
+        """Return those of them that the class itself states."""
         return [self._part(name) for name in self.annotations]
 
     def _part(self, name: str) -> dataclasses.Field[Any]:
@@ -150,14 +164,18 @@ class _LateFields:
 
     def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, Any]:
         if self._made is None:
-            same = type(
-                self._name,
-                (),
-                {"__module__": self._module, "__annotations__": self.annotations, **self._defaults},
-            )
-            standard: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)(same)
+            parts = self.parts()
+            annotations = {part.name: part.type for part in parts}
+            stated = {part.name: part for part in parts}
+            same = type(self._name, (), {"__module__": self._module, "__annotations__": annotations, **stated})
+            standard: Any = dataclasses.dataclass(init=False, repr=False, eq=False)(same)
             self._made = standard.__dataclass_fields__
         return self._made
+
+
+def _found_in(plain: type) -> Sequence[object]:
+    """Return what the classes above one hold as their fields, the nearest first."""
+    return [vars(each)[_FIELDS] for each in plain.__mro__[1:] if _FIELDS in vars(each)]
 
 
 def _replaced(self: Any, /, **changes: object) -> Any:  # noqa: ANN401

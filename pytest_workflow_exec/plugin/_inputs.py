@@ -27,8 +27,6 @@ def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping
     Raises:
         PreflightError: An option is none, or does not say for which workflow it is.
     """
-    from pytest_workflow_exec.definition import input_file
-
     given: dict[str, str] = {}
     said = said_by_variable(os.environ, INPUTS)
     of_variable = [] if said is None else [(INPUTS, said)]
@@ -41,6 +39,8 @@ def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping
         if not target and not only:
             raise _usage(f"{by} {option!r} does not say which of the workflows it is for: WORKFLOW:FILE")
         if target in ("", workflow):
+            from pytest_workflow_exec.definition import input_file
+
             given.update(input_file(Path(config.invocation_params.dir, file)))
     for option in config.getoption("--workflow-input"):
         name, found, value = option.partition("=")

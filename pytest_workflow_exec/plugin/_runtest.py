@@ -13,9 +13,11 @@ from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
 from pytest_workflow_exec.model import Call, ErrorClass, Function, Gate, Outcome, Step
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify
+from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, outputs_of_return
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
+from ._evidence_types import with_evidence
+from ._failures import class_of
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
@@ -198,8 +200,6 @@ def _holding(item: pytest.Item, step: Step) -> AbstractContextManager[None]:
 def _check(item: pytest.Item, attempt: Attempt, run: Run) -> None:
     from pytest_workflow_exec.run import perform_check
 
-    from ._evidence_types import with_evidence
-
     planned = item.stash[PLANNED]
     there = perform_check(run, planned.step, call=partial(_asked, item, run))
     if there is not None:
@@ -224,10 +224,6 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
             words = "" if returned is None else str(returned)
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)
         elif isinstance(body, Function) and body.returns_outputs:
-            from pytest_workflow_exec.run import outputs_of_return
-
-            from ._evidence_types import with_evidence
-
             outputs = outputs_of_return(returned, planned.annotation, root=run.workflow.root)
             attempt.outputs = with_evidence(planned, outputs)
         elif isinstance(body, Function) and returned is not None:
@@ -254,8 +250,6 @@ def _end(session: WorkflowSession, item: pytest.Item, attempt: Attempt, conclusi
     duration_s = attempt.duration_s
     if run is not None:
         if conclusion.outcome is Outcome.FAILED:
-            from ._failures import class_of
-
             class_of(session, item, attempt)
         _write_end(run, planned.step.id, attempt, conclusion, duration_s)
     session.lines.finish(planned, workflow, conclusion.outcome, duration_s)

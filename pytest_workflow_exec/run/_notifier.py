@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ class Notifier:
         self._commands, self._run, self._workflow, self._root = commands, run, workflow, root
         self._scratch, self._policy, self._redactor = scratch, policy, redactor
         self._record, self._say, self._listener = record, say, listener
+        if commands:
+            # Now: at the end of a run nothing may be left that loading it needs, such as a free descriptor.
+            import_module("pytest_workflow_exec.sandbox._notice")
 
     def take(self, record: Record) -> None:
         """Tell of a question that was written down, or of a gate that somebody went past.

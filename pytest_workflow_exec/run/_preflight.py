@@ -19,6 +19,7 @@ from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_rem
 from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
 from pytest_workflow_exec.run._covering import signed_of
+from pytest_workflow_exec.run._uses import given_in
 from pytest_workflow_exec.run._when import holds
 from pytest_workflow_exec.settings import Filesystem
 
@@ -101,8 +102,6 @@ def _talking_problems(workflow: Workflow, terminal_problem: Callable[[], str | N
 
 
 def _given_problems(step: Step, values: Values) -> Iterator[Problem]:
-    from pytest_workflow_exec.run._uses import given_in
-
     found: dict[str, None] = {}
     for reference in given_in(step):
         if values.is_known(reference):

@@ -20,6 +20,8 @@ from pytest_workflow_exec.evidence import (
 )
 from pytest_workflow_exec.model import Command, ErrorClass, Outcome, Step, StepId
 from pytest_workflow_exec.run._outputs import NO_OUTPUTS
+from pytest_workflow_exec.run._result import result_of
+from pytest_workflow_exec.run._results import results_of
 from pytest_workflow_exec.run._run_people import RunPeople
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._run_standing import RunStanding
@@ -309,8 +311,6 @@ class Run(RunStanding, RunPeople, RunWork):
             )
 
     def _end(self, *, interrupted: bool) -> events.RunResult:
-        from pytest_workflow_exec.run._result import result_of
-        from pytest_workflow_exec.run._results import results_of
 
         if self.state.running is not None:
             self.finish(self.state.running, Outcome.INTERRUPTED, message="the session ended")

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.evidence import (
-    STATE_DIRECTORY,
-    EvidenceLog,
-    Head,
-    plans_folder,
-)
+from pytest_workflow_exec.evidence import STATE_DIRECTORY, EvidenceLog, Head
 from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Gate, Outcome, RunId, StepId
 from pytest_workflow_exec.redaction import Redactor
@@ -160,6 +155,8 @@ class RunParts:
         )
 
     def _signed_gates(self) -> SignedGates | None:
+        from pytest_workflow_exec.evidence import plans_folder
+
         if not wants_signatures(self.workflow):
             return None
         # Only here: a run that takes in no signature loads nothing that reads one.
