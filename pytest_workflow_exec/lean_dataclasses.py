@@ -14,11 +14,13 @@ from reprlib import recursive_repr
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-__all__ = ["dataclass", "replace"]
+__all__ = ["dataclass", "field_names", "replace"]
 
 _T = TypeVar("_T")
 _MISSING: Any = dataclasses.MISSING
 _FIELDS = "__dataclass_fields__"
+_FROM_NOW_ON = 4
+"""The instance of a class from which on its constructor is a compiled one."""
 _NO_FIELDS = ("ClassVar", "InitVar", "KW_ONLY", "typing.", "dataclasses.")
 
 
@@ -173,6 +175,17 @@ class _LateFields:
         return self._made
 
 
+def field_names(kind: type) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields in their order; None for another class."""
+    return _names(kind)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...] | None:  # noqa: ANN401
+    has_fields = any(_FIELDS in vars(each) for each in kind.__mro__)
+    return tuple(field.name for field in _fields(kind)) if has_fields else None
+
+
 def _found_in(plain: type) -> Sequence[object]:
     """Return what the classes above one hold as their fields, the nearest first."""
     return [vars(each)[_FIELDS] for each in plain.__mro__[1:] if _FIELDS in vars(each)]
@@ -188,20 +201,52 @@ def _fields(cls: Any) -> Sequence[dataclasses.Field[Any]]:  # noqa: ANN401  # an
 
 
 def _first_init(homes: Sequence[Any], *, frozen: bool) -> Callable[..., None]:
-    """Return a constructor that makes the real one, puts it in its own place, and calls it.
+    """Return a constructor for the first few instances, which makes the real one then and puts it in its own place.
 
-    Threads that make the first instances at once make the same one twice.
+    Of most classes a run makes an instance or two, which takes less than compiling a function for them. Threads that make
+    the first instances at once make the same one twice.
 
     Args:
         homes: Holds the class, once there is one.
     """
+    instances = 0
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, N807  # a stand-in for one
+        nonlocal instances
         [home] = homes
+        instances += 1
+        if instances < _FROM_NOW_ON and _fill(self, _fields(home), args, kwargs):
+            return
         home.__init__ = real = _init_of(home, frozen=frozen)
         real(self, *args, **kwargs)
 
     return __init__
+
+
+def _fill(self: Any, fields: Sequence[dataclasses.Field[Any]], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:  # noqa: ANN401
+    """Give a new instance its values, and return whether that is all; if not, it takes the real constructor."""
+    positional = [field.name for field in fields if field.init and not field.kw_only]
+    given = {**dict(zip(positional, args, strict=False)), **kwargs}
+    if len(args) > len(positional) or len(given) < len(args) + len(kwargs):
+        return False
+    values: dict[str, object] = {}
+    for field in fields:
+        if field.init and field.name in given:
+            values[field.name] = given.pop(field.name)
+        elif field.default is not _MISSING:
+            values[field.name] = field.default
+        elif field.default_factory is not _MISSING:
+            factory: Any = field.default_factory
+            values[field.name] = factory()
+        elif field.init:
+            return False
+    if given:
+        return False
+    for name, value in values.items():
+        object.__setattr__(self, name, value)
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+    return True
 
 
 def _init_of(cls: Any, *, frozen: bool) -> Callable[..., None]:  # noqa: ANN401  # any dataclass

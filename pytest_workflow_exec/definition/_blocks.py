@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import CaseValue, plain_id
 
 from ._cases import Case

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Reference, StepId, base_of, plain_id
 
 from ._blocks import MAX_DEPTH, MAX_STEPS, ReadItem, read_inside

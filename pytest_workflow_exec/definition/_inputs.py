@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import PurePosixPath
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import VARIABLE_NAME, DefaultFrom, InputSpec, InputValue
 
 from ._names import quoted, suggestion, value_name_problem

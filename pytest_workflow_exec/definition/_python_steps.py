@@ -6,11 +6,11 @@ import ast
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import digest_of_bytes
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import (
     BlockId,
     CaseValue,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
-from pytest_workflow_exec.lean_dataclasses import replace
+from pytest_workflow_exec.lean_dataclasses import field_names, replace
 from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, Template
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 _WHEN_SAID = frozenset(
     {
@@ -166,8 +162,8 @@ def templates_in(value: object) -> Iterator[Template]:
     elif isinstance(value, tuple):
         for item in value:
             yield from templates_in(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, (Location, type)):
-        for name in _names_of(value):
+    elif not isinstance(value, (Location, type)) and (names := field_names(kind)) is not None:
+        for name in names:
             yield from templates_in(getattr(value, name))
 
 
@@ -181,16 +177,16 @@ def _as_data(value: object, root: Path) -> Json:
     # Tuples first: whether something is a mapping takes its time to find out.
     if isinstance(value, (tuple, Mapping)):
         return _many_as_data(value, root)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields_as_data(value, root)
+    if not isinstance(value, type) and (names := field_names(type(value))) is not None:
+        return _fields_as_data(value, names, root)
     if value is not None and not isinstance(value, (bool, int, float, str)):
         raise TypeError(f"a definition can't hold {value!r}")
     return value
 
 
-def _fields_as_data(value: DataclassInstance, root: Path) -> Json:
+def _fields_as_data(value: object, names: Iterable[str], root: Path) -> Json:
     data: dict[str, Json] = {"kind": type(value).__name__}
-    for name in _names_of(value):
+    for name in names:
         item = getattr(value, name)
         if name != "digest" and not isinstance(item, Location) and (item or name not in _WHEN_SAID):
             data[name] = item if type(item) in _SCALARS else _as_data(item, root)
@@ -206,16 +202,6 @@ _digest_of_source = functools.lru_cache(maxsize=16)(digest_of_bytes)
 @functools.lru_cache(maxsize=256)
 def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
-
-
-def _names_of(value: DataclassInstance) -> tuple[str, ...]:
-    kind = type(value)
-    if kind not in _field_names:
-        _field_names[kind] = tuple(field.name for field in dataclasses.fields(value))
-    return _field_names[kind]
-
-
-_field_names: dict[type, tuple[str, ...]] = {}
 
 
 def _many_as_data(value: Mapping[str, object] | tuple[object, ...], root: Path) -> Json:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from pathlib import Path
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
     Ai,
     Body,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
 from pytest_workflow_exec.errors import SettingsError
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Outcome, Workflow
 from pytest_workflow_exec.progress import Live, opening, outcome_style, spent
 from pytest_workflow_exec.run import Batch

@@ -35,10 +35,10 @@ from pytest_workflow_exec.run import (
     group_of,
     known_values,
     may_ask,
+    named_version_of,
     preflight,
     repository_facts,
     steps_until,
-    version_of,
 )
 from pytest_workflow_exec.sandbox import SecretEnvironment, compile_policy
 from pytest_workflow_exec.settings import (
@@ -457,4 +457,4 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
-    return {dist.project_name: version_of(dist) for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    return dict(named_version_of(distribution) for _, distribution in config.pluginmanager.list_plugin_distinfo())

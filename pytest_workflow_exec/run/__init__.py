@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._earlier import EarlierRun, lacks_records, lost_runs, newest_run, run_named
     from pytest_workflow_exec.run._evidence_type import demand_evidence, is_model
     from pytest_workflow_exec.run._execute import perform_execute
-    from pytest_workflow_exec.run._facts import starter, version_of
+    from pytest_workflow_exec.run._facts import named_version_of, starter
     from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
     from pytest_workflow_exec.run._form import answer_reader, answers_problem
     from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
@@ -103,6 +103,7 @@ __all__ = [
     "lacks_records",
     "lost_runs",
     "may_ask",
+    "named_version_of",
     "needs_person",
     "newest_run",
     "next_attempt",
@@ -127,7 +128,6 @@ __all__ = [
     "steps_until",
     "trust_in",
     "trust_of",
-    "version_of",
     "wait_before",
     "wait_for",
     "would_open",
@@ -148,7 +148,7 @@ __getattr__ = exporter(
         "_earlier": "EarlierRun lacks_records lost_runs newest_run run_named",
         "_evidence_type": "demand_evidence is_model",
         "_execute": "perform_execute",
-        "_facts": "starter version_of",
+        "_facts": "named_version_of starter",
         "_failure": "Failure class_of_text classify failure_of",
         "_form": "answer_reader answers_problem",
         "_handles": "Sandbox WorkflowHandle",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
     Ai,
     BlockId,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Template, Waive, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import answers_of

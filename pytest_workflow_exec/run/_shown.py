@@ -5,11 +5,11 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import OutputError
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, check_unchanged
 
