@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Reference, StepId, base_of, plain_id
@@ -16,11 +17,13 @@ from ._problems import Where
 from ._python_fragments import read_python_fragment
 from ._read import Read, Surrounding
 from ._reader import Reader
-from ._schema import BlockModel, FragmentModel, IncludeModel
 from ._templates import Conditional, Included, Keys, TemplateError, parse_template
 from ._texts import Texts, read_variables
 from ._validation import validated
 from ._whens import both, read_when
+
+if TYPE_CHECKING:
+    from ._schema_blocks import FragmentModel, IncludeModel
 
 
 def read_include(
@@ -31,6 +34,8 @@ def read_include(
     Args:
         always: Whether the list is a `finally`.
     """
+    from ._schema_blocks import BlockModel, IncludeModel
+
     model = validated(IncludeModel, item, where, reader.problems)
     fragment = None if model is None else _fragment(reader, model, where)
     if model is None or fragment is None:

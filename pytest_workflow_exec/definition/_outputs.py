@@ -18,7 +18,7 @@ from ._texts import Texts
 from ._values import ValueProblemError, value_of_type
 
 if TYPE_CHECKING:
-    from ._schema import OutputModel
+    from ._schema_commands import OutputModel
 
 
 def read_outputs(models: Mapping[str, OutputModel], where: Where, texts: Texts) -> tuple[OutputRule, ...]:

@@ -287,7 +287,7 @@ def _check(
         return None
     # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
     from ._checks import check_problem, read_check
-    from ._schema import CheckModel
+    from ._schema_calls import CheckModel
     from ._validation import validated
 
     returns = node.returns

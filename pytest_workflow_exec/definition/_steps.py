@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
@@ -51,7 +52,7 @@ from ._read import Read
 from ._reader import Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
-from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
+from ._schema import KINDS, StepModel
 from ._signed import Wanted
 from ._sources import named_steps, python_digests, with_digest, with_given
 from ._templates import OUTCOME_ONLY, Conditional, Keys
@@ -59,6 +60,10 @@ from ._texts import Files, Texts
 from ._validation import validated
 from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
+
+if TYPE_CHECKING:
+    from ._schema_people import GateModel, ManualModel, PauseModel
+
 
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
@@ -269,7 +274,7 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.call is not None:
         return read_call(model.call, (*where, "call"), texts, files)
     if model.verify is not None:
-        expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
+        expect = read_expectation(model.expect, (*where, "expect"), texts)
         return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
     if model.ai is not None or model.session is not None:
         return _of_a_model(model, where, texts, files)

@@ -12,10 +12,11 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lazy_models import Later
 
 from ._approvers import Group, Principals
-from ._later import FilledText, Later, Strict, no_table
 from ._problems import Detail, Source
+from ._strict import FilledText, Strict, no_table
 from ._toml import Place
 from ._values import (
     MAX_BUDGET_USD,
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
     from ._limits import Limits
     from ._tables import GitIdentity, Notify, Rule, Secret, Verify
 else:
-    Limits = Annotated[object, Later("_limits", "Limits")]
+    Limits = Annotated[object, Later(f"{__package__}._limits", "Limits")]
     GitIdentity, Notify, Rule, Secret, Verify = (
-        Annotated[object, Later("_tables", name)] for name in ("GitIdentity", "Notify", "Rule", "Secret", "Verify")
+        Annotated[object, Later(f"{__package__}._tables", name)]
+        for name in ("GitIdentity", "Notify", "Rule", "Secret", "Verify")
     )
 
 _MIB = 1 << 20

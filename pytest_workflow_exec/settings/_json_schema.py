@@ -9,10 +9,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lazy_models import Later
 
 from . import _file, _limits, _tables
 from ._key_texts import KEY_TEXTS
-from ._later import Later
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

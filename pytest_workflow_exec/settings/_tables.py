@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from ._later import FilledText, Strict, no_table
 from ._limits import Limits
+from ._strict import FilledText, Strict, no_table
 from ._values import NotifyOn, VerifyNeed
 
 

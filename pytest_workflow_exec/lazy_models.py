@@ -1,20 +1,14 @@
-"""Tables of a configuration whose models are made when a file has one: most files have few of them."""
+"""Models of pydantic that are made when there is data for them: most files have few of the things that one may have."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib import import_module
-from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from pydantic_core import core_schema
 
-FilledText = Annotated[str, Field(min_length=1)]
-
-
-class Strict(BaseModel):
-    """A table with these keys and no others; every value is what it is, never converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+__all__ = ["Later"]
 
 
 class Later:
@@ -24,15 +18,15 @@ class Later:
         """Keep where the model is.
 
         Args:
-            module: The module of this package that holds it.
+            module: The module that holds it.
             name: Its name there.
         """
         self._module, self._name = module, name
 
-    @property
+    @cached_property
     def model(self) -> type[BaseModel]:
         """The model."""
-        model: type[BaseModel] = getattr(import_module(f"{__package__}.{self._module}"), self._name)
+        model: type[BaseModel] = getattr(import_module(self._module), self._name)
         return model
 
     def __call__(self, value: object) -> BaseModel:
@@ -41,8 +35,3 @@ class Later:
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(self)
-
-
-def no_table() -> Any:  # noqa: ANN401  # a table is what its model makes of it, and this is none
-    """Return what stands for a table that a file does not have."""
-    return {}
