@@ -14,7 +14,6 @@ from ._fragments import Fragment, IncludeError
 from ._given import Given, place_variables, read_given
 from ._names import value_name_problem
 from ._problems import Where
-from ._python_fragments import read_python_fragment
 from ._read import Read, Surrounding
 from ._reader import Reader
 from ._templates import Conditional, Included, Keys, TemplateError, parse_template
@@ -64,6 +63,9 @@ def read_include(
         )
         read_inside(inner, found, block, (), read_item, inside=inside, always=always)
     else:
+        # Only here: most workflows include no Python.
+        from ._python_fragments import read_python_fragment
+
         read_python_fragment(
             inner,
             fragment.python,

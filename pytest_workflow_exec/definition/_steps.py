@@ -38,7 +38,6 @@ from ._commands import command_keys, read_command, read_expectation
 from ._defaults import NO_DEFAULTS, Defaults, place_of, with_defaults
 from ._evidence import read_evidence
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
-from ._fragment_modules import Modules
 from ._fragments import Fragments, is_include
 from ._gates import read_show
 from ._includes import read_include
@@ -47,7 +46,6 @@ from ._names import quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
-from ._python_fragments import seen_inputs
 from ._read import Read
 from ._reader import Reader, is_block, own_ids
 from ._results import read_results
@@ -62,6 +60,7 @@ from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
 
 if TYPE_CHECKING:
+    from ._fragment_modules import Modules
     from ._schema_people import GateModel, ManualModel, PauseModel
 
 
@@ -224,6 +223,8 @@ def _read_case(
         return None
     if len(reader.within) > 1:
         if step.looks_around:
+            from ._python_fragments import seen_inputs
+
             inputs = seen_inputs(reader.inputs, reader.given)
             step = replace(step, enclosure=Enclosure(prefix=around.prefix, inputs=inputs))
         # After its digest was made: a fragment under another name is still the same.
