@@ -16,7 +16,6 @@ from ._peers import PEERS, PROGRAMS, PYTEST, pytest_program
 
 PROCESS = f"{US}, durability process"
 YAML = f"{US}, YAML"
-SUBPROCESS = "subprocess.run"
 _HEAVY = ("DBOS", "Dagster", "Prefect")
 _BOUNDED = 3
 
@@ -48,10 +47,21 @@ class Sizes:
     growth: Sequence[int] = (100, 1_000, 10_000)
     many: int = 10_000
     commands: int = 200
+    few_commands: int = 20
     records: int = 1_000_000
 
 
-QUICK = Sizes(steps=100, growth=(10, 100, 1_000), many=1_000, commands=20, records=10_000)
+QUICK = Sizes(steps=100, growth=(10, 100, 1_000), many=1_000, commands=20, few_commands=2, records=10_000)
+
+
+def plain_commands(count: int) -> str:
+    """Return the name of a program that starts so many commands by `subprocess.run`."""
+    return f"subprocess.run, {count:,}"
+
+
+def commands_in_a_step(count: int) -> str:
+    """Return the name of a workflow of one step that starts so many commands."""
+    return f"{US}, one step with {count:,}"
 
 
 def scenarios(sizes: Sizes, programs: Mapping[str, Path], shared: Path) -> Sequence[Scenario]:
@@ -132,7 +142,19 @@ def scenarios(sizes: Sizes, programs: Mapping[str, Path], shared: Path) -> Seque
             name="commands",
             title=f"{sizes.commands:,} commands, `/bin/true`",
             contestants=[
-                Contestant(name=SUBPROCESS, run=functools.partial(_plain_commands, us, sizes.commands)),
+                *(
+                    each
+                    for count in (sizes.few_commands, sizes.commands)
+                    for each in (
+                        Contestant(name=plain_commands(count), run=functools.partial(_plain_commands, us, count)),
+                        of_pytest(
+                            commands_in_a_step(count),
+                            us,
+                            functools.partial(_writers.commands_in_a_step, count=count),
+                            says="1 passed",
+                        ),
+                    )
+                ),
                 of_pytest(
                     US,
                     us,

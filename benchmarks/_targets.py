@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ._environments import US
 from ._peers import PYTEST
 from ._results import Results
-from ._scenarios import PROCESS, SUBPROCESS, YAML, Sizes
+from ._scenarios import PROCESS, YAML, Sizes, commands_in_a_step, plain_commands
 
 _KIB = 1024
 
@@ -55,9 +55,12 @@ def _targets(sizes: Sizes) -> Sequence[Target]:
     def us_of(count: int) -> str:
         return f"{US}, {count:,}"
 
-    def slope(results: Results, who: Callable[[int], str], low: int, high: int) -> float:
-        spent = [results.median("growth", who(count), "cpu_s") for count in (low, high)]
+    def slope(results: Results, who: Callable[[int], str], low: int, high: int, scenario: str = "growth") -> float:
+        spent = [results.median(scenario, who(count), "cpu_s") for count in (low, high)]
         return (spent[1] - spent[0]) / (high - low)
+
+    def command_more(results: Results, who: Callable[[int], str]) -> float:
+        return slope(results, who, sizes.few_commands, sizes.commands, "commands")
 
     def kib_a_step(results: Results, who: Callable[[int], str]) -> float:
         peaks = [results.median("growth", who(count), "peak_mib") for count in (some, many)]
@@ -102,7 +105,18 @@ def _targets(sizes: Sizes) -> Sequence[Target]:
             value=lambda results: kib_a_step(results, us_of) - kib_a_step(results, plain_of),
         ),
         _times("collect", "CPU to pytest collecting tests", 2, US, PYTEST),
-        _times("commands", "wall of a run to `subprocess.run` alone", 4, US, SUBPROCESS, wall=True),
+        Target(
+            scenario="commands",
+            what="CPU of a command more in a step, to `subprocess.run`",
+            limit=4,
+            unit="times",
+            needs=[
+                who(count)
+                for who in (commands_in_a_step, plain_commands)
+                for count in (sizes.few_commands, sizes.commands)
+            ],
+            value=lambda results: command_more(results, commands_in_a_step) / command_more(results, plain_commands),
+        ),
         *(_times("commands", f"wall to {name}", 1, US, name, wall=True) for name in ("DBOS", "Dagster", "Prefect")),
         Target(
             scenario="idle",

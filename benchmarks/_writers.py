@@ -40,6 +40,17 @@ def command_steps(root: Path, count: int) -> str:
     return _written(root, "wf/many.workflow.yaml", f"workflow: many\nsteps:\n{steps}")
 
 
+def commands_in_a_step(root: Path, count: int) -> str:
+    """Write a Python workflow of one step that starts commands at the default level, and return its file's path."""
+    _configure(root, '[policy]\ncommands = ["true"]\n')
+    return _written(
+        root,
+        "wf/workflow_many.py",
+        "from pytest_workflow_exec import Workflow, step\nWORKFLOW = Workflow(name='many')\n"
+        f"@step\ndef go(sandbox) -> None:\n    for _ in range({count}):\n        sandbox.run(['true'])\n",
+    )
+
+
 def gate_and_step(root: Path) -> str:
     """Write a workflow of a gate and a step that notes when it began, and return its file's path from the root."""
     _configure(root, '[policy]\nsandbox = "none"\ncommands = []\n')

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.ai import CommandPlan, PlannedCommand
-    from pytest_workflow_exec.definition import Fragment, Workflow, each, gate, step
+    from pytest_workflow_exec.definition import Fragment, Workflow, each, gate, include, step
     from pytest_workflow_exec.errors import (
         AiError,
         CommandFailedError,
@@ -37,6 +37,7 @@ __all__ = [
     "WorkflowExecError",
     "each",
     "gate",
+    "include",
     "step",
 ]
 
@@ -48,6 +49,7 @@ _HOMES = {
     "Workflow": "definition",
     "each": "definition",
     "gate": "definition",
+    "include": "definition",
     "step": "definition",
     "CommandResult": "sandbox",
     "CommandPlan": "ai",

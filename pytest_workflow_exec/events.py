@@ -78,6 +78,7 @@ def run_resumed(
     unknown: Sequence[StepId],
     probe: Sequence[StepId],
     redo: Mapping[str, Json] | None,
+    only_finally: str = "",
 ) -> Event:
     """Return the first event of a later session of a run.
 
@@ -89,6 +90,7 @@ def run_resumed(
         unknown: The steps that were started before and have no end.
         probe: Those of them whose check is asked first whether their effect is there.
         redo: The step that a person wants to run again, with `step`, `reason` and `who`; None if nobody does.
+        only_finally: Why no step starts but those of `finally`; empty if others do.
     """
     return Event(
         type="run.resumed",
@@ -100,6 +102,7 @@ def run_resumed(
             "unknown": list(unknown),
             "probe": list(probe),
             "redo": redo,
+            **({"only_finally": only_finally} if only_finally else {}),
         },
     )
 

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "how-to/etcd-space.md": "tests/examples/test_pages.py",
     "how-to/release-vote.md": "tests/examples/test_pages.py",
     "how-to/rolling-update.md": "tests/examples/test_pages.py",
+    "yaml-and-python.md": "tests/plugin/test_python_includes.py",
 }
 """Pages with a test of their own, and where it is."""
 TRIAGE = """\

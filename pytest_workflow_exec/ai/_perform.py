@@ -65,7 +65,7 @@ def perform_ai(asker: Asker, step: Step, ai: Ai, kind: AnswerKind) -> StepOutput
     keys = list(dict.fromkeys(_executed_of(run, step.id)))
     prompt = whole_prompt(
         text_of(ai.prompt, run.values),
-        context=context_text(run, ai.context),
+        context=context_text(run, ai.context, step.id),
         rules=_rules(run) if keys else None,
         data={},
         redactor=run.redactor,
@@ -120,7 +120,7 @@ def ask_in_python(
     is_plan = _is_plan(output)
     whole = whole_prompt(
         prompt,
-        context=context_text(run, context),
+        context=context_text(run, context, step),
         rules=_rules(run) if is_plan else None,
         data=data or {},
         redactor=run.redactor,
@@ -162,7 +162,7 @@ def _rules(run: Run) -> Iterable[str]:
     return dict.fromkeys(rule.text for rule in run.policy.rules)
 
 
-def context_text(run: Run, context: AiContext | None) -> str | None:
+def context_text(run: Run, context: AiContext | None, step: StepId) -> str | None:
     """Return what a model is told of the project and the run; None if nothing is wanted.
 
     Raises:
@@ -177,7 +177,7 @@ def context_text(run: Run, context: AiContext | None) -> str | None:
             max_tokens=DEFAULT_CONTEXT_TOKENS if context.max_tokens is None else context.max_tokens,
         )
         # The run's own name says nothing to a model, and with it no recorded answer would fit another run.
-        return context_of(run, query).text.replace(run.id, "this run")
+        return context_of(run, query, run.workflow.step(step)).text.replace(run.id, "this run")
     except (ContextError, ValueError) as error:
         message = f"the context can't be made: {error}"
         raise AiError(message) from error

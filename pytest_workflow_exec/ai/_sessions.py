@@ -32,7 +32,7 @@ def perform_session(asker: Asker, step: Step, session: Session, kind: AnswerKind
     run = asker.run
     prompt = whole_prompt(
         text_of(session.prompt, run.values),
-        context=context_text(run, session.context),
+        context=context_text(run, session.context, step.id),
         rules=None,
         data={},
         redactor=run.redactor,
@@ -74,7 +74,9 @@ def session_in_python(
     """
     __tracebackhide__ = True
     run, kind = asker.run, kind_in_code(step.id, output)
-    whole = whole_prompt(prompt, context=context_text(run, context), rules=None, data=data or {}, redactor=run.redactor)
+    whole = whole_prompt(
+        prompt, context=context_text(run, context, step.id), rules=None, data=data or {}, redactor=run.redactor
+    )
     # What was said counts, but code says things anew: only a person could tell where it had stopped.
     past = past_talk(run.log_path, step.id, digest=step.digest)
     earlier = PastTalk(cost_usd=past.cost_usd, count=0)

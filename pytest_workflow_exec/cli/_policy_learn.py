@@ -23,7 +23,7 @@ _OF_THE_ENGINE = "verify"
 _CUT = "…"
 _MOST_WORDS = 1000
 """So many arguments at most are in a record; the rest is cut off."""
-_RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd", "sockets")
+_RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd", "sockets", "needs")
 
 
 def learn(arguments: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         step,
     )
     from ._each import each
+    from ._include import IncludeOptions, include
     from ._input_file import input_file
     from ._json_paths import JsonPathError, parse_json_path
     from ._judged import given_value
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ._options import EachOptions, GateOptions, StepOptions, each_of
     from ._published import workflow_schema
     from ._python_cases import EachLists
-    from ._python_steps import DeclaredFunction
+    from ._python_steps import DeclaredFunction, Entry
     from ._python_workflow import python_workflow
     from ._resolve import Inputs, inputs_at_hand, resolve_inputs
     from ._source_checks import check_python_source
@@ -42,9 +43,11 @@ __all__ = [
     "DeclaredFunction",
     "EachLists",
     "EachOptions",
+    "Entry",
     "Fragment",
     "GateOptions",
     "Given",
+    "IncludeOptions",
     "Inputs",
     "JsonPathError",
     "Listed",
@@ -60,6 +63,7 @@ __all__ = [
     "each_of",
     "gate",
     "given_value",
+    "include",
     "input_file",
     "inputs_at_hand",
     "is_fragment",
@@ -85,6 +89,7 @@ __getattr__ = exporter(
         "_capture": "NOTHING Captured capture_returns return_annotation track",
         "_decorators": "Fragment Workflow WorkflowDeclaration activate deactivate gate options_of plugin_active step",
         "_each": "each",
+        "_include": "IncludeOptions include",
         "_input_file": "input_file",
         "_json_paths": "JsonPathError parse_json_path",
         "_judged": "given_value",
@@ -94,7 +99,7 @@ __getattr__ = exporter(
         "_options": "EachOptions GateOptions StepOptions each_of",
         "_published": "workflow_schema",
         "_python_cases": "EachLists",
-        "_python_steps": "DeclaredFunction",
+        "_python_steps": "DeclaredFunction Entry",
         "_python_workflow": "python_workflow",
         "_resolve": "Inputs inputs_at_hand resolve_inputs",
         "_source_checks": "check_python_source",

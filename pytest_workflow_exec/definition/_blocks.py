@@ -24,7 +24,8 @@ MAX_DEPTH = 8
 """How many blocks may stand in each other."""
 MAX_STEPS = 20_000
 """How many steps blocks may make of a workflow."""
-_DRY = "x"
+DRY = "x"
+"""What a variable stands for where everything but its list is checked."""
 
 ReadItem = Callable[[Reader, Read, object, Where, bool], None]
 """Reads an entry of a list of steps; the last argument says whether the list is a `finally`."""
@@ -52,8 +53,8 @@ def read_block(reader: Reader, read: Read, item: Mapping[str, object], where: Wh
     cases = reader.cases().read(model.foreach, (*where, "foreach"), allow_empty=model.allow_empty)
     if not cases:
         # Of a list that is empty or wrong, too, everything else about the block is checked.
-        each = {**(around.each or {}), **dict.fromkeys(model.foreach, _DRY)}
-        inside = replace(around, prefix=f"{block}[{_DRY}]/", each=each)
+        each = {**(around.each or {}), **dict.fromkeys(model.foreach, DRY)}
+        inside = replace(around, prefix=f"{block}[{DRY}]/", each=each)
         read_inside(reader, read.copy(), model, where, read_item, inside=inside)
         _mark(reader, read, item, None if cases is None else ())
         return
@@ -71,7 +72,7 @@ def read_block(reader: Reader, read: Read, item: Mapping[str, object], where: Wh
 
 
 def _each(around: Surrounding, case: Case) -> Mapping[str, CaseValue]:
-    return {**(around.each or {}), case.variable: case.value}
+    return {**(around.each or {}), **case.each}
 
 
 def read_inside(

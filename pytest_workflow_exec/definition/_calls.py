@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,8 +104,6 @@ def _parameters(function: FunctionNode) -> list[str]:
 
 def _fixtures(function: FunctionNode) -> list[str]:
     arguments = function.args
-    if isinstance(function, ast.AsyncFunctionDef):
-        raise _CallError("async functions can't be used yet")
     if is_generator(function):
         raise _CallError("it is a generator, and calling one runs nothing")
     if arguments.vararg or arguments.kwarg:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
@@ -17,6 +19,8 @@ from ._scalars import typed_scalar
 from ._templates import Scope, TemplateError, filled_template, parse_template
 from ._yaml_text import Plain
 
+MAX_CASES = 2_000
+"""How many cases several lists may make together."""
 _OPEN = "?"
 """No value has this name: it would be spelled `%3F`."""
 _MAX_NUMBER = 10**MAX_NAME_LENGTH
@@ -30,12 +34,12 @@ _TOO_EARLY: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One value of a list, and the name that it goes by."""
+    """One value of a list, or of each of several, and the name that it goes by."""
 
-    variable: str
-    value: CaseValue
+    each: Mapping[str, CaseValue]
+    """What each variable stands for: one value of its list."""
     name: str
-    """Its text, with everything but letters, digits and `.`, `_`, `-`, `+`, `~` as in a URL."""
+    """Its text, with everything but letters, digits and `.`, `_`, `-`, `+`, `~` as in a URL; several joined by `-`."""
 
     @property
     def is_open(self) -> bool:
@@ -93,15 +97,38 @@ class CaseReader:
         """Return the cases in the order of their list, or None after adding what is wrong with it.
 
         Args:
-            foreach: The list by the name of its variable.
+            foreach: The lists by the names of their variables; of several, each value of one goes with each of the others.
             where: The way to it.
             allow_empty: Whether no case at all is meant, too.
         """
-        if len(foreach) != 1:
-            what = f"{len(foreach)} ({', '.join(foreach)}): several can't be used yet" if foreach else "none"
-            self.problems.at(where, f"foreach takes one variable with its list, not {what}")
+        if not foreach:
+            self.problems.at(where, "foreach takes a variable with its list, or several of them, not none")
             return None
-        [(variable, listed)] = foreach.items()
+        lists = [self._list(variable, listed, where, allow_empty=allow_empty) for variable, listed in foreach.items()]
+        sound = [cases for cases in lists if cases is not None]
+        if len(sound) < len(lists):
+            return None
+        if any(case.is_open for cases in sound for case in cases):
+            return (Case(each=dict.fromkeys(foreach, _OPEN), name=_OPEN),)
+        return sound[0] if len(sound) == 1 else self._together(sound, where)
+
+    def _together(self, lists: Sequence[tuple[Case, ...]], where: Where) -> tuple[Case, ...] | None:
+        """Return a case for each choice of one case from each list; the last list goes round fastest."""
+        count = math.prod(map(len, lists))
+        if count > MAX_CASES:
+            self.problems.at(where, f"the lists make {count} cases together; {MAX_CASES} is the most")
+            return None
+        cases: dict[str, Case] = {}
+        for chosen in itertools.product(*lists):
+            name = "-".join(case.name for case in chosen)
+            if name in cases:
+                said = "two cases have the name {}; their values, joined by '-', must keep them apart"
+                self.problems.at(where, said.format(quoted(name)))
+                return None
+            cases[name] = Case(each={key: value for case in chosen for key, value in case.each.items()}, name=name)
+        return tuple(cases.values())
+
+    def _list(self, variable: str, listed: object, where: Where, *, allow_empty: bool) -> tuple[Case, ...] | None:
         problem = value_name_problem(variable)
         if problem is not None:
             self.problems.at_key((*where, variable), problem)
@@ -110,7 +137,7 @@ class CaseReader:
         try:
             values = self._values(listed, place)
         except NotGivenError:
-            return (Case(variable=variable, value=_OPEN, name=_OPEN),)
+            return (Case(each={variable: _OPEN}, name=_OPEN),)
         if values is None:
             return None
         if not values and not allow_empty:
@@ -130,7 +157,7 @@ class CaseReader:
             if problem is not None:
                 self.problems.at((*where, index) if each_has_place else where, problem)
                 sound = False
-            cases.setdefault(name, Case(variable=variable, value=value, name=name))
+            cases.setdefault(name, Case(each={variable: value}, name=name))
         return tuple(cases.values()) if sound else None
 
     def _values(self, listed: object, where: Where) -> Sequence[CaseValue] | None:

@@ -9,11 +9,11 @@ from pytest_workflow_exec.digests import digest_of_bytes
 
 from ._names import quoted
 from ._problems import Problems
-from ._python_source import FunctionNode, functions_in, mark_of
-from ._python_steps import DeclaredFunction
+from ._python_source import FunctionNode, functions_in, lines_of, mark_of
+from ._python_steps import DeclaredFunction, Entry, functions_of, includes_of
 from ._shared_source import shared_source
 from ._source_checks import DECLARATION
-from ._spellings import decorated_functions, is_fixture, is_test
+from ._spellings import decorated_functions, include_calls, is_fixture, is_test
 
 
 def shared_digest(
@@ -30,10 +30,16 @@ def shared_digest(
     return digest_of_bytes(shared_source(source, tree, steps, declaration=declaration))
 
 
-def check_collected(tree: ast.Module, functions: Sequence[DeclaredFunction], problems: Problems) -> None:
+def check_collected(tree: ast.Module, entries: Sequence[Entry], problems: Problems) -> None:
     """Add what is wrong if the file has no steps, or one of them was not collected."""
-    if not functions:
+    if not entries:
         problems.at((), "has no steps; write @step, @gate or test_* functions")
+    functions = functions_of(entries)
+    lines = {each.place.line for each in includes_of(entries)}
+    for call in include_calls(tree):
+        if lines.isdisjoint(lines_of(call)):
+            message = "this include(...) was not seen; something in the file replaces `include`, or leaves it out"
+            problems.standing_at(mark_of(call)).at((), message)
     collected = {function.written_as or function.name for function in functions}
     tests = {name: node for name, node in functions_in(tree).items() if is_test(node) and not is_fixture(node)}
     for name, node in {**tests, **decorated_functions(tree)}.items():

@@ -187,7 +187,7 @@ def step(function: object = None, /, **options: object) -> object:
             a command as a list of texts that succeeds if the step's effect is there, asked when a session was broken off
             in it, or a mapping as in YAML: `{"call": "module:function", "with": {...}}`; `undoes`, the steps that it reverts;
             `retry`, how often it is tried again and after which errors; `waive`, the question that a person is asked if
-            it fails: whether the run goes on all the same, or a mapping of `question`, `assurance` and `approvers`.
+            it fails: whether the run goes on all the same, or a mapping of `question`, `timeout`, `assurance` and `approvers`.
 
     Raises:
         DefinitionError: It stands on something that can't be a step, or an option does not exist or fit.

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ._decorators import Fragment as Declaration
     from ._python_cases import EachLists
     from ._python_source import FunctionNode
-    from ._python_steps import DeclaredFunction
+    from ._python_steps import Entry
 
 
 class Modules(Protocol):
-    """What imports fragments in Python and finds the functions in them; only pytest does."""
+    """What imports fragments in Python and finds what stands in them; only pytest does."""
 
     def declaration(self, path: Path, source: bytes) -> Declaration | None:
         """Return what the file says of itself, imported from this source; None: nothing here imports it.
@@ -30,8 +30,8 @@ class Modules(Protocol):
             DefinitionError: It says nothing, can't be used, or is no longer what it was.
         """
 
-    def functions(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[DeclaredFunction]:
-        """Return its functions that are steps, as they stand in one include.
+    def entries(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[Entry]:
+        """Return its functions that are steps, and its includes, as they stand in one include of it.
 
         Args:
             path: The file.
@@ -55,7 +55,7 @@ class Nobody:
         message = "is Python, which only pytest imports: see its steps with pytest --workflow-plan"
         raise DefinitionError([Problem(path=path, message=message)])
 
-    def functions(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[DeclaredFunction]:  # noqa: ARG002
+    def entries(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[Entry]:  # noqa: ARG002
         """Return none."""
         return ()
 
@@ -100,6 +100,17 @@ def ids_in(source: bytes) -> tuple[StepId, ...]:
         return ()
     tests = (name for name, node in functions_in(tree).items() if is_test(node) and not is_fixture(node))
     return tuple(dict.fromkeys((*tests, *decorated_functions(tree))))
+
+
+def includes_in(source: bytes) -> tuple[dict[str, object], ...]:
+    """Return what a module includes, as far as its source tells; nothing if it is no Python."""
+    from ._python_source import SourceError, parse_module
+    from ._spellings import literal_includes
+
+    try:
+        return tuple(literal_includes(parse_module(source)))
+    except SourceError:
+        return ()
 
 
 def python_source(path: Path, source: bytes, modules: Modules) -> PythonSource | None:

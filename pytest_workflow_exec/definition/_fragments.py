@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.model import InputSpec, Location
+from pytest_workflow_exec.model import IncludedOutputs, InputSpec, Location, StepId
 
-from ._fragment_modules import Modules, PythonSource, ids_in, problems_in, python_source
+from ._fragment_modules import Modules, PythonSource, ids_in, includes_in, problems_in, python_source
 from ._inputs import read_inputs
 from ._names import is_fragment, quoted
 from ._problems import Problems
@@ -50,6 +50,8 @@ class Fragment:
     """Its source, if it is Python."""
     ids: tuple[str, ...] | None = None
     """The ids of its steps, if it is Python, as far as the source tells."""
+    includes: tuple[Mapping[str, object], ...] = ()
+    """What it includes itself, if it is Python, as far as the source tells."""
 
 
 class Fragments:
@@ -65,6 +67,8 @@ class Fragments:
             modules: Imports those in Python.
         """
         self.modules = modules
+        self.outputs: dict[StepId, IncludedOutputs] = {}
+        """What each include with an id leaves."""
         self.made = 0
         """How many steps fragments have made."""
         self._root, self._problems, self._contents = root, problems, contents
@@ -111,9 +115,17 @@ class Fragments:
             return None
         name, problems = _relative(path, self._root), Problems(path)
         if path.suffix == ".py":
-            ids = ids_in(self._source(path))
+            source = self._source(path)
             return Fragment(
-                path=path, name=name, data={}, model=_nothing(), specs={}, groups={}, problems=problems, ids=ids
+                path=path,
+                name=name,
+                data={},
+                model=_nothing(),
+                specs={},
+                groups={},
+                problems=problems,
+                ids=ids_in(source),
+                includes=includes_in(source),
             )
         tree = self._tree(path)
         data = tree.value if isinstance(tree, Tree) and isinstance(tree.value, dict) else {}

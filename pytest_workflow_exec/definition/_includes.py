@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.lean_dataclasses import replace
-from pytest_workflow_exec.model import Reference, StepId, base_of, plain_id
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
+from pytest_workflow_exec.model import IncludedOutputs, Reference, StepId, base_of, plain_id
 
-from ._blocks import MAX_DEPTH, MAX_STEPS, ReadItem, read_inside
+from ._blocks import DRY, MAX_DEPTH, MAX_STEPS, ReadItem, check_variable, read_inside
 from ._defaults import read_defaults, read_python_defaults
 from ._fragments import Fragment, IncludeError
 from ._given import Given, place_variables, read_given
@@ -33,7 +33,7 @@ def read_include(
     Args:
         always: Whether the list is a `finally`.
     """
-    from ._schema_blocks import BlockModel, IncludeModel
+    from ._schema_blocks import IncludeModel
 
     model = validated(IncludeModel, item, where, reader.problems)
     fragment = None if model is None else _fragment(reader, model, where)
@@ -46,9 +46,52 @@ def read_include(
     if fragment.model.finally_ is not None and always:
         message = f"{fragment.name} has a finally, which can't stand in another: include it among the steps"
         reader.problems.at((*where, "include"), message)
+    entry = _Entry(model=model, fragment=fragment, where=where, read_item=read_item, always=always)
+    if model.foreach is None:
+        if model.allow_empty:
+            reader.problems.at_key((*where, "allow_empty"), "allow_empty belongs to a foreach; this include has none")
+        _read_once(reader, read, entry, model.id)
+    elif model.id is None:
+        reader.problems.at_key((*where, "foreach"), "an include with a foreach needs an id, which its cases go by")
+        _mark(reader, read, item)
+    else:
+        _read_cases(reader, read, entry, model.id, model.foreach)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """An entry of a list that includes a fragment."""
+
+    model: IncludeModel
+    fragment: Fragment
+    where: Where
+    read_item: ReadItem
+    always: bool
+
+
+def _read_cases(reader: Reader, read: Read, entry: _Entry, own: StepId, foreach: Mapping[str, object]) -> None:
+    """Read the fragment's steps for each case of the include."""
     around = reader.around
-    prefix = around.prefix if model.id is None else f"{around.prefix}{model.id}/"
-    own = around.prefix + (model.id or "")
+    check_variable(reader, foreach, entry.where)
+    cases = reader.cases().read(foreach, (*entry.where, "foreach"), allow_empty=entry.model.allow_empty)
+    if not cases:
+        # Of a list that is empty or wrong, too, everything else is checked.
+        dry = replace(around, each={**(around.each or {}), **dict.fromkeys(foreach, DRY)})
+        _read_once(replace(reader, around=dry), read.copy(), entry, f"{own}[{DRY}]")
+    for case in cases or ():
+        inside = replace(around, each={**(around.each or {}), **case.each})
+        _read_once(replace(reader, around=inside), read, entry, case.of(own))
+    known = cases is not None and not any(case.is_open for case in cases)
+    read.cases[around.prefix + own] = [around.prefix + case.of(own) for case in cases or ()] if known else None
+    read.cases[plain_id(around.prefix + own)] = read.cases[around.prefix + own]
+
+
+def _read_once(reader: Reader, read: Read, entry: _Entry, own_id: StepId | None) -> None:
+    """Read the fragment's steps, of an include or of one case of it."""
+    model, fragment, where, always = entry.model, entry.fragment, entry.where, entry.always
+    around = reader.around
+    prefix = around.prefix if own_id is None else f"{around.prefix}{own_id}/"
+    own = around.prefix + (own_id or "")
     own_when = read_when(model.when, (*where, "when"), reader.texts(own, None, read))
     cleans = around.cleans if always else None
     inside = Surrounding(prefix=prefix, when=both(around.when, own_when), cleans=cleans, depth=around.depth)
@@ -58,28 +101,35 @@ def read_include(
     found = Read(first_places=read.first_places)
     before = reader.fragments.made
     if fragment.python is None:
+        from ._schema_blocks import BlockModel
+
         block = BlockModel.model_construct(
             id=model.id or "", when=None, steps=fragment.model.steps, finally_=fragment.model.finally_
         )
-        read_inside(inner, found, block, (), read_item, inside=inside, always=always)
+        read_inside(inner, found, block, (), entry.read_item, inside=inside, always=always)
     else:
         # Only here: most workflows include no Python.
         from ._python_fragments import read_python_fragment
 
-        read_python_fragment(
+        inner = read_python_fragment(
             inner,
             fragment.python,
             found,
             fragment=fragment.name,
-            own=None if model.id is None else own,
+            own=None if own_id is None else own,
             inside=inside,
             always=always,
             modules=reader.fragments.modules,
+            read_item=entry.read_item,
         )
     reader.fragments.made = before + len(found.steps)
     outputs = _outputs(inner, found, fragment.model, inside)
-    _hand_on(read, found, None if model.id is None else own, outputs, inside)
-    if always and model.id is not None:
+    if own_id is not None:
+        by = reader.within[-1].relative_to(reader.files.root).as_posix() if len(reader.within) > 1 else None
+        sources = {name: path for name, (path, _) in outputs.items()}
+        reader.fragments.outputs[own] = IncludedOutputs(fragment=by, values=sources)
+    _hand_on(read, found, None if own_id is None else own, outputs, inside)
+    if always and own_id is not None:
         read.lasting.add(own)
 
 

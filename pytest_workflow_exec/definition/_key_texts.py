@@ -15,8 +15,8 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "name": "One line for people, shown instead of the id.",
         "when": "The condition under which it applies: `inputs.kind == 'major' and steps.check.exit == 0`. Where it does "
         "not hold, it is recorded as not applicable, and later steps go on.",
-        "foreach": 'One variable with its list, `{host: ["web1", "web2"]}` or `{host: "${inputs.hosts}"}`: one case for '
-        "each value, which is `${each.host}` inside.",
+        "foreach": 'A variable with its list, `{host: ["web1", "web2"]}` or `{host: "${inputs.hosts}"}`: one case for '
+        "each value, which is `${each.host}` inside. Of several lists, each value of one goes with each of the others.",
         "allow_empty": "Whether the list of `foreach` may be empty, so that nothing runs.",
         "finally": "Steps that run once it has begun, after success, failure or interruption. They make no failure green.",
         "run": "One command as a list of arguments. There is no shell; the policy has to allow it.",

@@ -97,11 +97,7 @@ MISPLACED: Mapping[type[BaseModel], Mapping[str, str]] = {
         kind: f"a block does nothing itself; put {quoted(kind)} into a step of it" for kind in _schema.KINDS
     },
     _schema_blocks.IncludeModel: {
-        **{kind: f"an include does nothing itself; put {quoted(kind)} into a step" for kind in _schema.KINDS},
-        **{
-            key: f"an include is read once; put it into a block, and {quoted(key)} there"
-            for key in ("foreach", "allow_empty")
-        },
+        kind: f"an include does nothing itself; put {quoted(kind)} into a step" for kind in _schema.KINDS
     },
     _schema_blocks.FragmentModel: {
         key: f"{quoted(key)} belongs to a workflow, and this is a fragment"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import CodeType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import DefinitionError, Problem
@@ -105,6 +105,7 @@ class StepOptions:
     retry: object = None
     """As it was written: it is read with the file."""
     waive: str | None = None
+    waive_timeout_s: float | None = None
     waive_signed: Signed | None = None
 
 
@@ -133,10 +134,8 @@ EACH_ATTRIBUTE = "__workflow_exec_each__"
 class EachOptions:
     """What `@each` says about its function."""
 
-    name: str
-    """The parameter that it fills."""
-    listed: str | tuple[object, ...]
-    """The values, or a reference to them."""
+    lists: Mapping[str, str | tuple[object, ...]]
+    """The parameters that it fills, each with its values or a reference to them."""
     allow_empty: bool
     place: Place
 
@@ -160,7 +159,7 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
     if not options:
         return _PLAIN_STEP
     check_keywords("@step", options, _STEP_KEYWORDS, STEP_LATER, place)
-    waive, signed = _waive(options, place)
+    waive = _waive(options, place)
     evidence_type = _evidence_type(options, place)
     return StepOptions(
         name=_line("@step", options, "name", place),
@@ -175,8 +174,9 @@ def read_step_options(options: Mapping[str, object], place: Place) -> StepOption
         check=_check(options, place),
         undoes=_lines("@step", options, "undoes", place),
         retry=options.get("retry"),
-        waive=waive,
-        waive_signed=signed,
+        waive=waive.question,
+        waive_timeout_s=waive.timeout_s,
+        waive_signed=waive.signed,
     )
 
 
@@ -218,16 +218,23 @@ def _check(options: Mapping[str, object], place: Place) -> Mapping[str, object] 
     return {"run": list(command)}
 
 
-def _waive(options: Mapping[str, object], place: Place) -> tuple[str | None, Signed | None]:
+class _Waived(NamedTuple):
+    question: str | None
+    timeout_s: float | None = None
+    signed: Signed | None = None
+
+
+def _waive(options: Mapping[str, object], place: Place) -> _Waived:
     given, what = options.get("waive"), "@step: waive"
     if not isinstance(given, Mapping):
-        return _line("@step", options, "waive", place), None
+        return _Waived(_line("@step", options, "waive", place))
     said = {str(key): value for key, value in given.items()}
-    check_keywords(what, said, ("question", "assurance", "approvers"), WAIVE_LATER | {"timeout"}, place)
+    check_keywords(what, said, ("question", "timeout", "assurance", "approvers"), WAIVE_LATER, place)
     question = _line(what, said, "question", place)
     if question is None:
         refuse(place, f"{what}: question is missing")
-    return question, _signed(what, said, place, suspends=False, expires_s=DEFAULT_REQUEST_LIFETIME_S)
+    signed = _signed(what, said, place, suspends=False, expires_s=DEFAULT_REQUEST_LIFETIME_S)
+    return _Waived(question, _duration(what, said, "timeout", place), signed)
 
 
 def _signed(

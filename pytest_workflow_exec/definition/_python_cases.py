@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.model import InputSpec, InputValue
 
 from ._cases import Case
@@ -35,7 +36,8 @@ class EachLists:
             scope: What its lists may name.
             known: What can be known of that.
         """
-        self._problems, self._scope, self._known = problems, scope, known
+        self._problems, self._scope, self.known = problems, scope, known
+        """What can be known of inputs and variables."""
         self._read: dict[EachOptions, tuple[Case, ...] | None] = {}
 
     @classmethod
@@ -74,7 +76,7 @@ class EachLists:
     @property
     def inputs(self) -> Mapping[str, InputValue]:
         """The inputs that the lists came from, with the values that they had."""
-        return self._known.inputs
+        return self.known.inputs
 
     def cases(self, each: EachOptions) -> tuple[Case, ...]:
         """Return the cases of a function; none after taking note of what is wrong with its list."""
@@ -82,17 +84,25 @@ class EachLists:
 
         if each not in self._read:
             problems = self._problems.standing_at(Mark(each.place.line, 1))
-            reader = CaseReader(problems=problems, scope=self._scope, known=self._known)
-            self._read[each] = reader.read({each.name: each.listed}, ("@each",), allow_empty=each.allow_empty)
+            reader = CaseReader(problems=problems, scope=self._scope, known=self.known)
+            self._read[each] = reader.read(each.lists, ("@each",), allow_empty=each.allow_empty)
         return self._read[each] or ()
 
     def is_open(self, each: EachOptions) -> bool:
         """Return whether the cases of a function can't be told: something is wrong with its list, or nobody gave it."""
         return any(case.is_open for case in self.cases(each)) or self._read[each] is None
 
-    def refuse(self, each: EachOptions, message: str) -> None:
-        """Take note of what is wrong with an `@each` itself."""
-        self._problems.standing_at(Mark(each.place.line, 1)).at(("@each", each.name), message)
+    def refuse(self, each: EachOptions, name: str, message: str) -> None:
+        """Take note of what is wrong with a parameter of an `@each` itself."""
+        self._problems.standing_at(Mark(each.place.line, 1)).at(("@each", name), message)
+
+    def hand_over(self, problems: Problems) -> None:
+        """Add what was found to problems of the same file."""
+        try:
+            self._problems.raise_if_any()
+        except DefinitionError as error:
+            for problem in error.problems:
+                problems.take(problem)
 
     def raise_if_any(self) -> None:
         """Return if nothing is wrong with any list.

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pytest_workflow_exec.errors import DefinitionError
-from pytest_workflow_exec.model import StepId, Template
+from pytest_workflow_exec.model import StepId, Template, plain_id
 
+from ._blocks import ReadItem
 from ._collected import check_collected, shared_digest
 from ._fragment_modules import Modules, PythonSource
 from ._given import Given
+from ._include import IncludeOptions
 from ._names import quoted
 from ._problems import Mark, Problems
 from ._python_cases import EachLists
-from ._python_steps import DeclaredFunction, FunctionReader, Include, read_functions
+from ._python_steps import (
+    Entry,
+    FunctionReader,
+    Include,
+    ReadInclude,
+    functions_of,
+    includes_of,
+    read_functions,
+)
 from ._read import Read, Surrounding
 from ._reader import Reader
 from ._source_checks import FRAGMENT
@@ -30,8 +41,11 @@ def read_python_fragment(
     inside: Surrounding,
     always: bool,
     modules: Modules,
-) -> None:
+    read_item: ReadItem,
+) -> Reader:
     """Read the functions of a fragment as steps of the file that includes it, after adding what is wrong with them.
+
+    Returned is the reader with the names of all steps, which the source alone does not tell.
 
     Args:
         reader: Reads the fragment; it knows what that was given.
@@ -42,6 +56,7 @@ def read_python_fragment(
         inside: Where its steps stand.
         always: Whether the include stands in a `finally`.
         modules: Finds its functions.
+        read_item: Reads what it includes itself.
     """
     problems, path = reader.problems, reader.within[-1]
     scope = Scope(
@@ -49,16 +64,18 @@ def read_python_fragment(
     )
     lists = EachLists(problems=problems, scope=scope, known=reader.known)
     try:
-        functions = modules.functions(path, prefix=inside.prefix, lists=lists)
+        entries = modules.entries(path, prefix=inside.prefix, lists=lists)
     except DefinitionError as error:
         for problem in error.problems:
             problems.take(problem)
-        return
-    nodes = python.nodes
+        return reader
+    nodes, functions = python.nodes, functions_of(entries)
     plain = (step for function in functions for step in (function.name, *function.ids))
     include = Include(
         fragment=fragment, own=own, always=always, given=reader.given, inputs=seen_inputs(reader.inputs, reader.given)
     )
+    included = (each for entry in includes_of(entries) for each in names_of(reader, entry, inside.prefix))
+    ids = frozenset((*reader.ids, *plain, *included))
     functions_reader = FunctionReader(
         problems=problems,
         files=reader.files,
@@ -68,25 +85,57 @@ def read_python_fragment(
         inputs=reader.inputs,
         variables=reader.variables,
         # A dot in an id would else be read as that of a key.
-        ids=frozenset((*reader.ids, *plain)),
+        ids=ids,
         defaults=reader.defaults,
         around=inside,
         include=include,
+        read_include=reads_includes(replace(reader, ids=ids), inside, read_item, own=own, always=always),
     )
-    check_collected(python.tree, functions, problems)
-    last = next((function for function in functions if functions_reader.runs_last(function)), None)
+    check_collected(python.tree, entries, problems)
+    last = next((entry for entry in entries if functions_reader.runs_last(entry)), None)
     if last is not None:
         _check_last(last, fragment, problems, own=own, always=always)
-    read_functions(functions_reader, functions, found)
+    read_functions(functions_reader, entries, found)
+    return replace(reader, ids=ids)
 
 
-def _check_last(
-    function: DeclaredFunction, fragment: str, problems: Problems, *, own: StepId | None, always: bool
-) -> None:
-    there = problems.standing_at(Mark(max(1, function.line), 1))
-    what = f"{quoted(function.name)} says always=True, and {fragment} is included"
+def names_of(reader: Reader, entry: IncludeOptions, prefix: str = "") -> Iterator[str]:
+    """Give the plain ids of the steps that an include stands for, by themselves and behind a prefix."""
+    for around in {"", plain_id(f"{prefix}x")[:-1]}:
+        yield from reader.expand(entry.said, around)
+
+
+def reads_includes(
+    reader: Reader, inside: Surrounding, read_item: ReadItem, *, own: StepId | None = None, always: bool = False
+) -> ReadInclude:
+    """Return what reads the includes of a file of functions, each as an entry of a list in YAML.
+
+    Args:
+        reader: Reads the file.
+        inside: Where its steps stand.
+        read_item: Reads such an entry.
+        own: The id of the include of the file itself; None if it has none.
+        always: Whether that include stands in a `finally`.
+    """
+
+    def read_one(entry: IncludeOptions, read: Read) -> None:
+        there = reader.problems.standing_at(Mark(max(1, entry.place.line), 1))
+        cleans = own if entry.always and not always else inside.cleans
+        around = replace(inside, cleans=cleans, depth=inside.depth + 1)
+        read_item(replace(reader, problems=there, around=around), read, dict(entry.said), (), always or entry.always)
+
+    return read_one
+
+
+def _check_last(entry: Entry, fragment: str, problems: Problems, *, own: StepId | None, always: bool) -> None:
+    if isinstance(entry, IncludeOptions):
+        line, name, word = entry.place.line, str(entry.said["include"]), "include"
+    else:
+        line, name, word = entry.line, entry.name, "step"
+    there = problems.standing_at(Mark(max(1, line), 1))
+    what = f"{quoted(name)} says always=True, and {fragment} is included"
     if own is None:
-        there.at((), f"{what} without an id; give the include one, so that it says what the step cleans up after")
+        there.at((), f"{what} without an id; give the include one, so that it says what the {word} cleans up after")
     if always:
         there.at((), f"{what} in a finally, which can't hold another: include it among the steps")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import digest_of_bytes
@@ -29,6 +30,7 @@ from pytest_workflow_exec.model import (
 from ._belongings import NOT_IN_FINALLY
 from ._cases import as_case
 from ._defaults import NO_DEFAULTS, Defaults
+from ._include import IncludeOptions
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
 from ._problems import Mark, Problems
@@ -38,7 +40,7 @@ from ._python_source import (
     segment,
 )
 from ._read import Read, Surrounding
-from ._sources import named_steps, with_digest, with_given
+from ._sources import named_steps, with_digest, with_given, with_included
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
 from ._texts import Texts
 
@@ -63,10 +65,10 @@ class DeclaredFunction:
     doc: str | None = None
     cases: tuple[StepId, ...] | None = None
     """The ids of its cases, `deploy[web1]`, if it is parametrized; each is a step."""
-    variable: str | None = None
-    """The parameter that `@each` fills."""
-    values: Mapping[StepId, CaseValue] = field(default_factory=dict)
-    """What it fills it with, by case."""
+    variables: tuple[str, ...] = ()
+    """The parameters that `@each` fills."""
+    values: Mapping[StepId, Mapping[str, CaseValue]] = field(default_factory=dict)
+    """What it fills them with, by case."""
     is_open: bool = False
     """Whether its cases stand for a list that isn't known, where nothing will be run."""
 
@@ -74,6 +76,22 @@ class DeclaredFunction:
     def ids(self) -> tuple[StepId, ...]:
         """The ids of the steps that it makes."""
         return (self.name,) if self.cases is None else self.cases
+
+
+Entry = DeclaredFunction | IncludeOptions
+"""What stands in a file of functions for one or more steps."""
+ReadInclude = Callable[[IncludeOptions, Read], None]
+"""Reads the steps of a fragment that a file of functions includes, behind those read before."""
+
+
+def functions_of(entries: Sequence[Entry]) -> list[DeclaredFunction]:
+    """Return the functions among the entries of a file."""
+    return [entry for entry in entries if isinstance(entry, DeclaredFunction)]
+
+
+def includes_of(entries: Sequence[Entry]) -> list[IncludeOptions]:
+    """Return the includes among the entries of a file."""
+    return [entry for entry in entries if isinstance(entry, IncludeOptions)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +129,14 @@ class FunctionReader:
     """Where an include of the file stands; nothing around a workflow's own functions."""
     include: Include | None = None
     """How the file is included; None: it is the workflow's own."""
+    read_include: ReadInclude | None = None
+    """Reads its includes; None: it has none."""
 
-    def runs_last(self, function: DeclaredFunction) -> bool:
-        """Return whether the function cleans up behind the others of its file."""
-        return isinstance(function.marks, StepOptions) and function.marks.always
+    def runs_last(self, entry: Entry) -> bool:
+        """Return whether a function, or an include, cleans up behind the others of its file."""
+        if isinstance(entry, IncludeOptions):
+            return entry.always
+        return isinstance(entry.marks, StepOptions) and entry.marks.always
 
     def is_last(self, function: DeclaredFunction) -> bool:
         """Return whether its step runs whatever became of those before it."""
@@ -153,22 +175,31 @@ def _keys_of(marks: StepOptions | GateOptions | None) -> Keys | None:
     return {**OUTCOME_ONLY, **dict.fromkeys(form, frozenset[str]())}
 
 
-def read_functions(reader: FunctionReader, functions: Sequence[DeclaredFunction], read: Read) -> None:
-    """Read the steps that the functions are; those with a problem are left out after adding it.
+def read_functions(reader: FunctionReader, entries: Sequence[Entry], read: Read) -> None:
+    """Read the steps that a file has; those with a problem are left out after adding it.
 
     Args:
         reader: Reads them.
-        functions: Their functions, in their order.
+        entries: Its functions and includes, in their order.
         read: What is known of the steps before; theirs are added.
     """
-    for function in sorted(functions, key=reader.runs_last):
-        step = _step(reader, function, read)
-        cases = [] if step is None else _cases(reader, step, function)
-        _note(reader, read, function, cases)
-        read.steps.extend(cases)
-        if reader.runs_last(function) and reader.around.prefix:
+    for entry in sorted(entries, key=reader.runs_last):
+        first, included = len(read.steps), set(read.included)
+        if isinstance(entry, DeclaredFunction):
+            _read_function(reader, entry, read)
+        elif reader.read_include is not None:
+            reader.read_include(entry, read)
+        if reader.runs_last(entry) and reader.around.prefix:
             # It may run again whenever a run goes on, so that nothing else may hang on what it left.
-            read.closed.update(each.id for each in cases)
+            read.closed.update(each.id for each in read.steps[first:])
+            read.closed.update(read.included.keys() - included)
+
+
+def _read_function(reader: FunctionReader, function: DeclaredFunction, read: Read) -> None:
+    step = _step(reader, function, read)
+    cases = [] if step is None else _cases(reader, step, function)
+    _note(reader, read, function, cases)
+    read.steps.extend(cases)
 
 
 def texts_behind(reader: FunctionReader, read: Read) -> Texts:
@@ -187,7 +218,7 @@ def _case(reader: FunctionReader, step: Step, case: StepId, function: DeclaredFu
     from ._cases import filled_in
     from ._whens import filled_when
 
-    each = {} if function.variable is None else {function.variable: function.values[case]}
+    each = function.values.get(case, {})
     when = None if step.when is None else filled_when(step.when, each)
     check = step.check and filled_in(step.check, each)
     waive = step.waive and replace(step.waive, question=filled_template(step.waive.question, each))
@@ -216,7 +247,8 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         from ._whens import both, read_when
 
         when = both(when, read_when(marks.when, (), _texts(reader, function, problems, read, when)))
-    texts = _texts(reader, function, problems, read, when)
+    # Made where one is read: most functions have none.
+    texts = partial(_texts, reader, function, problems, read, when)
     step = Step(
         id=function.name,
         name=name,
@@ -231,7 +263,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
-        check=_check(marks, node, texts, reader.files, always=always),
+        check=_check(said, node, texts, reader.files, always=always),
         undoes=_undoes(said, texts, read),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
         waive=_waive(said, texts, always=always),
@@ -242,6 +274,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     own = digest_of_bytes(segment(reader.lines, node))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
     step = with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
+    step = with_included(step, {name: each.outputs for name, each in read.included.items()})
     # After its digest was made: a fragment under another name is still the same.
     return step if reader.include is None else replace(with_given(step), fragment=reader.include.fragment)
 
@@ -250,23 +283,25 @@ def _idempotent(said: StepOptions, defaults: Defaults) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
 
 
-def _undoes(said: StepOptions, texts: Texts, read: Read) -> tuple[StepId, ...]:
+def _undoes(said: StepOptions, made: Callable[[], Texts], read: Read) -> tuple[StepId, ...]:
     if not said.undoes:
         return ()
     from ._checks import read_undoes
 
-    return read_undoes(said.undoes, (), texts, unfit=tuple(read.lasting))
+    return read_undoes(said.undoes, (), made(), unfit=tuple(read.lasting))
 
 
-def _waive(said: StepOptions, texts: Texts, *, always: bool) -> Waive | None:
+def _waive(said: StepOptions, made: Callable[[], Texts], *, always: bool) -> Waive | None:
     if said.waive is None:
         return None
-    from ._waives import waive_problem
+    from ._waives import DEFAULT_WAIVE_TIMEOUT_S, waive_problem
 
+    texts = made()
     problem = waive_problem(always=always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
         texts.problems.at((), problem)
-    return Waive(question=texts.template(said.waive, ()), signed=said.waive_signed)
+    question = texts.template(said.waive, ())
+    return Waive(question=question, timeout_s=said.waive_timeout_s or DEFAULT_WAIVE_TIMEOUT_S, signed=said.waive_signed)
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
@@ -281,24 +316,25 @@ def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Ret
 
 
 def _check(
-    marks: StepOptions | GateOptions | None, node: FunctionNode, texts: Texts, files: Files, *, always: bool
+    said: StepOptions, node: FunctionNode, made: Callable[[], Texts], files: Files, *, always: bool
 ) -> Check | None:
-    if not isinstance(marks, StepOptions) or marks.check is None:
+    if said.check is None:
         return None
     # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
     from ._checks import check_problem, read_check
     from ._schema_calls import CheckModel
     from ._validation import validated
 
+    texts = made()
     returns = node.returns
     problem = check_problem("step", always=always)
     if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
-    if marks.evidence or marks.evidence_type is not None:
+    if said.evidence or said.evidence_type is not None:
         problem = "a step with a check leaves no evidence: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
-    model = validated(CheckModel, marks.check, ("check",), texts.problems)
+    model = validated(CheckModel, said.check, ("check",), texts.problems)
     return read_check(model, ("check",), texts, files)
 
 
@@ -332,7 +368,7 @@ def _texts(
         waivable=read.waivable,
         cases=read.cases,
         # Of a list that is empty, too, the condition is checked.
-        each=None if function is None or function.variable is None else {function.variable: "x"},
+        each=None if function is None or not function.variables else dict.fromkeys(function.variables, "x"),
         block=around.prefix,
         closed=read.closed,
         included=read.included,
@@ -349,13 +385,13 @@ def _identity_problem(
     if problem is not None:
         return problem
     own = reader.around.prefix + function.name
-    if reader.include is not None:
+    if reader.include is not None or reader.read_include is not None:
         taken = read.taken_problem(own, problems.location(()), function.name)
         if taken is not None:
             return taken
     if own in read.keys or own in read.cases:
         return f"two steps have the id {quoted(function.name)}"
-    twice = [case for case, count in Counter(function.ids).items() if count > 1]
+    twice = [] if function.cases is None else [case for case, count in Counter(function.cases).items() if count > 1]
     if twice:
         return f"two cases have the id {quoted(twice[0])}; give the parameters ids that keep them apart"
     return _not_written_here(function) if node is None else None
@@ -370,18 +406,17 @@ def _words(function: DeclaredFunction) -> tuple[str, str]:
     return name, description if said is None else said
 
 
-def _body(function: DeclaredFunction, texts: Texts, read: Read) -> Function | Gate:
+def _body(function: DeclaredFunction, made: Callable[[], Texts], read: Read) -> Function | Gate:
     marks = function.marks
     if not isinstance(marks, GateOptions):
         return Function(name=function.name, returns_outputs=marks is not None)
     from ._forms import OWN_OF_GATES, read_form
     from ._gates import read_show
 
+    texts = made()
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():
         texts.problems.at((), f"the gate {quoted(function.name)} asks nothing")
-    if marks.signed is not None and marks.form:
-        texts.problems.at((), f"the gate {quoted(function.name)} has a form, which a signature does not cover")
     return Gate(
         question=texts.template(question, ()),
         show=read_show(marks.show, (), texts, read.gates),

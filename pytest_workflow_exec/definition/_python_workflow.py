@@ -8,15 +8,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_workflow_exec.errors import DefinitionError, Problem
-from pytest_workflow_exec.model import InputValue, Template, Workflow
+from pytest_workflow_exec.model import IncludedOutputs, StepId, Template, Workflow
 
 from ._collected import check_collected, shared_digest
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
+from ._fragment_modules import Modules
+from ._include import IncludeOptions
+from ._known import nothing_given
 from ._problems import Problems
-from ._python_cases import inputs_of, text_keys
+from ._python_cases import EachLists, inputs_of, text_keys
 from ._python_source import SourceError, functions_in, parse_module
-from ._python_steps import DeclaredFunction, FunctionReader, read_functions, texts_behind
+from ._python_steps import Entry, FunctionReader, functions_of, read_functions, texts_behind
 from ._read import Read
 from ._schema_basics import DeclarationModel
 from ._source_checks import declaration_mark
@@ -32,8 +35,9 @@ def python_workflow(
     source: bytes,
     tree: ast.Module | None = None,
     declaration: WorkflowDeclaration,
-    functions: Sequence[DeclaredFunction],
-    listed: Mapping[str, InputValue] = MappingProxyType({}),
+    entries: Sequence[Entry],
+    lists: EachLists | None = None,
+    modules: Modules | None = None,
 ) -> Workflow:
     """Return the workflow of a Python file.
 
@@ -43,8 +47,9 @@ def python_workflow(
         source: The file's content, as it was imported.
         tree: Its syntax tree, if it has been parsed.
         declaration: Its `WORKFLOW`.
-        functions: Its steps in their order.
-        listed: The inputs that gave functions their cases, with the values that they had then.
+        entries: Its functions and includes in their order.
+        lists: The lists that gave functions their cases; None: none did.
+        modules: Imports the fragments in Python that it includes; None: those are refused.
 
     Raises:
         DefinitionError: It is not a workflow; holds all its problems, each with its place.
@@ -60,6 +65,8 @@ def python_workflow(
     variables = read_variables(declared, inputs=groups, problems=problems)
     group = read_group(model, inputs=groups, variables=variables, declared=declared, problems=problems)
     files = Files(root=root, folder=path.parent, contents={path: source})
+    functions = functions_of(entries)
+    lists = lists or EachLists.of_workflow(path, root=root, source=source, declaration=declaration, given=nothing_given)
     reader = FunctionReader(
         problems=problems,
         files=files,
@@ -71,11 +78,21 @@ def python_workflow(
         defaults=read_python_defaults(declaration.defaults, problems),
         ids=frozenset(step for function in functions for step in (function.name, *function.ids)),
     )
-    check_collected(tree, functions, problems)
+    included: Mapping[StepId, IncludedOutputs] = {}
+    if any(isinstance(entry, IncludeOptions) for entry in entries):
+        # Only here: a workflow without a fragment in YAML loads nothing that reads such steps.
+        from ._python_includes import with_includes
+
+        reader, included = with_includes(reader, entries, file=path, known=lists.known, modules=modules)
+    check_collected(tree, entries, problems)
     results: dict[str, Template] = {}
     read = Read()
-    read_functions(reader, functions, read)
+    read_functions(reader, entries, read)
     steps = tuple(read.steps)
+    if reader.read_include is not None:
+        from ._python_includes import check_included
+
+        check_included(model, steps, problems)
     if declaration.outputs:
         from ._results import read_results
 
@@ -88,6 +105,7 @@ def python_workflow(
         check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
+    lists.hand_over(problems)
     problems.raise_if_any()
     if not steps:
         problems.at((), "no step is left: the list of each @each is empty")
@@ -102,8 +120,9 @@ def python_workflow(
         inputs=specs,
         variables=MappingProxyType(variables),
         concurrency=group,
-        listed=MappingProxyType(dict(listed)),
+        listed=MappingProxyType(dict(lists.inputs)),
         outputs=MappingProxyType(results),
+        included=MappingProxyType(dict(included)),
         only=None if checked.policy is None else tuple(checked.policy.only),
         steps=steps,
         sources=MappingProxyType(sources),

@@ -59,12 +59,16 @@ class Reader:
             yield f"{prefix}{own[0]}"
             return
         fragment = self.fragments.glance(item.get("include"), self.files.folder, within=self.within)
-        if fragment is not None and fragment.ids is not None:
-            yield from (f"{prefix}{step_id}" for step_id in fragment.ids)
-        elif fragment is not None:
-            files = replace(self.files, folder=fragment.path.parent)
-            inner = replace(self, files=files, within=(*self.within, fragment.path))
+        if fragment is None:
+            return
+        files = replace(self.files, folder=fragment.path.parent)
+        inner = replace(self, files=files, within=(*self.within, fragment.path))
+        if fragment.ids is None:
             yield from inner.ids_of(fragment.data.get("steps"), prefix)
+            return
+        yield from (f"{prefix}{step_id}" for step_id in fragment.ids)
+        for included in fragment.includes:
+            yield from inner.expand(included, prefix)
 
     def cases(self) -> CaseReader:
         """Return what reads lists of cases."""

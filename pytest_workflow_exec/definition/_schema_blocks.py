@@ -35,6 +35,8 @@ class IncludeModel(Strict):
     id: Name | None = None
     description: Text = ""
     when: Text | None = None
+    foreach: dict[str, object] | None = None
+    allow_empty: Flag = False
     with_: Annotated[dict[str, object], Field(alias="with")] = {}
 
 

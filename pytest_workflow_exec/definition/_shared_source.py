@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ._python_source import FunctionNode, lines_of
+from ._spellings import include_calls
 
 _NO_CODE = frozenset({
     tokenize.COMMENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER, tokenize.INDENT, tokenize.NEWLINE,
@@ -68,6 +69,10 @@ def _said_elsewhere(tree: ast.Module, declaration: str, named: Counter[str]) -> 
         node
         for node in tree.body
         if (_is_text(node) and not named["__doc__"]) or (_declares(node, declaration) and not named[declaration])
+    ]
+    # What an include says is in the digests of its own steps.
+    apart += [
+        node for node in include_calls(tree) if not any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
     ]
     # `WORKFLOW = Workflow(); LIMIT = 3`
     others = {number for node in tree.body if node not in apart for number in lines_of(node)}

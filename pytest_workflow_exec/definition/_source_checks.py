@@ -20,7 +20,7 @@ from ._python_source import (
     parse_module,
     statements_in,
 )
-from ._spellings import Spellings, is_test
+from ._spellings import Spellings, include_calls, is_test
 
 DECLARATION = "WORKFLOW"
 FRAGMENT = "FRAGMENT"
@@ -69,6 +69,7 @@ def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATIO
     _check_classes(tree, spellings, problems)
     _check_places(tree, spellings, problems)
     _check_cases(tree, spellings, problems)
+    _check_includes(tree, spellings, problems)
     _check_rebound(tree.body, spellings, problems, tests=True)
     for name, node in classes_in(tree).items():
         _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
@@ -178,6 +179,18 @@ def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> 
             and not is_test(node)
         ):
             message = f"@each stands on {quoted(node.name)}, which is no step; put @step beside it"
+            problems.standing_at(mark_of(node)).at((), message)
+
+
+def _check_includes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
+    if not spellings.can_include():
+        return
+    known = {id(node.value) for node in include_calls(tree)}
+    for node in ast.walk(tree):
+        if spellings.is_include(node) and id(node) not in known:
+            message = (
+                "include(...) must be a statement of its own at the file's top level, so that every run has its steps"
+            )
             problems.standing_at(mark_of(node)).at((), message)
 
 

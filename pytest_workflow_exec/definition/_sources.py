@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes
-from pytest_workflow_exec.lean_dataclasses import field_names, replace
-from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, Template
+from pytest_workflow_exec.digests import Json, canonical_json, digest_of, digest_of_bytes
+from pytest_workflow_exec.lean_dataclasses import replace
+from pytest_workflow_exec.model import GivenEveryReference, GivenReference, Location, Reference, Step, StepId, Template
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _WHEN_SAID = frozenset(
     {
@@ -92,12 +97,9 @@ def with_digest(step: Step, *, root: Path, variables: Mapping[str, Template], so
         variables: Those of the workflow; the ones that the step uses count.
         sources: Digests of source text that is part of what the step does, beside what its body holds.
     """
-    definition: dict[str, Json] = {
-        "step": _as_data(step, root),
-        "variables": {name: variables[name].text for name in _used(step, variables)},
-        "sources": dict(sources),
-    }
-    return replace(step, digest=digest_of(definition))
+    used = canonical_json({name: variables[name].text for name in _used(step, variables)} if variables else {})
+    definition = f'{{"sources":{canonical_json(sources)},"step":{_spelled(step, root)},"variables":{used}}}'
+    return replace(step, digest=digest_of_bytes(definition.encode("ascii")))
 
 
 def _used(step: Step, variables: Mapping[str, Template]) -> set[str]:
@@ -123,6 +125,21 @@ def with_given(step: Step) -> Step:
         return step
     data: dict[str, Json] = {"given": [given[key] for key in sorted(given)], "of": step.digest}
     return replace(step, digest=digest_of(data))
+
+
+def with_included(step: Step, outputs: Mapping[StepId, Mapping[str, tuple[StepId, ...]]]) -> Step:
+    """Return a step whose code can look at the outputs of included fragments with a digest that covers what those are.
+
+    Args:
+        step: The step; any other stays as it is.
+        outputs: What each include before it declares, by name with the step and keys that a value comes from.
+    """
+    declared: dict[str, Json] = {
+        name: {key: list(path) for key, path in values.items()} for name, values in outputs.items() if values
+    }
+    if not declared or not step.looks_around:
+        return step
+    return replace(step, digest=digest_of({"included": declared, "of": step.digest}))
 
 
 def named_steps(step: Step) -> list[str]:
@@ -152,7 +169,7 @@ def _given_data(reference: Reference) -> Json:
 def templates_in(value: object) -> Iterator[Template]:
     """Give the texts in a part of a definition."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in _SCALARS or kind in _OF_WORDS:
         return
     if kind is Template:
         yield cast("Template", value)
@@ -162,38 +179,60 @@ def templates_in(value: object) -> Iterator[Template]:
     elif isinstance(value, tuple):
         for item in value:
             yield from templates_in(item)
-    elif not isinstance(value, (Location, type)) and (names := field_names(kind)) is not None:
-        for name in names:
-            yield from templates_in(getattr(value, name))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, (Location, type)):
+        for item in _fields_of(type(value)).values(value):
+            yield from templates_in(item)
 
 
-def _as_data(value: object, root: Path) -> Json:
+def _spelled(value: object, root: Path) -> str:
+    """Return the canonical JSON of a part of a definition, made of that of its own parts."""
+    kind = type(value)
+    if kind in _OF_WORDS:
+        return _WORDS[value]
+    if kind in _SCALARS:
+        return canonical_json(cast("Json", value))
+    # Tuples first: whether something is a mapping takes its time to find out.
+    if isinstance(value, tuple):
+        return f"[{','.join([_spelled(item, root) for item in value])}]"
+    if isinstance(value, Mapping):
+        members = [f"{canonical_json(key)}:{_spelled(value[key], root)}" for key in sorted(value)]
+        return f"{{{','.join(members)}}}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, (Template, type)):
+        return _fields_spelled(value, root)
+    return canonical_json(_plain(value, root))
+
+
+def _plain(value: object, root: Path) -> Json:
     if type(value) is Template:
         return {"template": value.text}
     if isinstance(value, Path):
         return _relative(value, root)
     if isinstance(value, bytes):
         return _digest_of_source(value)
-    # Tuples first: whether something is a mapping takes its time to find out.
-    if isinstance(value, (tuple, Mapping)):
-        return _many_as_data(value, root)
-    if not isinstance(value, type) and (names := field_names(type(value))) is not None:
-        return _fields_as_data(value, names, root)
-    if value is not None and not isinstance(value, (bool, int, float, str)):
+    if not isinstance(value, (int, float, str)):
         raise TypeError(f"a definition can't hold {value!r}")
     return value
 
 
-def _fields_as_data(value: object, names: Iterable[str], root: Path) -> Json:
-    data: dict[str, Json] = {"kind": type(value).__name__}
-    for name in names:
-        item = getattr(value, name)
-        if name != "digest" and not isinstance(item, Location) and (item or name not in _WHEN_SAID):
-            data[name] = item if type(item) in _SCALARS else _as_data(item, root)
-    return data
+def _fields_spelled(value: DataclassInstance, root: Path) -> str:
+    names, values = _fields_of(type(value))
+    members = []
+    for name, item in zip(names, values(value), strict=True):
+        kind = type(item)
+        if kind is Location or (not item and name in _WHEN_SAID):
+            continue
+        if kind in _OF_WORDS:
+            members.append(f'"{name}":{_WORDS[item]}')
+        elif name == "kind" and item is type(value):
+            members.append(f'"kind":"{item.__name__}"')
+        else:
+            members.append(f'"{name}":{_spelled(item, root)}')
+    return f"{{{','.join(members)}}}"
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SCALARS = frozenset({str, int, float})
+_OF_WORDS = frozenset({bool, type(None)})
+_WORDS: Mapping[object, str] = {None: "null", False: "false", True: "true"}
 
 # Steps by the thousand are of few kinds, stand in one file and call functions of few others.
 _digest_of_source = functools.lru_cache(maxsize=16)(digest_of_bytes)
@@ -204,7 +243,16 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _many_as_data(value: Mapping[str, object] | tuple[object, ...], root: Path) -> Json:
-    if isinstance(value, tuple):
-        return [_as_data(item, root) for item in value]
-    return {key: _as_data(item, root) for key, item in value.items()}
+class _Fields(NamedTuple):
+    names: Sequence[str]
+    """The fields of a class in order, without its digest and with `kind`, which stands for the class if it has no such field."""
+    values: Callable[[object], Sequence[object]]
+    """Returns what an instance has in these places."""
+
+
+@functools.cache
+def _fields_of(cls: type[DataclassInstance]) -> _Fields:
+    own = {field.name for field in dataclasses.fields(cls)}
+    names = sorted({"kind", *own} - {"digest"})
+    attributes = [name if name in own else "__class__" for name in names]
+    return _Fields(names, attrgetter(*attributes) if len(names) > 1 else lambda value: (getattr(value, attributes[0]),))

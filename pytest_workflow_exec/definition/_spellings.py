@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import field
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
@@ -11,13 +12,33 @@ from ._python_source import FunctionNode, functions_in, statements_in
 
 _PACKAGE = "pytest_workflow_exec"
 _KINDS = ("step", "gate")
-_WORDS = (*_KINDS, "each")
+_WORDS = (*_KINDS, "each", "include")
 
 
 def decorated_functions(tree: ast.Module) -> Mapping[str, FunctionNode]:
     """Return the functions, also those in classes, that `@step` or `@gate` stands on, by their qualified names."""
     spellings = Spellings.in_module(tree)
     return {name: node for name, node in functions_in(tree).items() if spellings.word_on(node) is not None}
+
+
+def include_calls(tree: ast.Module) -> list[ast.Expr]:
+    """Return the statements at the module's top level that include a fragment, in their order."""
+    spellings = Spellings.in_module(tree)
+    if not spellings.can_include():
+        return []
+    return [node for node in tree.body if isinstance(node, ast.Expr) and spellings.is_include(node.value)]
+
+
+def literal_includes(tree: ast.Module) -> list[dict[str, object]]:
+    """Return which fragments the module includes, and under which ids, as far as that is written out in it."""
+    found: list[dict[str, object]] = []
+    for node in include_calls(tree):
+        call = node.value
+        if isinstance(call, ast.Call):
+            said = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg == "id"}
+            parts = {"include": call.args[0] if call.args else None, **said}
+            found.append({str(key): part.value for key, part in parts.items() if isinstance(part, ast.Constant)})
+    return found
 
 
 def is_test(node: ast.AST) -> bool:
@@ -36,6 +57,8 @@ class Spellings:
 
     names: Mapping[str, str]
     modules: frozenset[str]
+    _found: dict[ast.AST, list[str]] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What stands on the nodes that were looked at: each check of a file asks anew."""
 
     @classmethod
     def in_module(cls, tree: ast.Module) -> Spellings:
@@ -60,8 +83,18 @@ class Spellings:
         return "each" in self._words_on(node)
 
     def _words_on(self, node: FunctionNode | ast.ClassDef) -> list[str]:
-        words = (self._word(decorator) for decorator in node.decorator_list)
-        return [word for word in words if word is not None]
+        if node not in self._found:
+            words = (self._word(decorator) for decorator in node.decorator_list)
+            self._found[node] = [word for word in words if word is not None]
+        return self._found[node]
+
+    def is_include(self, node: ast.AST) -> bool:
+        """Return whether a node calls `include`."""
+        return isinstance(node, ast.Call) and self._word(node) == "include"
+
+    def can_include(self) -> bool:
+        """Return whether the module has a name for `include`."""
+        return bool(self.modules) or "include" in self.names.values()
 
     def _word(self, decorator: ast.expr) -> str | None:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator

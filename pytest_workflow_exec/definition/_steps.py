@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
@@ -16,6 +16,7 @@ from pytest_workflow_exec.model import (
     Condition,
     Enclosure,
     Gate,
+    IncludedOutputs,
     Manual,
     Pause,
     Poll,
@@ -52,7 +53,7 @@ from ._results import read_results
 from ._retries import read_retry
 from ._schema import KINDS, StepModel
 from ._signed import Wanted
-from ._sources import named_steps, python_digests, with_digest, with_given
+from ._sources import named_steps, python_digests, with_digest, with_given, with_included
 from ._templates import OUTCOME_ONLY, Conditional, Keys
 from ._texts import Files, Texts
 from ._validation import validated
@@ -70,6 +71,13 @@ _MANUAL_KEYS: Keys = {"outcome": frozenset(), "who": frozenset(), "notes": froze
 _VERIFY_KEYS: Keys = {"outcome": frozenset(), "passed": frozenset()}
 
 
+class ReadSteps(NamedTuple):
+    """The steps of a workflow, and what its includes leave."""
+
+    steps: tuple[Step, ...]
+    included: Mapping[StepId, IncludedOutputs]
+
+
 def read_steps(
     data: Mapping[str, Sequence[object]],
     *,
@@ -84,7 +92,7 @@ def read_steps(
     results: dict[str, Template],
     defaults: Defaults = NO_DEFAULTS,
     modules: Modules,
-) -> tuple[Step, ...]:
+) -> ReadSteps:
     """Return the steps of a workflow; those with a problem are left out after adding it.
 
     Args:
@@ -117,24 +125,25 @@ def read_steps(
     read = Read()
     for key, items in data.items():
         for index, item in enumerate(items):
-            _read_item(reader, read, item, (key, index), key == "finally")
+            read_item(reader, read, item, (key, index), key == "finally")
     check_covered(read.steps, problems)
     check_executes(read.steps, problems)
     if outputs:
         read_results(outputs, reader.texts("", None, read), into=results)
-    return tuple(read.steps)
+    return ReadSteps(tuple(read.steps), reader.fragments.outputs)
 
 
-def _read_item(reader: Reader, read: Read, item: object, where: Where, always: bool) -> None:  # noqa: FBT001 - a ReadItem
+def read_item(reader: Reader, read: Read, item: object, where: Where, always: bool) -> None:  # noqa: FBT001 - a ReadItem
+    """Read an entry of a list of steps, after adding what is wrong with it."""
     _check_unique(reader, read, item, where)
     if is_include(item):
-        read_include(reader, read, item, where, _read_item, always=always)
+        read_include(reader, read, item, where, read_item, always=always)
     elif not (isinstance(item, dict) and is_block(item)):
         _read_step(reader, read, item, where, always=always)
     elif always:
         reader.problems.at(where, "a block can't stand in finally: what cleans up is a list of steps")
     else:
-        read_block(reader, read, item, where, _read_item)
+        read_block(reader, read, item, where, read_item)
 
 
 def _read_step(reader: Reader, read: Read, item: object, where: Where, *, always: bool) -> None:
@@ -182,7 +191,7 @@ def _read_cases(reader: Reader, read: Read, model: StepModel, where: Where, *, a
     _read_case(reader, read, model, where, always=always, each=each)
     base = reader.around.prefix + model.id
     steps = [
-        _read_case(reader, read, model, where, always=always, each={case.variable: case.value}, case=case.of(base))
+        _read_case(reader, read, model, where, always=always, each=case.each, case=case.of(base))
         for case in cases or ()
     ]
     known = cases is not None and not any(case.is_open for case in cases)
@@ -221,6 +230,7 @@ def _read_case(
     )
     if step is None:
         return None
+    step = with_included(step, {name: each.outputs for name, each in read.included.items()})
     if len(reader.within) > 1:
         if step.looks_around:
             from ._python_fragments import seen_inputs

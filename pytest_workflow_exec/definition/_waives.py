@@ -15,7 +15,8 @@ from ._texts import Texts
 if TYPE_CHECKING:
     from ._schema import StepModel
 
-_DEFAULT_TIMEOUT_S = 3600.0
+DEFAULT_WAIVE_TIMEOUT_S = 3600.0
+"""How long a terminal waits for an answer, if nothing else is said."""
 
 
 def waive_problem(*, always: bool, undoes: bool, check: bool) -> str | None:
@@ -50,7 +51,7 @@ def read_waive(model: StepModel, where: Where, texts: Texts) -> Waive | None:
     for key, problem in wanted.problems():
         texts.problems.at_key((*where, "waive", key), problem)
     question = texts.template(model.waive.question, place)
-    return Waive(question=question, timeout_s=model.waive.timeout or _DEFAULT_TIMEOUT_S, signed=wanted.signed)
+    return Waive(question=question, timeout_s=model.waive.timeout or DEFAULT_WAIVE_TIMEOUT_S, signed=wanted.signed)
 
 
 def waiver_wanted(assurance: int, approvers: Sequence[str]) -> Wanted:

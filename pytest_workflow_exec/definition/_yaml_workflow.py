@@ -55,7 +55,7 @@ def read_yaml_workflow(
         root=root, specs=specs, variables=variables, given=lambda: given(name), problems=problems, looking=looking
     )
     results: dict[str, Template] = {}
-    read = read_steps(
+    read, included = read_steps(
         {key: steps for key in ("steps", "finally") if isinstance(steps := data.get(key), list)},
         problems=problems,
         files=files,
@@ -88,6 +88,7 @@ def read_yaml_workflow(
         concurrency=group,
         listed=MappingProxyType(known.inputs),
         outputs=MappingProxyType(results),
+        included=MappingProxyType(dict(included)),
         only=None if checked.policy is None else tuple(map(str, checked.policy.only)),
         steps=read,
         sources=MappingProxyType(sources),

@@ -154,7 +154,13 @@ def resolve_blobs(data: Mapping[str, Json], run_directory: Path, *, missing: set
     """
     reader = _Reader(run_directory, missing)
     try:
-        whole = reader.data(data) if is_reference(data) else data
+        if not is_reference(data):
+            whole = data
+        elif reader.holds_references(text := reader.text(data)):
+            whole = reader.parsed(text, data)
+        else:
+            # As the plan of a long workflow: there is nothing in it to look for.
+            return Resolved(reader.parsed(text, data), reader.count)
         return Resolved({key: reader.value(item) for key, item in whole.items()}, reader.count)
     except RecursionError as error:
         raise BlobError("its data is nested too deeply") from error
@@ -167,8 +173,11 @@ class _Reader:
         self._run_directory, self._missing = run_directory, missing
         self.count = 0
 
-    def data(self, reference: Mapping[str, Json]) -> Mapping[str, Json]:
-        text = self._text(reference)
+    def holds_references(self, text: str) -> bool:
+        # A key may be spelled with escapes.
+        return '"blob"' in text or "\\" in text
+
+    def parsed(self, text: str, reference: Mapping[str, Json]) -> Mapping[str, Json]:
         try:
             data = parse(text)
         except StrictJsonError as error:
@@ -188,14 +197,14 @@ class _Reader:
 
     def _text_or_mask(self, reference: Mapping[str, Json]) -> str:
         try:
-            return self._text(reference)
+            return self.text(reference)
         except BlobMissingError as error:
             if self._missing is None:
                 raise
             self._missing.add(error.digest)
             return REDACTED
 
-    def _text(self, reference: Mapping[str, Json]) -> str:
+    def text(self, reference: Mapping[str, Json]) -> str:
         digest = reference["blob"]
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise BlobError("a reference to a blob holds no digest")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ._restore import write_log
     from ._retention import prune
     from ._submit import Wanted, submit
-    from ._words import cancel, hand_in_answer, release
+    from ._words import cancel, hand_in_answer, is_alive, release
     from ._worker import WorkerSettings, work
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "hand_in_answer",
     "has_tables",
     "host_of",
+    "is_alive",
     "limits_of",
     "log_pieces",
     "make_tables",
@@ -89,6 +90,7 @@ _WHERE = {
     "hand_in_answer": "_words",
     "has_tables": "_database",
     "host_of": "_enrolment",
+    "is_alive": "_words",
     "limits_of": "_limits",
     "log_pieces": "_reading",
     "make_tables": "_database",

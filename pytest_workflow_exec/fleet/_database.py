@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 SCHEMA = "workflow_exec"
+VERSION = 1
+"""Which tables this program uses."""
 _PATIENCE_S = 30
 _FORBIDDEN = "42501"
 _POOL = 8
@@ -101,6 +103,14 @@ class Transaction:
         found = self._run(statement, values).mappings().first()
         return None if found is None else dict(found)
 
+    def alone(self, submission: str) -> None:
+        """Let nobody else add to what concerns a submission before the end of this transaction.
+
+        What a connection that was lost may still be about to commit is there afterwards, or never will be.
+        """
+        if self._is_server:
+            self._run("SELECT workflow_exec.fleet_alone(:id)", {"id": submission})
+
     def run(self, statement: str, **values: object) -> int:
         """Return how many rows a statement concerned."""
         return int(self._run(statement, values).rowcount)
@@ -133,12 +143,12 @@ def open_database(url: str, *, make: bool = False, bare: bool = False) -> Databa
     # Not imported: whoever only looks needs no queueing engine, whose import takes a second.
     if any(importlib.util.find_spec(name) is None for name in ("dbos", "psycopg", "sqlalchemy")):
         raise FleetError(_MISSING)
-    from sqlalchemy import create_engine
-
     if url.startswith(_SERVER):
-        own = "postgresql+psycopg://" + url.partition("://")[2]
-        options = {"options": f"-c search_path={SCHEMA}", "application_name": "workflow-exec fleet"}
-        engine = create_engine(own, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=options)
+        from ._connections import server_engine
+
+        # Last of all the temporary schema, into which everybody may put tables of any name.
+        first = f"-c search_path={SCHEMA},pg_temp"
+        engine = server_engine(url, size=_POOL, more=_POOL, options=first, application_name="workflow-exec fleet")
         found = Database(engine, "postgresql://" + url.partition("://")[2], is_server=True)
     elif url.startswith(_FILE) and url != _FILE:
         path = Path(url.removeprefix(_FILE)).absolute()
@@ -163,12 +173,20 @@ def make_tables(database: Database) -> None:
 
     try:
         migrate(database.url)
-        if not has_tables(database):
+        if has_tables(database):
+            _demand_version(database)
+        else:
             _run_script(database, "postgresql.sql" if database.is_server else "sqlite.sql")
         if database.is_server:
             _run_script(database, "roles.sql")
     except SQLAlchemyError as error:
         raise FleetError(f"the tables can't be made: {_first_line(error)}") from error
+
+
+def said_by_trigger(error: Exception) -> str | None:
+    """Return what the fleet's own tables say against a row; None if it was something else that did."""
+    said = _first_line(error)
+    return said.partition("fleet: ")[2] or None
 
 
 def script(name: str) -> str:
@@ -189,10 +207,34 @@ def has_tables(database: Database) -> bool:
 
 def _demand_tables(database: Database, *, make: bool) -> None:
     if has_tables(database):
+        _demand_version(database)
         return
     if database.is_server or not make:
         raise FleetError("the database has no tables of a fleet: its owner makes them with `workflow-exec fleet init`")
     make_tables(database)
+
+
+def _demand_version(database: Database) -> None:
+    where = (
+        "SELECT 1 AS yes FROM pg_tables WHERE schemaname = 'workflow_exec' AND tablename = 'fleet_schema'"
+        if database.is_server
+        else "SELECT 1 AS yes FROM sqlite_master WHERE type = 'table' AND name = 'fleet_schema'"
+    )
+    with database.transaction() as transaction:
+        known = transaction.row(where) is not None
+        row = transaction.row("SELECT max(version) AS version FROM fleet_schema") if known else None
+    version = int((row or {}).get("version") or 0)
+    if version != VERSION:
+        how = "newer" if version > VERSION else "older"
+        raise FleetError(
+            f"the fleet's tables are {how} than this program (version {version}, and it uses {VERSION}); nothing was done. "
+            + (
+                "Update pytest-workflow-exec here"
+                if version > VERSION
+                else "Their owner keeps what is needed of them (`fleet logs --to`), removes them, and makes them anew with "
+                "`workflow-exec fleet init`"
+            )
+        )
 
 
 def _run_script(database: Database, name: str) -> None:

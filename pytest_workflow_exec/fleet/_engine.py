@@ -15,8 +15,11 @@ from ._errors import FleetError
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, DBOSConfig
+    from sqlalchemy import Engine
 
 APPLICATION = "workflow-exec"
+_WORKER_SIZE, _CLIENT_SIZE = 20, 5
+"""How many connections of the engine's own a worker has at most, and who only asks."""
 LEG = "workflow_exec.leg"
 """The name of the only workflow that it knows: one leg of a run."""
 
@@ -32,6 +35,8 @@ def config_of(url: str, *, worker: str, version: str, is_server: bool) -> DBOSCo
 
     refuse_pickles()
     return {
+        # Without it the engine looks at its queue all the same, and nothing else of it waits to be told.
+        **({"system_database_engine": _engine(url), "use_listen_notify": False} if is_server else {}),
         "name": APPLICATION,
         "system_database_url": url,
         "executor_id": worker,
@@ -56,12 +61,19 @@ def client_of(url: str) -> DBOSClient:
     try:
         return DBOSClient(
             system_database_url=url,
+            system_database_engine=_engine(url, size=_CLIENT_SIZE) if url.startswith("postgresql://") else None,
             serializer=DBOSPortableJSONSerializer(),
             application_name=APPLICATION,
             retry_connection_errors=False,
         )
     except Exception as error:
         raise FleetError(f"the queues can't be used: {error}") from error
+
+
+def _engine(url: str, *, size: int = _WORKER_SIZE) -> Engine:
+    from ._connections import server_engine
+
+    return server_engine(url, size=size, more=0, application_name=f"{APPLICATION} queue")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ._database import Database
@@ -20,7 +20,9 @@ _BEAT_S = 2.0
 _SHUTDOWN_S = 5
 
 
-def host_of(database: Database, project: ProjectState, *, base: Path, stopping: threading.Event | None = None) -> Host:
+def host_of(
+    database: Database, project: ProjectState, *, base: Path, say: Callable[[str], None] = lambda _: None
+) -> Host:
     """Return this process as a host of runs.
 
     Raises:
@@ -36,7 +38,8 @@ def host_of(database: Database, project: ProjectState, *, base: Path, stopping: 
         base=base,
         # A file of one's own says by itself who submitted.
         may_be_unsigned=not database.is_server,
-        stopping=stopping or threading.Event(),
+        stopping=threading.Event(),
+        say=say,
     )
 
 

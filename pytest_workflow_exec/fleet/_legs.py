@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dbos import DBOSClient
 
 Outcome = Literal["passed", "failed", "denied", "suspended", "interrupted", "refused", "lost", "cancelled"]
-Reason = Literal["new", "decision", "due", "taken over"]
+Reason = Literal["new", "decision", "due", "taken over", "cancelled"]
+OVER = frozenset({"passed", "denied", "cancelled"})
+"""How a submission ends for good."""
 _MAX_SAID_CHARS = 8000
 
 
@@ -143,6 +145,12 @@ def claim_leg(transaction: Transaction, submission: str, leg: int, *, worker: st
         )
     except DBAPIError as error:
         raise FleetLostError(f"leg {leg} of {submission} was begun before, or is over") from error
+
+
+def cancelled_for(transaction: Transaction, submission: str) -> str:
+    """Return why a submission is not to go on; empty if it is."""
+    found = transaction.row("SELECT reason FROM fleet_cancel WHERE submission = :id", id=submission)
+    return "" if found is None else f"cancelled: {found['reason']}"
 
 
 def end_leg(transaction: Transaction, submission: str, leg: int, end: LegEnd) -> None:

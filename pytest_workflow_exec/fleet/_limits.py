@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._database import Database, Transaction
+from ._engine import asking
 from ._errors import FleetError, FleetRefusedError
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Limits:
 
 def limits_of(client: DBOSClient, transaction: Transaction, queue: str) -> Limits | None:
     """Return the limits of a queue; None if there is no such queue."""
-    found = client.retrieve_queue(queue)
+    with asking():
+        found = client.retrieve_queue(queue)
     if found is None:
         return None
     row = transaction.row("SELECT max_waiting FROM fleet_queue WHERE name = :name", name=queue)
@@ -55,16 +57,17 @@ def set_limits(client: DBOSClient, database: Database, queue: str, limits: Limit
     """
     rate = None if limits.rate is None else {"limit": limits.rate[0], "period": limits.rate[1]}
     try:
-        client.register_queue(
-            queue,
-            global_concurrency=limits.concurrency,
-            worker_concurrency=limits.per_worker,
-            # Each leg is enqueued with its group, so that a limit can be set and taken away at any time.
-            partition_concurrency=limits.per_team,
-            limiter=rate,  # type: ignore[arg-type]  # a mapping with these two keys is what it is
-            polling_interval_sec=_POLLING_S,
-            on_conflict="always_update",
-        )
+        with asking():
+            client.register_queue(
+                queue,
+                global_concurrency=limits.concurrency,
+                worker_concurrency=limits.per_worker,
+                # Each leg is enqueued with its group, so that a limit can be set and taken away at any time.
+                partition_concurrency=limits.per_team,
+                limiter=rate,  # type: ignore[arg-type]  # a mapping with these two keys is what it is
+                polling_interval_sec=_POLLING_S,
+                on_conflict="always_update",
+            )
     except ValueError as error:
         raise FleetError(f"the limits of queue {queue!r} contradict each other: {error}") from error
     with database.transaction() as transaction:

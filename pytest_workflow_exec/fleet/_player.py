@@ -7,12 +7,13 @@ from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import hand_in
 
 from ._checkout import checkout_of
+from ._ends import cleaned_up, end_told_by
 from ._errors import FleetLostError, FleetRefusedError
-from ._host import Host, patiently
-from ._legs import LegEnd, Standing, claim_leg, end_leg, standing_of
+from ._host import Host
+from ._legs import LegEnd, Standing, cancelled_for, claim_leg, end_leg, standing_of
 from ._project import ProjectState
 from ._restore import Stored, put_into, stored_run
-from ._session import Session, end_told_by
+from ._session import Session
 from ._shipping import Shipper
 from ._submission import Submission, submission_in
 from ._trust import names_of_key, submitter_of
@@ -21,6 +22,8 @@ from ._trust import names_of_key, submitter_of
 def play_leg(host: Host, submission: str, leg: int, *, terminal: bool = False) -> LegEnd:
     """Play a leg that was ordered, and return how it ended, which the database then has, too.
 
+    Of a run that was cancelled before the leg began, no step starts but those of `finally`.
+
     Args:
         terminal: Whether a person sits at this process's terminal and can be asked there.
 
@@ -28,31 +31,35 @@ def play_leg(host: Host, submission: str, leg: int, *, terminal: bool = False) -
         FleetLostError: It is another worker's, or was taken over.
         UnreachableError: The database was away for too long.
     """
-    standing = patiently(lambda: _claimed(host, submission, leg))
+    standing, cancelled = host.patiently(lambda: _claimed(host, submission, leg))
     try:
         # As long as the database is away before the session begins, nothing has happened.
-        end = patiently(lambda: _played(host, standing, terminal=terminal))
+        end = host.patiently(lambda: _played(host, standing, cancelled, terminal=terminal))
     except FleetLostError:
         raise
     except (WorkflowExecError, OSError) as error:
         end = LegEnd(outcome="refused", said=str(error))
-    patiently(lambda: _ended(host, submission, leg, end))
+    host.patiently(lambda: _ended(host, submission, leg, end))
     return end
 
 
-def _claimed(host: Host, submission: str, leg: int) -> Standing:
+def _claimed(host: Host, submission: str, leg: int) -> tuple[Standing, str]:
+    """Return where a submission stands, now that a leg of it is this worker's, and why it was cancelled, if it was."""
     with host.database.transaction() as transaction:
+        transaction.alone(submission)
         standing = standing_of(transaction, submission)
         if standing is None or standing.leg != leg or standing.end is not None:
             raise FleetLostError(f"leg {leg} of {submission} is over")
         if standing.worker != host.worker:
             # Else the connection was lost after it was claimed.
             claim_leg(transaction, submission, leg, worker=host.worker)
-    return standing
+        # Behind the claim: what is said from now on, the session is told of.
+        return standing, cancelled_for(transaction, submission)
 
 
 def _ended(host: Host, submission: str, leg: int, end: LegEnd) -> None:
     with host.database.transaction() as transaction:
+        transaction.alone(submission)
         now = standing_of(transaction, submission)
         if now is not None and now.leg == leg and now.end is not None and now.end.outcome == end.outcome:
             # The connection was lost after it was noted.
@@ -86,15 +93,23 @@ def accepted(host: Host, standing: Standing) -> tuple[Submission, str]:
     return submission, who
 
 
-def _played(host: Host, standing: Standing, *, terminal: bool) -> LegEnd:
+def _played(host: Host, standing: Standing, cancelled: str, *, terminal: bool) -> LegEnd:
     submission, who = accepted(host, standing)
     stored = stored_run(host.database, submission.id)
+    if cancelled and stored is None:
+        # Nothing of it is known to have begun, so that there is nothing to clean up.
+        return LegEnd(outcome="cancelled", said=cancelled)
     with checkout_of(host.project, host.pin, base=host.base, name=f"{submission.id}.{standing.leg}") as root:
         shipper = Shipper(database=host.database, submission=submission, leg=standing.leg, root=root)
         said = _brought(host, stored, shipper, who) if stored is not None else []
-        end = end_told_by(shipper.log) if stored is not None and _is_unnoted(host, standing, stored) else None
+        end = None
+        if cancelled:
+            end = cleaned_up(shipper.log, cancelled)
+        elif stored is not None and _is_unnoted(host, standing, stored):
+            end = end_told_by(shipper.log)
         if end is None:
-            end = Session(host, standing, submission, shipper, stored, terminal=terminal).run()
+            session = Session(host, standing, submission, shipper, stored, terminal=terminal, only_finally=cancelled)
+            end = session.run()
         return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([end.said, *said]).strip())
 
 

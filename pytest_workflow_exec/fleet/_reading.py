@@ -21,7 +21,7 @@ class SeenRun:
     standing: Standing
     run: str | None
     state: str
-    """`waiting`, `queued`, `running`, `vanished`, or how its newest leg ended."""
+    """`waiting`, `queued`, `running`, `cancelling`, `vanished`, or how its newest leg ended."""
     where: str
     """The worker that plays it, or the step at which it waits."""
     submitted: float
@@ -43,9 +43,13 @@ class SeenWorker:
 
 _SEEN = f"""
 SELECT {COLUMNS}, s.number AS place, r.run, CASE
-  WHEN e.outcome IS NOT NULL THEN
-    CASE WHEN x.submission IS NOT NULL AND e.outcome <> 'passed' THEN 'cancelled' ELSE e.outcome END
-  WHEN c.worker IS NOT NULL THEN CASE WHEN w.id IS NULL THEN 'vanished' ELSE 'running' END
+  WHEN x.submission IS NOT NULL AND e.outcome = 'failed' THEN 'cancelled'
+  WHEN x.submission IS NOT NULL AND l.number > 0 AND x.at >= l.at
+    AND e.outcome IN ('suspended', 'interrupted', 'refused', 'lost') THEN 'cancelling'
+  WHEN e.outcome IS NOT NULL THEN e.outcome
+  WHEN c.worker IS NOT NULL THEN
+    CASE WHEN w.id IS NULL THEN 'vanished' WHEN x.submission IS NOT NULL THEN 'cancelling' ELSE 'running' END
+  WHEN x.submission IS NOT NULL AND l.number > 1 THEN 'cancelling'
   WHEN x.submission IS NOT NULL THEN 'cancelled'
   WHEN l.number IS NOT NULL THEN 'queued'
   ELSE 'waiting' END AS state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._database import Database
-from ._engine import client_of
+from ._engine import asking, client_of
 from ._legs import workflow_id
 
 _BATCH = 500
@@ -25,7 +25,7 @@ def prune(database: Database, *, older_than_s: float, dry_run: bool) -> int:
                 "SELECT s.id, (SELECT max(number) FROM fleet_leg l WHERE l.submission = s.id) AS legs "
                 "FROM fleet_submission s WHERE EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = s.id "
                 "AND e.at < :before AND (e.leg = 0 OR e.outcome IN ('passed', 'denied', 'cancelled'))) "
-                # One that was cancelled while it waited goes on nowhere, and has no other end than that.
+                # One that was cancelled, and that no host cleaned up for as long, is cleaned up by none.
                 "OR EXISTS (SELECT 1 FROM fleet_cancel x JOIN fleet_end e ON e.submission = x.submission "
                 "WHERE x.submission = s.id AND x.at < :before AND e.at < :before "
                 "AND e.leg = (SELECT max(number) FROM fleet_leg l WHERE l.submission = s.id)) "
@@ -40,7 +40,8 @@ def prune(database: Database, *, older_than_s: float, dry_run: bool) -> int:
                 transaction.run("DELETE FROM fleet_submission WHERE id = :id", id=row["id"])
         names = [workflow_id(str(row["id"]), leg + 1) for row in rows for leg in range(int(row["legs"] or 0))]
         if names:
-            client.delete_workflows(names)
+            with asking():
+                client.delete_workflows(names)
         removed += len(rows)
         if len(rows) < _BATCH:
             client.destroy()

@@ -10,7 +10,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from ._engine import asking
 from ._errors import FleetError, FleetLostError
 from ._host import Host
-from ._legs import LegEnd, Standing, end_leg, order_leg, standing_of, standings, workflow_id
+from ._legs import LegEnd, Standing, cancelled_for, end_leg, order_leg, standing_of, standings, workflow_id
 from ._player import accepted
 
 if TYPE_CHECKING:
@@ -39,6 +39,12 @@ _TRIED_TOO_OFTEN = (
     "WHERE t.submission = s.id AND t.reason = 'taken over') >= :most"
 )
 _NOT_CANCELLED = "NOT EXISTS (SELECT 1 FROM fleet_cancel x WHERE x.submission = s.id)"
+_NEVER_BEGUN = "NOT EXISTS (SELECT 1 FROM fleet_claim k WHERE k.submission = s.id)"
+# Of what began and is to be begun no more: once, as a clean-up that was refused is for a person to look at.
+_LEFT_BEHIND = (
+    "(e.outcome IN ('suspended', 'interrupted', 'refused', 'lost') AND l.number > 0 AND EXISTS "
+    "(SELECT 1 FROM fleet_cancel x WHERE x.submission = s.id AND x.at >= l.at))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,7 @@ class Rounds:
         Args:
             settled: Whether this worker has seen the database for long enough to call others gone.
         """
-        yield from self._cancelled(settled=settled)
+        yield from self._cancelled()
         yield from self._new()
         yield from self._answered()
         yield from self._due()
@@ -70,7 +76,7 @@ class Rounds:
             now = transaction.now()
         waits = "(e.leg IS NULL AND c.worker IS NULL)"
         goes_on = f"(e.outcome = 'suspended' AND ({_ANSWERED} OR e.due <= :now) AND {_NOT_CANCELLED})"
-        return bool(self._own(f"({waits} OR {goes_on})", now=now))
+        return bool(self._own(f"({waits} OR {goes_on} OR {_LEFT_BEHIND})", now=now))
 
     def _own(self, where: str, **values: object) -> list[Standing]:
         with self.host.database.transaction() as transaction:
@@ -126,7 +132,8 @@ class Rounds:
         yield from self._never_begun()
         if self.take_over == "never":
             return
-        may = f"NOT {_TRIED_TOO_OFTEN} AND {_NOT_CANCELLED}"
+        # A cancelled one goes on only to clean up: see `play_leg`.
+        may = f"NOT {_TRIED_TOO_OFTEN}"
         for standing in self._own(f"{_VANISHED} AND {may}", unseen=self._unseen(), most=_MOST_BY_RULE):
             yield from self._by_rule(standing, f"worker {standing.worker} is gone")
         for standing in self._own(f"e.outcome = 'interrupted' AND {may}", most=_MOST_BY_RULE):
@@ -169,7 +176,7 @@ class Rounds:
 
         Nothing of them happened. A leg is not in the queue if it was to be begun at a person's terminal.
         """
-        where = f"l.number IS NOT NULL AND c.worker IS NULL AND e.leg IS NULL AND l.at < :unseen AND {_NOT_CANCELLED}"
+        where = "l.number IS NOT NULL AND c.worker IS NULL AND e.leg IS NULL AND l.at < :unseen"
         found = self._own(where, unseen=self._unseen())
         if not found:
             return
@@ -200,18 +207,22 @@ class Rounds:
         with self.host.database.transaction() as transaction:
             return transaction.now() - self.dead_after_s
 
-    def _cancelled(self, *, settled: bool) -> Iterator[str]:
-        whose = f"(c.worker IS NULL OR {_VANISHED})" if settled else "c.worker IS NULL"
-        for standing in self._own(f"e.leg IS NULL AND {whose} AND NOT ({_NOT_CANCELLED})", unseen=self._unseen()):
+    def _cancelled(self) -> Iterator[str]:
+        """End what was cancelled: at once where nothing began, else by a leg that plays no more than `finally`."""
+        for standing in self._own(f"e.leg IS NULL AND {_NEVER_BEGUN} AND NOT ({_NOT_CANCELLED})"):
             try:
                 with self.host.database.transaction() as transaction:
-                    end_leg(transaction, standing.id, standing.leg, LegEnd(outcome="cancelled", said="cancelled"))
+                    said = cancelled_for(transaction, standing.id)
+                    end_leg(transaction, standing.id, standing.leg, LegEnd(outcome="cancelled", said=said))
                 if standing.leg:
                     with asking():
                         self.client.cancel_workflow(workflow_id(standing.id, standing.leg))
             except FleetLostError:
                 continue
-            yield f"{standing.id} was cancelled"
+            yield f"{standing.id} was cancelled before it began"
+        for standing in self._own(_LEFT_BEHIND):
+            if self._order(standing, "cancelled"):
+                yield f"{standing.id} was cancelled, and cleans up"
 
     def _refuse(self, standing: Standing, why: str) -> None:
         try:
@@ -220,11 +231,13 @@ class Rounds:
         except FleetLostError:
             return
 
-    def _order(self, standing: Standing, reason: Literal["new", "decision", "due"]) -> bool:
+    def _order(self, standing: Standing, reason: Literal["new", "decision", "due", "cancelled"]) -> bool:
         return order(self.host, self.client, standing, reason=reason)
 
 
-def order(host: Host, client: DBOSClient, standing: Standing, *, reason: Literal["new", "decision", "due"]) -> bool:
+def order(
+    host: Host, client: DBOSClient, standing: Standing, *, reason: Literal["new", "decision", "due", "cancelled"]
+) -> bool:
     """Order the next leg of a submission; False if another worker was faster."""
     from sqlalchemy.exc import DBAPIError
 

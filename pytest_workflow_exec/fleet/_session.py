@@ -11,19 +11,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.errors import LogUnreadableError
-from pytest_workflow_exec.run import History
-from pytest_workflow_exec.verify import Verdict, verify_log
-
 from ._database import UnreachableError
+from ._ends import end_of, end_of_cancelled
 from ._errors import FleetError, FleetLostError, FleetRefusedError
-from ._host import Host, patiently
-from ._legs import LegEnd, Outcome, Standing
+from ._host import Host
+from ._legs import LegEnd, Standing, cancelled_for
 from ._restore import Stored
 from ._shipping import Shipper
 from ._submission import Submission
@@ -42,14 +38,6 @@ _SHOWN_BYTES = 6000
 _USAGE = 4
 _HIDDEN = ("PYTEST_", "PG")
 _HIDDEN_NAMES = frozenset({"WORKFLOW_EXEC_FLEET", "WORKFLOW_EXEC_INPUTS", "WORKFLOW_EXEC_SUMMARY"})
-_OUTCOMES: Mapping[str, Outcome] = {
-    "passed": "passed",
-    "failed": "failed",
-    "denied": "denied",
-    "suspended": "suspended",
-    "interrupted": "interrupted",
-    "partial": "failed",
-}
 
 
 class Session:
@@ -64,9 +52,10 @@ class Session:
         stored: Stored | None,
         *,
         terminal: bool,
+        only_finally: str = "",
     ) -> None:
         self._host, self._standing, self._submission, self._shipper = host, standing, submission, shipper
-        self._stored, self._terminal = stored, terminal
+        self._stored, self._terminal, self._only_finally = stored, terminal, only_finally
         self._refusal: FleetError | None = None
         self._ending = ""
         """Why it is to end early; empty if it is not."""
@@ -92,7 +81,7 @@ class Session:
 
     def _ship_rest(self) -> None:
         try:
-            patiently(self._shipper.ship_rest)
+            self._host.patiently(self._shipper.ship_rest)
         except UnreachableError as error:
             # Another kind: whoever waits for the database must not begin the session again.
             raise FleetRefusedError(str(error)) from error
@@ -116,6 +105,8 @@ class Session:
             how = ["--workflow-resume", f"--workflow-run={self._stored.run}"]
         else:
             how += [f"--workflow-input={name}={text}" for name, text in self._submission.inputs.items()]
+        if self._only_finally:
+            how.append(f"--workflow-finally={self._only_finally}")
         if self._terminal:
             how.append("-s")
         file = self._shipper.root / self._submission.file
@@ -150,7 +141,7 @@ class Session:
             number, log = int(question["n"]), Path(str(question["log"]))
             seq, head = int(question["seq"]), str(question["hash"])
             if self._refusal is None:
-                patiently(lambda: self._shipper.ship(log, seq=seq, hash_=head))
+                self._host.patiently(lambda: self._shipper.ship(log, seq=seq, hash_=head))
         except (ValueError, KeyError, TypeError):
             self._refusal = FleetRefusedError("what pytest says to its worker can't be read")
         except FleetError as error:
@@ -173,70 +164,35 @@ class Session:
     def _why_end(self) -> str:
         if self._host.stopping.is_set():
             return "its worker was stopped"
-        if time.monotonic() < self._look_at:
+        if self._only_finally or time.monotonic() < self._look_at:
             return ""
         self._look_at = time.monotonic() + _LOOK_S
         try:
             with self._host.database.transaction() as transaction:
-                found = transaction.row(
-                    "SELECT reason FROM fleet_cancel WHERE submission = :id", id=self._submission.id
-                )
+                return cancelled_for(transaction, self._submission.id)
         except UnreachableError:
             return ""
-        return "" if found is None else f"cancelled: {found['reason']}"
 
     def _end(self, status: int, output: bytes) -> LegEnd:
         shown = output.decode("utf-8", "backslashreplace")
         if self._refusal is not None:
             return LegEnd(outcome="refused", said=f"{self._refusal}\n{shown}")
-        if self._ending.startswith("cancelled"):
-            return LegEnd(outcome="cancelled", said=self._ending)
-        if not self._shipper.run or not self._shipper.log.exists():
+        began = bool(self._shipper.run) and self._shipper.log.exists()
+        if self._cancelled and not began:
+            return LegEnd(outcome="cancelled", said=self._cancelled)
+        if not began:
             return LegEnd(outcome="refused", said=shown or f"pytest ended with status {status} before it began a run")
         if self._stored is not None and status == _USAGE:
             # It did not go on: nothing was added to its log.
             return LegEnd(outcome="refused", said=shown)
-        return self._as_told(verify_log(self._shipper.log), status, shown)
+        if self._cancelled:
+            return end_of_cancelled(self._shipper.log, self._cancelled, status=status, shown=shown)
+        return end_of(self._shipper.log, status=status, shown=self._ending or shown)
 
-    def _as_told(self, verdict: Verdict, status: int, shown: str) -> LegEnd:
-        """Return how the run ended as its log tells it: what pytest says of it proves nothing."""
-        if verdict.word in ("broken", "unreadable"):
-            return LegEnd(outcome="refused", said=f"its log is {verdict.word}: {verdict.message}")
-        if verdict.result is None:
-            return LegEnd(outcome="interrupted", said=f"pytest ended with status {status} in the middle of it\n{shown}")
-        return _end_of(self._shipper.log, verdict.result, self._ending or shown)
-
-
-def end_told_by(log: Path) -> LegEnd | None:
-    """Return how a run ended, if its log tells that it did: then there is nothing left to play, whoever played it is gone."""
-    verdict = verify_log(log)
-    if verdict.word in ("broken", "unreadable") or verdict.result in (None, "interrupted", "partial"):
-        return None
-    return _end_of(log, verdict.result, "its worker went away when it had ended")
-
-
-def _end_of(log: Path, result: str, said: str) -> LegEnd:
-    step, due = _waits(log) if result == "suspended" else ("", None)
-    return LegEnd(outcome=_OUTCOMES[result], step=step, due=due, said="" if result == "passed" else said)
-
-
-def _waits(log: Path) -> tuple[str, float | None]:
-    """Return where a suspended run waits, and when it can go on by itself."""
-    try:
-        history = History.of(log)
-    except LogUnreadableError:
-        return "", None
-    gates = {step: str(gate.request.get("expires")) for step, gate in history.open_gates.items() if gate.suspended}
-    moments = [_seconds(text) for text in (*gates.values(), *history.waits_until.values())]
-    steps = [*gates, *history.waits_until]
-    return ", ".join(steps), min((moment for moment in moments if moment is not None), default=None)
-
-
-def _seconds(moment: str) -> float | None:
-    try:
-        return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return None
+    @property
+    def _cancelled(self) -> str:
+        """Why the run is not to go on; empty if it is."""
+        return self._only_finally or (self._ending if self._ending.startswith("cancelled") else "")
 
 
 def _is_hidden(name: str) -> bool:

@@ -133,6 +133,7 @@ class Shipper:
         files = list(self._files(pieces, records))
         try:
             with self.database.transaction() as transaction:
+                transaction.alone(self.submission.id)
                 if not self._is_there(transaction, pieces[-1]):
                     self._insert(transaction, pieces, records, files)
         except DBAPIError as error:
@@ -259,6 +260,8 @@ class Shipper:
 
 def _refused(error: Exception) -> FleetLostError | FleetRefusedError:
     said = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    if "was cancelled" in said:
+        return FleetRefusedError("the run was cancelled, so that no decision is used any more")
     if "fleet_decision_use" in said:
         return FleetRefusedError("the decision was used before, here or on another host")
     if "fleet:" in said:

@@ -16,7 +16,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._checkout import sweep
 from ._database import Database, RemovedError, UnreachableError
-from ._engine import LEG, client_of, config_of
+from ._engine import LEG, asking, client_of, config_of
 from ._enrolment import enrolled, host_of
 from ._errors import FleetError, FleetLostError
 from ._legs import LegEnd, end_leg, standing_of, standings
@@ -63,7 +63,7 @@ class _Worker:
     ) -> None:
         self._settings, self._say = settings, say
         self._draining, self._hurried = threading.Event(), False
-        self._host = host_of(database, project, base=settings.base)
+        self._host = host_of(database, project, base=settings.base, say=say)
         self._client: DBOSClient | None = None
         self._active: set[tuple[str, int]] = set()
         self._why: dict[tuple[str, int], str] = {}
@@ -135,7 +135,8 @@ class _Worker:
         DBOS(config=config)
         DBOS.workflow(name=LEG)(self._leg_function())
         DBOS.listen_queues([self._settings.queue])
-        DBOS.launch()
+        with asking():
+            DBOS.launch()
         try:
             yield
         finally:

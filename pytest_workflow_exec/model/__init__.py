@@ -64,7 +64,7 @@ from ._text import (
     case_text,
 )
 from ._variables import VARIABLE_NAME, is_injection, is_redirection, variable_problem
-from ._workflow import Enclosure, Step, Workflow
+from ._workflow import Enclosure, IncludedOutputs, Step, Workflow
 
 __all__ = [
     "DEFAULT_AI_ATTEMPTS",
@@ -104,6 +104,7 @@ __all__ = [
     "Gate",
     "GivenEveryReference",
     "GivenReference",
+    "IncludedOutputs",
     "InputSpec",
     "InputType",
     "InputValue",

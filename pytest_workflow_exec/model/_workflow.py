@@ -31,6 +31,16 @@ class Enclosure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncludedOutputs:
+    """What a fragment declares as outputs, in one include of it."""
+
+    fragment: str | None
+    """The fragment that says the include, by its path from the project root; None: the workflow's own file does."""
+    values: Mapping[str, tuple[StepId, ...]]
+    """By name, the step and the keys below it that each value comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a workflow: what pytest runs as one item."""
 
@@ -80,7 +90,9 @@ class Step:
 
     @property
     def looks_around(self) -> bool:
-        """Whether code of it can look at any input and any earlier step."""
+        """Whether code of it, or a model that it asks, can look at any input and any earlier step."""
+        if isinstance(self.body, (Ai, Session)) and self.body.context is not None:
+            return True
         calls = (each for each in (self.body, self.check) if isinstance(each, Call))
         return isinstance(self.body, Function) or any("workflow" in call.fixtures for call in calls)
 
@@ -138,6 +150,8 @@ class Workflow:
     """The inputs that gave steps their cases, with the values that they had then."""
     outputs: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
     """What a run leaves when it has passed, by name."""
+    included: Mapping[StepId, IncludedOutputs] = field(default_factory=lambda: MappingProxyType({}))
+    """What each fragment leaves that is included under an id."""
     only: tuple[str, ...] | None = None
     """Rules in short form, of which one must match each of its commands; None if it does not narrow the policy."""
     steps: tuple[Step, ...]

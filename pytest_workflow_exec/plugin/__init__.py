@@ -125,6 +125,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="when going on, run this step and its dependents again; asks for a reason",
     )
     group.addoption(
+        "--workflow-finally",
+        metavar="REASON",
+        help="when going on, start no step but those of finally, and end: what was begun is cleaned up, and nothing more is done",
+    )
+    group.addoption(
         "--workflow-break-glass",
         action="append",
         default=[],

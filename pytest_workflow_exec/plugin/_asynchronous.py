@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Coroutine
 from functools import partial
+from typing import cast
 
 import pytest
 
@@ -26,3 +28,13 @@ def await_body(item: pytest.Function) -> bool | None:
     arguments = {name: item.funcargs[name] for name in inspect.signature(item.obj).parameters if name in item.funcargs}
     anyio.run(partial(item.obj, **arguments))
     return True
+
+
+def awaited(returned: object) -> object:
+    """Return what a function that a workflow calls gave, awaited in an event loop of its own if it is async."""
+    __tracebackhide__ = True
+    if not inspect.iscoroutine(returned):
+        return returned
+    import asyncio
+
+    return asyncio.run(cast("Coroutine[object, object, object]", returned))

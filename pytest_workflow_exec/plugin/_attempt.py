@@ -22,6 +22,9 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.run import NO_OUTPUTS, Failure, StepOutputs
 
+EVERY_PHASE = ("setup", "call", "teardown")
+"""What pytest goes through with an item, and reports."""
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -33,6 +36,8 @@ class Attempt:
     """Why it may not run."""
     stand_in: Outcome | None = None
     """How it ends without running: it does not apply, or is carried; None if it has to run."""
+    phases: tuple[str, ...] = EVERY_PHASE
+    """What has to be reported of it; nobody may look at more of a carried step than its call."""
     body_ran: bool = False
     errors: list[BaseException] = field(default_factory=list)
     """What its phases raised, whatever another plugin made of it."""
@@ -140,7 +145,7 @@ def _objection(attempt: Attempt) -> str | None:
             return f"{report.when}: {_short(report.longreprtext, attempt)}"
     if attempt.stand_in is None and not (attempt.admitted and attempt.body_ran):
         return "its body never ran"
-    if not {"setup", "call", "teardown"} <= {report.when for report in attempt.reports}:
+    if not {report.when for report in attempt.reports}.issuperset(attempt.phases):
         return "pytest did not run it to its end"
     return None
 

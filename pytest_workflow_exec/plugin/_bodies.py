@@ -13,6 +13,7 @@ from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Session, Step, Verify
 from pytest_workflow_exec.run import Run, StepOutputs, outputs_of_return
 
+from ._asynchronous import awaited
 from ._attempt import failing_plainly
 from ._evidence_types import with_evidence
 from ._keys import ATTEMPT, PLANNED, SESSION
@@ -96,5 +97,5 @@ def _call(run: Run, call: Call, fixtures: Mapping[str, object]) -> StepOutputs:
     function = load_function(call)
     given = {name: run.values.argument_value(value) for name, value in call.arguments.items()}
     asked = {name: fixtures[name] for name in call.fixtures if name in fixtures}
-    returned = function(**asked, **given)
+    returned = awaited(function(**asked, **given))
     return outputs_of_return(returned, return_annotation(function), root=run.workflow.root)

@@ -7,6 +7,7 @@ import pytest
 from pytest_workflow_exec.errors import EvidenceError, WorkflowExecError
 from pytest_workflow_exec.model import Outcome
 
+from ._attempt import EVERY_PHASE
 from ._keys import ATTEMPT, PLANNED
 from ._runtest import evidence_or_exit
 from ._session import WorkflowSession
@@ -18,12 +19,16 @@ def report_carried(session: WorkflowSession, item: pytest.Item, nextitem: pytest
     if attempt is None or attempt.admitted or not _stays_here(item, nextitem) or not _is_carried(session, item):
         return None
     attempt.stand_in = Outcome.CARRIED
+    attempt.phases = _THE_CALL if session.listeners.look_at_calls_alone else EVERY_PHASE
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for phase in ("setup", "call", "teardown"):
+    for phase in attempt.phases:
         hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=_call(phase)))
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+_THE_CALL = ("call",)
 
 
 def _is_carried(session: WorkflowSession, item: pytest.Item) -> bool:

@@ -8,6 +8,7 @@ from pytest_workflow_exec.errors import CheckInDoubtError
 from pytest_workflow_exec.model import Call
 from pytest_workflow_exec.run import Run
 
+from ._asynchronous import awaited
 from ._keys import PLANNED
 from ._load import load_function
 
@@ -27,7 +28,7 @@ def call_check(item: pytest.Item, run: Run, check: Call) -> object:
     asked = {name: makers[name](item) for name in check.fixtures}
     given = {name: run.values.argument_value(value) for name, value in check.arguments.items()}
     try:
-        return function(**asked, **given)
+        return awaited(function(**asked, **given))
     except pytest.fail.Exception as error:
         raise AssertionError(str(error)) from error
     except (pytest.skip.Exception, pytest.xfail.Exception) as error:

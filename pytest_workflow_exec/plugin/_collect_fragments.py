@@ -9,13 +9,13 @@ from types import ModuleType
 
 import pytest
 
-from pytest_workflow_exec.definition import DeclaredFunction, EachLists, Fragment, options_of
+from pytest_workflow_exec.definition import EachLists, Entry, Fragment, options_of
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem, WorkflowExecError
 from pytest_workflow_exec.model import StepId, Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
-from ._collect_functions import annotations_of, declared, functions_among, plan_items
+from ._collect_functions import annotations_of, declared, functions_among, in_order, plan_items
 from ._garbage import no_garbage_collection
 from ._keys import LISTS, PLANNED
 
@@ -94,8 +94,8 @@ class FragmentModules:
         self._files[path] = node
         return said
 
-    def functions(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[DeclaredFunction]:
-        """Return its functions that are steps, as they stand in one include.
+    def entries(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[Entry]:
+        """Return its functions that are steps, and its includes, as they stand in one include of it.
 
         Raises:
             DefinitionError: Something in it can't be a step.
@@ -111,7 +111,7 @@ class FragmentModules:
             items = functions_among(nodes, path=path, module=file.obj.__name__)
         self._nodes += nodes
         self.items += items
-        return declared(items, lists, prefix=prefix)
+        return in_order(declared(items, lists, prefix=prefix), file.obj)
 
     def take_in(self, workflow: Workflow, annotations: dict[StepId, object]) -> list[pytest.Item | pytest.Collector]:
         """Return what pytest is to collect of the fragments, after telling each item which step it is.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import pytest
@@ -13,7 +14,9 @@ from pytest_workflow_exec.definition import (
     DeclaredFunction,
     EachLists,
     EachOptions,
+    Entry,
     GateOptions,
+    IncludeOptions,
     StepOptions,
     each_of,
     options_of,
@@ -87,35 +90,50 @@ def declared(items: Iterable[pytest.Function], lists: EachLists, *, prefix: str 
     return [_function(name, cases, lists, prefix) for name, cases in functions.items()]
 
 
+def in_order(functions: Sequence[DeclaredFunction], module: ModuleType) -> list[Entry]:
+    """Return the functions of a module with its includes where they stand between them."""
+    places = {name: number for number, name in enumerate(vars(module))}
+    waiting = [(places[name], value) for name, value in vars(module).items() if isinstance(value, IncludeOptions)]
+    entries: list[Entry] = []
+    for function in functions:
+        # A method stands where its class does.
+        place = places.get(function.name.partition(".")[0], -1)
+        while waiting and waiting[0][0] < place:
+            entries.append(waiting.pop(0)[1])
+        entries.append(function)
+    return [*entries, *(include for _, include in waiting)]
+
+
 def _function(name: str, items: Sequence[pytest.Function], lists: EachLists, prefix: str) -> DeclaredFunction:
     first = items[0]
-    each = each_of(first.function)
+    function: Callable[..., object] = first.function
+    each = each_of(function)
     parametrized = hasattr(first, "callspec")
     if each is not None and not lists.cases(each):
         # Its list is empty, and pytest's item of it is no step.
         items, parametrized = [], True
     return DeclaredFunction(
         name=name,
-        line=_first_line(first),
-        marks=options_of(first.function),
-        written_as=name if first.cls is None else first.function.__qualname__,
+        line=_first_line(first, function),
+        marks=options_of(function),
+        written_as=name if first.cls is None else function.__qualname__,
         classes=() if first.cls is None else tuple(base.__qualname__ for base in first.cls.__mro__),
-        doc=first.function.__doc__ or "",
+        doc=function.__doc__ or "",
         cases=tuple(item.name.removeprefix(prefix) for item in items) if parametrized else None,
-        variable=None if each is None else each.name,
-        values={} if each is None else {item.name.removeprefix(prefix): _value(item, each) for item in items},
+        variables=() if each is None else tuple(each.lists),
+        values={} if each is None else {item.name.removeprefix(prefix): _values(item, each) for item in items},
         is_open=each is not None and lists.is_open(each),
     )
 
 
-def _first_line(item: pytest.Function) -> int:
-    code = getattr(inspect.unwrap(item.function), "__code__", None)
+def _first_line(item: pytest.Function, function: Callable[..., object]) -> int:
+    code = getattr(inspect.unwrap(function), "__code__", None)
     # pytest finds it for anything that can be called, but not as fast.
     return (item.reportinfo()[1] or 0) if code is None else int(code.co_firstlineno) - 1
 
 
-def _value(item: pytest.Function, each: EachOptions) -> CaseValue:
-    return cast("CaseValue", item.callspec.params[each.name])
+def _values(item: pytest.Function, each: EachOptions) -> dict[str, CaseValue]:
+    return {name: cast("CaseValue", item.callspec.params[name]) for name in each.lists}
 
 
 def plan_items(items: Iterable[pytest.Function], workflow: Workflow) -> None:
@@ -125,17 +143,19 @@ def plan_items(items: Iterable[pytest.Function], workflow: Workflow) -> None:
         item = by_name.get(step.id)
         if item is None:
             continue
-        options = options_of(item.function)
+        function = item.function
+        options = options_of(function)
         decorated = options is not None
         if not decorated and item.cls is None:
             # So that the judge can see that a plain test's body really ran.
             item.obj = track(item.obj)
+            function = item.function
         item.stash[PLANNED] = PlannedItem(
             workflow=workflow.name,
             step=step,
             position=position,
-            function=item.function,
-            annotation=return_annotation(item.function) if decorated else None,
+            function=function,
+            annotation=return_annotation(function) if decorated else None,
             evidence_type=options.evidence_type if isinstance(options, StepOptions) else None,
         )
         mark_step(item, step)

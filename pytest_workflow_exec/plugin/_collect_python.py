@@ -18,9 +18,11 @@ from pytest_workflow_exec.definition import (
 from pytest_workflow_exec.definition import Workflow as Declaration
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError, WorkflowExecError
+from pytest_workflow_exec.model import Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
-from ._collect_functions import annotations_of, declared, functions_among, plan_items
+from ._collect_fragments import FragmentModules
+from ._collect_functions import annotations_of, declared, functions_among, in_order, plan_items
 from ._garbage import no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import LISTS, PLANNED
@@ -71,6 +73,7 @@ class WorkflowModule(pytest.Module):
         self.stash[LISTS].raise_if_any()
         if digest_of_bytes(self.path.read_bytes()) != digest_of_bytes(source):
             raise DefinitionError([Problem(path=self.path, message="changed while it was read; run again")])
+        modules = FragmentModules(self)
         with no_garbage_collection():
             workflow = python_workflow(
                 self.path,
@@ -78,17 +81,23 @@ class WorkflowModule(pytest.Module):
                 source=source,
                 tree=tree,
                 declaration=_declaration(self),
-                functions=declared(items, self.stash[LISTS]),
-                listed=self.stash[LISTS].inputs,
+                entries=in_order(declared(items, self.stash[LISTS]), self.obj),
+                lists=self.stash[LISTS],
+                modules=modules,
             )
         if not session.add(workflow):
             return []
         plan_items(items, workflow)
-        if problems := list(talking_problems(items, workflow)):
+        annotations = session.annotations[workflow.name] = annotations_of(items)
+        with no_garbage_collection():
+            included = modules.take_in(workflow, annotations)
+            spelled = _spelled_out(self, workflow)
+        if problems := list(talking_problems([*items, *modules.items, *spelled], workflow)):
             raise DefinitionError(problems)
-        session.annotations[workflow.name] = annotations_of(items)
         # A step whose list is empty has no case: pytest's item of it is no step.
-        return [node for node in nodes if isinstance(node, WorkflowClass) or PLANNED in node.stash]
+        nodes = [node for node in nodes if isinstance(node, WorkflowClass) or PLANNED in node.stash]
+        # pytest goes through them in any order: the plan's is made of all items later.
+        return [*nodes, *included, *spelled]
 
     def _imported(self, source: bytes) -> Iterable[pytest.Item | pytest.Collector]:
         root = project_of(self.path)
@@ -111,6 +120,16 @@ class WorkflowModule(pytest.Module):
             if isinstance(cause, WorkflowExecError):
                 raise DefinitionError([Problem(path=self.path, message=str(cause))]) from None
             raise
+
+
+def _spelled_out(module: WorkflowModule, workflow: Workflow) -> list[pytest.Item]:
+    """Return the items of the steps that its fragments say in YAML."""
+    if not any(step.fragment for step in workflow.steps):
+        return []
+    # Only here: a workflow of functions loads nothing that does what steps in YAML say.
+    from ._step_items import items_of
+
+    return items_of(module, workflow)
 
 
 def _declaration(module: WorkflowModule) -> Declaration:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +10,18 @@ import pytest
 
 from pytest_workflow_exec.definition import is_fragment, read_yaml_workflow
 from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
-from pytest_workflow_exec.model import Call, Function, Gate, Step, StepId, Workflow
+from pytest_workflow_exec.model import StepId, Workflow
 
-from ._bodies import perform
 from ._garbage import no_garbage_collection, set_aside
 from ._inputs import given_at_collection
-from ._keys import PLANNED
-from ._markers import mark_step
 from ._named import is_named
-from ._planned import PlannedItem, talking_problems
+from ._planned import talking_problems
 from ._project import project_of
 from ._session import session_of
+from ._step_items import items_of
 
 if TYPE_CHECKING:
-    from pytest_workflow_exec.definition import DeclaredFunction, EachLists, Fragment
+    from pytest_workflow_exec.definition import EachLists, Entry, Fragment
 
     from ._collect_fragments import FragmentModules
 
@@ -75,11 +71,7 @@ class WorkflowFile(pytest.Module):
             return []
         with no_garbage_collection():
             included = modules.take_in(workflow, session.annotations.setdefault(workflow.name, {}))
-            items = [
-                self._item(workflow, step, position)
-                for position, step in enumerate(workflow.steps)
-                if not is_function(step)
-            ]
+            items = items_of(self, workflow)
         if problems := list(talking_problems([*items, *modules.items], workflow)):
             session.problems.extend(problems)
             return []
@@ -87,12 +79,6 @@ class WorkflowFile(pytest.Module):
             set_aside()
         # pytest goes through them in any order: the plan's is made of all items later.
         return [*items, *included]
-
-    def _item(self, workflow: Workflow, step: Step, position: int) -> pytest.Item:
-        item: StepItem = StepItem.from_parent(self, name=step.id, callobj=_body_of(step))
-        item.stash[PLANNED] = PlannedItem(workflow=workflow.name, step=step, position=position)
-        mark_step(item, step)
-        return item
 
 
 class _Fragments:
@@ -115,13 +101,13 @@ class _Fragments:
         """
         return self._modules().declaration(path, source)
 
-    def functions(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[DeclaredFunction]:
-        """Return its functions that are steps, as they stand in one include.
+    def entries(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[Entry]:
+        """Return its functions that are steps, and its includes, as they stand in one include of it.
 
         Raises:
             DefinitionError: Something in it can't be a step.
         """
-        return self._modules().functions(path, prefix=prefix, lists=lists)
+        return self._modules().entries(path, prefix=prefix, lists=lists)
 
     def take_in(self, workflow: Workflow, annotations: dict[StepId, object]) -> list[pytest.Item | pytest.Collector]:
         """Return what pytest is to collect of the fragments, after telling each item which step it is."""
@@ -133,37 +119,3 @@ class _Fragments:
 
             self._made = _collect_fragments.FragmentModules(self._file)
         return self._made
-
-
-class StepItem(pytest.Function):
-    """One step of a YAML workflow."""
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        """Return the step's own line, so that reports and editors lead there."""
-        location = self.stash[PLANNED].step.location
-        return location.path, location.line - 1, self.name
-
-
-def is_function(step: Step) -> bool:
-    """Return whether a step is a function of a fragment in Python, whose item pytest made."""
-    body = step.body
-    return isinstance(body, Function) or (isinstance(body, Gate) and body.function is not None)
-
-
-def _body_of(step: Step) -> Callable[..., None]:
-    def body(request: pytest.FixtureRequest, **fixtures: object) -> None:
-        __tracebackhide__ = True
-        perform(request.node, step, {**fixtures, "request": request})
-
-    names = step.body.fixtures if isinstance(step.body, Call) else ()
-    # pytest asks the signature which fixtures to bring: a called function's own are its parameters.
-    body.__signature__ = _signature(names)  # type: ignore[attr-defined]  # functions carry it
-    body.__name__ = step.id.replace("-", "_")
-    body.__doc__ = step.name
-    return body
-
-
-@functools.lru_cache(maxsize=256)
-def _signature(names: tuple[str, ...]) -> inspect.Signature:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Signature([inspect.Parameter(name, kind) for name in dict.fromkeys(("request", *names))])

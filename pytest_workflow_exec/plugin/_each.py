@@ -12,16 +12,18 @@ from ._keys import LISTS
 
 
 def parametrize_each(metafunc: pytest.Metafunc) -> None:
-    """Make a case of each value that the function's `@each` lists, if it is a step of a workflow."""
-    module = metafunc.definition.getparent(pytest.Module)
+    """Make a case of each value, or combination of values, that the function's `@each` lists, if it is a step of a workflow."""
     each = each_of(metafunc.function)
+    module = None if each is None else metafunc.definition.getparent(pytest.Module)
     if module is None or each is None or LISTS not in module.stash:
         return
     lists = module.stash[LISTS]
-    if each.name in _parametrized(metafunc):
-        lists.refuse(each, "parametrize fills this parameter already")
-    elif cases := lists.cases(each):
-        metafunc.parametrize(each.name, [case.value for case in cases], ids=[case.name for case in cases])
+    filled = each.lists.keys() & set(_parametrized(metafunc))
+    for name in sorted(filled):
+        lists.refuse(each, name, "parametrize fills this parameter already")
+    if not filled and (cases := lists.cases(each)):
+        values = [tuple(case.each.values()) for case in cases]
+        metafunc.parametrize(tuple(each.lists), values, ids=[case.name for case in cases])
 
 
 def _parametrized(metafunc: pytest.Metafunc) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_workflow_exec.model import Step, StepId, Workflow
+from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.model import IncludedOutputs, Reference, Step, StepId, Workflow
 from pytest_workflow_exec.run import Run, Sandbox, WorkflowHandle, restore_return
 
 from ._keys import PLANNED, SESSION
@@ -81,15 +82,43 @@ class _NotedOutputs(Mapping[StepId, object]):
         self._run, self._annotations = run, annotations
 
     def __getitem__(self, step: StepId) -> object:
+        declared = self._run.workflow.included.get(step)
+        if declared is not None:
+            return _DeclaredOutputs(self._run, step, declared)
         outputs = self._run.values.outputs[step]
         self._run.note_use(step)
         return restore_return(outputs, self._annotations.get(step))
 
     def __iter__(self) -> Iterator[StepId]:
-        return iter(self._run.values.outputs)
+        yield from self._run.values.outputs
+        yield from (name for name, declared in self._run.workflow.included.items() if _are_there(self._run, declared))
 
     def __len__(self) -> int:
-        return len(self._run.values.outputs)
+        return sum(1 for _ in self)
+
+
+def _are_there(run: Run, declared: IncludedOutputs) -> bool:
+    return bool(declared.values) and all(path[0] in run.values.outputs for path in declared.values.values())
+
+
+class _DeclaredOutputs(Mapping[str, Json]):
+    """What a fragment declares as outputs, each looked up when it is asked for."""
+
+    def __init__(self, run: Run, name: StepId, declared: IncludedOutputs) -> None:
+        if not _are_there(run, declared):
+            raise KeyError(name)
+        self._run, self._paths = run, declared.values
+
+    def __getitem__(self, key: str) -> Json:
+        path = self._paths[key]
+        self._run.note_use(path[0])
+        return self._run.values.value(Reference(scope="steps", path=path))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 class _EnclosedOutputs(Mapping[StepId, object]):
@@ -102,6 +131,11 @@ class _EnclosedOutputs(Mapping[StepId, object]):
             each.id.removeprefix(prefix): each.id
             for each in workflow.steps
             if each.fragment == step.fragment and each.id.startswith(prefix)
+        }
+        self._own |= {
+            name.removeprefix(prefix): name
+            for name, declared in workflow.included.items()
+            if declared.fragment == step.fragment and name.startswith(prefix)
         }
 
     def __getitem__(self, step: StepId) -> object:

@@ -13,7 +13,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow, is_named_by
-from pytest_workflow_exec.run import EarlierRun, lacks_records, lost_runs, newest_run, starter
+from pytest_workflow_exec.run import EarlierRun, doubt_of_records, lost_runs, newest_run, starter
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.run import History, Present, Resumption
@@ -33,8 +33,10 @@ class Onward:
     redo: StepId | None = None
     anchored_through: int = -1
     """The last record that a seal of a pinned signer covers."""
-    lacks_records: bool = False
-    """Whether a ledger knows later records than its log holds."""
+    doubt_of_records: str | None = None
+    """Why its log can't be taken for all there was."""
+    only_finally: str = ""
+    """Why no step starts but those of `finally`; empty if others do."""
 
     @property
     def given(self) -> Mapping[str, str]:
@@ -51,7 +53,8 @@ class Onward:
         from pytest_workflow_exec.run import Redo, resumption_of
 
         redo = None if self.redo is None else Redo(step=self.redo, reason=reason, who=str(starter()["user"]))
-        return resumption_of(workflow, self.history, present, run=self.earlier.id, redo=redo)
+        found = resumption_of(workflow, self.history, present, run=self.earlier.id, redo=redo)
+        return found.cleaning_up(self.only_finally) if self.only_finally else found
 
 
 def check_options(config: pytest.Config) -> None:
@@ -69,6 +72,22 @@ def check_options(config: pytest.Config) -> None:
                 "chooses the run that goes on" if option == "workflow_run" else "runs a step again when a run goes on"
             )
             raise pytest.UsageError(f"--{option.replace('_', '-')} {what}: add --workflow-resume, or leave it away")
+    _check_finally(config, resume=bool(resume))
+
+
+def _check_finally(config: pytest.Config, *, resume: bool) -> None:
+    why = config.getoption("workflow_finally")
+    if why is None:
+        return
+    if not resume:
+        raise pytest.UsageError(
+            "--workflow-finally plays what a run that has begun left to be cleaned up: add --workflow-resume"
+        )
+    if not why.strip():
+        raise pytest.UsageError("--workflow-finally needs a reason: nothing but the steps of finally will be played")
+    for option in ("workflow_redo", "workflow_until", "workflow_break_glass"):
+        if config.getoption(option):
+            raise pytest.UsageError(f"--workflow-finally and --{option.replace('_', '-')} exclude each other")
 
 
 def onward(config: pytest.Config, workflow: Workflow, *, only: bool, signers: Signers | None) -> Onward | None:
@@ -108,7 +127,7 @@ def refuse_among_passed(config: pytest.Config, workflows: Sequence[Workflow]) ->
     Raises:
         pytest.UsageError: So it is; says which have passed, and names the others as they have to be named.
     """
-    if not config.getoption("workflow_resume") or config.getoption("workflow_run"):
+    if len(workflows) < 2 or not config.getoption("workflow_resume") or config.getoption("workflow_run"):  # noqa: PLR2004  # among several
         return
     try:
         newest = [(each, newest_run(each.root, each.name)) for each in workflows]
@@ -134,7 +153,9 @@ def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: Cal
     """
     denied, redo = onward.history.denied, resumption.redo
     # A gate that passed, and was asked anew and refused, would be asked again in any case.
-    unless = denied in resumption.again and (denied not in onward.history.satisfied or (redo and redo.step == denied))
+    unless = bool(onward.only_finally) or (
+        denied in resumption.again and (denied not in onward.history.satisfied or (redo and redo.step == denied))
+    )
     if denied is not None and not unless:
         yield f"run {onward.earlier.id} was denied at gate {denied!r}: --workflow-redo {denied} asks again"
     needed = resumption.redo is not None or resumption.confirm or resumption.gone
@@ -194,6 +215,9 @@ def said_of(
 
     if resumption is None:
         return
+    if resumption.only_finally:
+        yield f"workflow {workflow.name}: only finally of run {resumption.run} is played: {resumption.only_finally}"
+        return
     if earlier_root not in (None, str(workflow.root)):
         yield f"warning: run {resumption.run} was begun in {earlier_root}; what it did there may not be done here"
     asked = [step.id for step in steps_until(workflow, until)]
@@ -237,7 +261,8 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
         history=history,
         redo=redo,
         anchored_through=-1 if anchored is None else anchored,
-        lacks_records=lacks_records(workflow.root, earlier.id, history.head),
+        doubt_of_records=doubt_of_records(workflow.root, earlier.id, history.head),
+        only_finally=(config.getoption("workflow_finally") or "").strip(),
     )
 
 

@@ -188,6 +188,7 @@ class _Preparation:
     ) -> None:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
+        self._pin_differs = False
         self._programs: ProgramPins | None = None
         self._durability: Durability = "power"
         self._notify: Sequence[NotifySettings] = ()
@@ -261,6 +262,10 @@ class _Preparation:
             witness=witness_of(self._session),
             watch=self._session.lines.live.command,
         )
+
+    @property
+    def _only_finally(self) -> bool:
+        return self._onward is not None and bool(self._onward.only_finally)
 
     @property
     def _sign_start(self) -> Path | None:
@@ -339,6 +344,7 @@ class _Preparation:
             return demanded_pin(self.workflow, settings.trusted)
         except PinError as error:
             self.problems.append(Problem(message=str(error)))
+            self._pin_differs = True
             return None
 
     def _find_earlier(self, *, only: bool) -> Onward | None:
@@ -389,7 +395,7 @@ class _Preparation:
             repository=repository_facts(self.workflow.root),
             now=datetime.now(timezone.utc),
             anchored_through=self._onward.anchored_through,
-            lacks_records=self._onward.lacks_records,
+            doubt_of_records=self._onward.doubt_of_records,
         )
 
     def _work_out(self) -> Resumption | None:
@@ -416,7 +422,7 @@ class _Preparation:
         steps = [
             step
             for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
-            if step.id not in carried
+            if step.id not in carried and (step.always or not self._only_finally)
         ]
         if may_ask(self.workflow):
             # Only here: a workflow that asks no model loads nothing that could.
@@ -436,6 +442,7 @@ class _Preparation:
             environment=self._environment,
             terminal_problem=self._terminal_problem,
             python_timeouts=self._session.config.pluginmanager.hasplugin("timeout"),
+            signers_known=not self._pin_differs,
             filesystem=self._filesystem,
         )
 

@@ -19,6 +19,7 @@ from ._attachments import Told, is_wanted
 from ._attempt import Attempt
 from ._keys import PLANNED, SESSION
 from ._lines import REPORT_OUTCOME, StepLines
+from ._listeners import Listeners
 from ._minutes import Minutes
 from ._planned import PlannedItem
 from ._run_end import RunEnd
@@ -90,6 +91,7 @@ class WorkflowSession:
     def __post_init__(self) -> None:
         """Give the session its lines on the terminal."""
         self.lines = StepLines(self.config)
+        self.listeners = Listeners(self.config)
         self.ways_on = WaysOn.of(self.config)
         self.pytest_session: pytest.Session
         self._planned: dict[str, PlannedItem] = {}

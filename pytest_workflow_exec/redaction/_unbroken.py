@@ -17,6 +17,14 @@ _BARE_BREAKS = lazy_pattern(r"(?:[\r\n]+[ \t]*)+")
 _PREFIXED = lazy_pattern(r"[\r\n][ \t]*[E|>#+-][ \t]")
 _WRITTEN_BREAK = lazy_pattern(r"\\[rn]|%0[aAdD]")
 _ALL_BREAKS = lazy_pattern(rf"(?:{_BREAK}|(?:\\{{1,3}}[rn])+|(?:%0[aAdD])+)+")
+# What a terminal does not show as a sign: colours and other sequences, what has no width, letters that are struck over, and
+# the second halves of letters in UTF-16.
+_UNSEEN = (
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z^-~]"
+    r"|[^\r\n]\x08|[\0\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+_SOME_UNSEEN = lazy_pattern(_UNSEEN)
+_ALL_UNSEEN = lazy_pattern(rf"(?:{_UNSEEN}|[\r\n]+[ \t]*)+")
 
 
 class Span(NamedTuple):
@@ -50,10 +58,15 @@ class Unbroken:
 
 
 def unbroken(text: str) -> Iterator[Unbroken]:
-    """Give the text without its line breaks, and without those that are written out, such as JSON's; none if it has none."""
+    """Give the text without its line breaks, without those that are written out, such as JSON's, and without what is not seen.
+
+    None of those that there are none of.
+    """
     if "\n" in text or "\r" in text:
         yield Unbroken(text, _BARE_BREAKS)
         if _PREFIXED.search(text):
             yield Unbroken(text, _BREAKS)
     if _WRITTEN_BREAK.search(text):
         yield Unbroken(text, _ALL_BREAKS)
+    if _SOME_UNSEEN.search(text):
+        yield Unbroken(text, _ALL_UNSEEN)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._concurrency import group_of
     from pytest_workflow_exec.run._context import context_of
     from pytest_workflow_exec.run._covering import gates_of
-    from pytest_workflow_exec.run._earlier import EarlierRun, lacks_records, lost_runs, newest_run, run_named
+    from pytest_workflow_exec.run._earlier import EarlierRun, doubt_of_records, lost_runs, newest_run, run_named
     from pytest_workflow_exec.run._evidence_type import demand_evidence, is_model
     from pytest_workflow_exec.run._execute import perform_execute
     from pytest_workflow_exec.run._facts import named_version_of, starter
@@ -92,6 +92,7 @@ __all__ = [
     "context_of",
     "demand_evidence",
     "demanded_pin",
+    "doubt_of_records",
     "failure_of",
     "fold",
     "gates_of",
@@ -100,7 +101,6 @@ __all__ = [
     "judge_plan",
     "keepable",
     "known_values",
-    "lacks_records",
     "lost_runs",
     "may_ask",
     "named_version_of",
@@ -145,7 +145,7 @@ __getattr__ = exporter(
         "_concurrency": "group_of",
         "_context": "context_of",
         "_covering": "gates_of",
-        "_earlier": "EarlierRun lacks_records lost_runs newest_run run_named",
+        "_earlier": "EarlierRun doubt_of_records lost_runs newest_run run_named",
         "_evidence_type": "demand_evidence is_model",
         "_execute": "perform_execute",
         "_facts": "named_version_of starter",

@@ -9,7 +9,7 @@ from datetime import datetime
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow, blocks_around
 from pytest_workflow_exec.redaction import REDACTED
 from pytest_workflow_exec.run._covering import gates_of
@@ -77,6 +77,12 @@ class Resumption:
     """What the run was started with."""
     broken_glass: Mapping[StepId, str] = field(default_factory=dict)
     """The carried gates that somebody went past without the signatures that they want, and who, and why."""
+    only_finally: str = ""
+    """Why it goes on only to clean up; empty if it goes on."""
+
+    def cleaning_up(self, why: str) -> Resumption:
+        """Return the same where no step starts but those of `finally`, so that a person need not agree to any other."""
+        return replace(self, only_finally=why, confirm=(), gone={}, probe=())
 
     @property
     def needs_person(self) -> bool:
@@ -99,8 +105,8 @@ class Present:
     now: datetime
     anchored_through: int = -1
     """The last record of the log that an anchor covers, such as a seal of a pinned signer."""
-    lacks_records: bool = False
-    """Whether a ledger knows later records of the run than its log holds: then decisions may have been used that it shows unused."""
+    doubt_of_records: str | None = None
+    """Why the run's log can't be taken for all there was: then decisions may have been used that it shows unused."""
 
 
 def _has_probe(step: Step) -> bool:
@@ -184,7 +190,6 @@ def _holds_redacted(value: Json) -> bool:
 
 
 _NO_SEAL = "no seal of a pinned signer covers it"
-_LACKING = "a ledger knows later records, so it was cut, or an older copy was put back"
 
 
 class _Judge:
@@ -201,6 +206,9 @@ class _Judge:
         """In the order of the plan."""
         self._still_out: set[StepId] = set()
         """The steps that did not apply, and for whose condition nothing changed."""
+        policy = present.policy
+        self._rules = {rule.digest for rule in (*policy.rules, policy.tests)} | {""}
+        self._uses = {step.id: uses_of(step, workflow) for step in workflow.steps}
 
     def verdicts(self) -> tuple[list[StepId], Mapping[StepId, list[str]]]:
         """Return the steps that are carried, and the others that had passed, with the reasons."""
@@ -261,7 +269,7 @@ class _Judge:
             yield "its definition or source changed since, so that its check proves nothing"
         for changed in self._of_inputs(step, past.facts):
             yield f"{changed} since, so that its check proves nothing"
-        for used in sorted(uses_of(step, self._workflow).steps & self._steps.keys()):
+        for used in sorted(self._uses[step.id].steps & self._steps.keys()):
             if used not in self._carried and used not in self._still_out:
                 yield f"step {used!r}, whose outputs it uses, runs again, so that its check proves nothing"
         lost = sorted(_lost_to_a_check(step, self._workflow))
@@ -302,8 +310,9 @@ class _Judge:
 
     def _of_trust(self, step: Step, past: PastStep | None) -> Iterator[str]:
         gate = self._history.open_gates.get(step.id)
-        if self._present.lacks_records and isinstance(step.body, Gate) and not (gate is None and past is None):
-            yield f"no decision in its log counts: {_LACKING}"
+        doubt = self._present.doubt_of_records
+        if doubt is not None and isinstance(step.body, Gate) and not (gate is None and past is None):
+            yield f"no decision in its log counts: {doubt}"
         if gate is not None and gate.decision == "approved" and gate.suspended and not self._is_trusted(gate.seq):
             yield f"its decision isn't anchored: {_NO_SEAL}"
         if past is not None and self._present.policy.carry == "never":
@@ -312,7 +321,7 @@ class _Judge:
             yield f"it isn't anchored: {_NO_SEAL}"
 
     def _of_uses(self, step: Step, past: PastStep) -> Iterator[str]:
-        for used in sorted(uses_of(step, self._workflow).steps | past.used):
+        for used in sorted(self._uses[step.id].steps | past.used):
             # A name without its case stands for all the cases, which are judged one by one.
             stays = used in self._carried or used in self._still_out
             if used in self._steps and not stays:
@@ -326,7 +335,7 @@ class _Judge:
         absence = self._history.left_out.get(step.id)
         if absence is None or absence.declared.digest != step.digest or not self._is_trusted(absence.seq):
             return False
-        uses = (used for used in uses_of(step, self._workflow).steps if used in self._steps)
+        uses = (used for used in self._uses[step.id].steps if used in self._steps)
         return not list(self._of_inputs(step, absence.facts)) and all(
             used in self._carried or used in self._still_out for used in uses
         )
@@ -342,7 +351,7 @@ class _Judge:
     def _of_inputs(self, step: Step, facts: Mapping[str, Json]) -> Iterator[str]:
         before = facts.get("inputs")
         before = before if isinstance(before, Mapping) else {}
-        used = uses_of(step, self._workflow).inputs
+        used = self._uses[step.id].inputs
         for name in sorted({*before, *self._present.inputs} if used is None else used):
             if before.get(name) != self._present.inputs.get(name):
                 yield f"input {name!r} changed"
@@ -355,10 +364,8 @@ class _Judge:
                 yield str(error)
 
     def _of_policy(self, past: PastStep) -> Iterator[str]:
-        policy = self._present.policy
-        rules = {rule.digest for rule in (*policy.rules, policy.tests)} | {""}
         for command in past.commands:
-            if command.rule not in rules:
+            if command.rule not in self._rules:
                 yield f"the policy's rule for {list(command.argv)} changed"
             # The tests of `verify:` steps were once under no rule and never confined.
             if command.rule and command.level != self._present.policy.level:
@@ -389,7 +396,7 @@ class _Judge:
         gone = {gate} if isinstance(body, Gate) and body.form else set[StepId]()
         for step in self._workflow.steps if gone else ():
             past = self._history.satisfied.get(step.id)
-            used = gone & (uses_of(step, self._workflow).steps | (frozenset() if past is None else past.used))
+            used = gone & (self._uses[step.id].steps | (frozenset() if past is None else past.used))
             if used and (step.id in self._carried or step.id in self._still_out):
                 gone.add(step.id)
                 self._still_out.discard(step.id)

@@ -76,21 +76,24 @@ def lost_runs(root: Path, workflow: str, *, anywhere: bool = False) -> list[RunI
     return sorted((run for run in known if not (runs_directory(root) / run / LOG_NAME).exists()), reverse=True)
 
 
-def lacks_records(root: Path, run: RunId, head: Head | None) -> bool:
-    """Return whether a ledger noted a later record of a run than its log ends with, or another one there.
+def doubt_of_records(root: Path, run: RunId, head: Head | None) -> str | None:
+    """Return why a run's log can't be taken for all there was, whatever it says itself; None if nothing speaks against it.
 
-    Then the log was cut, or an older copy was put back, whatever it says itself.
+    A ledger may have noted a later record than it ends with, or another one there. Where one is damaged and no other
+    knows the run, nobody can tell.
 
     Args:
         head: The log's last record; None if it holds none.
     """
     ledgers = read_ledgers(root)
-    noted = [entry.head for entry in (*ledgers.project.entries, *ledgers.user.entries) if entry.run == run]
-    return any(
-        head is None or each.seq > head.seq or (each.seq == head.seq and each.hash != head.hash)
-        for each in noted
-        if each.seq >= 0
-    )
+    copies = (ledgers.project, ledgers.user)
+    noted = [entry.head for copy in copies for entry in copy.entries if entry.run == run and entry.head.seq >= 0]
+    if any(head is None or each.seq > head.seq or (each.seq == head.seq and each.hash != head.hash) for each in noted):
+        return "a ledger knows later records, so it was cut, or an older copy was put back"
+    damaged = [copy for copy in copies if copy.problems]
+    if damaged and not any(run in copy.runs for copy in copies if not copy.problems):
+        return f"whether it was cut can't be told: the ledger {damaged[0].path}: {damaged[0].problems[0]}"
+    return None
 
 
 def _runs_of(root: Path, workflow: str) -> Iterator[EarlierRun]:

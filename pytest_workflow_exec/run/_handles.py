@@ -110,7 +110,7 @@ class WorkflowHandle:
 
         __tracebackhide__ = True
         query = Query(task_type=task_type, keywords=tuple(keywords), max_tokens=max_tokens, required=tuple(required))
-        return context_of(self._run, query)
+        return context_of(self._run, query, self._step)
 
     def ai(
         self,

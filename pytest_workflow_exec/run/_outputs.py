@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from pytest_workflow_exec.definition import ValueProblemError, value_of_type
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.evidence import refuse_unkeepable
+from pytest_workflow_exec.evidence import STATE_DIRECTORY, refuse_unkeepable
 from pytest_workflow_exec.model import OutputRule, OutputType
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
 
@@ -111,9 +111,13 @@ def file_output(root: Path, path: Path) -> FileOutput:
     """Return a file as an output.
 
     Raises:
-        OutputError: It can't be read.
+        OutputError: It can't be read, or is a link to what later commands must not get by its name.
     """
-    inside = Path(os.path.relpath(path, root)) if path.is_relative_to(root) else path
+    inside = path
+    if path.is_relative_to(root):
+        inside = Path(os.path.relpath(path, root))
+        if not os.path.normpath(inside).startswith(".."):
+            _refuse_led_astray(root, inside)
     try:
         return FileOutput(path=inside.as_posix(), sha256=digest_of_file(path), size_bytes=path.stat().st_size)
     except OSError as error:
@@ -187,7 +191,18 @@ def _from_glob(rule: OutputRule, values: Values) -> list[str]:
         message = f"output {rule.name!r}: {pattern!r} must find {wanted}, found {', '.join(files) or 'none'}"
         raise OutputError(message)
     for path in files:
-        if not (values.root / path).resolve().is_relative_to(values.root.resolve()):
-            message = f"output {rule.name!r}: {path!r} leads out of the project"
-            raise OutputError(message)
+        _refuse_led_astray(values.root, Path(path))
     return files
+
+
+def _refuse_led_astray(root: Path, path: Path) -> None:
+    # A command could make a link to a secret, of which the run would keep a copy for later commands to read.
+    whole = root.resolve()
+    real = (root / path).resolve()
+    if not real.is_relative_to(whole):
+        message = f"the output {path.as_posix()!r} leads out of the project, to {str(real)!r}"
+        raise OutputError(message)
+    names = real.relative_to(whole).parts
+    if names[:1] == (STATE_DIRECTORY,) and names[3:4] not in {("work",), ("outputs",)}:
+        message = f"the output {path.as_posix()!r} leads into the evidence, to {'/'.join(names)!r}"
+        raise OutputError(message)

@@ -38,6 +38,7 @@ def preflight(
     environment: Mapping[str, str],
     terminal_problem: Callable[[], str | None],
     python_timeouts: bool,
+    signers_known: bool = True,
     filesystem: Filesystem = "local",
 ) -> list[Problem]:
     """Return all that would keep the workflow from getting through, in the order of its steps.
@@ -51,6 +52,7 @@ def preflight(
         environment: The engine's own, from which secrets come.
         terminal_problem: Says why no person can be asked here, or None if one can; asked only where a step needs one.
         python_timeouts: Whether something here can end a Python body that takes too long.
+        signers_known: Whether it is settled who may sign; not so where the project says something else than its pin.
         filesystem: What evidence may lie on.
     """
     problems = [
@@ -65,7 +67,7 @@ def preflight(
         # Only where a person is needed: whoever needs none does not load what asks one.
         if isinstance(step.body, Gate) and not step.body.suspends and (alone := terminal_problem()) is not None:
             problems.append(_at(step, f"gate {step.id!r} needs a person at a terminal: {alone}"))
-        if (signed := signed_of(step)) is not None:
+        if signers_known and (signed := signed_of(step)) is not None:
             from pytest_workflow_exec.run._signers import signing_problems
 
             what = "gate" if isinstance(step.body, Gate) else "waiver of step"
@@ -190,10 +192,11 @@ def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Prob
 
 
 def _right_problems(rule: Rule, values: Values, policy: Policy) -> Iterator[str]:
-    from pytest_workflow_exec.sandbox import socket_problems, write_problems
+    from pytest_workflow_exec.sandbox import shared_memory_problems, socket_problems, write_problems
 
     yield from write_problems(rule, root=values.root, level=policy.level, path=policy.path)
     yield from socket_problems(rule, root=values.root, level=policy.level)
+    yield from shared_memory_problems(rule, root=values.root, level=policy.level, path=policy.path)
 
 
 def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:

@@ -140,11 +140,17 @@ class Run(RunStanding, RunPeople, RunWork):
         """Return whether the step's turn has come and its condition holds.
 
         Raises:
-            StepOrderError: The step may not start.
+            StepOrderError: The step may not start; also where the run goes on only to clean up, and it does not.
             OutputError: Its condition can't be judged.
         """
         admit(self.state, step.id)
-        return step.when is None or holds(step.when, self._values)
+        applies = step.when is None or holds(step.when, self._values)
+        if applies and self._only_finally and not self.state.cleans_up(step.id):
+            # Behind its condition: a step that did not apply before must not keep those behind it from being carried.
+            raise StepOrderError(
+                step=step.id, waiting_for=step.id, because=f"only finally is played: {self._only_finally}"
+            )
+        return applies
 
     def start(self, step: Step, *, holding: Holding = nullcontext) -> None:
         """Announce a step; returns only when the announcement is durable.
@@ -324,7 +330,7 @@ class Run(RunStanding, RunPeople, RunWork):
             self.state,
             stopped_early=self.until is not None and self.fulfilled,
             refused=self._refused,
-            interrupted=interrupted,
+            interrupted=interrupted or bool(self._only_finally),
         )
         if self.results_problem:
             result = "failed"

@@ -113,4 +113,5 @@ def resumed(facts: Mapping[str, Json], resumption: Resumption) -> events.Event:
         unknown=resumption.unknown,
         probe=resumption.probe,
         redo=None if redo is None else {"step": redo.step, "reason": redo.reason, "who": redo.who},
+        only_finally=resumption.only_finally,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._rules import Gated, Rule
     from ._runner import CommandRunner
     from ._secrets import SecretEnvironment, file_problem, place_of
+    from ._shared_memory import shared_memory_problems
     from ._sockets import socket_problems
     from ._surroundings import PLAIN, Surroundings, SurroundingsError, check_folder, check_variables, stdin_bytes
     from ._tokens import Anything, InputValue, Matching, Piece, RuleTextError, Text
@@ -63,6 +64,7 @@ __all__ = [
     "pin_programs",
     "place_of",
     "resolve_program",
+    "shared_memory_problems",
     "socket_problems",
     "stated_policy",
     "stdin_bytes",
@@ -86,6 +88,7 @@ __getattr__ = exporter(
         "_rules": "Gated Rule",
         "_runner": "CommandRunner",
         "_secrets": "SecretEnvironment file_problem place_of",
+        "_shared_memory": "shared_memory_problems",
         "_sockets": "socket_problems",
         "_surroundings": "PLAIN Surroundings SurroundingsError check_folder check_variables stdin_bytes",
         "_tokens": "Anything InputValue Matching Piece RuleTextError Text",

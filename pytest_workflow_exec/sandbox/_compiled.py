@@ -113,6 +113,7 @@ def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
         cwd=written.cwd,
         home=written.home,
         sockets=written.sockets,
+        needs=written.needs,
         limits=limits_of(written.limits),
     )
 

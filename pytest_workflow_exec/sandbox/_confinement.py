@@ -12,11 +12,12 @@ from pathlib import Path
 from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._held import HeldPaths
-from ._landlock import DEVICE, READ, RUN, WRITE, Ruleset, landlock_abi
+from ._landlock import DEVICE, READ, RUN, SHARE, WRITE, Ruleset, landlock_abi
 from ._linked_tree import linked_tree
 from ._mounts import mounts_of
 from ._programs import NotStartableError, Startable, startable
 from ._seccomp import Calls, call_filter
+from ._shared_memory import SHARED_MEMORY, check_shared_memory
 from ._sockets import NotConnectableError, open_socket
 from ._spawner import Confinement, Mounts, NamedSocket
 from ._writable import NotWritableError, Writable, open_writable, trespasses
@@ -104,6 +105,8 @@ class Grant:
     """Whether it may make pseudo-terminals of its own."""
     sockets: tuple[str, ...] = ()
     """Sockets in the file system that it may connect to."""
+    shared_memory: bool = False
+    """Whether it may use the machine's shared memory, where it has none of its own."""
     namespaces: bool = False
     """Whether it sees a machine of its own."""
     more_namespaces: bool = False
@@ -169,6 +172,9 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         stack.callback(os.close, granted.descriptor)
         ruleset.allow_opened(granted.descriptor, WRITE)
         writable.append(granted)
+    if grant.shared_memory and not grant.namespaces:
+        check_shared_memory(grant.root, grant.path)
+        ruleset.allow(SHARED_MEMORY, SHARE)
     if ports:
         ruleset.allow_ports(sorted({*ports, _NAMES_PORT}))
     calls = Calls(
@@ -179,7 +185,7 @@ def _made(grant: Grant, find: Callable[[str], Path], abi: int | None, stack: con
         exec_any=grant.exec == ("any",),
         signals_scoped=ruleset.scopes_signals,
         namespaces=grant.more_namespaces,
-        own_memory=grant.namespaces,
+        memory=grant.namespaces or grant.shared_memory,
     )
     return Confinement(
         program=program,
@@ -222,8 +228,9 @@ def _allow_reading(ruleset: Ruleset, grant: Grant, what: Startable) -> None:
         ruleset.allow(path, READ)
     for script in what.scripts:
         ruleset.allow(script, READ)
+    _held_devices().allow(ruleset, DEVICE)
     terminals = _OWN_TERMINAL if grant.namespaces else _TERMINALS
-    for device in (*_DEVICES, *(terminals if grant.terminals else ())):
+    for device in terminals if grant.terminals else ():
         ruleset.allow(device, DEVICE)
 
 
@@ -236,6 +243,11 @@ def _held_for_all() -> HeldPaths:
         if not any(real == held or real.startswith(f"{held}/") for held in kept):
             kept[real] = path
     return HeldPaths(kept.values())
+
+
+@functools.cache
+def _held_devices() -> HeldPaths:
+    return HeldPaths(_DEVICES)
 
 
 def _readable(grant: Grant) -> Iterator[str]:

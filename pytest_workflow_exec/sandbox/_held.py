@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from ._landlock import Ruleset
+
+_TICKS_NS = 100_000_000
 
 _Stamp = tuple[int, int, int, int]
 
@@ -23,11 +26,12 @@ class HeldPaths:
     """Files and folders that are opened once, and again when a folder that holds one of them has changed."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        """Hold nothing yet."""
+        """Hold nothing yet; what is missing then is looked for again when its folder has changed."""
         self._paths = tuple(paths)
         self._folders = dict.fromkeys(os.path.dirname(path) for path in self._paths)  # noqa: PTH120
         self._stamps: dict[str, _Stamp | None] = {}
         self._held: dict[str, _Held] = {}
+        self._missing: set[str] = set()
         self._lock = threading.Lock()
 
     def allow(self, ruleset: Ruleset, access: int) -> None:
@@ -39,6 +43,8 @@ class HeldPaths:
         with self._lock:
             self._look()
             for path in self._paths:
+                if path in self._missing:
+                    continue
                 held = self._held.get(path)
                 # Somebody in this process may have closed it, and its number be another file's.
                 if held is None or not ruleset.allow_same(held.descriptor, (held.device, held.inode), access):
@@ -46,6 +52,7 @@ class HeldPaths:
                     ruleset.allow(path, access)
 
     def _look(self) -> None:
+        now_ns = time.time_ns()
         stamps = {folder: _stamp(folder) for folder in self._folders}
         changed = {
             folder for folder, stamp in stamps.items() if folder not in self._stamps or stamp != self._stamps[folder]
@@ -56,8 +63,15 @@ class HeldPaths:
             held = self._held.pop(path, None)
             if held is not None and _is(held):
                 os.close(held.descriptor)
-            if (opened := _opened(path)) is not None:
-                self._held[path] = opened
+            self._missing.discard(path)
+            try:
+                opened = _opened(path)
+            except FileNotFoundError:
+                if _is_settled(stamps[os.path.dirname(path)], now_ns):  # noqa: PTH120
+                    self._missing.add(path)
+            else:
+                if opened is not None:
+                    self._held[path] = opened
         self._stamps = stamps
 
 
@@ -69,10 +83,17 @@ def _stamp(folder: str) -> _Stamp | None:
     return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
 
 
+def _is_settled(stamp: _Stamp | None, now_ns: int) -> bool:
+    # Of two changes within one tick of the clock, the folder's times show one.
+    return stamp is None or max(stamp[2:]) < now_ns - _TICKS_NS
+
+
 def _opened(path: str) -> _Held | None:
     try:
         # Where a link leads can change without its folder: such a path is opened for each command.
         descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
     except OSError:
         return None
     found = os.fstat(descriptor)

@@ -66,7 +66,7 @@ class Rule:
     sockets: tuple[str, ...] = ()
     """Sockets in the file system that it may connect to."""
     needs: tuple[str, ...] = ()
-    """What only the tests of `verify:` steps may have: `pty`, `loopback`, `namespaces`."""
+    """`shared-memory`; and what only the tests of `verify:` steps may have: `pty`, `loopback`, `namespaces`."""
     home: bool = False
     """Whether it sees the user's own home folder instead of a private, empty one."""
     limits: Limits = field(default_factory=Limits)

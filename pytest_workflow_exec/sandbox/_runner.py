@@ -283,6 +283,8 @@ class CommandRunner:
         }
         if rule is not None and rule.sockets:
             facts["sockets"] = list(rule.sockets)
+        if rule is not None and rule.needs:
+            facts["needs"] = list(rule.needs)
         if level == "namespaces" and rule is not None:
             facts["namespaces"] = ["ipc", "mount", *([] if rule.network else ["net"]), "pid", "user"]
         return _Job(
@@ -336,6 +338,7 @@ class CommandRunner:
             exec=rule.exec,
             network=rule.network,
             sockets=rule.sockets,
+            shared_memory="shared-memory" in rule.needs,
             home=Path(self._environment["HOME"]) if rule.home else None,
             namespaces=self._policy.level == "namespaces",
             hidden=self._closed,

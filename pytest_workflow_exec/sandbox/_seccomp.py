@@ -21,6 +21,8 @@ _FEW = 3
 # Of a file in memory: that it can't be started, for good.
 _NEVER_RUN = 8
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
+# That of a file nothing can be changed any more, by whoever reads it.
+_SEAL_FILE = 0x40806685
 _NAMESPACES = 0x7E020000
 _INTERNET, _INTERNET_6, _NETLINK, _UNIX = 2, 10, 16, 1
 _STREAM, _DATAGRAM, _PACKETS = 1, 2, 5
@@ -138,8 +140,8 @@ class Calls:
     """Whether Landlock already keeps its signals within the command; else it may signal its own group only."""
     namespaces: bool
     """Whether it may make namespaces of its own; mounts never."""
-    own_memory: bool
-    """Whether the shared memory and the queues that it sees are its own; else it has none."""
+    memory: bool
+    """Whether it may use the shared memory and the queues that it sees; else it has none."""
 
 
 def is_known_machine() -> bool:
@@ -202,7 +204,7 @@ def _refused(calls: Calls) -> Iterator[tuple[int, int]]:
         yield _LISTEN
     if not calls.namespaces:
         yield from _OWN_NAMESPACES.values()
-    if not calls.own_memory:
+    if not calls.memory:
         yield from _SHARED_MEMORY.values()
 
 
@@ -222,7 +224,7 @@ def _no_owners_mode(position: int) -> list[_Step]:
 def _of_processes(calls: Calls) -> _Judged:
     if not calls.namespaces:
         yield _CLONE, [_argument(0), (_ANY_BIT, 0, 1, _NAMESPACES), (_RETURN, 0, 0, _REFUSE)]
-    requests = _TERMINAL_REQUESTS if calls.signals_scoped else (*_TERMINAL_REQUESTS, *_OWNER_REQUESTS)
+    requests = (*_TERMINAL_REQUESTS, _SEAL_FILE, *(() if calls.signals_scoped else _OWNER_REQUESTS))
     yield _IOCTL, [_argument(1), *_none_of(requests)]
     # Limits of another process: the engine could be kept from writing evidence by them.
     yield _PRLIMIT, _only(0, 0)
@@ -238,6 +240,10 @@ def _of_processes(calls: Calls) -> _Judged:
 def _of_sockets(calls: Calls) -> _Judged:
     others = _internet() if calls.network else [(_RETURN, 0, 0, _REFUSE)]
     yield _SOCKET, [*(_within_machine() if calls.sockets else []), *others]
+    if not calls.sockets and not calls.network:
+        # One of a pair would still get a name that is the machine's.
+        for numbers in (_CONNECT, _BIND, _LISTEN):
+            yield numbers, [(_RETURN, 0, 0, _REFUSE)]
     if calls.sockets:
         # What an address says lies in memory, where no filter can see it.
         for numbers in (_CONNECT, _BIND):

@@ -6,7 +6,6 @@ import array
 import atexit
 import contextlib
 import functools
-import json
 import marshal
 import os
 import socket
@@ -239,7 +238,7 @@ class _Server:
             raise
         except OSError:
             told = b""
-        facts: dict[str, Any] | None = json.loads(told) if told else None
+        facts: dict[str, Any] | None = marshal.loads(told) if told else None  # noqa: S302  # from our own program
         return facts
 
     def fileno(self) -> int:
@@ -352,7 +351,7 @@ def _request(
         "sockets": [] if confinement is None else [each.names for each in confinement.sockets],
     }
     request = {
-        "told": json.dumps(told).encode(),
+        "told": marshal.dumps(told),
         "argv": _encoded(words),
         "environment": dict(zip(_encoded(environment), _encoded(environment.values()), strict=True)),
         "limits": limits.facts(),

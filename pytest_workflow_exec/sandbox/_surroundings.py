@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import is_redirection, variable_problem
 
+from ._shared_memory import SHARED_MEMORY
+
 if TYPE_CHECKING:
     from ._rules import Rule
 
 
 MAX_STDIN_BYTES = 1 << 20
+_NEVER_RUN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +162,12 @@ def readable(content: bytes, folder: Path) -> int:
 
 def _nameless(folder: Path) -> int:
     if sys.platform == "linux":
-        return os.memfd_create("stdin", os.MFD_CLOEXEC)
+        # A command writes in it as it likes, and where it may start some programs, no path says that this is none of them.
+        with contextlib.suppress(OSError):
+            return os.memfd_create("stdin", os.MFD_CLOEXEC | _NEVER_RUN)
+        # Before Linux 6.3: a file that has a place, in which commands start nothing.
+        with contextlib.suppress(OSError):
+            return os.open(SHARED_MEMORY, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     descriptor, name = tempfile.mkstemp(dir=folder)
     Path(name).unlink()
     return descriptor

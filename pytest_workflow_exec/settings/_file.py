@@ -261,6 +261,7 @@ def _with_defaults(rule: Rule, defaults: _Policy, place: Place) -> RuleSettings:
         cwd=tuple(rule.cwd),
         home=rule.home,
         sockets=tuple(rule.sockets),
+        needs=tuple(rule.needs),
         limits=_limits(defaults.limits, rule.limits),
         place=place,
     )

@@ -50,7 +50,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "write": "Paths of the project that the tests may write.",
         "home": "Whether the tests read your home instead of a private one.",
         "sockets": "Sockets of this machine that the tests may connect to, by their paths.",
-        "needs": "What the tests need beyond that: pseudo-terminals, servers on this machine, or namespaces.",
+        "needs": "What the tests need beyond that: pseudo-terminals, servers on this machine, namespaces, or shared memory.",
     },
     "GitIdentity": {
         "name": "The name that git writes down.",
@@ -81,6 +81,7 @@ KEY_TEXTS: Mapping[str, Mapping[str, str]] = {
         "limits": "What the command may use up; what it does not say is as the policy says.",
         "home": "Whether the command has your home instead of a private one.",
         "sockets": "Sockets of this machine that the command may connect to, by their paths: `/run/docker.sock`.",
+        "needs": "What the command needs beyond that: `shared-memory`, the machine's where it has none of its own.",
     },
     "Secret": {
         "file": "The file that it is the content of: nobody else's, mode 600, where no command reads.",

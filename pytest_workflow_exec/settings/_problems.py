@@ -12,7 +12,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._approvers import NOT_UNIQUE
 from ._toml import line_of
-from ._values import AiMode, Carry, Durability, Filesystem, NotifyOn, PythonProcesses, SandboxMode, VerifyNeed
+from ._values import AiMode, Carry, Durability, Filesystem, NotifyOn, PythonProcesses, RuleNeed, SandboxMode, VerifyNeed
 
 _TABLE, _ENTRY = "{table}policy", "git status"
 _EXPECTED = {
@@ -56,7 +56,6 @@ _EXPECTED = {
     "name": 'a name as git takes it, such as "Release Bot"',
     "email": 'an address as git takes it, such as "bot@example.org"',
     "verify": f'a table: [{_TABLE}.verify] with exec = ["git"]',
-    "needs": "a list of " + ", ".join(f'"{word}"' for word in get_args(VerifyNeed)),
     "carry": " or ".join(f'"{word}"' for word in get_args(Carry)),
     "retention": 'a duration of 36500d at most, such as "90d"',
     "segment_mib": "a number of MiB from 0.0009765625 (1 KiB) to 1024, such as 64",
@@ -184,8 +183,9 @@ def _blamed(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def _expected(place: Sequence[str | int], key: str) -> str:
     if key == "approvers" and "gated" in place:
         return 'a list of groups, such as ["release-managers"]'
-    if key == "needs" and isinstance(place[-1], int):
-        return " or ".join(f'"{word}"' for word in get_args(VerifyNeed))
+    if key == "needs":
+        known = [f'"{word}"' for word in get_args(RuleNeed if "command" in place else VerifyNeed)]
+        return " or ".join(known) if isinstance(place[-1], int) else f"a list of {', '.join(known)}"
     if key in _EXPECTED and isinstance(place[-1], int):
         example = _EXPECTED[key].partition("[")[2].partition("]")[0].partition(",")[0]
         return f"a text, such as {example}"

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from ._limits import Limits
 from ._strict import FilledText, Strict, no_table
-from ._values import NotifyOn, VerifyNeed
+from ._values import NotifyOn, RuleNeed, VerifyNeed
 
 
 class Gated(Strict):
@@ -72,6 +72,7 @@ class Rule(Strict):
     cwd: list[FilledText] = []
     home: bool = False
     sockets: list[FilledText] = []
+    needs: list[RuleNeed] = []
     limits: Limits = Field(default_factory=no_table)
 
     # The last: what it may be depends on the others.

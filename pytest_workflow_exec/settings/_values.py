@@ -13,7 +13,8 @@ from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-VerifyNeed = Literal["pty", "loopback", "namespaces"]
+RuleNeed = Literal["shared-memory"]
+VerifyNeed = Literal["pty", "loopback", "namespaces", "shared-memory"]
 """What tests of a `verify:` step may need beyond the rights of a command."""
 SandboxMode = Literal["none", "available", "required:landlock", "required:namespaces"]
 Durability = Literal["power", "process"]
@@ -106,7 +107,7 @@ class RuleSettings:
     sockets: tuple[str, ...] = ()
     limits: LimitSettings = field(default_factory=LimitSettings)
     needs: tuple[VerifyNeed, ...] = ()
-    """Of the tests of `verify:` steps only."""
+    """Of a rule, only such as `RuleNeed` names."""
     place: tuple[str | int, ...] = field(default=(), compare=False)
     """Where it stands in the configuration."""
 

@@ -93,20 +93,17 @@ class Fields(Mapping[str, Json]):
 class Recognized:
     """A record that fits a shape."""
 
-    __slots__ = ("_places", "_rest", "attempt", "start", "step", "type")
+    __slots__ = ("_places", "_rest", "attempt", "data", "start", "step", "type")
 
     def __init__(self, start: Plain, rest: re.Match[bytes], places: Mapping[str, int]) -> None:
         """Take what stands before the step, and the rest as it was matched."""
         self.start, self._rest, self._places = start, rest, places
+        self.data = Fields(rest, places)
+        """What else it says."""
         step, attempt = rest.group(_STEP, _ATTEMPT)
         self.type = start[5].decode()
         self.step = None if step == b"null" else step[1:-1].decode() if b"\\" not in step else json.loads(step)
         self.attempt = None if attempt == b"null" else int(attempt)
-
-    @property
-    def data(self) -> Fields:
-        """What else it says."""
-        return Fields(self._rest, self._places)
 
     @property
     def seq(self) -> int:

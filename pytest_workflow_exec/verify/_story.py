@@ -483,6 +483,9 @@ def _demand_whole_run(record: Told) -> None:
 
 def _outcome(record: Told) -> Outcome:
     word = text_in(record.data, "outcome")
-    if word not in {outcome.value for outcome in Outcome}:
+    if word not in _OUTCOMES:
         raise ContradictionError(f"{word!r} is no outcome of a step")
-    return Outcome(word)
+    return _OUTCOMES[word]
+
+
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}

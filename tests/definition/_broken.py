@@ -255,7 +255,6 @@ CALLS: dict[str, tuple[str | bytes, list[Expected]]] = {
     "call twice defined": (step("call: checks:twice"), [("3:11", "more than once (lines 11, 12)")]),
     "call replaced": (step("call: checks:replaced"), [("3:11", "more than once (lines 13, 14)")]),
     "call conditional": (step("call: checks:conditional"), [("3:11", "no function 'conditional' at its top level")]),
-    "call async": (step("call: checks:later"), [("3:11", "async functions can't be used yet")]),
     "call generator": (step("call: checks:lazy"), [("3:11", "is a generator")]),
     "call *args": (step("call: checks:anything"), [("3:11", "*args and **kwargs")]),
     "call **kwargs": (step("call: checks:everything"), [("3:11", "*args and **kwargs")]),

@@ -15,8 +15,17 @@ HOSTS = "inputs: {hosts: {type: list, default: [a, b]}, name: {default: x}, late
 
 FOREACH: dict[str, tuple[str | bytes, list[Expected]]] = {
     "foreach as text": (foreach("hosts"), [("3:14", "must be a mapping, not the text 'hosts'")]),
-    "foreach of nothing": (foreach("{}"), [("3:14", "one variable with its list, not none")]),
-    "foreach of two": (foreach("{a: [x], b: [y]}"), [("3:14", "not 2 (a, b): several can't be used yet")]),
+    "foreach of nothing": (foreach("{}"), [("3:14", "a variable with its list, or several of them, not none")]),
+    "foreach of two, one wrong": (foreach("{a: [x], b: y}"), [("3:26", "one reference to a list and nothing else")]),
+    "foreach of two, one empty": (foreach("{a: [x], b: []}"), [("3:26", "the list is empty, and nothing would run")]),
+    "foreach of two, same names": (
+        foreach("{a: [x, x-y], b: [y-z, z]}"),
+        [("3:14", "two cases have the name 'x-y-z'; their values, joined by '-', must keep them apart")],
+    ),
+    "foreach of too many": (
+        foreach(f"{{a: [{', '.join(map(str, range(50)))}], b: [{', '.join(map(str, range(50)))}]}}"),
+        [("3:14", "the lists make 2500 cases together; 2000 is the most")],
+    ),
     "foreach variable": (foreach("{1st: [x]}"), [("3:15", "is not a name")]),
     "foreach no list": (foreach("{h: web1}"), [("3:18", "one reference to a list and nothing else")]),
     "foreach a mapping": (foreach("{h: {x: y}}"), [("3:18", "must be a list")]),

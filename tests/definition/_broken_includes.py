@@ -72,7 +72,7 @@ INCLUDES: dict[str, Broken] = {
         ("w", "2:33", "an include does nothing itself; put 'run' into a step"),
     ),
     "foreach": of_include(
-        "- {include: _f.workflow.yaml, foreach: {h: [a]}}", ("w", "2:33", "put it into a block, and 'foreach' there")
+        "- {include: _f.workflow.yaml, foreach: {h: [a]}}", ("w", "2:33", "an include with a foreach needs an id")
     ),
     "bad id": of_include("- {include: _f.workflow.yaml, id: F}", ("w", "2:37", "'F' is not a name")),
     "with a finally in finally": Broken(

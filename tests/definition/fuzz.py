@@ -1,14 +1,18 @@
 """Every file that people write, made by a fuzzer that sees which code each reaches: `python -m tests.definition.fuzz`.
 
-It takes the options of libFuzzer, such as `-max_total_time=600`, and needs the extra `fuzz`. It begins with good files, and
-stops at any error that is not a list of problems in words, and at whatever takes longer than 25 seconds.
+It takes the options of libFuzzer, such as `-max_total_time=600`, and needs the extra `fuzz`. It begins with good files, broken
+ones that tests know, and the words of workflows, and stops at any error that is not a list of problems in words, and at
+whatever takes longer than a minute. All inputs are tried in one process, and its files are in memory where there is a place for that.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import atheris
@@ -21,22 +25,29 @@ with atheris.instrument_imports(
 ):
     from pytest_workflow_exec.context import Query, load_context
     from pytest_workflow_exec.definition import check_python_source, input_file, read_yaml_workflow
-    from pytest_workflow_exec.definition._fragment_modules import ids_in
+    from pytest_workflow_exec.definition._fragment_modules import ids_in, includes_in
     from pytest_workflow_exec.errors import DefinitionError, PolicyError, PreflightError, Problem, SettingsError
     from pytest_workflow_exec.sandbox import compile_policy
     from pytest_workflow_exec.settings import load_settings
 
+from tests._published import ROOT
 from tests.context.test_front_matter import WHOLE as MEMORY
+from tests.definition._broken import BROKEN
+from tests.definition._broken_blocks import BLOCKS
+from tests.definition._broken_cases import FOREACH
+from tests.definition._broken_includes import INCLUDES
 from tests.definition._samples import make_project
-from tests.definition.test_fuzz import FILES
+from tests.definition.test_fuzz import FILES, OUTER
 from tests.definition.test_fuzz_inputs import FILES as VALUES
 from tests.settings.test_fuzz import WHOLE as CONFIGURATION
 
 PYTHON = b'''\
 """A fragment."""
-from pytest_workflow_exec import Fragment, each, gate, step
+from pytest_workflow_exec import Fragment, each, gate, include, step
 
 FRAGMENT = Fragment(inputs={"v": {}}, outputs={"a": "${steps.one.a}"})
+
+include("_plain.workflow.yaml", id="p", with_={"v": "x"})
 
 
 @each(host=["a", "b"])
@@ -48,6 +59,14 @@ class TestIt:
     def test_two(self): assert True
 '''
 _HOLDERS = (DefinitionError, PreflightError, SettingsError, PolicyError)
+_INCLUDER = "inputs: {t: {type: secret}}\nsteps: [{include: _one.workflow.yaml, id: f, with: {v: x, hosts: [a, b], key: '${inputs.t}'}}]\n"
+_MAX_SEED = 1500
+_WORDS = (
+    "${inputs.", "${vars.", "${each.", "${steps.", "${run.id}", "[*]}", "$${", ".workflow.yaml", "_plain.workflow.yaml",
+    "checks:mentions", "suspend", "secret", "integer", "list", "(?P<a>.)", "$.a", " == ", " in ", " and ", "not ", "- ", "\n  ", ": ",
+    "{", "}", "[", "]", "'", "&a ", "*a", "!!", "|\n", "---\n", "\xef\xbb\xbf", "\t", "\r\n",
+    "def test_", "@step", "@gate", "@each(", "include(", "class Test", "always=True", "@pytest.fixture", "    ", "if True:\n",
+)  # fmt: skip
 
 
 def demand_words(problems: tuple[Problem, ...] | list[Problem]) -> None:
@@ -64,6 +83,10 @@ class Project:
         self.root = make_project(root)
         for name, text in FILES.items():
             (root / "wf" / f"{name}.workflow.yaml").write_text(text, encoding="utf-8")
+        self._alone = root / "wf" / "alone.workflow.yaml"
+        self._fragment = root / "wf" / "_one.workflow.yaml"
+        self._includer = root / "wf" / "includer.workflow.yaml"
+        self._includer.write_text(_INCLUDER, encoding="utf-8")
         (root / "memory").mkdir()
         (root / "settings").mkdir()
 
@@ -80,9 +103,20 @@ class Project:
 
         return attempt
 
+    def alone(self, content: bytes) -> None:
+        """Read a workflow."""
+        self._alone.write_bytes(content)
+        read_yaml_workflow(self._alone, root=self.root, looking=True)
+
+    def fragment(self, content: bytes) -> None:
+        """Read a workflow of nothing but one fragment."""
+        self._fragment.write_bytes(content)
+        read_yaml_workflow(self._includer, root=self.root, looking=True)
+
     def python(self, content: bytes) -> None:
         """Look at a Python file before it is imported."""
         ids_in(content)
+        includes_in(content)
         check_python_source(self.root / "wf" / "_workflow_f.py", content, declares="FRAGMENT")
 
     def settings(self, content: bytes) -> None:
@@ -108,15 +142,37 @@ class Project:
         )
 
 
-PROJECT = Project(Path(tempfile.mkdtemp(prefix="workflow-exec-fuzz-")) / "project")
-ATTEMPTS: tuple[tuple[Callable[[bytes], None], bytes], ...] = (
-    *((PROJECT.workflow(name), text.encode()) for name, text in FILES.items()),
-    (PROJECT.python, PYTHON),
-    (PROJECT.settings, CONFIGURATION.encode()),
-    *((PROJECT.values(kind), text.encode()) for kind, text in VALUES.items()),
-    (PROJECT.memory, f"---\n{MEMORY}---\n# Body\n\n@other.md\n\n```\n@no.md\n```\n".encode()),
+_MEMORY = "/dev/shm"  # noqa: S108 - a folder of its own is made there
+PLACE = Path(tempfile.mkdtemp(prefix="workflow-exec-fuzz-", dir=_MEMORY if Path(_MEMORY).is_dir() else None))
+PROJECT = Project(PLACE / "project")
+
+
+def _small_workflows() -> Iterator[str | bytes]:
+    """Give workflows that are read in a moment: single steps of the one that says everything, and all that tests know."""
+    head, _, entries = OUTER.partition("steps:\n")
+    steps, _, cleaning = entries.partition("finally:\n")
+    yield from (f"{head}steps:\n  - {entry}" for entry in steps.removeprefix("  - ").split("\n  - "))
+    yield f"steps: [{{id: a, run: [echo]}}]\nfinally:\n{cleaning}"
+    yield from (text for table in (BROKEN, BLOCKS, FOREACH) for text, _ in table.values())
+    yield from (broken.text for broken in INCLUDES.values())
+    yield from (path.read_bytes() for path in sorted(ROOT.glob("examples/**/*.workflow.yaml")))
+
+
+def _fragments() -> Iterator[str | bytes]:
+    yield from (FILES["_plain"], FILES["_part"])
+    yield from (text for broken in INCLUDES.values() for text in broken.fragments.values())
+
+
+ATTEMPTS: tuple[tuple[Callable[[bytes], None], tuple[str | bytes, ...]], ...] = (
+    (PROJECT.alone, tuple(_small_workflows())),
+    (PROJECT.fragment, tuple(_fragments())),
+    (PROJECT.workflow("w"), (FILES["w"],)),
+    (PROJECT.python, (PYTHON,)),
+    (PROJECT.settings, (CONFIGURATION,)),
+    *((PROJECT.values(kind), (text,)) for kind, text in VALUES.items()),
+    (PROJECT.memory, (f"---\n{MEMORY}---\n# Body\n\n@other.md\n\n```\n@no.md\n```\n",)),
 )
-"""What reads a kind of file, and a good one of it."""
+"""What reads a kind of file, and files of it to begin with."""
 
 
 def test_one_input(data: bytes) -> None:
@@ -130,9 +186,46 @@ def test_one_input(data: bytes) -> None:
         demand_words(list(error.problems))
 
 
-if __name__ == "__main__":
-    seeds = Path(tempfile.mkdtemp(prefix="workflow-exec-seeds-"))
-    for number, (_, good) in enumerate(ATTEMPTS):
-        (seeds / str(number)).write_bytes(bytes([number]) + good)
-    atheris.Setup([*sys.argv, "-timeout=25", "-max_len=6000", str(seeds)], test_one_input)
+def _seeds() -> Path:
+    folder = PLACE / "seeds"
+    folder.mkdir()
+    for number, (_, files) in enumerate(ATTEMPTS):
+        for index, file in enumerate(files):
+            content = file.encode("utf-8", "surrogatepass") if isinstance(file, str) else file
+            if len(content) <= _MAX_SEED or len(files) == 1:
+                (folder / f"{number}-{index}").write_bytes(bytes([number]) + content)
+    return folder
+
+
+def _dictionary() -> Path:
+    """Write the words that files are made of, as libFuzzer reads them."""
+    tables = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "schema").glob("*.json"))]
+    keys = {
+        key
+        for table in tables
+        for part in (table, *table.get("$defs", {}).values())
+        for key in part.get("properties", {})
+    }
+    words = [*(f"{key}: " for key in sorted(keys)), *_WORDS]
+    lines = ("".join(f"\\x{byte:02x}" for byte in word.encode()) for word in words)
+    path = PLACE / "words"
+    path.write_text("".join(f'"{line}"\n' for line in lines), encoding="ascii")
+    return path
+
+
+def _fuzz() -> None:
+    options = ["-timeout=60", "-max_len=2500", f"-dict={_dictionary()}", str(_seeds())]
+    atheris.Setup([*sys.argv, *options], test_one_input)
     atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    child = os.fork()
+    if not child:
+        _fuzz()
+    # libFuzzer ends its process where it stands, and the files would stay in memory.
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        shutil.rmtree(PLACE, ignore_errors=True)
+    sys.exit(os.waitstatus_to_exitcode(status))

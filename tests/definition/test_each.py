@@ -99,7 +99,7 @@ def workflow_of(project: Path, functions: Sequence[DeclaredFunction]) -> ReadWor
     """Return the workflow that the functions are."""
     path = project / "wf" / "workflow_rollout.py"
     path.write_bytes(SOURCE)
-    return python_workflow(path, root=project, source=SOURCE, declaration=Workflow(), functions=functions)
+    return python_workflow(path, root=project, source=SOURCE, declaration=Workflow(), entries=functions)
 
 
 def deploy(cases: Sequence[str], values: Sequence[CaseValue], *, when: str | None = None) -> DeclaredFunction:
@@ -110,8 +110,8 @@ def deploy(cases: Sequence[str], values: Sequence[CaseValue], *, when: str | Non
         line=2,
         marks=StepOptions(when=when),
         cases=names,
-        variable="host",
-        values=dict(zip(names, values, strict=True)),
+        variables=("host",),
+        values={name: {"host": value} for name, value in zip(names, values, strict=True)},
     )
 
 
@@ -120,7 +120,7 @@ def test_the_order_of_the_decorators_does_not_count() -> None:
     for function in (_above, _below):
         found = each_of(function)
         assert found is not None
-        assert (found.name, found.listed, found.allow_empty) == ("host", ("a",), False)
+        assert (found.lists, found.allow_empty) == ({"host": ("a",)}, False)
         assert options_of(function) is not None
 
 
@@ -131,15 +131,16 @@ def test_list_is_what_it_was_when_the_function_was_decorated(project: Path) -> N
 
     hosts.append("b")
 
-    assert [case.value for case in lists(project, Workflow()).cases(found)] == ["a"]
+    assert [case.each["host"] for case in lists(project, Workflow()).cases(found)] == ["a"]
 
 
 @pytest.mark.parametrize(
     ("decorate", "fragment"),
     [
         (lambda: each(step), "@each needs its list"),
-        (each, "takes one parameter with its list, not none"),
-        (lambda: each(a=[], b=[]), "not 2 (a, b): several can't be used yet"),
+        (each, "takes a parameter with its list, or several of them, not none"),
+        (lambda: _each(a=["x"], b=3), "b must be a list"),
+        (lambda: each(a=["x"], b=["y"])(lambda a: a), "the parameter 'b', which it does not have"),
         (lambda: _each(host=3), "host must be a list"),
         (lambda: _each(host={"a": 1}), "host must be a list"),
         (lambda: _each(host=["a"], allow_empty="yes"), "allow_empty must be True or False"),
@@ -148,7 +149,10 @@ def test_list_is_what_it_was_when_the_function_was_decorated(project: Path) -> N
         (lambda: each(host=["a"])(lambda other: other), "the parameter 'host', which it does not have"),
         (lambda: each(host=["a"])(lambda *host: host), "the parameter 'host', which it does not have"),
         (lambda: each(host=["a"])(lambda host="b": host), "which has a default already"),
-        (lambda: each(host=["a"])(each(host=["a"])(lambda host: host)), "twice; several lists can't be used yet"),
+        (
+            lambda: each(host=["a"])(each(host=["a"])(lambda host: host)),
+            "twice; write several lists into one: @each(host=[...], region=[...])",
+        ),
         (lambda: each(host=["a"])(_asks), "stands on the gate _asks; a gate asks once"),
         (lambda: gate(each(host=["a"])(_other)), "which has @each; a gate asks once"),
         (lambda: _step(foreach={"host": ["a"]})(_other), "cases are written @each(host=[...])"),
@@ -173,7 +177,7 @@ def test_lists_come_from_literals_inputs_and_variables(project: Path) -> None:
     found = lists(project, declaration, {"hosts": "a,b"})
 
     cases = [
-        [case.value for case in found.cases(options(listed))]
+        [case.each["host"] for case in found.cases(options(listed))]
         for listed in ([1, 2.5, True, "t", "${inputs.count}"], "${inputs.hosts}", "${vars.more}")
     ]
 
@@ -218,7 +222,7 @@ def test_broken_declaration_is_left_to_the_workflow(project: Path, declaration: 
     """Reading lists neither repeats what is wrong with the declaration nor fails because of it."""
     found = lists(project, declaration)
 
-    assert [case.value for case in found.cases(options(["a"]))] == ["a"]
+    assert [case.each["host"] for case in found.cases(options(["a"]))] == ["a"]
     found.raise_if_any()
 
 

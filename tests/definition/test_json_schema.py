@@ -49,7 +49,7 @@ BROKEN = {
     "an input's bad name": "inputs: {a b: {}}\nsteps: [{id: a, run: [git]}]\n",
     "outputs of a gate": step("gate: Why?\noutputs: {x: {stdout: x}}"),
     "standard input of tests": step("verify: tests\nstdin: x"),
-    "two variables": step("run: [git]\nforeach: {a: [x], b: [y]}"),
+    "no variable": step("run: [git]\nforeach: {}"),
     "a mapping as a list of cases": step("run: [git]\nforeach: {a: {b: c}}"),
     "a block that does something": "steps: [{id: a, run: [git], steps: [{id: b, run: [git]}]}]\n",
     "a block of nothing": "steps: [{id: a, steps: []}]\n",

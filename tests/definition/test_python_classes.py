@@ -77,7 +77,7 @@ def read(project: Path, source: str, *functions: DeclaredFunction) -> ReadWorkfl
     path = project / "wf" / "workflow_site.py"
     check_python_source(path, source.encode())
     return python_workflow(
-        path, root=project, source=source.encode(), declaration=Workflow(), functions=functions or SITE_FUNCTIONS
+        path, root=project, source=source.encode(), declaration=Workflow(), entries=functions or SITE_FUNCTIONS
     )
 
 

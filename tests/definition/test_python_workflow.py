@@ -84,7 +84,7 @@ def collect(
         root=project,
         source=source.encode(),
         declaration=module.__dict__["WORKFLOW"],
-        functions=[function for function in functions if function.name not in without],
+        entries=[function for function in functions if function.name not in without],
     )
 
 
@@ -267,7 +267,7 @@ def test_sources_hold_the_file_as_it_was_imported(project: Path) -> None:
         root=project,
         source=source,
         declaration=Workflow(),
-        functions=[DeclaredFunction(name="test_a", line=2, marks=None)],
+        entries=[DeclaredFunction(name="test_a", line=2, marks=None)],
     )
 
     from pytest_workflow_exec.digests import digest_of_bytes

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.digests import digest_of_file
-from pytest_workflow_exec.model import Workflow
+from pytest_workflow_exec.definition._sources import _WHEN_SAID, with_digest
+from pytest_workflow_exec.digests import Json, digest_of, digest_of_bytes, digest_of_file
+from pytest_workflow_exec.model import Location, Template, Workflow
 
 from ._samples import read
 
@@ -121,3 +124,54 @@ def test_sources_are_all_files_that_the_run_trusts(project: Path) -> None:
 
     assert set(sources) == {"conftest.py", "wf/checks.py", "wf/conftest.py", "wf/release.workflow.yaml"}
     assert all(digest == digest_of_file(project / name) for name, digest in sources.items())
+
+
+EVERYTHING = (
+    BASE.replace("    gate: {question: Go?, show: [a]}\n", "")
+    + """\
+    gate: {question: "Go ${inputs.version}?", show: [a], form: {why: {type: string, pattern: ".+"}, sure: {type: boolean, default: false}}}
+  - {id: e, run: [git, push], when: "inputs.version != '2'", retry: {attempts: 3, for: [transient]}}
+  - {id: f, run: [git, push], cwd: sub, env: {A: "${steps.a.o}"}, stdin: "x", check: {run: [git, status]}, idempotent: true}
+  - {id: g, manual: {instruction: "Do\u00e9 it", checklist: [one, two]}}
+  - {id: h, pause: {for: 5m}}
+finally:
+  - {id: z, run: [git, status], max_age: 7d}
+"""
+)
+
+
+def as_data(value: object, root: Path) -> Json:  # noqa: PLR0911  # one for each kind
+    """Return a part of a definition as the value whose canonical JSON is its spelling."""
+    if isinstance(value, Template):
+        return {"template": value.text}
+    if isinstance(value, Path):
+        return value.relative_to(root).as_posix()
+    if isinstance(value, bytes):
+        return digest_of_bytes(value)
+    if isinstance(value, tuple):
+        return [as_data(item, root) for item in value]
+    if isinstance(value, Mapping):
+        return {key: as_data(item, root) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        said: dict[str, Json] = {"kind": type(value).__name__}
+        return said | {
+            name: as_data(item, root)
+            for name, item in fields.items()
+            if name != "digest" and not isinstance(item, Location) and (item or name not in _WHEN_SAID)
+        }
+    assert value is None or isinstance(value, (bool, int, float, str))
+    return value
+
+
+def test_digest_is_that_of_the_canonical_json_of_all_that_a_step_is(project: Path) -> None:
+    """However it is made, the spelling of a step is the one that any other tool would make of the same value."""
+    workflow = read(project, EVERYTHING)
+    sources = {"b": "2", "a\u00e9": "1"}
+
+    for step in workflow.steps:
+        made = with_digest(step, root=workflow.root, variables={}, sources=sources)
+        definition: dict[str, Json] = {"step": as_data(step, workflow.root), "variables": {}, "sources": dict(sources)}
+        assert made.digest == digest_of(definition)
+
+    assert len(workflow.steps) == 9

@@ -67,6 +67,16 @@ class Server:
             time.sleep(0.05)
         (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
 
+    def processes(self) -> list[int]:
+        """Return the processes of the server, the first of them its parent."""
+        first = int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
+        found = [first]
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(path.read_text().rpartition(")")[2].split()[1]) == first:
+                    found.append(int(path.parts[2]))
+        return found
+
     def sql(self, statement: str, *, role: str = "owner", database: str = "fleet") -> str:
         """Return what a statement prints.
 

@@ -23,7 +23,7 @@ from tests.plugin.test_pins import PLACES
 from ._postgres import Server
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 300
+PATIENCE_S = 120
 DEAD_AFTER_S = 3.0
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
 POLICY = """[policy]

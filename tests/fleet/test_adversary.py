@@ -236,7 +236,8 @@ def test_two_who_cancel_at_once_are_told_so(gated: Site) -> None:
 
     assert (second.returncode, "Traceback" in said) == (2, False), said
     assert "was cancelled before" in said
-    assert gated.approve(submission).status == 0
+    late = gated.approve(submission)
+    assert (late.status, "was cancelled" in late.text) == (2, True), late.text
     gated.work()
     assert gated.state(submission) == "cancelled"
     assert not [each for each in gated.records(submission) if each["type"] == "gate.used"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.evidence import runs_directory
-from pytest_workflow_exec.fleet._session import end_told_by
+from pytest_workflow_exec.fleet._ends import end_told_by
 from tests.plugin.conftest import CONFIGURATION, Project
 
 FLOW = "workflow: site\nsteps:\n  - {{id: one, run: [touch, ran]}}\n  - {{id: two, {last}}}\n"

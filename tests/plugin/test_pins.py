@@ -84,6 +84,20 @@ def test_what_differs_from_the_pin_is_refused(project: Project, place: PinPlace,
     assert not (project.root / "wf" / ".workflow-exec").exists()
 
 
+def test_whose_pin_differs_is_not_told_to_pin_anew_for_its_signers(project: Project, place: PinPlace) -> None:
+    """Who may sign is not asked while the pin is refused: "unpinned" would advise to pin what somebody changed."""
+    project.write("wf/flow.workflow.yaml", FLOW + "  - {id: go, gate: {question: Go?, assurance: 2, wait: suspend}}\n")
+    project.write("workflow-exec.toml", CONFIGURATION.replace('"false"', '"rm *"'))
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert '    -    "false",\n' in session.text
+    assert "unpinned" not in session.text
+    assert "needs a pin" not in session.text
+    assert project.untouched
+
+
 FAILS = """
 workflow: flow
 steps:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .conftest import Project
@@ -405,6 +407,44 @@ def test_output_that_evidence_can_not_hold_fails_its_step_for_everybody(project:
     assert "1 failed" in session.text
     assert 'failures="1"' in (project.root / "report.xml").read_text()
     assert project.outcomes() == {"one": "failed"}
+
+
+_LINK = """
+import os, sys
+where = {"outside": sys.argv[2], "evidence": os.environ["HOME"].split("/scratch/")[0] + "/evidence.jsonl"}[sys.argv[1]]
+os.symlink(where, "made.whl")
+"""
+
+
+@pytest.mark.parametrize(
+    ("to", "words"), [("outside", "leads out of the project"), ("evidence", "leads into the evidence")]
+)
+@pytest.mark.parametrize("kind", ["YAML", "Python"])
+def test_output_is_no_link_to_what_its_command_could_not_read(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, to: str, words: str, kind: str
+) -> None:
+    """The run would keep a copy of a secret that later commands can read; the step fails, and nothing is kept."""
+    secret = tmp_path_factory.mktemp("home") / "secret"
+    secret.write_text("TOP-SECRET-VALUE")
+    argv = ["python", "make.py", to, str(secret)]
+    if kind == "YAML":
+        steps = f"  - {{id: one, run: {json.dumps(argv)}, outputs: {{w: {{glob: '*.whl'}}}}}}\n"
+        project.write("wf/flow.workflow.yaml", f"workflow: flow\nsteps:\n{steps}")
+    else:
+        body = f"@step\ndef one(workflow, sandbox) -> Path:\n    sandbox.run({argv!r})\n    return workflow.root / 'made.whl'\n"
+        project.write("wf/workflow_flow.py", PYTHON.format(more=f"from pathlib import Path\n{body}"))
+    project.write("make.py", _LINK)
+    project.write(
+        "workflow-exec.toml", f'[policy]\nsandbox = "none"\ncommands = ["touch ran-build", "{" ".join(argv)}"]\n'
+    )
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert words in session.text, session.text
+    assert project.outcomes()["one"] == "failed"
+    [ended] = [end["data"] for end in project.of_type("step.finished") if end["step"] == "one"]
+    assert ended["files"] == {}
 
 
 @pytest.mark.parametrize("late", ["", "    time.sleep(0.2)\n"], ids=["running", "beginning"])

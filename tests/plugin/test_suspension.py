@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from pytest_workflow_exec.evidence import runs_directory
+from pytest_workflow_exec.evidence import read_ledgers, runs_directory
 
 from .conftest import Project, code_at, finish
 
@@ -212,3 +212,20 @@ def test_used_decision_is_none_in_a_log_that_was_cut(project: Project, *, cut: b
 
     assert session.status == 1, session.text
     assert [record["step"] for record in project.of_type("command.started")] == ([] if cut else ["publish"])
+
+
+@pytest.mark.parametrize("spared", [True, False])
+def test_decision_counts_while_one_ledger_can_be_read(project: Project, suspended: str, *, spared: bool) -> None:
+    """Where no ledger can say how long the log was, nobody knows whether its decision was used; one that is whole suffices."""
+    child = project.terminal_of("workflow-exec", "approve", suspended, "approve")
+    child.sendline(code_at(child))
+    assert finish(child).status == 0
+    ledgers = read_ledgers(project.root)
+    for ledger in (ledgers.project, *(() if spared else (ledgers.user,))):
+        ledger.path.write_bytes(ledger.path.read_bytes().replace(b"started", b"stbrted"))
+
+    session = project.pytest("wf", "--workflow-resume")
+
+    assert session.status == (0 if spared else 1), session.text
+    assert (project.root / "published").exists() == spared
+    assert spared or "no decision in its log counts: whether it was cut can't be told: the ledger" in session.text

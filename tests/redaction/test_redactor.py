@@ -137,3 +137,45 @@ def test_the_ends_of_a_shortened_secret_are_masked_in_reports(text: str) -> None
         Redactor({"TOKEN": "hunter2hunter2"}).report("other... text hunter2 ... here")
         == "other... text hunter2 ... here"
     )
+
+
+UNSEEN = {
+    "a colour": "\x1b[1;31m",
+    "a colour's end": "\x1b[0m",
+    "a link": "\x1b]8;;https://example.org\x1b\\",
+    "a title": "\x1b]0;title\x07",
+    "a set of signs": "\x1b(B",
+    "NUL": "\0",
+    "no width": "\u200b",
+    "a soft hyphen": "\xad",
+    "a direction": "\u202e",
+    "struck over": "x\b",
+    "a colour and a break": "\x1b[0m\n  ",
+}
+
+
+@pytest.mark.parametrize("between", UNSEEN.values(), ids=UNSEEN)
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_a_secret_is_masked_with_what_is_not_seen_in_it(between: str, every: int) -> None:
+    """What stands between its signs and does not show leaves it as readable as before."""
+    value = SECRETS["PLAIN"]
+    spelled = between.join(value[at : at + every] for at in range(0, len(value), every))
+
+    masked = Redactor(SECRETS).text(f"before {spelled} after")
+
+    assert masked == "before [secret PLAIN] after"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_secret_is_masked_in_utf_16(encoding: str) -> None:
+    """Read as bytes, it has a NUL in each of its letters."""
+    text = f"before {SECRETS['PLAIN']} after".encode(encoding).decode("latin-1")
+
+    assert Redactor(SECRETS).text(text).replace("\0", "") == "before [secret PLAIN] after"
+
+
+def test_what_is_not_seen_stays_where_there_is_no_secret() -> None:
+    """Colours of ordinary output are left as they are, and much of them takes no time without bound."""
+    text = "\x1b[1mbold\x1b[0m\x1b]\x1b[" * 2000 + "\0x\b" * 2000
+
+    assert Redactor(SECRETS).text(text) == text

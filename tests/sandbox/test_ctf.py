@@ -287,3 +287,68 @@ def test_nothing_outside_is_written_by_another_name(project: Project, level: str
         path.unlink()
     free = subprocess.run([sys.executable, "-c", f"import os\n{body}"], cwd=project.root, check=False)
     assert free.returncode == 0
+
+
+START_STDIN = """
+import stat
+def start(path):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.execv(path, ['true'])
+        finally:
+            os._exit(9)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+assert start('/usr/bin/true') == 0
+try:
+    os.fchmod(0, 0o755)
+except OSError:
+    pass
+try:
+    os.ftruncate(0, 0)
+    os.pwrite(0, open('/usr/bin/true', 'rb').read(), 0)
+except OSError:
+    pass
+try:
+    again = os.open('/proc/self/fd/0', os.O_RDONLY)
+except PermissionError:
+    # A file that has a place is not opened by another name.
+    again = os.dup(0)
+os.set_inheritable(again, True)
+os.dup2(os.open('/dev/null', os.O_RDONLY), 0)
+print(start(f'/proc/self/fd/{again}'))
+"""
+
+
+@both
+@pytest.mark.parametrize("sealing", [True, False], ids=["sealed", "as before Linux 6.3"])
+def test_standard_input_is_no_program(
+    project: Project, level: str, sealing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that may start one other program writes another one into its input, and can't start that."""
+    if not sealing:
+        refused = OSError(22, "no such flag")
+
+        def refuse(*_: object) -> int:
+            raise refused
+
+        monkeypatch.setattr(os, "memfd_create", refuse)
+
+    done = attack(
+        project, START_STDIN, level=level, exec=("true",), surroundings=Surroundings(stdin="x")
+    )  # fmt: skip
+
+    assert done.stdout == "9\n", done.stderr
+
+
+@both
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_SEQPACKET"])
+@pytest.mark.parametrize("call", ["bind('\\0workflow-exec-test')", "bind('made')", "connect('made')", "listen()"])
+def test_pair_of_sockets_gets_no_name(project: Project, level: str, kind: str, call: str) -> None:
+    """A name would be the machine's: one that a service listens at could be taken from it."""
+    code = f"import socket\nos.chdir(os.environ['TMPDIR'])\nsocket.socketpair(socket.AF_UNIX, socket.{kind})[0].{call}"
+
+    done = attack(project, code, level=level)
+
+    assert done.exit == 1
+    assert "PermissionError" in done.stderr

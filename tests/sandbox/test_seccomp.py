@@ -14,7 +14,7 @@ ALLOWED, ASKED, KILLED, REFUSED, MISSING = 0x7FFF0000, 0x7FC00000, 0x80000000, 0
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 NOTHING = Calls(
     network=False, all_ports=False, sockets=False, exec_more=False, exec_any=False, signals_scoped=True,
-    namespaces=False, own_memory=False,
+    namespaces=False, memory=False,
 )  # fmt: skip
 NETWORK = dataclasses.replace(NOTHING, network=True)
 SOCKETS = dataclasses.replace(NOTHING, sockets=True)
@@ -83,6 +83,10 @@ CASES: Sequence[tuple[str, Calls, str, tuple[int, ...], int]] = (
     ("named sockets, devices", SOCKETS, "socket", (DEVICES, STREAM, 0), REFUSED),
     ("connecting", SOCKETS, "connect", (3, 0, 110), ASKED),
     ("binding", SOCKETS, "bind", (3, 0, 110), ASKED),
+    ("connecting without either", NOTHING, "connect", (3, 0, 110), REFUSED),
+    ("binding without either", NOTHING, "bind", (3, 0, 110), REFUSED),
+    ("listening without either", dataclasses.replace(NOTHING, all_ports=True), "listen", (3, 1), REFUSED),
+    ("binding with a network", NETWORK, "bind", (3, 0, 16), ALLOWED),
     ("connecting with a network", NETWORK, "connect", (3, 0, 16), ALLOWED),
     ("listening", NETWORK, "listen", (3, 1), REFUSED),
     ("listening at all", dataclasses.replace(NETWORK, all_ports=True), "listen", (3, 1), ALLOWED),
@@ -96,6 +100,8 @@ CASES: Sequence[tuple[str, Calls, str, tuple[int, ...], int]] = (
     ("messages first", NETWORK, "sendmmsg", (3, 0, 1, 0x20000000), REFUSED),
     ("keys for a terminal", NOTHING, "ioctl", (0, 0x5412), REFUSED),
     ("keys with more bits", NOTHING, "ioctl", (0, 0xFFFFFFFF00005412), REFUSED),
+    ("sealing a file", NOTHING, "ioctl", (3, 0x40806685), REFUSED),
+    ("sealing a file with more bits", OLD, "ioctl", (3, 0xFFFFFFFF40806685), REFUSED),
     ("owner of a file", OLD, "fcntl", (3, 8, 1), REFUSED),
     ("owner with a scope", NOTHING, "fcntl", (3, 8, 1), ALLOWED),
     ("flags of a file", OLD, "fcntl", (3, 4, 0x2000), ALLOWED),
@@ -119,7 +125,7 @@ CASES: Sequence[tuple[str, Calls, str, tuple[int, ...], int]] = (
     ("queue", NOTHING, "msgsnd", (), REFUSED),
     ("semaphore", NOTHING, "semop", (), REFUSED),
     ("named queue", NOTHING, "mq_open", (), REFUSED),
-    ("its own memory", dataclasses.replace(NOTHING, own_memory=True), "shmget", (), ALLOWED),
+    ("its own memory", dataclasses.replace(NOTHING, memory=True), "shmget", (), ALLOWED),
     ("tracing", NOTHING, "ptrace", (), REFUSED),
     ("mounting", dataclasses.replace(NOTHING, namespaces=True), "mount", (), REFUSED),
 )

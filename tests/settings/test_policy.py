@@ -130,7 +130,25 @@ def test_tests_have_the_rights_that_the_policy_says(tmp_path: Path) -> None:
     assert unknown.startswith("2: policy.verify.secret: there is no such key")
     assert "secrets" not in unknown
     [problem] = _problems(tmp_path, '[policy.verify]\nneeds = ["root"]\n')
-    assert problem == '2: policy.verify.needs[1] must be "pty" or "loopback" or "namespaces", not a text (\'root\')'
+    assert (
+        problem
+        == '2: policy.verify.needs[1] must be "pty" or "loopback" or "namespaces" or "shared-memory", not a text (\'root\')'
+    )
+
+
+def test_rule_needs_nothing_but_shared_memory(tmp_path: Path) -> None:
+    """What else tests may need is no rule's; what is no list is said, too."""
+    table = '[[policy.command]]\nrule = "true"\n'
+
+    [rule] = _policy(tmp_path, f'{table}needs = ["shared-memory"]\n').rules
+
+    assert rule.needs == ("shared-memory",)
+    assert _problems(tmp_path, f'{table}needs = ["pty"]\n') == [
+        "3: policy.command[1].needs[1] must be \"shared-memory\", not a text ('pty')"
+    ]
+    assert _problems(tmp_path, f"{table}needs = true\n") == [
+        '3: policy.command[1].needs must be a list of "shared-memory", not a truth value'
+    ]
 
 
 _PRINCIPAL = (

@@ -81,9 +81,11 @@ def _details(each: SeenRun, workers: Sequence[SeenWorker]) -> list[str]:
     if standing.end is not None and standing.end.said:
         lines += [f"  said      {escape(line)}" for line in standing.end.said.splitlines()[-20:]]
     able = [worker for worker in workers if worker.is_alive and worker.digest == standing.digest]
-    if each.state in ("waiting", "queued", "suspended") and not any(worker.queue == standing.queue for worker in able):
+    if each.state in ("waiting", "queued", "suspended", "cancelling") and not any(
+        worker.queue == standing.queue for worker in able
+    ):
         lines.append(f"  waits     no worker of queue {standing.queue} has project {standing.digest[:12]}")
-    if each.state in _BAD:
+    if each.state in _BAD and standing.leg:
         lines.append(f"  next      workflow-exec fleet take-over {standing.id} --reason TEXT (--here to be asked)")
     return lines
 

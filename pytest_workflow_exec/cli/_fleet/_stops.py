@@ -9,10 +9,12 @@ from pytest_workflow_exec.cli._append import somebody
 from pytest_workflow_exec.cli._find import project
 from pytest_workflow_exec.fleet import (
     FleetError,
+    Standing,
     attend,
     cancel,
     checkouts_of,
     host_of,
+    is_alive,
     release,
     state_of,
     submission_named,
@@ -21,6 +23,8 @@ from pytest_workflow_exec.fleet import (
 from ._opened import opened
 
 _NOT_PASSED = 1
+_LONG_S = 30.0
+"""How long a worker says nothing before it counts as gone."""
 
 
 def cancel_(arguments: argparse.Namespace) -> int:
@@ -32,9 +36,25 @@ def cancel_(arguments: argparse.Namespace) -> int:
     reason = _reason(arguments)
     with opened(arguments) as database:
         submission = submission_named(database, arguments.run)
-        cancel(database, submission, f"{reason} ({somebody().id})")
-    sys.stdout.write(f"{submission} is cancelled: no worker begins it or goes on, and one that plays it ends it\n")
+        was = cancel(database, submission, f"{reason} ({somebody().id})")
+        alive = was.worker is not None and is_alive(database, was.worker, dead_after_s=_LONG_S)
+    sys.stdout.write(f"{submission} is cancelled: {_what_follows(was, alive=alive)}\n")
     return 0
+
+
+def _what_follows(was: Standing, *, alive: bool) -> str:
+    if was.worker is None and was.leg <= 1:
+        return "no worker begins it"
+    if was.end is None and alive:
+        return f"worker {was.worker} ends it, with its finally steps"
+    if was.end is None and was.worker is not None:
+        return (
+            f"its worker {was.worker} is gone, so a worker with --take-over known plays its finally steps, or: "
+            f"workflow-exec fleet take-over {was.id} --reason TEXT"
+        )
+    if was.end is not None and was.end.outcome == "failed":
+        return "it had failed, and no worker goes on"
+    return "a worker of its project plays its finally steps, and nothing else"
 
 
 def take_over(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,10 @@
 -- The tables of a fleet. What holds of them is held by the database itself: most tables take rows and change none.
 CREATE SCHEMA workflow_exec;
 
+-- Which tables these are: a program that needs others says so, and does nothing.
+CREATE TABLE workflow_exec.fleet_schema (version integer PRIMARY KEY);
+INSERT INTO workflow_exec.fleet_schema (version) VALUES (1);
+
 -- What somebody wants to be run. `content` is what was signed; the other columns repeat parts of it, to be found by.
 CREATE TABLE workflow_exec.fleet_submission (
   number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -132,7 +136,8 @@ CREATE TABLE workflow_exec.fleet_queue (
 -- The submissions that were pruned: what was signed once is not played a second time.
 CREATE TABLE workflow_exec.fleet_pruned (id text PRIMARY KEY);
 
-CREATE FUNCTION workflow_exec.fleet_check_submission() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION workflow_exec.fleet_check_submission() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (SELECT FROM workflow_exec.fleet_pruned p WHERE p.id = NEW.id) THEN
     RAISE EXCEPTION 'fleet: submission % was there before', NEW.id;
@@ -142,11 +147,13 @@ END $$;
 CREATE TRIGGER fleet_submission_check BEFORE INSERT ON workflow_exec.fleet_submission
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_submission();
 
--- All that concerns one submission happens one after the other.
+-- All that concerns one submission happens one after the other. Functions and operators are those of the server, whatever
+-- schema whoever adds a row looks into first.
 CREATE FUNCTION workflow_exec.fleet_alone(submission text) RETURNS void LANGUAGE sql
-  AS 'SELECT pg_advisory_xact_lock(hashtextextended(submission, 7301))';
+  SET search_path = pg_catalog, pg_temp AS 'SELECT pg_advisory_xact_lock(hashtextextended(submission, 7301))';
 
-CREATE FUNCTION workflow_exec.fleet_check_leg() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION workflow_exec.fleet_check_leg() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
 DECLARE newest integer;
 BEGIN
   PERFORM workflow_exec.fleet_alone(NEW.submission);
@@ -168,7 +175,8 @@ END $$;
 CREATE TRIGGER fleet_leg_check BEFORE INSERT ON workflow_exec.fleet_leg
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_leg();
 
-CREATE FUNCTION workflow_exec.fleet_check_newest() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION workflow_exec.fleet_check_newest() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
 DECLARE newest integer;
 BEGIN
   PERFORM workflow_exec.fleet_alone(NEW.submission);
@@ -187,7 +195,8 @@ CREATE TRIGGER fleet_end_check BEFORE INSERT ON workflow_exec.fleet_end
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_newest();
 
 -- A log has one chain, and only the leg that is under way adds to it: who was taken over gets no word in any more.
-CREATE FUNCTION workflow_exec.fleet_check_segment() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION workflow_exec.fleet_check_segment() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   whose text; newest integer; last_seq bigint; last_head text;
 BEGIN
@@ -210,3 +219,36 @@ BEGIN
 END $$;
 CREATE TRIGGER fleet_segment_check BEFORE INSERT ON workflow_exec.fleet_segment
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_segment();
+
+-- Of a cancellation and an answer, or the use of one, that come at once, one is first, and the other is told.
+CREATE FUNCTION workflow_exec.fleet_check_cancel() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM workflow_exec.fleet_alone(NEW.submission);
+  IF EXISTS (SELECT FROM workflow_exec.fleet_end e WHERE e.submission = NEW.submission
+             AND (e.leg = 0 OR e.outcome IN ('passed', 'denied', 'cancelled'))) THEN
+    RAISE EXCEPTION 'fleet: % is over', NEW.submission;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER fleet_cancel_check BEFORE INSERT ON workflow_exec.fleet_cancel
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_cancel();
+
+CREATE FUNCTION workflow_exec.fleet_check_wanted() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE whose text;
+BEGIN
+  SELECT r.submission INTO whose FROM workflow_exec.fleet_run r WHERE r.run = NEW.run;
+  IF whose IS NULL THEN
+    RAISE EXCEPTION 'fleet: there is no run %', NEW.run;
+  END IF;
+  PERFORM workflow_exec.fleet_alone(whose);
+  IF EXISTS (SELECT FROM workflow_exec.fleet_cancel x WHERE x.submission = whose) THEN
+    RAISE EXCEPTION 'fleet: % was cancelled', whose;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER fleet_answer_check BEFORE INSERT ON workflow_exec.fleet_answer
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_wanted();
+CREATE TRIGGER fleet_decision_use_check BEFORE INSERT ON workflow_exec.fleet_decision_use
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_wanted();

@@ -1,5 +1,9 @@
 -- The tables of a fleet. What holds of them is held by the database itself: most tables take rows and change none.
 
+-- Which tables these are: a program that needs others says so, and does nothing.
+CREATE TABLE fleet_schema (version integer PRIMARY KEY);
+INSERT INTO fleet_schema (version) VALUES (1);
+
 -- What somebody wants to be run. `content` is what was signed; the other columns repeat parts of it, to be found by.
 CREATE TABLE fleet_submission (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -178,6 +182,20 @@ CREATE TRIGGER fleet_segment_check BEFORE INSERT ON fleet_segment BEGIN
       THEN RAISE(ABORT, 'fleet: the log goes on elsewhere')
   END;
 END;
+
+-- Of a cancellation and an answer, or the use of one, that come at once, one is first, and the other is told.
+CREATE TRIGGER fleet_cancel_check BEFORE INSERT ON fleet_cancel
+WHEN EXISTS (SELECT 1 FROM fleet_end e WHERE e.submission = NEW.submission
+  AND (e.leg = 0 OR e.outcome IN ('passed', 'denied', 'cancelled')))
+BEGIN SELECT RAISE(ABORT, 'fleet: the submission is over'); END;
+
+CREATE TRIGGER fleet_answer_check BEFORE INSERT ON fleet_answer
+WHEN EXISTS (SELECT 1 FROM fleet_cancel x JOIN fleet_run r ON r.submission = x.submission WHERE r.run = NEW.run)
+BEGIN SELECT RAISE(ABORT, 'fleet: the run was cancelled'); END;
+
+CREATE TRIGGER fleet_decision_use_check BEFORE INSERT ON fleet_decision_use
+WHEN EXISTS (SELECT 1 FROM fleet_cancel x JOIN fleet_run r ON r.submission = x.submission WHERE r.run = NEW.run)
+BEGIN SELECT RAISE(ABORT, 'fleet: the run was cancelled'); END;
 
 CREATE TRIGGER fleet_submission_kept BEFORE UPDATE ON fleet_submission
 BEGIN SELECT RAISE(ABORT, 'fleet: rows are added, never changed'); END;

@@ -15,7 +15,6 @@ import signal
 import socket
 import struct
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from . import _kernel as kernel
 
@@ -26,13 +25,12 @@ _LONGEST_ADDRESS = 128
 _FAMILY = struct.Struct("=H")
 
 
-class _Question(NamedTuple):
-    number: int
-    thread: int
-    is_bind: bool
-    descriptor: int
-    address: int
-    length: int
+class _Question:
+    __slots__ = ("address", "descriptor", "is_bind", "length", "number", "thread")
+
+    def __init__(self, number: int, thread: int, descriptor: int, address: int, length: int, *, is_bind: bool) -> None:
+        self.number, self.thread, self.is_bind = number, thread, is_bind
+        self.descriptor, self.address, self.length = descriptor, address, length
 
 
 class Connections:
@@ -83,7 +81,7 @@ class Connections:
         number, thread, _, call, _, _, *given = struct.unpack(_QUESTION, content)
         is_bind = call == _BIND[os.uname().machine]
         descriptor, length = (ctypes.c_int(word).value for word in (given[0], given[2]))
-        return _Question(number, thread, is_bind, descriptor, given[1], length)
+        return _Question(number, thread, descriptor, given[1], length, is_bind=is_bind)
 
     def _tell(self, question: _Question, problem: int) -> None:
         with contextlib.suppress(OSError):

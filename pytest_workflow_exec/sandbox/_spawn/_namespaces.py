@@ -10,9 +10,12 @@ import stat
 import struct
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from . import _kernel as kernel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NEW_MOUNTS, _NEW_IPC, _NEW_USERS, _NEW_PIDS, _NEW_NETWORK = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _CLONE = {"x86_64": 56, "aarch64": 220}
@@ -29,7 +32,8 @@ _CHANGES, _OF_PATH = struct.Struct("=QQQQ"), struct.Struct("=Qi")
 
 
 # The kinds of their arguments are said once: whoever is forked for one command pays for every object it makes.
-_clone, _mount_call = kernel.LIBC["syscall"], kernel.LIBC["mount"]
+_clone, _mount_call, _unshare = kernel.LIBC["syscall"], kernel.LIBC["mount"], kernel.LIBC["unshare"]
+_unshare.argtypes = (ctypes.c_int,)
 _set_attributes, _add_rule = kernel.LIBC["syscall"], kernel.LIBC["syscall"]
 _clone.argtypes = (ctypes.c_long,) * 6
 _mount_call.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
@@ -39,16 +43,37 @@ _set_attributes.argtypes = (
 _add_rule.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
 
 
-def make_first_process(*, network: bool) -> int:
+def leave_network() -> bool:
+    """Leave the machine's network for an empty one, with all that this process starts; return whether that was possible.
+
+    Made once: the kernel takes longer over it than over all other namespaces of a command. What was in it is gone when
+    the command before has been ended.
+    """
+    if os.geteuid() == 0:
+        return bool(_unshare(_NEW_NETWORK) == 0)
+    user, group = os.geteuid(), os.getegid()
+    if _unshare(_NEW_USERS | _NEW_NETWORK) != 0:
+        return False
+    try:
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
+    except OSError:
+        # Who is nobody makes no namespaces: each command is told so.
+        return False
+    return True
+
+
+def make_first_process(*, keeps_network: bool) -> int:
     """Return as `os.fork` does; the new process is the first in namespaces of its own, and nobody in them yet.
 
     Args:
-        network: Whether it keeps this process's network.
+        keeps_network: Whether it keeps this process's network.
 
     Raises:
         OSError: The kernel refuses it.
     """
-    flags = _NEW_USERS | _NEW_PIDS | _NEW_MOUNTS | _NEW_IPC | (0 if network else _NEW_NETWORK) | signal.SIGCHLD
+    flags = _NEW_USERS | _NEW_PIDS | _NEW_MOUNTS | _NEW_IPC | (0 if keeps_network else _NEW_NETWORK) | signal.SIGCHLD
     pid: int = _clone(_CLONE[os.uname().machine], flags, 0, 0, 0, 0)
     if pid < 0:
         raise kernel.error("namespaces")

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
+import marshal
 import os
 import select
 import signal
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from . import _kernel as kernel
 from . import _namespaces as namespaces
 from ._connections import Connections
 from ._start import EngineGoneError, Start, heard
-from ._target import become_next, take
+from ._target import ALONE, become_next, take
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 # Else children made with another signal than the usual one are not waited for.
 _WAIT_ALL = 0x40000000
@@ -38,10 +41,11 @@ def main(kind: str, control: int, engine: int) -> NoReturn:
         kind: `plain` for commands that may do whatever the engine may, else the level that they are confined at.
     """
     dropped = _prepare(kind, control, engine)
+    keeps_network = kind == "namespaces+network" or (kind == "namespaces" and namespaces.leave_network())
     requests = socket.socket(fileno=control)
     try:
         while True:
-            _serve(requests, engine, kind, dropped)
+            _serve(requests, engine, kind, dropped, keeps_network=keeps_network)
     except EngineGoneError:
         os._exit(0)
 
@@ -78,13 +82,13 @@ def _nothing(_: int, __: object) -> None:
     pass
 
 
-def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[int]) -> None:
+def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[int], *, keeps_network: bool) -> None:
     errors, theirs = socket.socketpair()
     report = theirs.detach()
     status: int | None = None
     try:
         if kind.startswith("namespaces"):
-            pid, status = _make_first(requests, report, kind, dropped)
+            pid, status = _make_first(requests, report, kind, dropped, keeps_network=keeps_network)
         else:
             pid = os.fork()
             if pid == 0:
@@ -108,12 +112,14 @@ def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[in
             os.close(status)
 
 
-def _make_first(requests: socket.socket, report: int, kind: str, dropped: Sequence[int]) -> tuple[int, int]:
+def _make_first(
+    requests: socket.socket, report: int, kind: str, dropped: Sequence[int], *, keeps_network: bool
+) -> tuple[int, int]:
     """Return the first process of a namespace, and where it tells how its command ended."""
     mapped, mapping = os.pipe()
     status, ending = os.pipe()
     try:
-        pid = namespaces.make_first_process(network=kind.endswith("+network"))
+        pid = namespaces.make_first_process(keeps_network=keeps_network)
         if pid == 0:
             try:
                 os.close(mapping)
@@ -183,6 +189,7 @@ class _Watch:
             status: Where that one tells how the command ended; None where the command is a child of this process.
         """
         self.target, self._status = target, status
+        self._is_alone = False
         self._processes = 0
         self._connections: Connections | None = None
         self._answering: set[int] = set()
@@ -222,14 +229,16 @@ class _Watch:
                 if self._collect():
                     self.facts["ended"] = 0
                     return False
-                if "exit" in self.facts and not was_known:
+                # Nothing has to be ended of a command that was alone: the next word is the last.
+                if "exit" in self.facts and not was_known and not self._is_alone:
                     _tell(requests, self.facts)
         finally:
             os.close(handle)
 
     def _hear(self) -> None:
         if self._status is not None and "exit" not in self.facts and (told := os.read(self._status, 100)):
-            self.facts["exit"] = int(told)
+            self._is_alone = told.startswith(ALONE)
+            self.facts["exit"] = int(told.removeprefix(ALONE))
 
     def _answer(self) -> None:
         answering = None if self._connections is None else self._connections.answer()
@@ -301,7 +310,7 @@ class _Watch:
 def _tell(requests: socket.socket, facts: dict[str, Any]) -> None:
     # Nobody may hear it; the next look then ends everything.
     with contextlib.suppress(OSError):
-        requests.send(json.dumps(facts).encode())
+        requests.send(marshal.dumps(facts))
 
 
 def _descendants(pid: int) -> list[int]:

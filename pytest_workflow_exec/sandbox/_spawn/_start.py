@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import select
 import socket
-from typing import NamedTuple
 
 from ._connections import Connections
-from ._target import LISTENER, MOST_DESCRIPTORS, TAKEN
+from ._target import LENGTH_BYTES, LISTENER, MOST_DESCRIPTORS, TAKEN
 
 _CLOSE_ON_EXEC = 0x40000000
 
 
-class Start(NamedTuple):
+class Start:
     """What the process told that was to become a command."""
 
-    is_taken: bool
-    """Whether it took a request."""
-    processes: int = 0
-    """How many the command may have; 0 for no bound."""
-    masked: tuple[str, ...] = ()
-    """The folders that stand for protected paths as long as it runs."""
-    connections: Connections | None = None
-    """Where the kernel asks about its connections; None if it may make none, or any."""
-    problem: str = ""
-    """Why it did not become the command; empty if it did."""
+    def __init__(
+        self,
+        *,
+        is_taken: bool,
+        processes: int = 0,
+        masked: tuple[str, ...] = (),
+        connections: Connections | None = None,
+        problem: str = "",
+    ) -> None:
+        """Hold it.
+
+        Args:
+            is_taken: Whether it took a request.
+            processes: How many the command may have; 0 for no bound.
+            masked: The folders that stand for protected paths as long as it runs.
+            connections: Where the kernel asks about its connections; None if it may make none, or any.
+            problem: Why it did not become the command; empty if it did.
+        """
+        self.is_taken, self.processes, self.masked = is_taken, processes, masked
+        self.connections, self.problem = connections, problem
 
 
 class EngineGoneError(Exception):
@@ -55,8 +64,9 @@ def heard(errors: socket.socket, engine: int) -> Start:
         raise EngineGoneError
     if not told.startswith(TAKEN):
         return Start(is_taken=False, problem=told.decode(errors="replace"))
-    line, _, problem = told[len(TAKEN) :].partition(b"\n")
-    header = json.loads(line)
+    begin = len(TAKEN) + LENGTH_BYTES
+    end = begin + int.from_bytes(told[len(TAKEN) : begin], "big")
+    header, problem = marshal.loads(told[begin:end]), told[end:]  # noqa: S302  # the engine's own
     connections = None
     if problem == LISTENER:
         ruleset, *sockets, listener = descriptors

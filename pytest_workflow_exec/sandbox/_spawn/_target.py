@@ -10,19 +10,26 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from . import _kernel as kernel
 from . import _namespaces as namespaces
 
+# Not that module itself: whoever is forked for one command pays for all that was ever imported here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 TAKEN = b"+"
-"""The first byte that is reported: the request was taken. A line of JSON with what the server must know follows, then
-any error."""
+"""The first byte that is reported: the request was taken. What the server must know follows, behind its length, then any
+error."""
+LENGTH_BYTES = 4
+ALONE = b"!"
+"""Stands before how a command ended that nothing else of it outlived: the first process of its namespace ends, too."""
 LISTENER = b"\0"
 """Comes with the descriptor at which the kernel asks about a command's connections."""
 _REPORT = 3
 _FIRST_CLOSED, _FREE = 4, 64
-_RULESET = 5
+_DIRECTORY, _PROGRAM, _RULESET = 3, 4, 5
 MOST_DESCRIPTORS = 24
 _LARGEST_REQUEST = 1 << 16
 _CLOSE_ON_EXEC = 0x40000000
@@ -58,7 +65,10 @@ def become_next(
         confinement = request["confinement"]
         asked = confinement is not None and confinement["sockets"]
         # What the command is asked about when it connects is the server's to answer.
-        _report(TAKEN + request["told"] + b"\n", descriptors[_RULESET:] if asked else ())
+        _report(
+            TAKEN + len(request["told"]).to_bytes(LENGTH_BYTES, "big") + request["told"],
+            descriptors[_RULESET:] if asked else (),
+        )
         if status is not None:
             _lead(request, descriptors, status)
         _become(request, descriptors)
@@ -81,20 +91,33 @@ def _report(content: bytes, descriptors: Sequence[int] = ()) -> None:
 
 def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
     """Be the first process of a namespace: return only in the command's own process, and collect all others."""
-    namespaces.arrange_mounts(request["confinement"]["mounts"], descriptors[_RULESET])
+    mounts = request["confinement"]["mounts"]
+    namespaces.arrange_mounts(mounts, descriptors[_RULESET])
+    # What both may have is done before the fork: what is touched behind it is copied once more.
+    namespaces.enter(*mounts["folder"])
+    _place_program(request["confinement"], descriptors)
     target = os.fork()
     if target == 0:
         os.setsid()
         return
     os.dup2(status, _REPORT, inheritable=False)
-    os.closerange(_FIRST_CLOSED, _FREE)
+    os.closerange(_FIRST_CLOSED, request["confinement"]["exec_descriptor"] + _FREE)
     while True:
         try:
             pid, code = os.waitpid(-1, 0)
         except ChildProcessError:
             os._exit(0)
         if pid == target:
-            os.write(_REPORT, b"%d\n" % os.waitstatus_to_exitcode(code))
+            word = b"%d" if _has_children() else ALONE + b"%d"
+            os.write(_REPORT, word % os.waitstatus_to_exitcode(code))
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def take(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -124,26 +147,21 @@ def _request(content: bytes, descriptors: list[int]) -> dict[str, Any]:
 
 def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     """Turn this process into the command's; the order matters: each step forbids what only earlier ones need."""
-    given, out, err, directory, *confining = descriptors
-    for descriptor, number in ((given, 0), (out, 1), (err, 2)):
-        os.dup2(descriptor, number)
+    for number in (0, 1, 2):
+        os.dup2(descriptors[number], number)
     confinement = request["confinement"]
-    if confinement is None or confinement["mounts"] is None:
-        os.fchdir(directory)
-    else:
-        namespaces.enter(*confinement["mounts"]["folder"])
     if confinement is None:
+        os.fchdir(descriptors[_DIRECTORY])
         os.closerange(_FIRST_CLOSED, _FREE)
         _set_limits(request["limits"])
         os.execve(request["argv"][0], request["argv"], request["environment"])  # noqa: S606  # judged before
+    if confinement["mounts"] is None:
+        os.fchdir(descriptors[_DIRECTORY])
+        _place_program(confinement, descriptors)
     _check_script(confinement)
-    program, ruleset = confining[:2]
     once: int = confinement["exec_descriptor"]
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    os.dup2(program, once, inheritable=False)
     _set_limits(request["limits"])
-    kernel.restrict_files(ruleset)
+    kernel.restrict_files(descriptors[_RULESET])
     os.closerange(_FIRST_CLOSED, once)
     os.closerange(once + 1, once + _FREE)
     if confinement["sockets"]:
@@ -151,6 +169,13 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     else:
         kernel.restrict_calls(confinement["filter"])
     os.execve(once, request["argv"], request["environment"])  # noqa: S606  # judged before
+
+
+def _place_program(confinement: dict[str, Any], descriptors: list[int]) -> None:
+    """Put the program where only its start finds it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.dup2(descriptors[_PROGRAM], confinement["exec_descriptor"], inheritable=False)
 
 
 def _check_script(confinement: dict[str, Any]) -> None:
