@@ -35,6 +35,11 @@ class Point3(Point):
     z: int = 0
 
 @dataclass(frozen=True, slots=True)
+class Point4(Point3):
+    y: int = 5
+    w: int = 1
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     a: int
     b: str = "b"
@@ -94,6 +99,8 @@ TRIED = {
     "named": "Point(x=1)",
     "all named": "Point(x=1, y=3, tags=['t'], secret='q')",
     "derived": "Point3(x=1, z=4)",
+    "derived twice": "Point4(3, x=1), Point4.__match_args__, Point4.__slots__",
+    "derived twice, missing": "Point4()",
     "placed": "Placed(1)",
     "placed by name": "Placed(b='c', a=1)",
     "open": "Open(1)",
@@ -133,7 +140,9 @@ def test_class_made_late_does_as_one_made_at_once(expression: str) -> None:
     assert _told(expression, _defined(lean_dataclasses.dataclass, "made_late")) == _told(expression, STANDARD)
 
 
-@pytest.mark.parametrize("expression", ["Point(x=1, tags=['t'])", "Point3(x=1, z=2)", "Placed(1)", "Open(1, [2])"])
+@pytest.mark.parametrize(
+    "expression", ["Point(x=1, tags=['t'])", "Point3(x=1, z=2)", "Point4(2, x=1)", "Placed(1)", "Open(1, [2])"]
+)
 def test_instance_is_copied_pickled_replaced_and_taken_apart(expression: str) -> None:
     """The standard library's functions take the instances."""
     # Pickled by the name of its module, which is then to be this one.
@@ -154,6 +163,24 @@ def _told(expression: str, names: dict[str, Any]) -> str:
         return repr(eval(expression, dict(names)))  # noqa: S307
     except (TypeError, dataclasses.FrozenInstanceError) as error:
         return f"{type(error).__name__}: {error}"
+
+
+@pytest.mark.parametrize("annotation", ["ClassVar[int]", "typing.ClassVar[int]", "InitVar[int]", "KW_ONLY"])
+def test_what_is_no_field_is_refused(annotation: str) -> None:
+    """An annotation that the standard library takes for something else than a field makes no class."""
+    body = {"__annotations__": {"a": "int", "b": annotation}, "__module__": __name__}
+
+    with pytest.raises(TypeError, match="Made has an annotation that is no field's"):
+        lean_dataclasses.dataclass(frozen=True, slots=True)(type("Made", (), body))
+
+
+def test_default_that_instances_would_share_is_refused() -> None:
+    """A list as a default is refused before there is an instance that has it."""
+    body = {"__annotations__": {"a": "list[int]"}, "__module__": __name__, "a": []}
+    made: Any = lean_dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(type("Made", (), body))
+
+    with pytest.raises(ValueError, match=r"Made\.a has a default that all would share"):
+        made()
 
 
 def test_every_module_of_the_package_uses_them() -> None:

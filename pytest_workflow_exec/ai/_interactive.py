@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -22,7 +21,7 @@ from pytest_workflow_exec.ai._talker import Ear, Reply, Talker, TalkSetup, Wish
 from pytest_workflow_exec.ai._workspace import Workspace
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.errors import AiError
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import Step
 from pytest_workflow_exec.run import PastTalk, PastTurn
 

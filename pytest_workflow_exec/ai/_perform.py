@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar, cast, get_origin
 
 from pytest_workflow_exec.ai._answer_kind import AnswerKind, AnswerKindError, kind_of_form
@@ -15,6 +14,7 @@ from pytest_workflow_exec.ai._prompt import text_of, whole_prompt
 from pytest_workflow_exec.context import ContextError, Query
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import AiError
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
     DEFAULT_CONTEXT_TOKENS,
     Ai,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from pytest_workflow_exec.errors import AiError
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._backend import AiNews
 from ._cassette import Redact

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TextIO
 
 from pytest_workflow_exec.events import Actor
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._decision import Decision
 from ._desk import SignatureDesk

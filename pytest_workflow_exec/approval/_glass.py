@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TextIO
 
 from pytest_workflow_exec.digests import digest_of
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._code import code_of
 from ._decision import Decision

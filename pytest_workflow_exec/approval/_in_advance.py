@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import canonical_json, digest_of_bytes
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._challenge import MAX_CHALLENGE_BYTES, ChallengeError
 from ._facts import facts_of

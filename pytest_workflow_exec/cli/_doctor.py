@@ -7,13 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import SettingsError, WorkflowExecError
 from pytest_workflow_exec.evidence import PinPlaces, pin_places
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.sandbox import mode_of
 from pytest_workflow_exec.settings import (
     PolicySettings,

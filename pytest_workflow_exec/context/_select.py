@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import field, replace
+from dataclasses import field
 
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._context import Omitted, Query
 from ._files import ContextFile, UnusableFileError, read_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import (
@@ -31,10 +31,13 @@ from ._forms import read_form
 from ._named_types import NamedTypeError, model_type
 from ._names import quoted
 from ._problems import Problems, Where
-from ._schema import AiContextModel, AiModel, SessionModel
 from ._schema_basics import DeclarationModel
 from ._templates import Keys, parse_template
 from ._texts import Files, Texts
+
+if TYPE_CHECKING:
+    from ._schema_ai import AiContextModel, AiModel, SessionModel
+
 
 Mode: TypeAlias = Literal["python", "ai_json", "interactive"]
 _PLAN = "CommandPlan"
@@ -130,6 +133,8 @@ def read_session(
 
 
 def _as_question(model: SessionModel) -> AiModel:
+    from ._schema_ai import AiModel
+
     return AiModel.model_construct(
         prompt=model.prompt,
         output=model.output,

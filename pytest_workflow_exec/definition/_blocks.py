@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import CaseValue, plain_id
 
 from ._cases import Case
@@ -12,9 +13,12 @@ from ._names import quoted
 from ._problems import Where
 from ._read import Read, Surrounding
 from ._reader import Reader, own_ids
-from ._schema import BlockModel
 from ._validation import validated
 from ._whens import both, read_when
+
+if TYPE_CHECKING:
+    from ._schema_blocks import BlockModel
+
 
 MAX_DEPTH = 8
 """How many blocks may stand in each other."""
@@ -29,6 +33,8 @@ ReadItem = Callable[[Reader, Read, object, Where, bool], None]
 
 def read_block(reader: Reader, read: Read, item: Mapping[str, object], where: Where, read_item: ReadItem) -> None:
     """Read a block's steps for each of its cases, after adding what is wrong with it."""
+    from ._schema_blocks import BlockModel
+
     problems, around = reader.problems, reader.around
     model = validated(BlockModel, item, where, problems)
     if around.depth >= MAX_DEPTH:

@@ -17,7 +17,7 @@ from ._sources import inside
 from ._texts import Files, Texts
 
 if TYPE_CHECKING:
-    from ._schema import CallModel
+    from ._schema_calls import CallModel
 
 _TARGET = lazy_pattern(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<function>[A-Za-z_]\w*)", re.ASCII)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, field_names, replace
 from pytest_workflow_exec.model import CaseValue, Reference, Step, StepId, Template, case_text
 
 from ._known import KnownValues, NotGivenError, UnknownError
@@ -79,11 +77,11 @@ def _filled_in(value: object, each: Mapping[str, CaseValue]) -> object:
         return tuple(_filled_in(item, each) for item in value)
     if isinstance(value, Mapping):
         return {key: _filled_in(item, each) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{part.name: _filled_in(getattr(value, part.name), each) for part in dataclasses.fields(value)}
-        )
-    return value
+    names = None if isinstance(value, type) else field_names(type(value))
+    if names is None:
+        return value
+    changed: dict[str, Any] = {name: _filled_in(getattr(value, name), each) for name in names}
+    return replace(cast("Any", value), **changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

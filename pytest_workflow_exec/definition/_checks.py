@@ -16,7 +16,8 @@ from ._templates import dotted_parts, split_step
 from ._texts import Files, Texts
 
 if TYPE_CHECKING:
-    from ._schema import CallModel, CheckModel, ExpectModel, VerifyModel
+    from ._schema_calls import CallModel, CheckModel, VerifyModel
+    from ._schema_commands import ExpectModel
 
 CHECK_FIXTURES = ("workflow", "sandbox")
 """What a function that checks may have of fixtures: the engine makes them without pytest."""
@@ -67,14 +68,14 @@ def _called(
 def _command(argv: Sequence[str], where: Where, texts: Texts, *, expect: ExpectModel | None = None) -> Command:
     """Return the command of a check, after adding what is wrong with it."""
     # Workflows in Python without a check load nothing of YAML's commands.
-    from ._commands import NOTHING_SAID, read_expectation
+    from ._commands import read_expectation
 
     place = (*where, "run")
     if argv and not argv[0]:
         texts.problems.at((*place, 0), "the name of the program is empty")
     command = Command(
         argv=tuple(texts.template(text, (*place, index)) for index, text in enumerate(argv)),
-        expect=read_expectation(expect or NOTHING_SAID, (*where, "expect"), texts),
+        expect=read_expectation(expect, (*where, "expect"), texts),
     )
     for matcher in command.expect.exit:
         plain = all(_STATUS.fullmatch(operand.text) for operand in matcher.operands)

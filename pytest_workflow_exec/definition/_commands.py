@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import (
@@ -18,19 +18,20 @@ from pytest_workflow_exec.model import (
 )
 
 from ._defaults import place_of
-from ._json_expectations import read_json_expectation
 from ._names import quoted
 from ._outputs import read_outputs
 from ._problems import Where
 from ._regexes import RegexError, compile_template
-from ._schema import EqualsModel, ExpectModel, MatchModel, OutputModel, StepModel
 from ._templates import COMMAND_KEYS, Keys, TemplateError, parse_template
 from ._texts import Texts
 
+if TYPE_CHECKING:
+    from ._schema import StepModel
+    from ._schema_commands import ExpectModel, MatchModel, OutputModel
+
+
 _WHOLE = lazy_pattern(r"-?[0-9]{1,9}")
 _NUMBER = lazy_pattern(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-NOTHING_SAID = ExpectModel()
-"""What a step expects that does not say it."""
 _OWN_KEYS: Keys = dict.fromkeys(COMMAND_KEYS, frozenset[str]())
 _NO_VARIABLES: Mapping[str, Template] = MappingProxyType({})
 _ORDER = ("lt", "le", "gt", "ge")
@@ -49,7 +50,7 @@ def read_command(step: StepModel, where: Where, texts: Texts) -> Command:
         cwd=None if step.cwd is None else _cwd(step.cwd, place_of((*where, "cwd"), texts.problems), texts),
         env=_env(step.env, (*where, "env"), texts.with_secrets()) if step.env else _NO_VARIABLES,
         stdin=None if step.stdin is None else texts.with_secrets().template(step.stdin, (*where, "stdin")),
-        expect=read_expectation(step.expect or NOTHING_SAID, (*where, "expect"), texts),
+        expect=read_expectation(step.expect, (*where, "expect"), texts),
         outputs=read_outputs(step.outputs or {}, (*where, "outputs"), texts),
     )
 
@@ -88,8 +89,12 @@ def _named_groups(name: str, output: OutputModel) -> frozenset[str]:
     return frozenset() if groups == {name} else groups
 
 
-def read_expectation(model: ExpectModel, where: Where, texts: Texts) -> Expectation:
-    """Return what the command of a step must have done."""
+def read_expectation(model: ExpectModel | None, where: Where, texts: Texts) -> Expectation:
+    """Return what the command of a step must have done; None where nothing is said of it."""
+    if model is None:
+        return Expectation()
+    from ._json_expectations import read_json_expectation
+
     if model.exit is not None:
         _check_exit(model.exit, (*where, "exit"), texts)
     return Expectation(
@@ -101,6 +106,8 @@ def read_expectation(model: ExpectModel, where: Where, texts: Texts) -> Expectat
 
 
 def _operands(model: MatchModel) -> Iterator[tuple[MatchOperator, tuple[str, ...], Where]]:
+    from ._schema_commands import EqualsModel
+
     if isinstance(model, EqualsModel):
         yield "equals", (model.equals,), ()
         return

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.lean_dataclasses import dataclass
+
 from ._problems import Problems, Where
-from ._retries import read_retry
-from ._schema_basics import DefaultsModel
-from ._validation import validated
 
 if TYPE_CHECKING:
     from ._schema import StepModel
+    from ._schema_defaults import RetryModel
 
-NO_DEFAULTS = DefaultsModel()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What the steps of a workflow say unless they say it themselves; None for what is left to them."""
+
+    timeout: float | None = None
+    idempotent: bool | None = None
+    max_age: float | None = None
+    cwd: str | None = None
+    env: Mapping[str, str] | None = None
+    retry: RetryModel | None = None
+
+
+NO_DEFAULTS = Defaults()
 
 _WAITING = ("gate", "manual", "pause")
 _OF_COMMANDS = ("cwd", "env")
 _KEYS = ("timeout", "idempotent", "max_age", "retry")
 
 
-def read_defaults(data: object, problems: Problems) -> DefaultsModel:
+def read_defaults(data: object, problems: Problems) -> Defaults:
     """Return what the steps of a workflow say unless they say it themselves, after adding what is wrong with it."""
     if data is None:
         return NO_DEFAULTS
-    defaults = validated(DefaultsModel, data, ("defaults",), problems) or NO_DEFAULTS
+    # Only here: most workflows say nothing of the kind.
+    from ._retries import read_retry
+    from ._schema_defaults import DefaultsModel
+    from ._validation import validated
+
+    said = validated(DefaultsModel, data, ("defaults",), problems)
+    if said is None:
+        return NO_DEFAULTS
     # What is wrong with it is said once, here, and not at each step.
-    read_retry(defaults.retry, ("defaults", "retry"), problems)
-    return defaults
+    read_retry(said.retry, ("defaults", "retry"), problems)
+    return Defaults(
+        timeout=said.timeout,
+        idempotent=said.idempotent,
+        max_age=said.max_age,
+        cwd=said.cwd,
+        env=said.env,
+        retry=said.retry,
+    )
 
 
-def read_python_defaults(data: object, problems: Problems) -> DefaultsModel:
+def read_python_defaults(data: object, problems: Problems) -> Defaults:
     """Return the same for the steps of a Python file, whose commands are no steps."""
     defaults = read_defaults(data, problems)
     for key in _OF_COMMANDS:
@@ -38,7 +66,7 @@ def read_python_defaults(data: object, problems: Problems) -> DefaultsModel:
     return defaults
 
 
-def with_defaults(model: StepModel, kind: str, defaults: DefaultsModel) -> StepModel:
+def with_defaults(model: StepModel, kind: str, defaults: Defaults) -> StepModel:
     """Return a step with what it does not say itself; one that waits for a person or for a time takes nothing."""
     if kind in _WAITING:
         return model

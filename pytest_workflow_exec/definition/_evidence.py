@@ -8,7 +8,6 @@ from pytest_workflow_exec.model import ModelType
 from ._named_types import NamedTypeError, model_type
 from ._names import quoted, suggestion, value_name_problem
 from ._problems import Problems, Where
-from ._schema import EvidenceModel
 from ._templates import OUTCOME_ONLY, Keys
 from ._texts import Files
 from ._validation import validated
@@ -46,6 +45,8 @@ def read_evidence(said: object, where: Where, problems: Problems, files: Files, 
         except (NamedTypeError, OSError) as error:
             problems.at(place, f"{quoted(said)} can't be its evidence: {error}")
             return _NONE
+    from ._schema import EvidenceModel
+
     model = validated(EvidenceModel, {"evidence": said}, where, problems)
     if model is None:
         return _NONE

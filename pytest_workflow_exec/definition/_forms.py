@@ -7,7 +7,6 @@ from collections.abc import Set as AbstractSet
 
 from pytest_workflow_exec.model import DefaultFrom, InputSpec
 
-from ._inputs import read_spec
 from ._names import quoted
 from ._problems import Problems, Where
 
@@ -36,6 +35,8 @@ def read_form(
 
 
 def _field(name: str, data: object, where: Where, problems: Problems, own: AbstractSet[str]) -> InputSpec | None:
+    from ._inputs import read_spec
+
     if name in own:
         problems.at_key(where, f"the step has a value {quoted(name)} already; choose another name")
         return None

@@ -11,14 +11,12 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId
 
-from ._decorators import Fragment as Declaration
 from ._problems import Problems
-from ._python_source import FunctionNode, SourceError, functions_in, parse_module
-from ._source_checks import FRAGMENT, check_python_source, declaration_mark
-from ._spellings import decorated_functions, is_fixture, is_test, literal_includes
 
 if TYPE_CHECKING:
+    from ._decorators import Fragment as Declaration
     from ._python_cases import EachLists
+    from ._python_source import FunctionNode
     from ._python_steps import Entry
 
 
@@ -86,11 +84,16 @@ class PythonSource:
     @property
     def nodes(self) -> Mapping[str, FunctionNode]:
         """Its functions by their qualified names."""
+        from ._python_source import functions_in
+
         return functions_in(self.tree)
 
 
 def ids_in(source: bytes) -> tuple[StepId, ...]:
     """Return the ids of the steps in a module's source, as far as it tells; none if it is no Python."""
+    from ._python_source import SourceError, functions_in, parse_module
+    from ._spellings import decorated_functions, is_fixture, is_test
+
     try:
         tree = parse_module(source)
     except SourceError:
@@ -101,6 +104,9 @@ def ids_in(source: bytes) -> tuple[StepId, ...]:
 
 def includes_in(source: bytes) -> tuple[dict[str, object], ...]:
     """Return what a module includes, as far as its source tells; nothing if it is no Python."""
+    from ._python_source import SourceError, parse_module
+    from ._spellings import literal_includes
+
     try:
         return tuple(literal_includes(parse_module(source)))
     except SourceError:
@@ -113,6 +119,8 @@ def python_source(path: Path, source: bytes, modules: Modules) -> PythonSource |
     Raises:
         DefinitionError: It is none, or can't be used; holds all problems, each with its place.
     """
+    from ._source_checks import FRAGMENT, check_python_source
+
     tree = check_python_source(path, source, declares=FRAGMENT)
     declaration = modules.declaration(path, source)
     if declaration is None:
@@ -124,6 +132,9 @@ def python_source(path: Path, source: bytes, modules: Modules) -> PythonSource |
 
 def problems_in(path: Path, source: bytes) -> Problems:
     """Return what collects the problems of a fragment in Python; those of its declaration stand at that."""
+    from ._python_source import SourceError, parse_module
+    from ._source_checks import FRAGMENT, declaration_mark
+
     try:
         return Problems(path, fallback=declaration_mark(parse_module(source), FRAGMENT))
     except SourceError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -15,10 +15,13 @@ from ._inputs import read_inputs
 from ._names import is_fragment, quoted
 from ._problems import Problems
 from ._python_cases import text_keys
-from ._schema import FragmentDeclarationModel, FragmentModel
 from ._sources import inside
 from ._validation import validated
 from ._yaml_text import Tree, read_bytes
+
+if TYPE_CHECKING:
+    from ._schema_blocks import FragmentModel
+
 
 MAX_INCLUDES = 5000
 """How many times a workflow may include fragments, through others and in each case of a block, too."""
@@ -117,7 +120,7 @@ class Fragments:
                 path=path,
                 name=name,
                 data={},
-                model=_NOTHING,
+                model=_nothing(),
                 specs={},
                 groups={},
                 problems=problems,
@@ -126,7 +129,7 @@ class Fragments:
             )
         tree = self._tree(path)
         data = tree.value if isinstance(tree, Tree) and isinstance(tree.value, dict) else {}
-        return Fragment(path=path, name=name, data=data, model=_NOTHING, specs={}, groups={}, problems=problems)
+        return Fragment(path=path, name=name, data=data, model=_nothing(), specs={}, groups={}, problems=problems)
 
     def _source(self, path: Path) -> bytes:
         """Return the source of a fragment in Python; nothing if it can't be read, which is said elsewhere."""
@@ -173,6 +176,8 @@ class Fragments:
         return self._by_path[path]
 
     def _parsed(self, path: Path, by: Location) -> Fragment | None:
+        from ._schema_blocks import FragmentModel
+
         note = f" (included by {_relative(by.path, self._root)}:{by.line})"
         if path.suffix == ".py":
             return self._python(path, note)
@@ -212,6 +217,8 @@ class Fragments:
         )
 
     def _python(self, path: Path, note: str) -> Fragment | None:
+        from ._schema_blocks import FragmentDeclarationModel, FragmentModel
+
         problems = self._problems.of_included(problems_in(path, self._source(path)), note=note)
         try:
             # Read once, so that what is digested is what was looked at.
@@ -238,6 +245,8 @@ class Fragments:
 
 
 def _as_far_as_it_goes(data: Mapping[str, object]) -> FragmentModel:
+    from ._schema_blocks import FragmentModel
+
     lists = {key: value for key in ("steps", "finally") if isinstance(value := data.get(key), list)}
     outputs = data.get("outputs")
     texts = {name: text for name, text in outputs.items() if isinstance(text, str)} if isinstance(outputs, dict) else {}
@@ -246,7 +255,10 @@ def _as_far_as_it_goes(data: Mapping[str, object]) -> FragmentModel:
     )
 
 
-_NOTHING = FragmentModel.model_construct(steps=[])
+def _nothing() -> FragmentModel:
+    from ._schema_blocks import FragmentModel
+
+    return FragmentModel.model_construct(steps=[])
 
 
 def is_include(item: object) -> TypeGuard[Mapping[str, object]]:

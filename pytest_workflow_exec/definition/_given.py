@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import GivenReference, InputSpec, InputValue, Reference, Template
 
 from ._names import quoted, suggestion

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import IncludedOutputs, Reference, StepId, base_of, plain_id
 
 from ._blocks import DRY, MAX_DEPTH, MAX_STEPS, ReadItem, check_variable, read_inside
@@ -14,14 +14,15 @@ from ._fragments import Fragment, IncludeError
 from ._given import Given, place_variables, read_given
 from ._names import value_name_problem
 from ._problems import Where
-from ._python_fragments import read_python_fragment
 from ._read import Read, Surrounding
 from ._reader import Reader
-from ._schema import BlockModel, FragmentModel, IncludeModel
 from ._templates import Conditional, Included, Keys, TemplateError, parse_template
 from ._texts import Texts, read_variables
 from ._validation import validated
 from ._whens import both, read_when
+
+if TYPE_CHECKING:
+    from ._schema_blocks import FragmentModel, IncludeModel
 
 
 def read_include(
@@ -32,6 +33,8 @@ def read_include(
     Args:
         always: Whether the list is a `finally`.
     """
+    from ._schema_blocks import IncludeModel
+
     model = validated(IncludeModel, item, where, reader.problems)
     fragment = None if model is None else _fragment(reader, model, where)
     if model is None or fragment is None:
@@ -100,11 +103,16 @@ def _read_once(reader: Reader, read: Read, entry: _Entry, own_id: StepId | None)
     found = Read(first_places=read.first_places)
     before = reader.fragments.made
     if fragment.python is None:
+        from ._schema_blocks import BlockModel
+
         block = BlockModel.model_construct(
             id=model.id or "", when=None, steps=fragment.model.steps, finally_=fragment.model.finally_
         )
         read_inside(inner, found, block, (), entry.read_item, inside=inside, always=always)
     else:
+        # Only here: most workflows include no Python.
+        from ._python_fragments import read_python_fragment
+
         inner = read_python_fragment(
             inner,
             fragment.python,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import VARIABLE_NAME, DefaultFrom, InputSpec, InputValue
 
 from ._names import quoted, suggestion, value_name_problem
 from ._problems import Problems, Where
 from ._regexes import RegexError, compile_regex
-from ._schema_basics import DefaultEnvModel, DefaultModel, InputModel
 from ._templates import SECRET
 from ._validation import validated
 from ._values import ValueProblemError, read_value
+
+if TYPE_CHECKING:
+    from ._schema_inputs import InputModel
+
 
 _FILE_KINDS = (".json", ".toml", ".yaml", ".yml")
 _PATTERN_TYPES = ("string", "path", "file")
@@ -51,6 +55,8 @@ def read_spec(name: str, data: object, where: Where, problems: Problems, *, what
         problems: Where to complain.
         what: What is declared, in one word.
     """
+    from ._schema_inputs import InputModel
+
     problem = value_name_problem(name)
     if problem is not None:
         problems.at_key(where, problem)
@@ -75,6 +81,8 @@ def read_spec(name: str, data: object, where: Where, problems: Problems, *, what
 
 
 def _secret(spec: InputSpec, model: InputModel, where: Where, problems: Problems) -> InputSpec | None:
+    from ._schema_inputs import DefaultEnvModel
+
     place = (*where, "default")
     if "default" not in model.model_fields_set:
         return replace(spec, variable=spec.name.upper().replace("-", "_"))
@@ -126,6 +134,8 @@ def _unnamed(raw: object) -> object:
 
 
 def _default_from(raw: Mapping[str, object], where: Where, problems: Problems) -> DefaultFrom | None:
+    from ._schema_inputs import DefaultModel
+
     model = validated(DefaultModel, raw, where, problems)
     if model is None:
         return None

@@ -12,7 +12,6 @@ from ._json_paths import JsonPathError, parse_json_path
 from ._names import quoted
 from ._problems import Where
 from ._regexes import RegexError, compile_template
-from ._schema import JsonMatchModel
 from ._texts import Texts
 from ._validation import validated
 
@@ -47,6 +46,8 @@ def check_path(text: str, where: Where, texts: Texts, *, at_key: bool = False) -
 
 
 def _matchers(path: str, expected: object, where: Where, texts: Texts) -> Iterator[JsonMatcher]:
+    from ._schema_commands import JsonMatchModel
+
     if not isinstance(expected, Mapping):
         yield JsonMatcher(path=path, operator="equals", operands=(read_argument(expected, where, texts),))
         return

@@ -15,8 +15,18 @@ from pydantic_core import core_schema
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import DURATION
+from pytest_workflow_exec.lazy_models import Later
 
-from . import _schema, _schema_basics
+from . import (
+    _schema,
+    _schema_basics,
+    _schema_blocks,
+    _schema_commands,
+    _schema_defaults,
+    _schema_forms,
+    _schema_inputs,
+    _schema_people,
+)
 from ._belongings import KEYS_OF_KINDS
 from ._key_texts import key_text
 from ._names import MAX_NAME_LENGTH, STEP_ID, VALUE_NAME
@@ -62,14 +72,14 @@ _SHORT = "x-short-for"
 _TABLES = (
     _schema.FileModel,
     _schema.StepModel,
-    _schema.BlockModel,
-    _schema.IncludeModel,
-    _schema.FragmentModel,
-    _schema_basics.InputModel,
-    _schema_basics.DefaultModel,
-    _schema_basics.DefaultEnvModel,
-    _schema_basics.DefaultsModel,
-    _schema.JsonMatchModel,
+    _schema_blocks.BlockModel,
+    _schema_blocks.IncludeModel,
+    _schema_blocks.FragmentModel,
+    _schema_inputs.InputModel,
+    _schema_inputs.DefaultModel,
+    _schema_inputs.DefaultEnvModel,
+    _schema_defaults.DefaultsModel,
+    _schema_commands.JsonMatchModel,
 )
 """What stands in a file; the rest is reached from these."""
 
@@ -159,15 +169,22 @@ class _Generator(GenerateJsonSchema):
         function, inner = schema["function"]["function"], schema["schema"]
         if function in _AS_TEXTS:
             return copy.deepcopy(_AS_TEXTS[function])
-        if isinstance(function, _schema.Short):
+        if isinstance(function, _schema_forms.Short):
             return {_SHORT: function.key, "anyOf": [self.generate_inner(inner)]}
-        if function is _schema_basics.as_attempts:
+        if function is _schema_defaults.as_attempts:
             return {_SHORT: "attempts", "anyOf": [self.generate_inner(inner)]}
-        if function is _schema._match:  # noqa: SLF001
+        if function is _schema_commands._match:  # noqa: SLF001
             return {"anyOf": [_TEXT, {**self.generate_inner(inner), "minProperties": 1}]}
-        if function is _schema._required:  # noqa: SLF001
+        if function is _schema_people._required:  # noqa: SLF001
             return {"anyOf": [_WHOLE, {"type": "object", "minProperties": 1, "additionalProperties": _WHOLE}]}
         return self.generate_inner(inner)
+
+    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> _Schema:
+        function: object = schema["function"]["function"]
+        if not isinstance(function, Later):
+            return super().function_plain_schema(schema)
+        function.model.model_rebuild()
+        return self.generate_inner(function.model.__pydantic_core_schema__)
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> _Schema:
         # A file can't say None: a `null` in it is a text.

@@ -19,7 +19,6 @@ from pytest_workflow_exec.model import (
 
 from ._judged import given_value
 from ._problems import Problems, Where
-from ._resolve import input_value, no_value
 from ._values import ValueProblemError, groups_of, read_list
 
 Given = Callable[[str], Mapping[str, str]]
@@ -164,6 +163,8 @@ class KnownValues:
 
     def _resolved(self, spec: InputSpec) -> InputValue:
         # Said at the input's declaration, so that several lists that need it say it once.
+        from ._resolve import input_value, no_value
+
         where: Where = ("inputs", spec.name)
         try:
             if self._given is None:

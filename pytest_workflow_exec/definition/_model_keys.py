@@ -8,7 +8,18 @@ from pydantic import BaseModel
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from . import _names, _schema, _schema_basics
+from . import (
+    _names,
+    _schema,
+    _schema_ai,
+    _schema_basics,
+    _schema_blocks,
+    _schema_calls,
+    _schema_commands,
+    _schema_defaults,
+    _schema_inputs,
+    _schema_people,
+)
 from ._names import quoted
 from ._problems import Where
 
@@ -29,28 +40,28 @@ def _keys(model: type[BaseModel], later: frozenset[str] = frozenset()) -> Keys:
 
 _STEP: Mapping[tuple[str, ...], Keys] = {
     (): _keys(_schema.StepModel, _names.STEP_LATER),
-    ("expect",): _keys(_schema.ExpectModel),
-    ("expect", "*"): _keys(_schema.MatchModel),
-    ("check",): _keys(_schema.CheckModel, _names.CHECK_LATER),
-    ("check", "expect"): _keys(_schema.ExpectModel),
-    ("check", "expect", "*"): _keys(_schema.MatchModel),
-    ("check", "call"): _keys(_schema.CallModel),
-    ("check", "verify"): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
-    ("outputs", "*"): _keys(_schema.OutputModel),
-    ("call",): _keys(_schema.CallModel),
-    ("verify",): _keys(_schema.VerifyModel, _names.VERIFY_LATER),
-    ("retry",): _keys(_schema_basics.RetryModel),
-    ("waive",): _keys(_schema.WaiveModel, _names.WAIVE_LATER),
-    ("poll",): _keys(_schema.PollModel),
-    ("poll", "fail_on"): _keys(_schema.ExpectModel),
-    ("poll", "fail_on", "*"): _keys(_schema.MatchModel),
-    ("gate",): _keys(_schema.GateModel, frozenset()),
-    ("manual",): _keys(_schema.ManualModel),
-    ("pause",): _keys(_schema.PauseModel),
-    ("ai",): _keys(_schema.AiModel),
-    ("ai", "context"): _keys(_schema.AiContextModel),
-    ("session",): _keys(_schema.SessionModel),
-    ("session", "context"): _keys(_schema.AiContextModel),
+    ("expect",): _keys(_schema_commands.ExpectModel),
+    ("expect", "*"): _keys(_schema_commands.MatchModel),
+    ("check",): _keys(_schema_calls.CheckModel, _names.CHECK_LATER),
+    ("check", "expect"): _keys(_schema_commands.ExpectModel),
+    ("check", "expect", "*"): _keys(_schema_commands.MatchModel),
+    ("check", "call"): _keys(_schema_calls.CallModel),
+    ("check", "verify"): _keys(_schema_calls.VerifyModel, _names.VERIFY_LATER),
+    ("outputs", "*"): _keys(_schema_commands.OutputModel),
+    ("call",): _keys(_schema_calls.CallModel),
+    ("verify",): _keys(_schema_calls.VerifyModel, _names.VERIFY_LATER),
+    ("retry",): _keys(_schema_defaults.RetryModel),
+    ("waive",): _keys(_schema_people.WaiveModel, _names.WAIVE_LATER),
+    ("poll",): _keys(_schema_commands.PollModel),
+    ("poll", "fail_on"): _keys(_schema_commands.ExpectModel),
+    ("poll", "fail_on", "*"): _keys(_schema_commands.MatchModel),
+    ("gate",): _keys(_schema_people.GateModel, frozenset()),
+    ("manual",): _keys(_schema_people.ManualModel),
+    ("pause",): _keys(_schema_people.PauseModel),
+    ("ai",): _keys(_schema_ai.AiModel),
+    ("ai", "context"): _keys(_schema_ai.AiContextModel),
+    ("session",): _keys(_schema_ai.SessionModel),
+    ("session", "context"): _keys(_schema_ai.AiContextModel),
 }
 _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], Keys]] = {
     _schema_basics.DeclarationModel: {
@@ -61,34 +72,34 @@ _TABLES: Mapping[type[BaseModel], Mapping[tuple[str, ...], Keys]] = {
         (): _keys(_schema.FileModel, _names.WORKFLOW_LATER),
         ("policy",): _keys(_schema_basics.NarrowingModel),
     },
-    _schema_basics.DefaultsModel: {
-        (): _keys(_schema_basics.DefaultsModel),
-        ("retry",): _keys(_schema_basics.RetryModel),
+    _schema_defaults.DefaultsModel: {
+        (): _keys(_schema_defaults.DefaultsModel),
+        ("retry",): _keys(_schema_defaults.RetryModel),
     },
-    _schema_basics.OwnRetry: {(): _keys(_schema_basics.OwnRetry), ("retry",): _keys(_schema_basics.RetryModel)},
-    _schema_basics.InputModel: {(): _keys(_schema_basics.InputModel, _names.INPUT_LATER)},
-    _schema_basics.DefaultModel: {(): _keys(_schema_basics.DefaultModel)},
-    _schema.JsonMatchModel: {(): _keys(_schema.JsonMatchModel)},
-    _schema_basics.DefaultEnvModel: {(): _keys(_schema_basics.DefaultEnvModel)},
+    _schema_defaults.OwnRetry: {(): _keys(_schema_defaults.OwnRetry), ("retry",): _keys(_schema_defaults.RetryModel)},
+    _schema_inputs.InputModel: {(): _keys(_schema_inputs.InputModel, _names.INPUT_LATER)},
+    _schema_inputs.DefaultModel: {(): _keys(_schema_inputs.DefaultModel)},
+    _schema_commands.JsonMatchModel: {(): _keys(_schema_commands.JsonMatchModel)},
+    _schema_inputs.DefaultEnvModel: {(): _keys(_schema_inputs.DefaultEnvModel)},
     _schema.StepModel: _STEP,
     _schema.EvidenceModel: {(): _keys(_schema.EvidenceModel)},
-    _schema.CheckModel: {way[1:]: keys for way, keys in _STEP.items() if way[:1] == ("check",)},
-    _schema.BlockModel: {(): _keys(_schema.BlockModel, _names.BLOCK_LATER)},
-    _schema.IncludeModel: {(): _keys(_schema.IncludeModel)},
-    _schema.FragmentDeclarationModel: {(): _keys(_schema.FragmentDeclarationModel)},
-    _schema.FragmentModel: {(): _keys(_schema.FragmentModel)},
+    _schema_calls.CheckModel: {way[1:]: keys for way, keys in _STEP.items() if way[:1] == ("check",)},
+    _schema_blocks.BlockModel: {(): _keys(_schema_blocks.BlockModel, _names.BLOCK_LATER)},
+    _schema_blocks.IncludeModel: {(): _keys(_schema_blocks.IncludeModel)},
+    _schema_blocks.FragmentDeclarationModel: {(): _keys(_schema_blocks.FragmentDeclarationModel)},
+    _schema_blocks.FragmentModel: {(): _keys(_schema_blocks.FragmentModel)},
 }
 
 
 MISPLACED: Mapping[type[BaseModel], Mapping[str, str]] = {
     _schema.StepModel: {"finally": "'finally' belongs to a block, which has steps: [...], or to the workflow"},
-    _schema.BlockModel: {
+    _schema_blocks.BlockModel: {
         kind: f"a block does nothing itself; put {quoted(kind)} into a step of it" for kind in _schema.KINDS
     },
-    _schema.IncludeModel: {
+    _schema_blocks.IncludeModel: {
         kind: f"an include does nothing itself; put {quoted(kind)} into a step" for kind in _schema.KINDS
     },
-    _schema.FragmentModel: {
+    _schema_blocks.FragmentModel: {
         key: f"{quoted(key)} belongs to a workflow, and this is a fragment"
         for key in ("workflow", "mode", "concurrency", "policy")
     },

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import OutputRule, Template
 
 from ._json_expectations import check_path
@@ -18,7 +18,7 @@ from ._texts import Texts
 from ._values import ValueProblemError, value_of_type
 
 if TYPE_CHECKING:
-    from ._schema import OutputModel
+    from ._schema_commands import OutputModel
 
 
 def read_outputs(models: Mapping[str, OutputModel], where: Where, texts: Texts) -> tuple[OutputRule, ...]:

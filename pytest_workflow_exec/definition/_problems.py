@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_workflow_exec.errors import DefinitionError, Problem
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Location
 
 Where = tuple[str | int, ...]

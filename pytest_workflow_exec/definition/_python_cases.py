@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.errors import DefinitionError
-from pytest_workflow_exec.model import InputValue
+from pytest_workflow_exec.model import InputSpec, InputValue
 
-from ._cases import Case, CaseReader
+from ._cases import Case
 from ._decorators import Workflow
-from ._inputs import read_inputs
-from ._known import Given, KnownValues
+from ._known import Given
 from ._names import name_from_file
 from ._options import EachOptions
 from ._problems import Mark, Problems
@@ -19,6 +19,10 @@ from ._python_source import SourceError, parse_module
 from ._source_checks import declaration_mark
 from ._templates import Scope
 from ._texts import read_variables
+
+if TYPE_CHECKING:
+    from ._inputs import InputGroups
+    from ._known import KnownValues
 
 
 class EachLists:
@@ -50,9 +54,11 @@ class EachLists:
             given: Returns what was given to inputs; asked only if a list comes from one.
             looking: Whether nothing will be run: then a list may stay open for want of an input.
         """
+        from ._known import KnownValues
+
         problems, unsaid = Problems(path, fallback=_mark(source)), Problems(path)
         said = declaration if isinstance(declaration, Workflow) else None
-        specs, groups = read_inputs(text_keys(said and said.inputs), unsaid)
+        specs, groups = inputs_of(said and said.inputs, unsaid)
         declared = text_keys(said and said.vars)
         variables = read_variables(declared, inputs=groups, problems=unsaid)
         name = said.name if said is not None and isinstance(said.name, str) else name_from_file(path)
@@ -74,6 +80,8 @@ class EachLists:
 
     def cases(self, each: EachOptions) -> tuple[Case, ...]:
         """Return the cases of a function; none after taking note of what is wrong with its list."""
+        from ._cases import CaseReader
+
         if each not in self._read:
             problems = self._problems.standing_at(Mark(each.place.line, 1))
             reader = CaseReader(problems=problems, scope=self._scope, known=self.known)
@@ -103,6 +111,17 @@ class EachLists:
             DefinitionError: Something is; holds all of it, each with its place.
         """
         self._problems.raise_if_any()
+
+
+def inputs_of(declared: object, problems: Problems) -> tuple[tuple[InputSpec, ...], InputGroups]:
+    """Return the inputs that a workflow in Python declares, and what references to them may name."""
+    named = text_keys(declared)
+    if not named:
+        return (), {}
+    # Only here: the models of inputs are not needed where there is none.
+    from ._inputs import read_inputs
+
+    return read_inputs(named, problems)
 
 
 def text_keys(value: object) -> Mapping[str, object]:

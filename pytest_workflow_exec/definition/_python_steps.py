@@ -6,11 +6,12 @@ import ast
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import digest_of_bytes
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import (
     BlockId,
     CaseValue,
@@ -27,12 +28,8 @@ from pytest_workflow_exec.model import (
 )
 
 from ._belongings import NOT_IN_FINALLY
-from ._cases import as_case, filled_in
-from ._checks import check_problem, read_check, read_undoes
-from ._defaults import NO_DEFAULTS
-from ._forms import OWN_OF_GATES, read_form
-from ._gates import read_show
-from ._given import Given
+from ._cases import as_case
+from ._defaults import NO_DEFAULTS, Defaults
 from ._include import IncludeOptions
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
@@ -43,14 +40,13 @@ from ._python_source import (
     segment,
 )
 from ._read import Read, Surrounding
-from ._retries import read_python_retry, read_retry
-from ._schema_basics import DefaultsModel
 from ._sources import named_steps, with_digest, with_given, with_included
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
-from ._texts import Files, Texts
-from ._validation import validated
-from ._waives import DEFAULT_WAIVE_TIMEOUT_S, waive_problem
-from ._whens import both, filled_when, read_when
+from ._texts import Texts
+
+if TYPE_CHECKING:
+    from ._given import Given
+    from ._texts import Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +124,7 @@ class FunctionReader:
     inputs: Mapping[str, frozenset[str] | None]
     variables: Mapping[str, Template]
     ids: frozenset[str]
-    defaults: DefaultsModel = NO_DEFAULTS
+    defaults: Defaults = NO_DEFAULTS
     around: Surrounding = field(default_factory=Surrounding)
     """Where an include of the file stands; nothing around a workflow's own functions."""
     include: Include | None = None
@@ -219,6 +215,9 @@ def _cases(reader: FunctionReader, step: Step, function: DeclaredFunction) -> li
 
 
 def _case(reader: FunctionReader, step: Step, case: StepId, function: DeclaredFunction) -> Step:
+    from ._cases import filled_in
+    from ._whens import filled_when
+
     each = function.values.get(case, {})
     when = None if step.when is None else filled_when(step.when, each)
     check = step.check and filled_in(step.check, each)
@@ -245,6 +244,8 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     said = marks if isinstance(marks, StepOptions) else StepOptions()
     when = reader.around.when
     if marks is not None and marks.when is not None:
+        from ._whens import both, read_when
+
         when = both(when, read_when(marks.when, (), _texts(reader, function, problems, read, when)))
     # Made where one is read: most functions have none.
     texts = partial(_texts, reader, function, problems, read, when)
@@ -263,7 +264,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
         check=_check(said, node, texts, reader.files, always=always),
-        undoes=read_undoes(said.undoes, (), texts(), unfit=tuple(read.lasting)) if said.undoes else (),
+        undoes=_undoes(said, texts, read),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
         waive=_waive(said, texts, always=always),
         enclosure=None
@@ -278,13 +279,23 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
     return step if reader.include is None else replace(with_given(step), fragment=reader.include.fragment)
 
 
-def _idempotent(said: StepOptions, defaults: DefaultsModel) -> bool:
+def _idempotent(said: StepOptions, defaults: Defaults) -> bool:
     return bool(defaults.idempotent if said.idempotent is None else said.idempotent)
+
+
+def _undoes(said: StepOptions, made: Callable[[], Texts], read: Read) -> tuple[StepId, ...]:
+    if not said.undoes:
+        return ()
+    from ._checks import read_undoes
+
+    return read_undoes(said.undoes, (), made(), unfit=tuple(read.lasting))
 
 
 def _waive(said: StepOptions, made: Callable[[], Texts], *, always: bool) -> Waive | None:
     if said.waive is None:
         return None
+    from ._waives import DEFAULT_WAIVE_TIMEOUT_S, waive_problem
+
     texts = made()
     problem = waive_problem(always=always, undoes=bool(said.undoes), check=bool(said.check))
     if problem is not None:
@@ -294,6 +305,10 @@ def _waive(said: StepOptions, made: Callable[[], Texts], *, always: bool) -> Wai
 
 
 def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Retry | None:
+    if said.retry is None and reader.defaults.retry is None:
+        return None
+    from ._retries import read_python_retry, read_retry
+
     own = read_python_retry(said.retry, problems)
     if own is None and said.retry is None:
         own = reader.defaults.retry
@@ -305,6 +320,11 @@ def _check(
 ) -> Check | None:
     if said.check is None:
         return None
+    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
+    from ._checks import check_problem, read_check
+    from ._schema_calls import CheckModel
+    from ._validation import validated
+
     texts = made()
     returns = node.returns
     problem = check_problem("step", always=always)
@@ -314,9 +334,6 @@ def _check(
         problem = "a step with a check leaves no evidence: without its body nobody has what it would return"
     if problem is not None:
         texts.problems.at((), problem)
-    # Only here: the models of YAML's steps are many, and a step in Python needs one of them.
-    from ._schema import CheckModel
-
     model = validated(CheckModel, said.check, ("check",), texts.problems)
     return read_check(model, ("check",), texts, files)
 
@@ -393,6 +410,9 @@ def _body(function: DeclaredFunction, made: Callable[[], Texts], read: Read) -> 
     marks = function.marks
     if not isinstance(marks, GateOptions):
         return Function(name=function.name, returns_outputs=marks is not None)
+    from ._forms import OWN_OF_GATES, read_form
+    from ._gates import read_show
+
     texts = made()
     question = _words(function)[0] if marks.question is None else marks.question
     if not question.strip():

@@ -11,24 +11,20 @@ from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import IncludedOutputs, StepId, Template, Workflow
 
 from ._collected import check_collected, shared_digest
-from ._comparisons import check_comparisons
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._fragment_modules import Modules
 from ._include import IncludeOptions
-from ._inputs import read_inputs
 from ._known import nothing_given
 from ._problems import Problems
-from ._python_cases import EachLists, text_keys
+from ._python_cases import EachLists, inputs_of, text_keys
 from ._python_source import SourceError, functions_in, parse_module
 from ._python_steps import Entry, FunctionReader, functions_of, read_functions, texts_behind
 from ._read import Read
-from ._results import read_results
 from ._schema_basics import DeclarationModel
 from ._source_checks import declaration_mark
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
-from ._whens import check_covered
 from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
 
 
@@ -64,7 +60,7 @@ def python_workflow(
     nodes = functions_in(tree)
     problems = Problems(path, fallback=declaration_mark(tree))
     model = validated(DeclarationModel, _declared(declaration), (), problems)
-    specs, groups = read_inputs(text_keys(declaration.inputs), problems)
+    specs, groups = inputs_of(declaration.inputs, problems)
     declared = text_keys(declaration.vars)
     variables = read_variables(declared, inputs=groups, problems=problems)
     group = read_group(model, inputs=groups, variables=variables, declared=declared, problems=problems)
@@ -97,9 +93,16 @@ def python_workflow(
         from ._python_includes import check_included
 
         check_included(model, steps, problems)
-    check_covered(steps, problems)
-    read_results(text_keys(declaration.outputs), texts_behind(reader, read), into=results)
-    check_comparisons(steps, specs, problems)
+    if declaration.outputs:
+        from ._results import read_results
+
+        read_results(text_keys(declaration.outputs), texts_behind(reader, read), into=results)
+    if any(step.when is not None for step in steps):
+        from ._comparisons import check_comparisons
+        from ._whens import check_covered
+
+        check_covered(steps, problems)
+        check_comparisons(steps, specs, problems)
     name = workflow_name(model, path, problems)
     sources = workflow_sources(files, problems)
     lists.hand_over(problems)

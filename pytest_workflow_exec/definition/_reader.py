@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import (
     CaseValue,
     Condition,
@@ -17,13 +17,13 @@ from pytest_workflow_exec.model import (
 )
 
 from ._cases import CaseReader
+from ._defaults import Defaults
 from ._fragments import Fragments, is_include
 from ._known import KnownValues
 from ._names import step_id_problem
 from ._problems import Problems
 from ._read import Read, Surrounding
 from ._schema import KINDS
-from ._schema_basics import DefaultsModel
 from ._templates import Scope
 from ._texts import Files, Texts
 
@@ -40,7 +40,7 @@ class Reader:
     known: KnownValues
     ids: frozenset[str]
     """The plain ids of all steps: those in blocks without the names of cases."""
-    defaults: DefaultsModel
+    defaults: Defaults
     around: Surrounding = field(default_factory=Surrounding)
     fragments: Fragments
     within: tuple[Path, ...]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_workflow_exec.model import Retry
 
 from ._problems import Problems, Where
-from ._schema_basics import OwnRetry, RetryModel
-from ._validation import validated
+
+if TYPE_CHECKING:
+    from ._schema_defaults import RetryModel
+
 
 _KINDS = ("run", "call", "verify", "ai")
 _MAX_ATTEMPTS = 100
@@ -44,6 +48,9 @@ def read_retry(model: RetryModel | None, where: Where, problems: Problems) -> Re
 
 def read_python_retry(data: object, problems: Problems) -> RetryModel | None:
     """Return what `@step(retry=...)` says, after adding what is wrong with it; None if it says nothing."""
+    from ._schema_defaults import OwnRetry
+    from ._validation import validated
+
     if data is None:
         return None
     said = validated(OwnRetry, {"retry": data}, (), problems)

@@ -1,14 +1,13 @@
-"""What every definition has in common: scalars as they are written, and the models of what stands around steps."""
+"""What every definition has in common: scalars as they are written, and the model of what stands around steps."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from pytest_workflow_exec.durations import parse_duration
-from pytest_workflow_exec.model import RetriedClass
 
 from ._names import one_line_problem, quoted, step_id_problem
 from ._yaml_text import QUOTES, Plain
@@ -114,8 +113,6 @@ Duration = Annotated[float, BeforeValidator(as_duration)]
 
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 
-Retried = Annotated[RetriedClass, BeforeValidator(as_choice)]
-
 Whole = Annotated[int, BeforeValidator(as_whole)]
 
 
@@ -143,62 +140,3 @@ class DeclarationModel(Strict):
     defaults: object = None
     outputs: dict[str, Text] = {}
     policy: NarrowingModel | None = None
-
-
-def as_attempts(value: object) -> object:
-    """Return what a number of attempts stands for."""
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        return {"attempts": value}
-    return value
-
-
-class RetryModel(Strict):
-    """How a step is tried again."""
-
-    attempts: Whole
-    for_: Annotated[list[Retried], Field(alias="for", min_length=1), BeforeValidator(as_items)] = ["transient"]
-    never: Annotated[list[Retried], BeforeValidator(as_items)] = []
-    wait: Duration = 1.0
-    max_wait: Duration = 60.0
-
-
-class OwnRetry(Strict):
-    """What a step says of being tried again."""
-
-    retry: Annotated[RetryModel | None, BeforeValidator(as_attempts)] = None
-
-
-class DefaultsModel(OwnRetry):
-    """What the steps of a workflow say unless they say it themselves."""
-
-    timeout: Duration | None = None
-    idempotent: Flag | None = None
-    max_age: Duration | None = None
-    cwd: Text | None = None
-    env: dict[str, Text] | None = None
-
-
-class InputModel(Strict):
-    """One input."""
-
-    type: Annotated[
-        Literal["string", "integer", "number", "boolean", "enum", "list", "path", "file", "secret"],
-        BeforeValidator(as_choice),
-    ] = "string"
-    description: Text = ""
-    pattern: Text | None = None
-    values: Annotated[list[Text], Field(min_length=1), BeforeValidator(as_items)] | None = None
-    default: object = None
-
-
-class DefaultModel(Strict):
-    """A default that stands in a file of the project."""
-
-    from_: Annotated[Line, Field(alias="from")]
-    key: Line
-
-
-class DefaultEnvModel(Strict):
-    """Where a secret comes from: a variable of the environment."""
-
-    env: Line

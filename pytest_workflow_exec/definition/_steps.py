@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
     Ai,
     Body,
@@ -36,10 +36,9 @@ from ._calls import read_call
 from ._cases import as_case
 from ._checks import check_problem, read_check, read_undoes, read_verify
 from ._commands import command_keys, read_command, read_expectation
-from ._defaults import NO_DEFAULTS, place_of, with_defaults
+from ._defaults import NO_DEFAULTS, Defaults, place_of, with_defaults
 from ._evidence import read_evidence
 from ._forms import OWN_OF_GATES, OWN_OF_MANUALS, read_form
-from ._fragment_modules import Modules
 from ._fragments import Fragments, is_include
 from ._gates import read_show
 from ._includes import read_include
@@ -48,13 +47,11 @@ from ._names import quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, DEFAULT_REQUEST_LIFETIME_S
 from ._polls import read_poll
 from ._problems import Problems, Where
-from ._python_fragments import seen_inputs
 from ._read import Read
 from ._reader import Reader, is_block, own_ids
 from ._results import read_results
 from ._retries import read_retry
-from ._schema import KINDS, ExpectModel, GateModel, ManualModel, PauseModel, StepModel
-from ._schema_basics import DefaultsModel
+from ._schema import KINDS, StepModel
 from ._signed import Wanted
 from ._sources import named_steps, python_digests, with_digest, with_given, with_included
 from ._templates import OUTCOME_ONLY, Conditional, Keys
@@ -62,6 +59,11 @@ from ._texts import Files, Texts
 from ._validation import validated
 from ._waives import read_waive, waive_problem
 from ._whens import both, check_covered, read_when
+
+if TYPE_CHECKING:
+    from ._fragment_modules import Modules
+    from ._schema_people import GateModel, ManualModel, PauseModel
+
 
 DEFAULT_MANUAL_TIMEOUT_S = 86400.0
 _PAUSE_KEYS: Keys = {"outcome": frozenset(), "until": frozenset()}
@@ -88,7 +90,7 @@ def read_steps(
     file: Path,
     outputs: Mapping[str, object],
     results: dict[str, Template],
-    defaults: DefaultsModel = NO_DEFAULTS,
+    defaults: Defaults = NO_DEFAULTS,
     modules: Modules,
 ) -> ReadSteps:
     """Return the steps of a workflow; those with a problem are left out after adding it.
@@ -231,6 +233,8 @@ def _read_case(
     step = with_included(step, read.included)
     if len(reader.within) > 1:
         if step.looks_around:
+            from ._python_fragments import seen_inputs
+
             inputs = seen_inputs(reader.inputs, reader.given)
             step = replace(step, enclosure=Enclosure(prefix=around.prefix, inputs=inputs))
         # After its digest was made: a fragment under another name is still the same.
@@ -281,7 +285,7 @@ def _body(model: StepModel, where: Where, texts: Texts, files: Files, *, gates: 
     if model.call is not None:
         return read_call(model.call, (*where, "call"), texts, files)
     if model.verify is not None:
-        expect = read_expectation(model.expect or ExpectModel(), (*where, "expect"), texts)
+        expect = read_expectation(model.expect, (*where, "expect"), texts)
         return read_verify(model.verify, where, texts, files, expect=expect, skips=model.skips)
     if model.ai is not None or model.session is not None:
         return _of_a_model(model, where, texts, files)

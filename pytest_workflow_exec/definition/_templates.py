@@ -6,11 +6,11 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Literal, cast
 
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import (
     CaseValue,
     Condition,

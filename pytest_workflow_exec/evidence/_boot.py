@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import re
 import sys
@@ -29,6 +28,8 @@ def _session_of_linux() -> str:
 
 
 def _session_of_macos() -> str:
+    import ctypes
+
     # Not kern.boottime: it moves whenever the wall clock is set.
     size = ctypes.c_size_t(64)
     text = ctypes.create_string_buffer(size.value)

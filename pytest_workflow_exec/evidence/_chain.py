@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import BinaryIO, NamedTuple
+
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._lines import BadLineError, Line, Seal, lines_of, read_seal, seems_cut
 from ._record import NO_HASH, Head

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pytest_workflow_exec.errors import EvidenceError, ValueRefusedError
 from pytest_workflow_exec.events import Actor, Event
@@ -23,17 +23,19 @@ from pytest_workflow_exec.settings import Durability
 from ._blobs import Blob, write_blob
 from ._body import Fields, body_of
 from ._boot import boot_id
-from ._chain import BrokenChainError, Chain, Tail
 from ._files import reason_of
 from ._instant import now_text
 from ._lines import MAX_LINE_BYTES, BadLineError, record_of, sealed
 from ._log_files import LogFiles
-from ._read import records_of
 from ._record import NO_HASH, VERSION, Head, Record
 from ._rescue import saved
 from ._run_id import RUN_ID
 from ._segments import SEGMENT_BYTES, segment_end
 from ._values import Cleaner
+
+if TYPE_CHECKING:
+    from ._chain import Chain, Tail
+
 
 _END_BYTES = 1 << 10
 """Room that is left in a file for the record that ends it."""
@@ -184,6 +186,8 @@ class EvidenceLog:
         Raises:
             LogUnreadableError: It can't be read, or was broken meanwhile; the records before were given.
         """
+        from ._read import records_of
+
         return records_of(self._files, self.path, blobs=blobs)
 
     def append(self, event: Event) -> Record:
@@ -224,6 +228,8 @@ class EvidenceLog:
         self._files.close()
 
     def _read(self, last: Head | None) -> Tail | None:
+        from ._chain import Chain
+
         chain = Chain()
         self._check(chain, strictly=last is None)
         if last is not None and chain.head != last:
@@ -235,6 +241,8 @@ class EvidenceLog:
         return chain.tail
 
     def _check(self, chain: Chain, *, strictly: bool) -> None:
+        from ._chain import BrokenChainError
+
         run = self._run.encode("ascii")
         try:
             for link in chain.links(self._files):

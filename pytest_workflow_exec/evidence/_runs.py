@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.errors import LogUnreadableError
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import RunId
 
 from ._directories import run_ids, runs_directory

@@ -11,21 +11,11 @@ import pytest
 from pytest_workflow_exec.definition import return_annotation
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.model import Ai, Call, Command, Execute, Gate, Manual, Pause, Session, Step, Verify
-from pytest_workflow_exec.run import (
-    Run,
-    StepOutputs,
-    check_attested,
-    outputs_of_return,
-    perform_command,
-    perform_execute,
-    perform_verify,
-)
+from pytest_workflow_exec.run import Run, StepOutputs, outputs_of_return
 
 from ._asynchronous import awaited
 from ._attempt import failing_plainly
-from ._checks import call_check
 from ._evidence_types import with_evidence
-from ._gates import ask_at, attest_at
 from ._keys import ATTEMPT, PLANNED, SESSION
 from ._load import load_function
 from ._session import run_of
@@ -57,16 +47,28 @@ def _shown(item: pytest.Item, step: Step) -> AbstractContextManager[None]:
 
 
 def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
+    # What a kind of step needs is loaded for the first step of the kind.
     body = step.body
     if isinstance(body, Command):
+        from pytest_workflow_exec.run import perform_command
+
         return perform_command(run, step, body)
     if isinstance(body, Verify):
+        from pytest_workflow_exec.run import perform_verify
+
         return perform_verify(run, step, body)
     if isinstance(body, Gate):
+        from ._gates import ask_at
+
         return ask_at(item, run, step, body, words="")
     if isinstance(body, Pause):
         return run.pause(step, body)
     if isinstance(body, Manual):
+        from pytest_workflow_exec.run import check_attested
+
+        from ._checks import call_check
+        from ._gates import attest_at
+
         left = attest_at(item, run, step, body)
         check_attested(run, step, call=partial(call_check, item, run))
         return left
@@ -75,9 +77,10 @@ def _engine_body(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
 
 def _of_a_model(item: pytest.Item, run: Run, step: Step) -> StepOutputs:
     if isinstance(step.body, Execute):
+        from pytest_workflow_exec.run import perform_execute
+
         return perform_execute(run, step, step.body)
     if isinstance(step.body, Ai):
-        # Only here: a workflow that asks no model loads nothing that could.
         from ._ai import perform_ai_step
 
         return perform_ai_step(item.config.stash[SESSION], run, step, step.body)

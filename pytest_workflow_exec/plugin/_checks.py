@@ -9,7 +9,6 @@ from pytest_workflow_exec.model import Call
 from pytest_workflow_exec.run import Run
 
 from ._asynchronous import awaited
-from ._fixtures import handle_for, sandbox_for
 from ._keys import PLANNED
 from ._load import load_function
 
@@ -22,6 +21,8 @@ def call_check(item: pytest.Item, run: Run, check: Call) -> object:
         CheckInDoubtError: It skips itself.
         OutputError: A value that it is given is not there.
     """
+    from ._fixtures import handle_for, sandbox_for
+
     function = load_function(check)
     makers = {"workflow": handle_for, "sandbox": sandbox_for}
     asked = {name: makers[name](item) for name in check.fixtures}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_workflow_exec.definition import is_fragment, read_yaml_workflow
 from pytest_workflow_exec.errors import DefinitionError, Problem, SettingsError
+from pytest_workflow_exec.model import StepId, Workflow
 
-from ._collect_fragments import FragmentModules
 from ._garbage import no_garbage_collection, set_aside
 from ._inputs import given_at_collection
 from ._named import is_named
@@ -17,6 +19,11 @@ from ._planned import talking_problems
 from ._project import project_of
 from ._session import session_of
 from ._step_items import items_of
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.definition import EachLists, Entry, Fragment
+
+    from ._collect_fragments import FragmentModules
 
 _MANY = 1_000
 """So many steps make pytest's own collections at a session's end slow, also where nothing runs."""
@@ -52,7 +59,7 @@ class WorkflowFile(pytest.Module):
         try:
             root = project_of(self.path)
             given = given_at_collection(self.config, root)
-            modules = FragmentModules(self)
+            modules = _Fragments(self)
             with no_garbage_collection():
                 workflow = read_yaml_workflow(
                     self.path, root=root, given=given, looking=session.only_looks, modules=modules
@@ -72,3 +79,43 @@ class WorkflowFile(pytest.Module):
             set_aside()
         # pytest goes through them in any order: the plan's is made of all items later.
         return [*items, *included]
+
+
+class _Fragments:
+    """The fragments in Python of one workflow: what collects them is loaded for the first, and most have none."""
+
+    def __init__(self, file: WorkflowFile) -> None:
+        self._file = file
+        self._made: FragmentModules | None = None
+
+    @property
+    def items(self) -> Sequence[pytest.Function]:
+        """What pytest collected of them so far."""
+        return () if self._made is None else self._made.items
+
+    def declaration(self, path: Path, source: bytes) -> Fragment:
+        """Return what a file says of itself, imported from this source.
+
+        Raises:
+            DefinitionError: It says nothing, can't be used, or is no longer what it was.
+        """
+        return self._modules().declaration(path, source)
+
+    def entries(self, path: Path, *, prefix: str, lists: EachLists) -> Sequence[Entry]:
+        """Return its functions that are steps, and its includes, as they stand in one include of it.
+
+        Raises:
+            DefinitionError: Something in it can't be a step.
+        """
+        return self._modules().entries(path, prefix=prefix, lists=lists)
+
+    def take_in(self, workflow: Workflow, annotations: dict[StepId, object]) -> list[pytest.Item | pytest.Collector]:
+        """Return what pytest is to collect of the fragments, after telling each item which step it is."""
+        return [] if self._made is None else self._made.take_in(workflow, annotations)
+
+    def _modules(self) -> FragmentModules:
+        if self._made is None:
+            from . import _collect_fragments
+
+            self._made = _collect_fragments.FragmentModules(self._file)
+        return self._made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 
 import pytest
 
@@ -12,7 +12,6 @@ from ._finally import run_steps
 from ._garbage import set_aside
 from ._keys import SESSION
 from ._order import restore_order, stop_after
-from ._plan import show_plans
 from ._preparation import open_runs
 from ._refusals import refusals_in_reports, refuse_bad_files, refuse_beside_errors, refuse_cut_plans
 from ._runtest import close_runs
@@ -40,12 +39,21 @@ def settle_items(workflows: WorkflowSession, items: list[pytest.Item]) -> None:
     stop_after(items, workflows.workflows, workflows.until)
 
 
+def _show_plans(workflows: WorkflowSession, items: Iterable[pytest.Item]) -> bool:
+    config = workflows.config
+    if not (config.getoption("workflow_plan", False) or config.getoption("workflow_plan_json", False)):
+        return False
+    from ._plan import show_plans
+
+    return show_plans(workflows, items)
+
+
 def run_session(workflows: WorkflowSession, session: pytest.Session) -> Generator[None, object, object]:
     """Run pytest's loop over the items, between the checks before it and the last records after it."""
     with refusals_in_reports(workflows):
         refuse_bad_files(workflows)
     workflows.reached_loop = True
-    if show_plans(workflows, session.items):
+    if _show_plans(workflows, session.items):
         session.items.clear()
     if workflows.discovery or _refused_by_pytest(session):
         return (yield)

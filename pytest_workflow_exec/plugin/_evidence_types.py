@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from pytest_workflow_exec.errors import OutputError, Problem, WorkflowExecError
 from pytest_workflow_exec.model import ModelType, Step
-from pytest_workflow_exec.run import StepOutputs, demand_evidence, is_model, keepable
+from pytest_workflow_exec.run import StepOutputs, keepable
 
-from ._load import load_model
 from ._planned import PlannedItem
 
 
@@ -21,6 +20,12 @@ def with_evidence(planned: PlannedItem, outputs: StepOutputs) -> StepOutputs:
     """
     step = planned.step
     outputs = keepable(outputs, evidence=step.evidence)
+    if step.evidence_type is None and planned.evidence_type is None:
+        return outputs
+    from pytest_workflow_exec.run import demand_evidence, is_model
+
+    from ._load import load_model
+
     model = planned.evidence_type if step.evidence_type is None else load_model(step.evidence_type)
     if model is None:
         return outputs
@@ -42,6 +47,10 @@ def evidence_type_problems(steps: Iterable[Step]) -> Iterator[Problem]:
 
 
 def _problem(wanted: ModelType) -> str | None:
+    from pytest_workflow_exec.run import is_model
+
+    from ._load import load_model
+
     try:
         model = load_model(wanted)
     except WorkflowExecError as error:

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.definition import Given, Inputs, input_file
+from pytest_workflow_exec.definition import Given, Inputs
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, PreflightError, Problem
-from pytest_workflow_exec.run import History, newest_run, run_named
 from pytest_workflow_exec.settings import INPUTS, said_by_variable
-
-from ._onward import Onward
 
 
 def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping[str, str]:
@@ -42,6 +39,8 @@ def given_inputs(config: pytest.Config, workflow: str, *, only: bool) -> Mapping
         if not target and not only:
             raise _usage(f"{by} {option!r} does not say which of the workflows it is for: WORKFLOW:FILE")
         if target in ("", workflow):
+            from pytest_workflow_exec.definition import input_file
+
             given.update(input_file(Path(config.invocation_params.dir, file)))
     for option in config.getoption("--workflow-input"):
         name, found, value = option.partition("=")
@@ -71,6 +70,10 @@ def given_at_collection(config: pytest.Config, root: Path) -> Given:
 
 
 def _earlier(config: pytest.Config, root: Path, workflow: str) -> Mapping[str, str]:
+    from pytest_workflow_exec.run import History, newest_run, run_named
+
+    from ._onward import Onward
+
     if not config.getoption("workflow_resume"):
         return {}
     named = config.getoption("workflow_run")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
 from pytest_workflow_exec.errors import SettingsError
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Outcome, Workflow
-from pytest_workflow_exec.progress import Live, Several, opening, outcome_style, spent
+from pytest_workflow_exec.progress import Live, opening, outcome_style, spent
 from pytest_workflow_exec.run import Batch
-from pytest_workflow_exec.sandbox import level_words
 from pytest_workflow_exec.settings import load_settings
 
 from ._planned import PlannedItem
 from ._run_end import RunEnd
 from ._screen import open_screen
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.progress import Several
+
 
 REPORT_OUTCOME = "workflow_exec_outcome"
 """The attribute of a report that says how its step stands; a plain text, so that it survives serialising."""
@@ -57,6 +60,8 @@ def plan_line(workflow: Workflow) -> str:
 
 
 def _sandbox(workflow: Workflow) -> str:
+    from pytest_workflow_exec.sandbox import level_words
+
     try:
         return f"sandbox {level_words(load_settings(workflow.root).policy, tests=workflow.has_tests)}"
     except SettingsError:
@@ -119,6 +124,8 @@ class StepLines:
 
     def open_for_workers(self) -> Several:
         """Show what goes on in workers from now on; what their steps print does not appear here."""
+        from pytest_workflow_exec.progress import Several
+
         self.live = several = Several()
         screen = open_screen(self._config)
         if screen is not None:

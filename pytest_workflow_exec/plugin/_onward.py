@@ -13,24 +13,11 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow, is_named_by
-from pytest_workflow_exec.run import (
-    EarlierRun,
-    History,
-    Present,
-    Redo,
-    Resumption,
-    RunLock,
-    doubt_of_records,
-    lost_runs,
-    newest_run,
-    resumption_of,
-    run_named,
-    starter,
-    steps_until,
-)
-from pytest_workflow_exec.sandbox import Policy
+from pytest_workflow_exec.run import EarlierRun, doubt_of_records, lost_runs, newest_run, starter
 
 if TYPE_CHECKING:
+    from pytest_workflow_exec.run import History, Present, Resumption
+    from pytest_workflow_exec.sandbox import Policy
     from pytest_workflow_exec.verify import Signers, Verdict
 
 _WAYS_ON = "--workflow-resume goes on with it, --workflow-new starts another"
@@ -63,6 +50,8 @@ class Onward:
         Args:
             reason: Why a step is to run again that a person wants to.
         """
+        from pytest_workflow_exec.run import Redo, resumption_of
+
         redo = None if self.redo is None else Redo(step=self.redo, reason=reason, who=str(starter()["user"]))
         found = resumption_of(workflow, self.history, present, run=self.earlier.id, redo=redo)
         return found.cleaning_up(self.only_finally) if self.only_finally else found
@@ -222,6 +211,8 @@ def said_of(
         until: The last step that is to run; None for all.
         earlier_root: The project in which the run was begun; None if that is not known.
     """
+    from pytest_workflow_exec.run import steps_until
+
     if resumption is None:
         return
     if resumption.only_finally:
@@ -248,6 +239,8 @@ def said_of(
 
 
 def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: Signers | None) -> Onward:
+    from pytest_workflow_exec.run import run_named
+
     named = config.getoption("workflow_run")
     earlier = run_named(named, workflow.root) if named else newest_run(workflow.root, workflow.name)
     if earlier is None:
@@ -275,6 +268,7 @@ def _resumed(config: pytest.Config, workflow: Workflow, *, only: bool, signers: 
 
 def _verified_history(workflow: Workflow, earlier: EarlierRun, signers: Signers | None) -> tuple[History, Verdict]:
     """Return what the run's log tells, verified and understood in one reading."""
+    from pytest_workflow_exec.run import History
     from pytest_workflow_exec.verify import SignerError, verify_log
 
     history = History()
@@ -311,6 +305,8 @@ def _refuse_beside_unpassed(workflow: Workflow) -> None:
 
 
 def _demand_unlocked(workflow: Workflow, earlier: EarlierRun) -> None:
+    from pytest_workflow_exec.run import RunLock
+
     if earlier.result is not None:
         return
     try:

@@ -25,10 +25,7 @@ from pytest_workflow_exec.errors import (
 )
 from pytest_workflow_exec.evidence import SEGMENT_BYTES
 from pytest_workflow_exec.model import RunId, StepId, Workflow
-from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run import (
-    Present,
-    Resumption,
     Run,
     RunLock,
     RunSettings,
@@ -38,14 +35,12 @@ from pytest_workflow_exec.run import (
     group_of,
     known_values,
     may_ask,
-    plan_warnings,
+    named_version_of,
     preflight,
     repository_facts,
     steps_until,
-    trust_of,
-    version_of,
 )
-from pytest_workflow_exec.sandbox import Policy, ProgramPins, SecretEnvironment, compile_policy, pin_programs
+from pytest_workflow_exec.sandbox import SecretEnvironment, compile_policy
 from pytest_workflow_exec.settings import (
     Durability,
     Filesystem,
@@ -58,19 +53,9 @@ from pytest_workflow_exec.settings import (
 )
 
 from ._announcements import Announcements
-from ._glass import glass_problem, glass_to_break
 from ._inputs import given_inputs, input_texts, plain_inputs
 from ._minutes import Minutes
-from ._onward import (
-    Onward,
-    lost_of,
-    onward,
-    pinned_signers,
-    problems_of,
-    refuse_among_passed,
-    said_of,
-    with_reason,
-)
+from ._onward import lost_of, onward, pinned_signers, problems_of, refuse_among_passed, said_of, with_reason
 from ._refusals import listed, placed, running
 from ._rejected import reason_after, rejected_before, rejection_problem
 from ._session import WorkflowSession
@@ -78,6 +63,10 @@ from ._witness import witness_of, witness_problem
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import Attestation, Decision, GateRequest, ManualTask, ReadAnswer
+    from pytest_workflow_exec.run import Present, Resumption
+    from pytest_workflow_exec.sandbox import Policy, ProgramPins
+
+    from ._onward import Onward
 
 
 def open_runs(session: WorkflowSession, items: Iterable[pytest.Item]) -> None:
@@ -140,6 +129,8 @@ def open_run(session: WorkflowSession, workflow: Workflow) -> Run:
 
 
 def _warnings(workflow: Workflow, session: WorkflowSession) -> list[str]:
+    from pytest_workflow_exec.run import plan_warnings
+
     return [f"warning: {placed(problem, session.config)}" for problem in plan_warnings(workflow)]
 
 
@@ -199,7 +190,7 @@ class _Preparation:
         self.workflow, self._session, self._terminal_problem = workflow, session, terminal_problem
         self.problems: list[Problem] = []
         self._pin_differs = False
-        self._programs = ProgramPins()
+        self._programs: ProgramPins | None = None
         self._durability: Durability = "power"
         self._notify: Sequence[NotifySettings] = ()
         self._said: Mapping[str, Said] = {}
@@ -233,6 +224,8 @@ class _Preparation:
         Raises:
             PreflightError: Nobody gave a reason.
         """
+        from pytest_workflow_exec.redaction import Redactor
+
         inputs, policy = self._ready()
         config, resumption = self._session.config, self._resumption
         if self._onward is not None and self._present is not None and resumption is not None:
@@ -289,6 +282,7 @@ class _Preparation:
         if self._onward is not None:
             return "--workflow-sign-start signs the start of a new run, and this one was started before"
         from pytest_workflow_exec.approval import start_problem
+        from pytest_workflow_exec.run import trust_of
 
         try:
             return start_problem(Path(self._session.config.invocation_params.dir, key), trust_of(policy))
@@ -375,6 +369,10 @@ class _Preparation:
         return runs
 
     def _find_glass(self, *, only: bool) -> StepId | None:
+        if not self._session.config.getoption("workflow_break_glass"):
+            return None
+        from ._glass import glass_problem, glass_to_break
+
         try:
             gate = glass_to_break(self._session.config, self.workflow, only=only)
         except PreflightError as error:
@@ -390,6 +388,8 @@ class _Preparation:
     def _look(self) -> Present | None:
         if self._onward is None or self._inputs is None or self._policy is None:
             return None
+        from pytest_workflow_exec.run import Present
+
         return Present(
             inputs=plain_inputs(self._inputs),
             policy=self._policy,
@@ -415,7 +415,11 @@ class _Preparation:
         if (problem := witness_problem(self._session)) is not None:
             self.problems.append(Problem(message=f"--workflow-witness: {problem}"))
         carried = () if self._resumption is None else self._resumption.carried
-        self._programs = pin_programs(self._policy)
+        if self._policy.rules:
+            # Only here: without a rule there is no program, and nothing of what looks at them is loaded.
+            from pytest_workflow_exec.sandbox import pin_programs
+
+            self._programs = pin_programs(self._policy)
         steps = [
             step
             for step in steps_until(self.workflow, self._session.until.get(self.workflow.name))
@@ -461,4 +465,4 @@ def _moved(workflow: Workflow, inputs: Inputs) -> list[Problem]:
 
 
 def _plugin_versions(config: pytest.Config) -> Mapping[str, str]:
-    return {dist.project_name: version_of(dist) for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    return dict(named_version_of(distribution) for _, distribution in config.pluginmanager.list_plugin_distinfo())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
 from pytest_workflow_exec.errors import Problem
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._excerpts import MAX_EXCERPTS, excerpt
 from ._order import cuts

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from functools import partial
 
 import pytest
 
 from pytest_workflow_exec.definition import capture_returns
 from pytest_workflow_exec.errors import EvidenceError, OutputError, StepOrderError, StillRunningError
-from pytest_workflow_exec.model import Call, ErrorClass, Function, Gate, Outcome
+from pytest_workflow_exec.model import Call, ErrorClass, Function, Gate, Outcome, Step
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, outputs_of_return, perform_check
+from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, outputs_of_return
 
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
 from ._evidence_types import with_evidence
 from ._failures import class_of
-from ._gates import ask_at, holding_still
 from ._keys import ATTEMPT, PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
@@ -184,14 +184,29 @@ def _begin(item: pytest.Item, attempt: Attempt) -> None:
         elif not run.applies(step):
             attempt.stand_in = Outcome.NOT_APPLICABLE
         else:
-            run.start(step, holding=partial(holding_still, item, step))
+            run.start(step, holding=partial(_holding, item, step))
             attempt.admitted = True
             watch_processes(attempt, run, step)
-            there = perform_check(run, step, call=partial(_asked, item, run))
-            if there is not None:
-                attempt.stand_in, attempt.outputs = Outcome.PASSED, with_evidence(item.stash[PLANNED], there)
+            if step.check is not None:
+                _check(item, attempt, run)
     except StepOrderError as error:
         attempt.order_error = error
+
+
+def _holding(item: pytest.Item, step: Step) -> AbstractContextManager[None]:
+    # Only where a person is asked anew.
+    from ._gates import holding_still
+
+    return holding_still(item, step)
+
+
+def _check(item: pytest.Item, attempt: Attempt, run: Run) -> None:
+    from pytest_workflow_exec.run import perform_check
+
+    planned = item.stash[PLANNED]
+    there = perform_check(run, planned.step, call=partial(_asked, item, run))
+    if there is not None:
+        attempt.stand_in, attempt.outputs = Outcome.PASSED, with_evidence(planned, there)
 
 
 def _asked(item: pytest.Item, run: Run, check: Call) -> object:
@@ -207,6 +222,8 @@ def _keep_return(item: pytest.Function, attempt: Attempt, returned: object) -> N
     with failing_plainly(attempt):
         run.check_over(planned.step.id)
         if isinstance(body, Gate):
+            from ._gates import ask_at
+
             words = "" if returned is None else str(returned)
             attempt.outputs = ask_at(item, run, planned.step, body, words=words)
         elif isinstance(body, Function) and body.returns_outputs:

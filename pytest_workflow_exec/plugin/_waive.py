@@ -9,11 +9,8 @@ import pytest
 
 from pytest_workflow_exec.errors import EvidenceError, SuspendedError, WorkflowExecError
 
-from ._again import repeated_body
 from ._attempt import Attempt, conclude
 from ._body_timer import body_timer
-from ._failures import class_of
-from ._gates import hold_still
 from ._keys import ATTEMPT, PLANNED
 from ._runtest import evidence_or_exit, guarded_body
 from ._session import WorkflowSession, run_of
@@ -31,7 +28,11 @@ def ruled_body(session: WorkflowSession, item: pytest.Function) -> Generator[Non
         return (yield from guarded_body(item))
 
     def body() -> Generator[None, object, object]:
-        return repeated_body(session, item) if step.may_repeat else guarded_body(item)
+        if not step.may_repeat:
+            return guarded_body(item)
+        from ._again import repeated_body
+
+        return repeated_body(session, item)
 
     return (yield from (body() if step.waive is None else waivable_body(session, item, body)))
 
@@ -61,6 +62,8 @@ def waivable_body(session: WorkflowSession, item: pytest.Function, body: Body) -
 
 def _can_be_accepted(session: WorkflowSession, item: pytest.Function, attempt: Attempt, failed: BaseException) -> bool:
     # What a subtest reported stands in the reports for good; an expected failure is the author's, no finding.
+    from ._failures import class_of
+
     suspended = isinstance(attempt.errors[0], SuspendedError)
     if suspended or isinstance(failed, pytest.xfail.Exception) or any(report.failed for report in attempt.reports):
         return False
@@ -89,6 +92,8 @@ def _body_raised(item: pytest.Function, attempt: Attempt, failed: BaseException)
 
 
 def _accepted(session: WorkflowSession, item: pytest.Function, attempt: Attempt) -> bool:
+    from ._gates import hold_still
+
     run, step = run_of(item), item.stash[PLANNED].step
     failure = conclude(attempt).message or "it failed"
     hold_still(item)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._command_plan import CommandPlan, JudgedPlan, judge_plan, read_plan
     from pytest_workflow_exec.run._concurrency import group_of
     from pytest_workflow_exec.run._context import context_of
+    from pytest_workflow_exec.run._covering import gates_of
     from pytest_workflow_exec.run._earlier import EarlierRun, doubt_of_records, lost_runs, newest_run, run_named
     from pytest_workflow_exec.run._evidence_type import demand_evidence, is_model
     from pytest_workflow_exec.run._execute import perform_execute
-    from pytest_workflow_exec.run._facts import starter, version_of
+    from pytest_workflow_exec.run._facts import named_version_of, starter
     from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
     from pytest_workflow_exec.run._form import answer_reader, answers_problem
-    from pytest_workflow_exec.run._gate import gates_of
     from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
     from pytest_workflow_exec.run._history import History, OpenGate
     from pytest_workflow_exec.run._lock import RunLock
@@ -103,6 +103,7 @@ __all__ = [
     "known_values",
     "lost_runs",
     "may_ask",
+    "named_version_of",
     "needs_person",
     "newest_run",
     "next_attempt",
@@ -127,7 +128,6 @@ __all__ = [
     "steps_until",
     "trust_in",
     "trust_of",
-    "version_of",
     "wait_before",
     "wait_for",
     "would_open",
@@ -144,13 +144,13 @@ __getattr__ = exporter(
         "_command_plan": "CommandPlan JudgedPlan judge_plan read_plan",
         "_concurrency": "group_of",
         "_context": "context_of",
+        "_covering": "gates_of",
         "_earlier": "EarlierRun doubt_of_records lost_runs newest_run run_named",
         "_evidence_type": "demand_evidence is_model",
         "_execute": "perform_execute",
-        "_facts": "starter version_of",
+        "_facts": "named_version_of starter",
         "_failure": "Failure class_of_text classify failure_of",
         "_form": "answer_reader answers_problem",
-        "_gate": "gates_of",
         "_handles": "Sandbox WorkflowHandle",
         "_history": "History OpenGate",
         "_lock": "RunLock",

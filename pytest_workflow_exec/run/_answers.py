@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import EvidenceError, LogUnreadableError
-from pytest_workflow_exec.evidence import read_log
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Ai, Session, Workflow
 
@@ -47,6 +46,8 @@ def answers_of(workflow: Workflow, log: Path) -> Answers:
     Raises:
         EvidenceError: The log can't be read.
     """
+    from pytest_workflow_exec.evidence import read_log
+
     if not may_ask(workflow):
         return NO_ANSWERS
     cost_usd = 0.0

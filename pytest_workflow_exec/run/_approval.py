@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.sandbox import Gated

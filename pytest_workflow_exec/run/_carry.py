@@ -12,7 +12,8 @@ from pytest_workflow_exec.evidence import Head
 from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import Command, Gate, Outcome, RunId, Step, StepId, Workflow, blocks_around
 from pytest_workflow_exec.redaction import REDACTED
-from pytest_workflow_exec.run._gate import gates_of, steps_behind
+from pytest_workflow_exec.run._covering import gates_of
+from pytest_workflow_exec.run._gate import steps_behind
 from pytest_workflow_exec.run._history import Declared, History, OpenGate, PastStep
 from pytest_workflow_exec.run._uses import keys_used_of, uses_of
 from pytest_workflow_exec.run._values import StepOutputs, check_unchanged

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from pytest_workflow_exec.errors import (
     SandboxSetupError,
     VerifyFailedError,
 )
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Call, Check, Command, Step, Verify
 from pytest_workflow_exec.run._expect import check_expectation
 from pytest_workflow_exec.run._outputs import outputs_that_are_there

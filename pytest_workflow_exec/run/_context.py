@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Step, StepId
 from pytest_workflow_exec.run._repository import repository_facts
 from pytest_workflow_exec.run._run import Run

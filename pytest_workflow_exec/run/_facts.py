@@ -49,12 +49,28 @@ class Installed(Protocol):
     def read_text(self, filename: str) -> str | None: ...
 
 
+class InstalledPlugin(Installed, Protocol):
+    """What is asked of the package of one of pytest's plugins."""
+
+    @property
+    def project_name(self) -> str: ...
+
+
 def version_of(distribution: Installed) -> str:
     """Return a package's version, without reading the description that stands behind it."""
-    head, _, _ = (distribution.read_text("METADATA") or "").partition("\n\n")
-    said = [line.partition(":")[2].strip() for line in head.splitlines() if line.startswith("Version:")]
     # Of one that was installed in another way, the long way.
-    return said[0] if len(said) == 1 and said[0] else distribution.version
+    return _said_of(distribution, "Version") or distribution.version
+
+
+def named_version_of(distribution: InstalledPlugin) -> tuple[str, str]:
+    """Return the name of a plugin's package, and its version, read in the same way."""
+    return _said_of(distribution, "Name") or distribution.project_name, version_of(distribution)
+
+
+def _said_of(distribution: Installed, key: str) -> str:
+    head, _, _ = (distribution.read_text("METADATA") or "").partition("\n\n")
+    said = [line.partition(":")[2].strip() for line in head.splitlines() if line.startswith(f"{key}:")]
+    return said[0] if len(said) == 1 else ""
 
 
 def run_facts(

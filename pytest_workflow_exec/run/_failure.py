@@ -8,11 +8,10 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pytest_workflow_exec import errors
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import ErrorClass
 
 

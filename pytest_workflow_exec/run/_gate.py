@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import Head
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import (
     Ai,
     BlockId,
@@ -24,7 +24,6 @@ from pytest_workflow_exec.model import (
     Outcome,
     Pause,
     Session,
-    Signed,
     Step,
     StepId,
     Template,
@@ -191,32 +190,6 @@ def _shown_behind(workflow: Workflow, gate: StepId) -> Sequence[Step]:
 def _cleaning_up(workflow: Workflow, gate: StepId, entered: frozenset[BlockId]) -> Sequence[Step]:
     after = workflow.steps[[step.id for step in workflow.steps].index(gate) + 1 :]
     return [step for step in after if step.always and (step.block is None or step.block in entered)]
-
-
-def gates_of(workflow: Workflow) -> Mapping[StepId, StepId | None]:
-    """Return for each step the gate whose decision covers it; None if no gate does.
-
-    A gate is covered by no other gate: it asks for itself. Steps of `finally` run whatever is decided.
-    """
-    gates: dict[StepId, StepId | None] = {}
-    last = None
-    for step in workflow.steps:
-        is_gate = isinstance(step.body, Gate)
-        gates[step.id] = None if is_gate or step.always else last
-        last = step.id if is_gate else last
-    return gates
-
-
-def wants_signatures(workflow: Workflow) -> bool:
-    """Return whether a gate or waiver of the workflow is decided by signatures."""
-    return any(signed_of(step) is not None for step in workflow.steps)
-
-
-def signed_of(step: Step) -> Signed | None:
-    """Return which signatures the step's gate, or the acceptance of its failure, wants; None if none."""
-    if isinstance(step.body, Gate):
-        return step.body.signed
-    return None if step.waive is None else step.waive.signed
 
 
 def changed_facts(approved: GateRequest, now: GateRequest) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_workflow_exec.model import Command, Gate, Step, Workflow
-from pytest_workflow_exec.run._gate import gates_of
+from pytest_workflow_exec.run._covering import gates_of
 from pytest_workflow_exec.sandbox import Gated, Rule
 
 _TERMINAL = 1

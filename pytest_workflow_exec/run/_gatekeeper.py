@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import ApprovalLapsedError, CommandRefusedError, GateDeniedError, GateSuspendedError
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Execute, Gate, Step, StepId, Template, Waive, Workflow
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._answers import answers_of
 from pytest_workflow_exec.run._approval import Approval, asked_again, expired, too_late
 from pytest_workflow_exec.run._command_plan import covered_plan, plan_of
+from pytest_workflow_exec.run._covering import gates_of
 from pytest_workflow_exec.run._form import answers_problem
-from pytest_workflow_exec.run._gate import (
-    build_request,
-    changed_facts,
-    changed_since,
-    gates_of,
-    lists_command,
-    reasons_of,
-)
+from pytest_workflow_exec.run._gate import build_request, changed_facts, changed_since, lists_command, reasons_of
 from pytest_workflow_exec.run._history import OpenGate
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._pin import changed_trust

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol, cast
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Head, read_log
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import Outcome, StepId
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs
 

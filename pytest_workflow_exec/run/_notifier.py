@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
-from pytest_workflow_exec.digests import Json, canonical_json
+from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import SandboxSetupError
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.sandbox import Notice, Policy, give_notice, notice_folders
 from pytest_workflow_exec.settings import NotifyOn, NotifySettings
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.sandbox import Policy
+
 
 _ENDS: Mapping[str, NotifyOn] = {"suspended": "suspended", "denied": "denied"}
 _MAX_TEXT_CHARACTERS = 2000
@@ -47,6 +52,9 @@ class Notifier:
         self._commands, self._run, self._workflow, self._root = commands, run, workflow, root
         self._scratch, self._policy, self._redactor = scratch, policy, redactor
         self._record, self._say, self._listener = record, say, listener
+        if commands:
+            # Now: at the end of a run nothing may be left that loading it needs, such as a free descriptor.
+            import_module("pytest_workflow_exec.sandbox._notice")
 
     def take(self, record: Record) -> None:
         """Tell of a question that was written down, or of a gate that somebody went past.
@@ -88,6 +96,9 @@ class Notifier:
                 self._give(each, on, facts)
 
     def _give(self, each: NotifySettings, on: NotifyOn, facts: Mapping[str, Json]) -> None:
+        from pytest_workflow_exec.digests import canonical_json
+        from pytest_workflow_exec.sandbox import Notice, give_notice, notice_folders
+
         told: Mapping[str, Json] = {
             "event": on,
             "run": self._run,

@@ -8,16 +8,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pytest_workflow_exec.definition import ValueProblemError, value_of_type
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, refuse_unkeepable
 from pytest_workflow_exec.model import OutputRule, OutputType
-from pytest_workflow_exec.run._json import json_output
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, Values
-from pytest_workflow_exec.sandbox import CommandResult
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.sandbox import CommandResult
+
 
 NO_OUTPUTS = StepOutputs(values={}, files={})
 
@@ -155,6 +157,8 @@ def _typed(rule: OutputRule, text: str) -> Json:
 
 
 def _from_json(rule: OutputRule, result: CommandResult) -> Json:
+    from pytest_workflow_exec.run._json import json_output
+
     try:
         value = json_output(rule.pattern.text, result, as_list=rule.as_list)
     except OutputError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import (
@@ -17,24 +18,14 @@ from pytest_workflow_exec.errors import (
 from pytest_workflow_exec.evidence import STATE_DIRECTORY, filesystem_of, is_remote
 from pytest_workflow_exec.model import Command, Execute, Gate, Manual, Pause, Session, Step, Verify, Workflow
 from pytest_workflow_exec.run._concurrency import group_problems
-from pytest_workflow_exec.run._gate import signed_of
-from pytest_workflow_exec.run._gated import gated_problem
-from pytest_workflow_exec.run._outlook import possible_rule, possible_rules
-from pytest_workflow_exec.run._surroundings import surroundings_problems
+from pytest_workflow_exec.run._covering import signed_of
 from pytest_workflow_exec.run._uses import given_in
-from pytest_workflow_exec.run._values import Values
 from pytest_workflow_exec.run._when import holds
-from pytest_workflow_exec.sandbox import (
-    Policy,
-    Rule,
-    check_digest,
-    identify,
-    resolve_program,
-    shared_memory_problems,
-    socket_problems,
-    write_problems,
-)
 from pytest_workflow_exec.settings import Filesystem
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.run._values import Values
+    from pytest_workflow_exec.sandbox import Policy, Rule
 
 
 def preflight(
@@ -166,6 +157,10 @@ def _command_problems(
     environment: Mapping[str, str],
     what: str,
 ) -> Iterator[Problem]:
+    from pytest_workflow_exec.run._outlook import possible_rule
+    from pytest_workflow_exec.run._surroundings import surroundings_problems
+    from pytest_workflow_exec.sandbox import check_digest, identify, resolve_program
+
     try:
         rule = possible_rule(command, values, policy, texts)
         for name in [] if rule is None else rule.secrets:
@@ -197,6 +192,8 @@ def _tests_problems(step: Step, values: Values, policy: Policy) -> Iterator[Prob
 
 
 def _right_problems(rule: Rule, values: Values, policy: Policy) -> Iterator[str]:
+    from pytest_workflow_exec.sandbox import shared_memory_problems, socket_problems, write_problems
+
     yield from write_problems(rule, root=values.root, level=policy.level, path=policy.path)
     yield from socket_problems(rule, root=values.root, level=policy.level)
     yield from shared_memory_problems(rule, root=values.root, level=policy.level, path=policy.path)
@@ -212,6 +209,9 @@ def _commands_of(step: Step) -> Iterator[tuple[Command, str]]:
 def _gated_problems(
     workflow: Workflow, step: Step, command: Command, values: Values, *, policy: Policy, texts: Mapping[str, str]
 ) -> Iterator[Problem]:
+    from pytest_workflow_exec.run._gated import gated_problem
+    from pytest_workflow_exec.run._outlook import possible_rules
+
     try:
         # Nothing can be said of a command with several lists: any rule may be the one.
         rules = possible_rules(command, values, policy, texts, gating=True) or policy.rules
@@ -239,6 +239,8 @@ def known_values(
     Args:
         secrets: The values of secret inputs, where commands are to receive them.
     """
+    from pytest_workflow_exec.run._values import Values
+
     return Values(
         root=workflow.root,
         run="",

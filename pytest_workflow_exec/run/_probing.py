@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from pytest_workflow_exec import events
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Step, StepId
 
 

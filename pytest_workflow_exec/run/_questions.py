@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_workflow_exec import events
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._form import answers_problem
 from pytest_workflow_exec.run._journal import Journal

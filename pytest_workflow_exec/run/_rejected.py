@@ -9,7 +9,6 @@ from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.run._earlier import EarlierRun, runs_with_starts
-from pytest_workflow_exec.run._history import History
 
 _MAY_BE_REJECTED = ("denied", "suspended")
 
@@ -48,6 +47,8 @@ def rejected_runs(workflow: Workflow) -> Sequence[RunId]:
 
 
 def _rejected_plan(run: EarlierRun, started: Mapping[str, Json]) -> Json:
+    from pytest_workflow_exec.run._history import History
+
     try:
         return History.of(run.log).rejected
     except LogUnreadableError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
@@ -18,13 +19,9 @@ from pytest_workflow_exec.evidence import (
     runs_directory,
 )
 from pytest_workflow_exec.model import Command, ErrorClass, Outcome, Step, StepId
-from pytest_workflow_exec.run._carry import Resumption
-from pytest_workflow_exec.run._consent import ask_consent
-from pytest_workflow_exec.run._gatekeeper import Holding
-from pytest_workflow_exec.run._outputs import NO_OUTPUTS, outputs_without_run
+from pytest_workflow_exec.run._outputs import NO_OUTPUTS
 from pytest_workflow_exec.run._result import result_of
 from pytest_workflow_exec.run._results import results_of
-from pytest_workflow_exec.run._retry import NextAttempt
 from pytest_workflow_exec.run._run_people import RunPeople
 from pytest_workflow_exec.run._run_settings import RunSettings
 from pytest_workflow_exec.run._run_standing import RunStanding
@@ -33,6 +30,11 @@ from pytest_workflow_exec.run._session_start import earlier_start, resumed, sess
 from pytest_workflow_exec.run._state import admit
 from pytest_workflow_exec.run._values import StepOutputs, check_unchanged
 from pytest_workflow_exec.run._when import holds
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.run._carry import Resumption
+    from pytest_workflow_exec.run._gatekeeper import Holding
+    from pytest_workflow_exec.run._retry import NextAttempt
 
 
 class Run(RunStanding, RunPeople, RunWork):
@@ -164,7 +166,8 @@ class Run(RunStanding, RunPeople, RunWork):
             EvidenceError: The announcement can't be written.
         """
         admit(self.state, step.id)
-        self._gatekeeper.use(step, holding=holding)
+        if self._gates[step.id] is not None:
+            self._gatekeeper.use(step, holding=holding)
         attempt = self._attempts.get(step.id, 0) + 1
         # The check speaks of what an earlier session did; behind an attempt of this one it says nothing.
         probe = self.probing.asks(step) and self.state.again != step.id
@@ -254,6 +257,8 @@ class Run(RunStanding, RunPeople, RunWork):
             OutputError: A value in a default is not there.
             EvidenceError: It can't be written.
         """
+        from pytest_workflow_exec.run._outputs import outputs_without_run
+
         rules = step.body.outputs if isinstance(step.body, Command) else ()
         said = "" if step.when is None else f"not applicable: {step.when.text}"
         outputs = outputs_without_run(rules, self._values)
@@ -294,6 +299,8 @@ class Run(RunStanding, RunPeople, RunWork):
         return {**facts, "signed_start": self._start.to_data()} if self._start is not None and signs else facts
 
     def _go_on(self, resumption: Resumption) -> None:
+        from pytest_workflow_exec.run._consent import ask_consent
+
         self._journal.record(resumed(self._facts(), resumption))
         for step in resumption.invalidated:
             self._journal.record(events.step_invalidated(step, reasons=resumption.again[step]))
@@ -310,6 +317,7 @@ class Run(RunStanding, RunPeople, RunWork):
             )
 
     def _end(self, *, interrupted: bool) -> events.RunResult:
+
         if self.state.running is not None:
             self.finish(self.state.running, Outcome.INTERRUPTED, message="the session ended")
         if not (self.until is not None and self.fulfilled):

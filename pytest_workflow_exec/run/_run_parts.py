@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.evidence import (
-    STATE_DIRECTORY,
-    EvidenceLog,
-    Head,
-    plans_folder,
-)
-from pytest_workflow_exec.model import Outcome, RunId, StepId
+from pytest_workflow_exec.evidence import STATE_DIRECTORY, EvidenceLog, Head
+from pytest_workflow_exec.lean_dataclasses import replace
+from pytest_workflow_exec.model import Gate, Outcome, RunId, StepId
 from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run._gate import wants_signatures
-from pytest_workflow_exec.run._gatekeeper import Gatekeeper
+from pytest_workflow_exec.run._covering import gates_of, wants_signatures
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
@@ -35,10 +29,12 @@ from pytest_workflow_exec.run._state import RunState
 from pytest_workflow_exec.run._step_commands import StepCommands
 from pytest_workflow_exec.run._undoing import Undoing
 from pytest_workflow_exec.run._values import StepOutputs, Values
-from pytest_workflow_exec.sandbox import CommandRunner, Policy
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import SignedStart
+    from pytest_workflow_exec.run._gatekeeper import Gatekeeper
+    from pytest_workflow_exec.run._signed_gate import SignedGates
+    from pytest_workflow_exec.sandbox import CommandRunner, Gated, Policy
 
 
 class RunParts:
@@ -110,57 +106,83 @@ class RunParts:
             outcomes=self._outcomes,
         )
         self._start = start
-        signed = None
-        if wants_signatures(workflow):
-            # Only here: a run that takes in no signature loads nothing that reads one.
-            from pytest_workflow_exec.run._signed_gate import SignedGates
+        self._files, self._directory = files, directory
+        self._gates = gates_of(workflow)
+        if any(isinstance(step.body, Gate) or step.waive is not None for step in workflow.steps):
+            # There from the beginning, whichever thread needs it first.
+            self._gatekeeper  # noqa: B018  # asking makes it
+        self._commands = StepCommands(self._new_runner, running=lambda: self.state.running)
 
-            signed = SignedGates(
-                policy=settings.policy,
-                directory=directory,
-                plans=plans_folder(workflow.file, workflow.name),
-                journal=self._journal,
-                approver=settings.signed_approver,
-                environment=settings.environment,
-                say=self.said.append,
-                break_glass=settings.break_glass,
-                glass_approver=settings.glass_approver,
-                notice=self._notifier.glass_broken,
-                redactor=settings.redactor,
-            )
-        self._gatekeeper = Gatekeeper(
-            workflow,
-            values=self._values,
-            left=self._outputs,
-            files=files,
+    def _new_runner(self) -> CommandRunner:
+        # Only where there is a command: a run without one loads nothing of what confines them.
+        from pytest_workflow_exec.sandbox import CommandRunner
+
+        settings, root = self._settings, self.workflow.root
+        return CommandRunner(
             policy=settings.policy,
-            journal=self._journal,
-            approver=settings.approver,
-            carried=tuple(self._carried),
-            answered={} if resumption is None else resumption.answered,
-            signed=signed,
-            start=start,
-            redactor=settings.redactor,
-            texts=settings.input_texts,
-            broken_glass={} if resumption is None else resumption.broken_glass,
-        )
-        runner = CommandRunner(
-            policy=settings.policy,
-            root=workflow.root,
+            root=root,
             scratch=self.scratch,
             inputs=settings.input_texts,
             environment=settings.environment,
             redactor=settings.redactor,
             record=self._record_command,
-            judged_as=files.original,
-            closed=workflow.root / STATE_DIRECTORY,
-            work=directory / "work",
-            outputs=directory / "outputs",
-            decided=self._gatekeeper.covers_command,
+            judged_as=self._files.original,
+            closed=root / STATE_DIRECTORY,
+            work=self._directory / "work",
+            outputs=self._directory / "outputs",
+            decided=self._covers_command,
             programs=settings.programs,
             watch=settings.watch,
         )
-        self._commands = StepCommands(runner, running=lambda: self.state.running)
+
+    @cached_property
+    def _gatekeeper(self) -> Gatekeeper:
+        # Only where something asks: a run without a gate loads nothing of them.
+        from pytest_workflow_exec.run import _gatekeeper
+
+        settings, resumption = self._settings, self._settings.resumption
+        return _gatekeeper.Gatekeeper(
+            self.workflow,
+            values=self._values,
+            left=self._outputs,
+            files=self._files,
+            policy=settings.policy,
+            journal=self._journal,
+            approver=settings.approver,
+            carried=tuple(self._carried),
+            answered={} if resumption is None else resumption.answered,
+            signed=self._signed_gates(),
+            start=self._start,
+            redactor=settings.redactor,
+            texts=settings.input_texts,
+            broken_glass={} if resumption is None else resumption.broken_glass,
+        )
+
+    def _signed_gates(self) -> SignedGates | None:
+        from pytest_workflow_exec.evidence import plans_folder
+
+        if not wants_signatures(self.workflow):
+            return None
+        # Only here: a run that takes in no signature loads nothing that reads one.
+        from pytest_workflow_exec.run._signed_gate import SignedGates
+
+        settings = self._settings
+        return SignedGates(
+            policy=settings.policy,
+            directory=self._directory,
+            plans=plans_folder(self.workflow.file, self.workflow.name),
+            journal=self._journal,
+            approver=settings.signed_approver,
+            environment=settings.environment,
+            say=self.said.append,
+            break_glass=settings.break_glass,
+            glass_approver=settings.glass_approver,
+            notice=self._notifier.glass_broken,
+            redactor=settings.redactor,
+        )
+
+    def _covers_command(self, step: StepId, argv: Sequence[str], gated: Gated) -> bool:
+        return self._gatekeeper.covers_command(step, argv, gated)
 
     @property
     def state(self) -> RunState:

@@ -11,8 +11,6 @@ from pytest_workflow_exec.errors import (
     PausedError,
 )
 from pytest_workflow_exec.model import Gate, Manual, Pause, Step
-from pytest_workflow_exec.run._manual import attested
-from pytest_workflow_exec.run._pause import paused, spelled
 from pytest_workflow_exec.run._run_parts import RunParts
 from pytest_workflow_exec.run._values import StepOutputs
 
@@ -64,6 +62,8 @@ class RunPeople(RunParts):
             ManualFailedError: Nobody said so.
             OutputError: A value in the instruction is not there.
         """
+        from pytest_workflow_exec.run._manual import attested
+
         return attested(
             step,
             manual,
@@ -86,6 +86,8 @@ class RunPeople(RunParts):
             wait_s: How long that is.
             last: What was seen this time.
         """
+        from pytest_workflow_exec.run._pause import spelled
+
         until = spelled(datetime.now(timezone.utc) + timedelta(seconds=wait_s))
         self._waits_until[step.id] = until
         return PausedError(step=step.id, until=until, last=last)
@@ -97,6 +99,8 @@ class RunPeople(RunParts):
             PausedError: It has not, and the run is to end meanwhile.
             OutputError: The moment that it waits for can't be read.
         """
+        from pytest_workflow_exec.run._pause import paused
+
         since = self._paused_since.get(step.id) or datetime.now(timezone.utc)
         try:
             return paused(step, pause, since=since, values=self._values)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import SEGMENT_BYTES, Record
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import StepId, Workflow
-from pytest_workflow_exec.redaction import Redactor
-from pytest_workflow_exec.run._carry import Resumption
-from pytest_workflow_exec.run._manual import Attester
-from pytest_workflow_exec.run._questions import Approver
-from pytest_workflow_exec.run._rejected import AfterRejection
 from pytest_workflow_exec.run._signed_approver import GlassApprover, SignedApprover, ask_past, ask_signed
-from pytest_workflow_exec.run._witness import Confirm
-from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins
-from pytest_workflow_exec.settings import Durability, NotifySettings
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.redaction import Redactor
+    from pytest_workflow_exec.run._carry import Resumption
+    from pytest_workflow_exec.run._manual import Attester
+    from pytest_workflow_exec.run._questions import Approver
+    from pytest_workflow_exec.run._rejected import AfterRejection
+    from pytest_workflow_exec.run._witness import Confirm
+    from pytest_workflow_exec.sandbox import CommandWatch, Policy, ProgramPins
+    from pytest_workflow_exec.settings import Durability, NotifySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,8 @@ class RunSettings:
     """How long a file of its log becomes."""
     resumption: Resumption | None = None
     """How an earlier run goes on; None for a new one."""
-    programs: ProgramPins = field(default_factory=ProgramPins)
-    """What the policy's programs were when the run was checked."""
+    programs: ProgramPins | None = None
+    """What the policy's programs were when the run was checked; None if nobody looked."""
     group: str | None = None
     """The concurrency group that it belongs to."""
     variables: Mapping[str, Json] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_workflow_exec.model import Outcome, StepId
-from pytest_workflow_exec.run._gate import gates_of
+from pytest_workflow_exec.run._covering import wants_signatures
 from pytest_workflow_exec.run._planning import steps_until
 from pytest_workflow_exec.run._run_parts import RunParts
 
@@ -37,7 +37,9 @@ class RunStanding(RunParts):
     @property
     def broken_glass(self) -> Mapping[StepId, str]:
         """The gates that somebody went past without the signatures that they want, and who, and why."""
-        return self._gatekeeper.broken_glass
+        if any(gate is not None for gate in self._gates.values()) or wants_signatures(self.workflow):
+            return self._gatekeeper.broken_glass
+        return {}
 
     def carries_waived(self, step: StepId) -> bool:
         """Return whether a step is carried whose failure a person accepted."""
@@ -61,7 +63,7 @@ class RunStanding(RunParts):
         if stop is None or stop.outcome is not Outcome.DENIED:
             return None
         # Asked anew, a gate is refused when the first step behind it is about to start.
-        return gates_of(self.workflow)[stop.step] or stop.step
+        return self._gates[stop.step] or stop.step
 
     @property
     def fulfilled(self) -> bool:

@@ -10,7 +10,6 @@ from pytest_workflow_exec import events
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import PinError, StartRefusedError
 from pytest_workflow_exec.model import RunId
-from pytest_workflow_exec.run._carry import Resumption
 from pytest_workflow_exec.run._facts import run_facts
 from pytest_workflow_exec.run._lock import RunLock
 from pytest_workflow_exec.run._repository import repository_of
@@ -18,6 +17,7 @@ from pytest_workflow_exec.run._run_settings import RunSettings
 
 if TYPE_CHECKING:
     from pytest_workflow_exec.approval import SignedStart
+    from pytest_workflow_exec.run._carry import Resumption
 
 
 def session_lock(settings: RunSettings, run: RunId) -> RunLock:
@@ -49,7 +49,7 @@ def session_facts(settings: RunSettings, *, ledger_copy: str) -> Mapping[str, Js
         ledger_copy=ledger_copy,
         group=settings.group,
     )
-    if settings.programs.programs:
+    if settings.programs is not None and settings.programs.programs:
         facts = {**facts, "programs": settings.programs.to_data()}
     if settings.variables:
         facts = {**facts, "variables": dict(settings.variables)}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.errors import OutputError
-from pytest_workflow_exec.evidence import NotSameError, digest_without_following, keep_copy
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.run._values import FileOutput, StepOutputs, check_unchanged
 
@@ -33,6 +32,8 @@ class ShownFiles:
             OutputError: The file is gone, or is not what its step left.
             EvidenceError: It can't be copied.
         """
+        from pytest_workflow_exec.evidence import NotSameError, keep_copy
+
         try:
             # By path and content, so that two files never share a copy, and a file made anew gets another one.
             place = self._folder / digest_of([file.path, file.sha256])[:_NAME_CHARACTERS]
@@ -50,6 +51,8 @@ class ShownFiles:
         Raises:
             OutputError: One does not, or is gone.
         """
+        from pytest_workflow_exec.evidence import digest_without_following
+
         for (step, key), copy in self._copies.items():
             what = f"{step}.{key}, which was approved,"
             try:

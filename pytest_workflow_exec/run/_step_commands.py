@@ -6,22 +6,28 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.errors import StepOrderError, StillRunningError
 from pytest_workflow_exec.model import StepId
-from pytest_workflow_exec.sandbox import PLAIN, CommandResult, CommandRunner, Surroundings
+from pytest_workflow_exec.sandbox import PLAIN
+
+if TYPE_CHECKING:
+    from pytest_workflow_exec.sandbox import CommandResult, CommandRunner, Surroundings
 
 
 class StepCommands:
     """Runs commands as long as their step does."""
 
-    def __init__(self, runner: CommandRunner, *, running: Callable[[], StepId | None]) -> None:
+    def __init__(self, make_runner: Callable[[], CommandRunner], *, running: Callable[[], StepId | None]) -> None:
         """Begin without commands.
 
         Args:
+            make_runner: Makes what runs commands, once one is to run.
             running: Tells which step is under way.
         """
-        self._runner, self._running = runner, running
+        self._make_runner, self._running = make_runner, running
+        self._made: CommandRunner | None = None
         self._count = 0
         # A step's own threads may run commands; none may begin while the step ends, or go on after it.
         self._lock = threading.Lock()
@@ -49,7 +55,7 @@ class StepCommands:
         """
         __tracebackhide__ = True
         with self.one_of(step):
-            return self._runner.run(
+            return self._runner().run(
                 argv, step=step, attempt=attempt, timeout_s=timeout_s, surroundings=surroundings, planned=planned
             )
 
@@ -74,7 +80,7 @@ class StepCommands:
         """
         __tracebackhide__ = True
         with self.one_of(step):
-            return self._runner.run_trusted(
+            return self._runner().run_trusted(
                 argv, step=step, attempt=attempt, timeout_s=timeout_s, extra_environment=variables, folder=folder
             )
 
@@ -107,3 +113,9 @@ class StepCommands:
         finally:
             with self._lock:
                 self._count -= 1
+
+    def _runner(self) -> CommandRunner:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make_runner()
+            return self._made

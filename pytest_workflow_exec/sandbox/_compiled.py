@@ -10,11 +10,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import GatedSettings, RuleSettings
 
 from ._limits import limits_of
-from ._loose import loose_problem
-from ._rights import rights_problems
-from ._rules import Gated, Rule, difference, parse_tokens, program_token
-from ._shape import shape_text
-from ._shapes import read_shape
+from ._rules import Gated, Rule, parse_tokens, program_token
 from ._tokens import InputValue, RuleTextError
 
 _TERMINAL = 1
@@ -44,6 +40,8 @@ def compiled_rules(table: Sequence[RuleSettings], path: Sequence[Path], groups: 
         path: The directories that programs are found in.
         groups: The names of the policy's groups of approvers.
     """
+    from ._rights import rights_problems
+
     rules: list[Rule] = []
     problems: list[RuleProblem] = []
     for written in table:
@@ -86,9 +84,14 @@ def name_of(written: RuleSettings) -> str:
 
 def _rule(written: RuleSettings, path: Sequence[Path]) -> Rule:
     if written.program is None:
+        from ._loose import loose_problem
+
         tokens, shape, text = parse_tokens(written.rule), None, written.rule
         problem = loose_problem(tokens)
     else:
+        from ._shape import shape_text
+        from ._shapes import read_shape
+
         tokens, shape, problem = (program_token(written.program),), read_shape(written), None
         text = shape_text(written.program, shape)
     problem = problem or (_off_path_problem(tokens[0].text, path) if written.sha256 is None else None)
@@ -127,6 +130,8 @@ def _gated_problems(gated: GatedSettings | None, groups: Collection[str]) -> Ite
 
 
 def _example_problems(rule: Rule, written: RuleSettings) -> Iterator[str]:
+    from ._rules import difference
+
     if not written.allow and not written.refuse:
         return
     if any(isinstance(piece, InputValue) for token in rule.tokens for piece in token.pieces):

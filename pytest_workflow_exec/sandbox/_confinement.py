@@ -7,10 +7,9 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._held import HeldPaths
 from ._landlock import DEVICE, READ, RUN, SHARE, WRITE, Ruleset, landlock_abi

@@ -17,13 +17,6 @@ from typing import Literal
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.settings import PolicySettings, SandboxMode
 
-from ._canary import CANARY, IN_NAMESPACES, VERDICT
-from ._confinement import Grant, NotConfinableError, confined
-from ._environment import MARKER
-from ._landlock import LEAST_ABI, landlock_abi
-from ._process import RunningCommand
-from ._seccomp import is_known_machine
-
 Level = Literal["none", "landlock", "namespaces"]
 """The kernel confinement that commands run under."""
 
@@ -106,6 +99,8 @@ def highest_offer() -> Offer:
 
 def try_level(abi: int | None, level: Level = "landlock") -> Offer:
     """Return whether this machine gives a level with no newer Landlock than `abi`: let a canary try to break out."""
+    from ._confinement import NotConfinableError
+
     problem = _missing(abi)
     if problem:
         return Offer(level="none", reason=problem)
@@ -131,6 +126,9 @@ _ADVICE_ON_NAMESPACES = (
 
 
 def _missing(abi: int | None) -> str:
+    from ._landlock import LEAST_ABI, landlock_abi
+    from ._seccomp import is_known_machine
+
     if sys.platform != "linux":
         return f"there is no kernel confinement on {sys.platform}. {_ADVICE}"
     if not is_known_machine():
@@ -148,6 +146,11 @@ def _missing(abi: int | None) -> str:
 
 
 def _managed(abi: int | None, level: Level) -> str:
+    from ._canary import CANARY, IN_NAMESPACES, VERDICT
+    from ._confinement import Grant, confined
+    from ._environment import MARKER
+    from ._process import RunningCommand
+
     with tempfile.TemporaryDirectory() as name, _listening() as (port, abstract):
         folder = Path(os.path.realpath(name))
         outside, inside, project = folder / "outside", folder / "inside", folder / "project"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os.path
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError, Problem
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.settings import (
     Carry,
     GitIdentity,
@@ -22,14 +22,10 @@ from pytest_workflow_exec.settings import (
     Trusted,
 )
 
-from ._argv import checked_argv, shown_argv
 from ._compiled import RuleProblem, compiled_rules, name_of, tests_rule
 from ._level import Level, level_for
 from ._limits import Limits, limits_of
-from ._refusal import nearest_words, refusal_reason
-from ._rights import rights_problems
 from ._rules import Rule, breadth, difference, parse_tokens
-from ._secrets import secret_problems
 from ._tokens import RuleTextError, has_control
 
 _VENV = "venv"
@@ -93,6 +89,9 @@ class Policy:
         Raises:
             CommandRefusedError: No rule allows it; names the rule that came nearest and where it differs.
         """
+        from ._argv import checked_argv, shown_argv
+        from ._refusal import refusal_reason
+
         words = checked_argv(argv)
         rule = find_rule(self.rules, words, inputs)
         if rule is None:
@@ -113,6 +112,9 @@ class Policy:
         Raises:
             CommandRefusedError: None of its own rules matches it.
         """
+        from ._argv import shown_argv
+        from ._refusal import nearest_words
+
         if self.only is None or any(difference(rule, argv, inputs) is None for rule in self.only):
             return
         shown = shown_argv(["${…}" if word is None else word for word in argv], mask=show)
@@ -149,6 +151,9 @@ class Policy:
         Raises:
             CommandRefusedError: No rule can allow it, whatever the unknown arguments turn out to be.
         """
+        from ._argv import checked_argv, shown_argv
+        from ._refusal import refusal_reason
+
         if isinstance(argv, str):
             checked_argv(argv)
         known = checked_argv(["-" if argument is None else argument for argument in argv])
@@ -193,6 +198,9 @@ def compile_policy(
     Raises:
         PolicyError: Something in it can't be used; holds every problem at once, those of a rule with its place.
     """
+    from ._rights import rights_problems
+    from ._secrets import secret_problems
+
     level, problem = level_for(settings, tests=tests)
     problems = [*([problem] if problem else []), *_home_problems(settings, workflow, environment)]
     path = tuple(_resolved_path(settings.path, problems))

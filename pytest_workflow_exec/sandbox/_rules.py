@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json, digest_of
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
@@ -12,8 +13,11 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._code_options import begins_open, is_option_to
 from ._limits import Limits
-from ._shape import Shape, shape_mismatch
 from ._tokens import RuleTextError, Token, has_control, parse_token, token_is_possible, token_matches
+
+if TYPE_CHECKING:
+    from ._shape import Shape
+
 
 _BREADTH_OF_ARGUMENTS = {"none": 0, "list": 1, "workspace": 2, "regex": 3, "any": 4}
 _RIGHTS = ("exec", "env", "secrets", "network", "read", "write", "cwd")
@@ -155,6 +159,8 @@ def difference(rule: Rule, argv: Sequence[str | None], inputs: Mapping[str, str]
         argv: None stands for an argument that is not known yet; it differs from nothing that can match at all.
     """
     if rule.shape is not None and argv and _may_match(rule.tokens[0], argv[0], inputs):
+        from ._shape import shape_mismatch
+
         found = shape_mismatch(rule.shape, argv)
         if found is None and rule.shape.arguments.kind == "any":
             return _option_among(rule, argv)

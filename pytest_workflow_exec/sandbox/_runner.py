@@ -7,7 +7,6 @@ import secrets
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_workflow_exec.digests import Json, digest_of_bytes
@@ -19,7 +18,7 @@ from pytest_workflow_exec.errors import (
     WorkflowExecError,
 )
 from pytest_workflow_exec.events import Event, command_finished, command_refused, command_started
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 from pytest_workflow_exec.model import StepId
 from pytest_workflow_exec.redaction import Redactor
 

@@ -13,7 +13,6 @@ from pytest_workflow_exec.model import VARIABLE_NAME, is_injection
 from pytest_workflow_exec.redaction import MIN_SECRET_BYTES
 from pytest_workflow_exec.settings import PolicySettings, RuleSettings, SecretSource
 
-from ._confinement import always_readable
 from ._rules import Rule
 
 _MAX_BYTES = 1 << 16
@@ -161,6 +160,8 @@ def _status_problem(path: Path, found: os.stat_result) -> str | None:
 
 
 def _reader_problem(path: Path, root: Path, rules: Iterable[Rule]) -> str | None:
+    from ._confinement import always_readable
+
     if _holds(root, path):
         return "lies in the project, where every command reads: keep it outside"
     if any(_holds(folder, path) for folder in always_readable()):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.settings import RuleSettings
 
 from ._runners import Runner, names_its_work, runner_of, runs_code

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import is_redirection, variable_problem
 
-from ._rules import Rule
-from ._runners import runner_of
 from ._shared_memory import SHARED_MEMORY
+
+if TYPE_CHECKING:
+    from ._rules import Rule
+
 
 MAX_STDIN_BYTES = 1 << 20
 _NEVER_RUN = 8
@@ -82,6 +85,8 @@ def check_folder(folder: str, rule: Rule) -> None:
     Raises:
         SurroundingsError: The program is of that kind, and the rule does not name the folder.
     """
+    from ._runners import runner_of
+
     if folder == "." or folder in rule.cwd or runner_of(rule.program) is None:
         return
     raise SurroundingsError(

@@ -5,29 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lazy_models import Later
 
 from ._approvers import Group, Principals
-from ._limits import Limits
 from ._problems import Detail, Source
+from ._strict import FilledText, Strict, no_table
 from ._toml import Place
 from ._values import (
     MAX_BUDGET_USD,
@@ -40,21 +29,30 @@ from ._values import (
     Durability,
     Filesystem,
     GatedSettings,
-    GitIdentity,
-    NotifyOn,
+    LimitSettings,
     NotifySettings,
     PolicySettings,
     PythonProcesses,
-    RuleNeed,
     RuleSettings,
     SandboxMode,
     SecretSource,
     Settings,
     Trusted,
-    VerifyNeed,
+)
+from ._values import (
+    GitIdentity as GitIdentitySettings,
 )
 
-_Text = Annotated[str, StringConstraints(min_length=1)]
+if TYPE_CHECKING:
+    from ._limits import Limits
+    from ._tables import GitIdentity, Notify, Rule, Secret, Verify
+else:
+    Limits = Annotated[object, Later(f"{__package__}._limits", "Limits")]
+    GitIdentity, Notify, Rule, Secret, Verify = (
+        Annotated[object, Later(f"{__package__}._tables", name)]
+        for name in ("GitIdentity", "Notify", "Rule", "Secret", "Verify")
+    )
+
 _MIB = 1 << 20
 
 
@@ -68,163 +66,36 @@ def _retention(text: str) -> str:
 _Retention = Annotated[str, AfterValidator(_retention)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class _Gated(_Strict):
-    assurance: Annotated[int, Field(ge=1, le=3)]
-    approvers: list[_Text] = []
-
-
-_Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-# As git spells a person: what ends a name or an address, and what can't be seen, is in neither.
-_Person = Annotated[str, StringConstraints(pattern=r"^[^\s<>,:;.'\"\\](?:[^\x00-\x1f\x7f<>]*[^\s<>,:;.'\"\\])?$")]
-
-
-class _GitIdentity(_Strict):
-    name: _Person
-    email: _Person
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _as_programs(value: object) -> object:
-    return {"none": [], "any": ["any"]}.get(value, value) if isinstance(value, str) else value
-
-
-def _as_arguments(value: object) -> str | tuple[str, ...]:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    if not isinstance(value, str) or not value:
-        raise PydanticCustomError("wrong_kind", "no arguments")
-    return value
-
-
-def _as_example(value: object) -> tuple[str, ...]:
-    words = value.split(" ") if isinstance(value, str) else value
-    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise PydanticCustomError("wrong_kind", "no argument list")
-    return tuple(words)
-
-
-_Example = Annotated[tuple[str, ...], PlainValidator(_as_example)]
-_OF_TABLES = ("program", "subcommand", "options", "arguments")
-
-
-class _Rule(_Strict):
-    program: _Text | None = None
-    subcommand: Annotated[list[_Text], BeforeValidator(_as_list)] = []
-    options: list[_Text] = []
-    arguments: Annotated[str | tuple[str, ...], PlainValidator(_as_arguments)] = "none"
-    allow: list[_Example] = []
-    refuse: list[_Example] = []
-    sha256: _Digest | None = None
-    gated: _Gated | None = None
-    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
-    env: list[_Text] = []
-    secrets: list[_Text] = []
-    network: list[_Text] = []
-    read: list[_Text] = []
-    write: list[_Text] = []
-    cwd: list[_Text] = []
-    home: bool = False
-    sockets: list[_Text] = []
-    needs: list[RuleNeed] = []
-    limits: Limits = Field(default_factory=Limits)
-
-    # The last: what it may be depends on the others.
-    rule: Annotated[_Text | None, Field(validate_default=True)] = None
-
-    @field_validator("rule")
-    @classmethod
-    def _one_form(cls, rule: str | None, others: ValidationInfo) -> str | None:
-        if rule is None and others.data.get("program", "") is None:
-            raise PydanticCustomError("form", ' is missing: it must be a text, such as "git status"')
-        misplaced = [name for name in _OF_TABLES if others.data.get(name) not in (None, [], "none")]
-        if rule is not None and misplaced:
-            raise PydanticCustomError(
-                "form",
-                " stands beside {key}: a rule is one text, or a table with program and without rule",
-                {"key": misplaced[0]},
-            )
-        return rule
-
-
-class _WorkflowPolicy(_Strict):
-    commands: list[_Text] = []
-    command: list[_Rule] = []
+class _WorkflowPolicy(Strict):
+    commands: list[FilledText] = []
+    command: list[Rule] = []
     break_glass: bool = False
 
 
-class _Verify(_Strict):
-    exec: Annotated[list[_Text], BeforeValidator(_as_programs)] = []
-    env: list[_Text] = []
-    network: list[_Text] = []
-    read: list[_Text] = []
-    write: list[_Text] = []
-    home: bool = False
-    sockets: list[_Text] = []
-    needs: list[VerifyNeed] = []
-
-
-class _Secret(_Strict):
-    file: _Text | None = None
-    user: _Text | None = None
-
-    # The last: it stands for the file, and says so if both are there.
-    keyring: Annotated[_Text | None, Field(validate_default=True)] = None
-
-    @field_validator("keyring")
-    @classmethod
-    def _one_place(cls, service: str | None, others: ValidationInfo) -> str | None:
-        file, user = others.data.get("file"), others.data.get("user")
-        if (file is None) == (service is None):
-            raise PydanticCustomError("form", ': give one of file = "PATH", and keyring = "SERVICE" with user = "NAME"')
-        if (user is None) == (service is not None):
-            raise PydanticCustomError("form", ": user and keyring stand together")
-        return service
-
-
 class _Policy(_WorkflowPolicy):
-    path: list[_Text] = ["venv", "/usr/bin", "/bin"]
+    path: list[FilledText] = ["venv", "/usr/bin", "/bin"]
     sandbox: SandboxMode | None = None
-    env: list[_Text] = []
-    write: list[_Text] = []
-    network: list[_Text] = []
-    limits: Limits = Field(default_factory=Limits)
+    env: list[FilledText] = []
+    write: list[FilledText] = []
+    network: list[FilledText] = []
+    limits: Limits = Field(default_factory=no_table)
     workflows: dict[str, _WorkflowPolicy] = {}
-    verify: _Verify = Field(default_factory=_Verify)
+    verify: Verify = Field(default_factory=no_table)
     carry: Carry = "any"
     approvers: dict[Group, Principals] = {}
-    secrets: dict[_Text, _Secret] = {}
-    signers: _Text | None = None
-    revoked: _Text | None = None
+    secrets: dict[FilledText, Secret] = {}
+    signers: FilledText | None = None
+    revoked: FilledText | None = None
     refuse_reachable_keys: bool = False
     starter_may_approve: bool = False
-    submitters: list[_Text] = []
-    git_identity: _GitIdentity | None = None
+    submitters: list[FilledText] = []
+    git_identity: GitIdentity | None = None
     python_processes: PythonProcesses = "refuse"
 
 
-class _Notify(_Strict):
-    command: Annotated[list[_Text], Field(min_length=1)]
-    on: Annotated[list[NotifyOn], Field(min_length=1)]
-
-    @field_validator("command")
-    @classmethod
-    def _known_program(cls, command: list[str]) -> list[str]:
-        # What a path in the project names, a step could have written.
-        if "/" in command[0] and not command[0].startswith("/"):
-            raise PydanticCustomError("form", ": the program must be a name on the policy's path, or an absolute path")
-        return command
-
-
-class _File(_Strict):
+class _File(Strict):
     policy: _Policy = Field(default_factory=_Policy)
-    notify: list[_Notify] = []
+    notify: list[Notify] = []
     durability: Durability = "power"
     filesystem: Filesystem = "local"
     retention: _Retention | None = None
@@ -298,7 +169,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         workflow_rules={
             name: _rules(own, policy, ("policy", "workflows", name)) for name, own in policy.workflows.items()
         },
-        limits=policy.limits.settings(Limits()),
+        limits=_limits(policy.limits),
         verify=_verify(policy.verify),
         carry=policy.carry,
         approvers={group: tuple(principals) for group, principals in policy.approvers.items()},
@@ -312,7 +183,7 @@ def _policy(policy: _Policy, table: Mapping[str, Json], source: Source) -> Polic
         break_glass_in=frozenset(name for name, own in policy.workflows.items() if own.break_glass),
         submitters=tuple(policy.submitters),
         python_processes=policy.python_processes,
-        git_identity=None if identity is None else GitIdentity(name=identity.name, email=identity.email),
+        git_identity=None if identity is None else GitIdentitySettings(name=identity.name, email=identity.email),
         trusted=Trusted(policy=stated),
         digest=digest_of(json.loads(stated)),
         locate=source.locate,
@@ -325,7 +196,18 @@ def _trusted(table: Mapping[str, Json]) -> Json:
     return {**policy, "notify": notify} if isinstance(policy, Mapping) and notify else policy
 
 
-def _verify(verify: _Verify) -> RuleSettings:
+def _limits(*tables: Limits) -> LimitSettings:
+    """Return what is stated in any of the tables; what a later one states goes before."""
+    stated: dict[str, int | None] = {}
+    for table in tables:
+        if isinstance(table, BaseModel):
+            stated |= table.stated()
+    return LimitSettings(stated=tuple(stated.items()))
+
+
+def _verify(verify: Verify) -> RuleSettings:
+    if not isinstance(verify, BaseModel):
+        return RuleSettings(rule="verify", place=("policy", "verify"))
     return RuleSettings(
         rule="verify",
         exec=tuple(verify.exec),
@@ -341,12 +223,23 @@ def _verify(verify: _Verify) -> RuleSettings:
 
 
 def _rules(own: _WorkflowPolicy, defaults: _Policy, table: Place) -> tuple[RuleSettings, ...]:
-    short = [((*table, "commands", at), _Rule(rule=rule)) for at, rule in enumerate(own.commands)]
-    tables = [((*table, "command", at), rule) for at, rule in enumerate(own.command)]
-    return tuple(_with_defaults(rule, defaults, place) for place, rule in [*short, *tables])
+    short = [_short(rule, defaults, (*table, "commands", at)) for at, rule in enumerate(own.commands)]
+    tables = [_with_defaults(rule, defaults, (*table, "command", at)) for at, rule in enumerate(own.command)]
+    return (*short, *tables)
 
 
-def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings:
+def _short(rule: str, defaults: _Policy, place: Place) -> RuleSettings:
+    return RuleSettings(
+        rule=rule,
+        env=tuple(defaults.env),
+        network=tuple(defaults.network),
+        write=tuple(defaults.write),
+        limits=_limits(defaults.limits),
+        place=place,
+    )
+
+
+def _with_defaults(rule: Rule, defaults: _Policy, place: Place) -> RuleSettings:
     said = rule.model_fields_set
     gated = rule.gated
     return RuleSettings(
@@ -369,22 +262,25 @@ def _with_defaults(rule: _Rule, defaults: _Policy, place: Place) -> RuleSettings
         home=rule.home,
         sockets=tuple(rule.sockets),
         needs=tuple(rule.needs),
-        limits=rule.limits.settings(defaults.limits),
+        limits=_limits(defaults.limits, rule.limits),
         place=place,
     )
 
 
 def _known() -> Mapping[str, Iterable[str]]:
+    # All models, for the first mistake; a file without one needs those of its own tables.
+    from . import _limits, _tables
+
     models: dict[str, type[BaseModel]] = {
         "top": _File,
         "policy": _Policy,
         "workflow": _WorkflowPolicy,
-        "rule": _Rule,
-        "gated": _Gated,
-        "verify": _Verify,
-        "git_identity": _GitIdentity,
-        "notify": _Notify,
-        "limits": Limits,
-        "secret": _Secret,
+        "rule": _tables.Rule,
+        "gated": _tables.Gated,
+        "verify": _tables.Verify,
+        "git_identity": _tables.GitIdentity,
+        "notify": _tables.Notify,
+        "limits": _limits.Limits,
+        "secret": _tables.Secret,
     }
     return {kind: tuple(model.model_fields) for kind, model in models.items()}

@@ -9,8 +9,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from pytest_workflow_exec.digests import Json
+from pytest_workflow_exec.lazy_models import Later
 
-from . import _file, _limits
+from . import _file, _limits, _tables
 from ._key_texts import KEY_TEXTS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -45,7 +46,11 @@ def made_of_models() -> Mapping[str, Json]:
 class _Generator(GenerateJsonSchema):
     """Says what may be written, where pydantic would say what comes of it."""
 
-    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> _Schema:  # noqa: ARG002 - pydantic's signature
+    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> _Schema:
+        function: object = schema["function"]["function"]
+        if isinstance(function, Later):
+            function.model.model_rebuild()
+            return self.generate_inner(function.model.__pydantic_core_schema__)
         # Examples and arguments are a text, or a list of them.
         return dict(_TEXT_OR_TEXTS)
 
@@ -53,7 +58,7 @@ class _Generator(GenerateJsonSchema):
         inner = self.generate_inner(schema["schema"])
         if schema["function"]["function"] in _LIMITS:
             return {"anyOf": [dict(_LIMITS[schema["function"]["function"]]), {"const": _limits.NO_LIMIT}]}
-        if schema["function"]["function"] in (_file._as_list, _file._as_programs):  # noqa: SLF001
+        if schema["function"]["function"] in (_tables.as_list, _tables.as_programs):
             return {"anyOf": [{"type": "string", "minLength": 1}, inner]}
         return inner
 

@@ -9,8 +9,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
-from ._values import LimitSettings
-
 NO_LIMIT = "none"
 _SIZE = lazy_pattern(r"([1-9][0-9]{0,6})(KiB|MiB|GiB|TiB)")
 _UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -65,9 +63,6 @@ class Limits(BaseModel):
         "cpu": "cpu_s",
     }
 
-    def settings(self, defaults: Limits) -> LimitSettings:
-        """Return what is stated here, and what else is stated in `defaults`."""
-        return LimitSettings(stated=tuple({**defaults._stated(), **self._stated()}.items()))
-
-    def _stated(self) -> dict[str, int | None]:
+    def stated(self) -> dict[str, int | None]:
+        """Return what is stated here, by its name with its unit."""
         return {name: getattr(self, key) for key, name in self._names.items() if key in self.model_fields_set}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path, PurePath
 
 from pytest_workflow_exec.errors import Problem, SettingsError
+from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._values import Settings, SignersFile
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import get_args
 
@@ -12,7 +11,7 @@ from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.durations import parse_duration
 from pytest_workflow_exec.errors import Problem, SettingsError
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._values import MAX_RETENTION_S, MAX_SEGMENT_MIB, MIN_SEGMENT_MIB, MONEY, Durability, Filesystem, Said, Settings
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import StepId
 
 from ._again import Given, again_in, demand_difference

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError, WorkflowExecError
 from pytest_workflow_exec.evidence import Record
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._contradiction import ContradictionError
 from ._signed import Signatures

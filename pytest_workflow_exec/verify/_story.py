@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
 from pytest_workflow_exec.evidence import Record
+from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Outcome
 from pytest_workflow_exec.redaction import holds_mask
 

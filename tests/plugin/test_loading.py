@@ -54,3 +54,45 @@ def test_run_of_a_python_workflow_loads_no_reader_of_yaml(project: Project) -> N
     assert not {"yaml", *(f"pytest_workflow_exec.definition.{name}" for name in ("_yaml_tree", "_schema"))} & set(
         loaded
     )
+
+
+_OF_WHAT_IS_NOT_THERE = {
+    "pytest_workflow_exec.definition._schema_people",
+    "pytest_workflow_exec.plugin._collect_fragments",
+    "pytest_workflow_exec.run._carry",
+    "pytest_workflow_exec.run._gate",
+    "pytest_workflow_exec.run._gatekeeper",
+    "pytest_workflow_exec.sandbox._confinement",
+    "pytest_workflow_exec.sandbox._runner",
+    "pytest_workflow_exec.settings._tables",
+}
+
+
+def test_run_loads_nothing_of_what_its_workflow_and_configuration_do_not_have(project: Project) -> None:
+    """Gates, commands, earlier runs, fragments in Python and tables of rules are loaded for who has them."""
+    project.write("wf/beside.py", "def made() -> None:\n    pass\n")
+    project.write("wf/flow.workflow.yaml", _WORKFLOW)
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\ncommands = []\n')
+    project.write("conftest.py", _TELLS.replace('".".join(name.split(".")[:2])', "name"))
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    loaded = next(line for line in session.text.splitlines() if line.startswith("loaded:")).split()
+    assert "pytest_workflow_exec.run._run_parts" in loaded
+    assert not _OF_WHAT_IS_NOT_THERE & set(loaded)
+
+
+def test_run_with_a_command_loads_what_runs_it(project: Project) -> None:
+    """What is left out above is there, under these names, where the workflow has a command."""
+    project.write("wf/flow.workflow.yaml", "workflow: flow\nsteps:\n  - {id: one, run: [echo, hello]}\n")
+    project.write("workflow-exec.toml", '[policy]\nsandbox = "none"\n[[policy.command]]\nrule = "echo hello"\n')
+    project.write("conftest.py", _TELLS.replace('".".join(name.split(".")[:2])', "name"))
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    loaded = next(line for line in session.text.splitlines() if line.startswith("loaded:")).split()
+    assert {
+        f"pytest_workflow_exec.{name}" for name in ("sandbox._confinement", "sandbox._runner", "settings._tables")
+    } <= set(loaded)
