@@ -24,6 +24,7 @@ from tests.fleet._storm import EFFECTS, FLOW, Storm, check, storm_on
 
 _STEPS = 5
 _UNGATED = FLOW.replace("  - id: approve\n    gate: {question: Go on?, assurance: 2, approvers: [managers], wait: suspend}\n", '  - {id: third, call: "effects:note"}\n')  # fmt: skip
+_KILL_EVERY_S = 8
 _PATIENCE_S = 900
 """How long nothing may change before it is given up."""
 
@@ -44,7 +45,7 @@ def main(what: str, count: int) -> None:
 def _storm(storm: Storm, count: int) -> None:
     storm.hosts = storm.hosts[:3]
     began = time.monotonic()
-    states = storm.play(count, kill_every_s=20, patience_s=_PATIENCE_S, concurrency=2)
+    states = storm.play(count, kill_every_s=_KILL_EVERY_S, patience_s=_PATIENCE_S, concurrency=2)
     print(f"\n{count} runs in {time.monotonic() - began:.0f} s; killed: {dict(storm.killed)}")
     ended = check(storm, states)
     legs = storm.server.sql("SELECT outcome, count(*) FROM workflow_exec.fleet_end GROUP BY outcome ORDER BY outcome")
