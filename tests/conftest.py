@@ -20,8 +20,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     whole = all(Path(argument).is_dir() for argument in config.args)
     watched = option.capture == "no" or option.usepdb or option.collectonly or hasattr(config, "workerinput")
     if whole and not watched and getattr(option, "numprocesses", 0) is None and option.dist == "no":
-        option.numprocesses = (os.cpu_count() or 1) + 1
+        option.numprocesses = (os.cpu_count() or 1) + 2
         option.dist = "loadfile"
+        # Else files of few tests come last, and those of few tests are the ones that take long.
+        option.loadscopereorder = False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

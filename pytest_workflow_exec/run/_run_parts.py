@@ -108,7 +108,8 @@ class RunParts:
         self._start = start
         self._files, self._directory = files, directory
         self._gates = gates_of(workflow)
-        if any(isinstance(step.body, Gate) or step.waive is not None for step in workflow.steps):
+        self._asks = any(isinstance(step.body, Gate) or step.waive is not None for step in workflow.steps)
+        if self._asks:
             # There from the beginning, whichever thread needs it first.
             self._gatekeeper  # noqa: B018  # asking makes it
         self._commands = StepCommands(self._new_runner, running=lambda: self.state.running)

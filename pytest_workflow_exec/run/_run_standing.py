@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_workflow_exec.model import Outcome, StepId
-from pytest_workflow_exec.run._covering import wants_signatures
 from pytest_workflow_exec.run._planning import steps_until
 from pytest_workflow_exec.run._run_parts import RunParts
 
@@ -37,9 +36,8 @@ class RunStanding(RunParts):
     @property
     def broken_glass(self) -> Mapping[StepId, str]:
         """The gates that somebody went past without the signatures that they want, and who, and why."""
-        if any(gate is not None for gate in self._gates.values()) or wants_signatures(self.workflow):
-            return self._gatekeeper.broken_glass
-        return {}
+        # Asked for each report: not of every step each time.
+        return self._gatekeeper.broken_glass if self._asks else {}
 
     def carries_waived(self, step: StepId) -> bool:
         """Return whether a step is carried whose failure a person accepted."""
