@@ -24,7 +24,7 @@ from tests.fleet._storm import EFFECTS, FLOW, Storm, check, storm_on
 
 _STEPS = 5
 _UNGATED = FLOW.replace("  - id: approve\n    gate: {question: Go on?, assurance: 2, approvers: [managers], wait: suspend}\n", '  - {id: third, call: "effects:note"}\n')  # fmt: skip
-_KILL_EVERY_S = 8
+_KILL_EVERY_S = 20
 _PATIENCE_S = 900
 """How long nothing may change before it is given up."""
 
