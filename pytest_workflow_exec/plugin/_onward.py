@@ -54,7 +54,7 @@ class Onward:
 
         redo = None if self.redo is None else Redo(step=self.redo, reason=reason, who=str(starter()["user"]))
         found = resumption_of(workflow, self.history, present, run=self.earlier.id, redo=redo)
-        return found.cleaning_up(self.only_finally) if self.only_finally else found
+        return found.cleaning_up(workflow, self.only_finally) if self.only_finally else found
 
 
 def check_options(config: pytest.Config) -> None:

@@ -80,9 +80,15 @@ class Resumption:
     only_finally: str = ""
     """Why it goes on only to clean up; empty if it goes on."""
 
-    def cleaning_up(self, why: str) -> Resumption:
+    def cleaning_up(self, workflow: Workflow, why: str) -> Resumption:
         """Return the same where no step starts but those of `finally`, so that a person need not agree to any other."""
-        return replace(self, only_finally=why, confirm=(), gone={}, probe=())
+        return replace(
+            self,
+            only_finally=why,
+            confirm=tuple(step for step in self.confirm if workflow.step(step).always),
+            probe=tuple(step for step in self.probe if workflow.step(step).always),
+            gone={},
+        )
 
     @property
     def needs_person(self) -> bool:

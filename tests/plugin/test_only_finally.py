@@ -115,6 +115,45 @@ def test_nobody_is_asked_about_what_does_not_start(flow: Project) -> None:
     assert ran(flow) == {"ran-one", "ran-tidy"}
 
 
+KILLED_AT_THE_END = """
+workflow: flow
+steps:
+  - {id: one, run: [touch, ran-one]}
+finally:
+  - {id: refund, run: [sleep, "600"]}
+  - {id: tidy, run: [touch, ran-tidy]}
+"""
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_clean_up_of_unknown_effect_is_not_done_twice_in_silence(flow: Project, *, checked: bool) -> None:
+    """Killed in a step of `finally`, nobody knows what it did: a person says that it runs again, or its check finds it."""
+    check = ", check: {run: [touch, ran-check]}" if checked else ""
+    flow.write("wf/flow.workflow.yaml", KILLED_AT_THE_END.replace('"600"]', f'"600"]{check}'))
+    process = flow.start("wf")
+    until = time.monotonic() + PATIENCE_S
+    while not (
+        flow.logs()
+        and any(record["type"] == "command.started" and record["step"] == "refund" for record in flow.records())
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = len(flow.records())
+
+    session = flow.pytest("wf", "--workflow-resume", "--workflow-finally", "the host broke")
+
+    sleeps = [record for record in flow.of_type("command.started") if record["data"]["argv"][0] == "sleep"]
+    assert len(sleeps) == 1
+    if checked:
+        assert (session.status, ran(flow)) == (1, {"ran-one", "ran-check", "ran-tidy"}), session.text
+    else:
+        assert (session.status, ran(flow)) == (4, {"ran-one"}), session.text
+        assert "step 'refund' was started and has no end" in session.text
+        assert len(flow.records()) == before
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
