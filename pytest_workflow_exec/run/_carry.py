@@ -86,7 +86,8 @@ class Resumption:
             self,
             only_finally=why,
             confirm=tuple(step for step in self.confirm if workflow.step(step).always),
-            probe=tuple(step for step in self.probe if workflow.step(step).always),
+            # Steps of `finally` have no check.
+            probe=(),
             gone={},
         )
 

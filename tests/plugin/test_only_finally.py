@@ -125,11 +125,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("checked", [False, True])
-def test_clean_up_of_unknown_effect_is_not_done_twice_in_silence(flow: Project, *, checked: bool) -> None:
-    """Killed in a step of `finally`, nobody knows what it did: a person says that it runs again, or its check finds it."""
-    check = ", check: {run: [touch, ran-check]}" if checked else ""
-    flow.write("wf/flow.workflow.yaml", KILLED_AT_THE_END.replace('"600"]', f'"600"]{check}'))
+def test_clean_up_of_unknown_effect_is_not_done_twice_in_silence(flow: Project) -> None:
+    """Killed in a step of `finally`, nobody knows what it did: a person says whether it runs again."""
+    flow.write("wf/flow.workflow.yaml", KILLED_AT_THE_END)
     process = flow.start("wf")
     until = time.monotonic() + PATIENCE_S
     while not (
@@ -144,14 +142,9 @@ def test_clean_up_of_unknown_effect_is_not_done_twice_in_silence(flow: Project, 
 
     session = flow.pytest("wf", "--workflow-resume", "--workflow-finally", "the host broke")
 
-    sleeps = [record for record in flow.of_type("command.started") if record["data"]["argv"][0] == "sleep"]
-    assert len(sleeps) == 1
-    if checked:
-        assert (session.status, ran(flow)) == (1, {"ran-one", "ran-check", "ran-tidy"}), session.text
-    else:
-        assert (session.status, ran(flow)) == (4, {"ran-one"}), session.text
-        assert "step 'refund' was started and has no end" in session.text
-        assert len(flow.records()) == before
+    assert (session.status, ran(flow)) == (4, {"ran-one"}), session.text
+    assert "step 'refund' was started and has no end" in session.text
+    assert len(flow.records()) == before
 
 
 @pytest.mark.parametrize(
