@@ -205,6 +205,13 @@ def said_by_trigger(error: Exception) -> str | None:
     return said.partition("fleet: ")[2] or None
 
 
+def is_refusal(error: Exception) -> bool:
+    """Return whether the database refused a row; else it could not be asked, and nobody knows whether it would have."""
+    from sqlalchemy.exc import IntegrityError
+
+    return isinstance(error, IntegrityError) or said_by_trigger(error) is not None
+
+
 def script(name: str) -> str:
     """Return a script that is shipped with the package."""
     return resources.files(__package__).joinpath("sql").joinpath(name).read_text(encoding="utf-8")

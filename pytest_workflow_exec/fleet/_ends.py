@@ -66,6 +66,11 @@ def end_told_by(log: Path) -> LegEnd | None:
     return _end_of(log, verdict.result, "its worker went away when it had ended")
 
 
+def due_told_by(log: Path) -> float | None:
+    """Return when a run can go on by itself, in seconds since 1970, as the host that wrote its log had the time; None if never."""
+    return _waits(log)[1]
+
+
 def cleaned_up(log: Path, why: str) -> LegEnd | None:
     """Return how a run that was cancelled ended, if its log tells that `finally` had its turn; None if it had none."""
     verdict = verify_log(log)
@@ -111,7 +116,8 @@ def _waits(log: Path) -> tuple[str, float | None]:
     gates = {step: str(gate.request.get("expires")) for step, gate in history.open_gates.items() if gate.suspended}
     moments = [_seconds(text) for text in (*gates.values(), *history.waits_until.values())]
     steps = [*gates, *history.waits_until]
-    return ", ".join(steps), min((moment for moment in moments if moment is not None), default=None)
+    # A log has them without what is less than a second, so that they have come a second later for sure.
+    return ", ".join(steps), min((moment + 1 for moment in moments if moment is not None), default=None)
 
 
 def _seconds(moment: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._database import Transaction
+from ._database import Transaction, is_refusal
 from ._engine import LEG
 from ._errors import FleetLostError
 
@@ -30,6 +30,8 @@ class LegEnd:
     """Where a suspended run waits."""
     due: float | None = None
     """When it can go on without anybody's word, in seconds since 1970; None if it can't."""
+    waited_before: bool = False
+    """Whether it waited for that very moment before the leg, too."""
     said: str = ""
     """What a person has to know of it."""
 
@@ -138,12 +140,15 @@ def claim_leg(transaction: Transaction, submission: str, leg: int, *, worker: st
 
     try:
         transaction.run(
-            "INSERT INTO fleet_claim (submission, leg, worker) VALUES (:submission, :leg, :worker)",
+            "INSERT INTO fleet_claim (submission, leg, worker, cleans) VALUES (:submission, :leg, :worker, "
+            "EXISTS (SELECT 1 FROM fleet_cancel x WHERE x.submission = :submission))",
             submission=submission,
             leg=leg,
             worker=worker,
         )
     except DBAPIError as error:
+        if not is_refusal(error):
+            raise
         raise FleetLostError(f"leg {leg} of {submission} was begun before, or is over") from error
 
 
@@ -173,6 +178,8 @@ def end_leg(transaction: Transaction, submission: str, leg: int, end: LegEnd) ->
             said=end.said[-_MAX_SAID_CHARS:].replace("\0", ""),
         )
     except DBAPIError as error:
+        if not is_refusal(error):
+            raise
         raise FleetLostError(f"leg {leg} of {submission} is over") from error
 
 

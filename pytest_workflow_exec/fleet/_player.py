@@ -9,7 +9,7 @@ from pytest_workflow_exec.lean_dataclasses import replace
 
 from ._checkout import checkout_of
 from ._database import Transaction
-from ._ends import cleaned_up, end_told_by
+from ._ends import cleaned_up, due_told_by, end_told_by
 from ._errors import FleetLostError, FleetRefusedError
 from ._host import Host, clock_ahead_s
 from ._legs import LegEnd, Standing, cancelled_for, claim_leg, end_leg, standing_of
@@ -68,24 +68,26 @@ def _ended(host: Host, submission: str, leg: int, end: LegEnd) -> None:
         if now is not None and now.leg == leg and now.end is not None and now.end.outcome == end.outcome:
             # The connection was lost after it was noted.
             return
-        end_leg(transaction, submission, leg, replace(end, due=_due(transaction, submission, leg, end.due)))
+        end_leg(transaction, submission, leg, replace(end, due=_due(transaction, submission, end)))
 
 
-def _due(transaction: Transaction, submission: str, leg: int, due: float | None) -> float | None:
-    """Return when a run can go on by the database's clock, which all hosts go by; `due` is by this host's."""
-    if due is None:
+def _due(transaction: Transaction, submission: str, end: LegEnd) -> float | None:
+    """Return when a run can go on by the database's clock, which all hosts go by; `end` is by this host's."""
+    if end.due is None:
         return None
-    now, ahead = transaction.now(), clock_ahead_s(transaction)
+    due = end.due - clock_ahead_s(transaction)
+    if not end.waited_before:
+        return due
+    # The database found it due, and this host did not: one of the two clocks that the log has seen is wrong. A host that
+    # is right goes on with it before long, and none takes it again and again.
     found = transaction.row(
-        "SELECT 1 AS yes FROM fleet_leg WHERE submission = :id AND number = :leg AND reason = 'due'",
+        "SELECT count(*) AS times FROM fleet_leg l WHERE l.submission = :id AND l.reason = 'due' AND l.number > "
+        "(SELECT coalesce(max(o.number), 0) FROM fleet_leg o WHERE o.submission = :id AND o.reason <> 'due')",
         id=submission,
-        leg=leg,
     )
-    if found is None:
-        return due - ahead
-    # It was due, and this host did not find it so: a host whose clock is behind would take it again and again, and
-    # can't tell whose clock `due` was by.
-    return now + _NOT_YET_S if ahead else max(due, now + _NOT_YET_S)
+    times = int((found or {"times": 0})["times"])
+    now = transaction.now()
+    return max(now + _NOT_YET_S, min(due, now + _NOT_YET_S * 2 ** (times - 1))) if times else due
 
 
 def accepted(host: Host, standing: Standing) -> tuple[Submission, str]:
@@ -123,6 +125,7 @@ def _played(host: Host, standing: Standing, cancelled: str, *, terminal: bool) -
     with checkout_of(host.project, host.pin, base=host.base, name=f"{submission.id}.{standing.leg}") as root:
         shipper = Shipper(database=host.database, submission=submission, leg=standing.leg, root=root)
         said = _brought(host, stored, shipper, who) if stored is not None else []
+        before = None if stored is None else due_told_by(shipper.log)
         end = None
         if cancelled:
             end = cleaned_up(shipper.log, cancelled)
@@ -131,7 +134,11 @@ def _played(host: Host, standing: Standing, cancelled: str, *, terminal: bool) -
         if end is None:
             session = Session(host, standing, submission, shipper, stored, terminal=terminal, only_finally=cancelled)
             end = session.run()
-        return LegEnd(outcome=end.outcome, step=end.step, due=end.due, said="\n".join([end.said, *said]).strip())
+        return replace(
+            end,
+            waited_before=end.due is not None and end.due == before,
+            said="\n".join([end.said, *said]).strip(),
+        )
 
 
 def _is_unnoted(host: Host, standing: Standing, stored: Stored) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
+from ._database import is_refusal
 from ._engine import asking
 from ._errors import FleetError, FleetLostError
 from ._host import Host
@@ -249,7 +250,9 @@ def order(
                 id=standing.id,
             )
             order_leg(transaction, client, standing, reason=reason, answers=int((found or {"answers": 0})["answers"]))
-    except DBAPIError:
+    except DBAPIError as error:
+        if not is_refusal(error):
+            raise
         return False
     return True
 
@@ -273,7 +276,11 @@ def take_over(host: Host, client: DBOSClient | None, standing: Standing, *, said
             if now.end is None:
                 end_leg(transaction, standing.id, standing.leg, LegEnd(outcome="lost", said=said))
             order_leg(transaction, client, standing, reason="taken over", answers=standing.answers)
-    except (DBAPIError, FleetLostError):
+    except FleetLostError:
+        return False
+    except DBAPIError as error:
+        if not is_refusal(error):
+            raise
         return False
     if client is not None and standing.leg:
         with asking():

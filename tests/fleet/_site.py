@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pexpect
+
 from pytest_workflow_exec.evidence import write_pin
 from pytest_workflow_exec.fleet import log_pieces, name_of_run, open_database, runs_seen, submission_named
 from pytest_workflow_exec.settings import load_settings
@@ -133,6 +135,18 @@ class Site:
     def fleet(self, *arguments: str | Path) -> Session:
         """Run one of the fleet's commands."""
         return self.tool("fleet", *arguments)
+
+    def at_terminal(self, *arguments: str | Path) -> pexpect.spawn[str]:
+        """Start one of the fleet's commands at a terminal of its own."""
+        return pexpect.spawn(
+            sys.executable,
+            self.command("fleet", *arguments)[1:],
+            cwd=str(self.root),
+            env={**self.env(), "TERM": "xterm"},
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            dimensions=(60, 200),
+        )
 
     def person(self, *arguments: str | Path) -> Session:
         """Run one of the fleet's commands as a person who submits and answers."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_workflow_exec.fleet import open_database
+from tests.plugin.conftest import code_at, finish
 
 from ._postgres import Server
 from ._site import PATIENCE_S, Site, another_host, new_site, site_on
@@ -29,6 +30,7 @@ steps:
 finally:
   - {id: tidy, call: {function: "effects:tidy", with: {file: "${steps.pack.file}"}}}
 """
+REPEATABLE = FLOW.replace("{id: tidy, ", "{id: tidy, idempotent: true, ")
 EFFECTS = """
 import time
 from pathlib import Path
@@ -309,8 +311,8 @@ def test_a_clean_up_that_does_not_get_through_is_shown_and_tried_again_by_word(s
     assert is_intact(site, submission)
 
 
-def test_a_clean_up_whose_worker_dies_is_gone_on_with(site: Site) -> None:
-    """The leg that cleans up is a leg like any other: it vanishes with its worker, and the rule lets the next one do it."""
+def killed_while_it_cleans_up(site: Site) -> str:
+    """Return a cancelled run whose worker was killed in the middle of its clean-up."""
     submission = suspended(site)
     (site.home / "hold-tidy").touch()
     cancel(site, submission)
@@ -320,11 +322,39 @@ def test_a_clean_up_whose_worker_dies_is_gone_on_with(site: Site) -> None:
     worker.kill()
     site.wait_for(submission, "vanished")
     (site.home / "hold-tidy").unlink()
+    return submission
+
+
+def test_a_clean_up_whose_worker_dies_is_gone_on_with(site: Site) -> None:
+    """The leg that cleans up is a leg like any other: it vanishes with its worker, and the rule lets the next one do it."""
+    site.write("wf/site.workflow.yaml", REPEATABLE)
+    site.commit()
+    submission = killed_while_it_cleans_up(site)
 
     site.worker("--dead-after", "3s", "--take-over", "known")
     site.wait_for(submission, "cancelled")
 
     assert notes(site) == ["begin", "tidy the page", "tidy the page"]
+    assert is_intact(site, submission)
+
+
+def test_a_clean_up_that_may_not_be_repeated_is_asked_about_first(site: Site) -> None:
+    """Its worker died in the middle of it, so that it may have had its effect: no rule does it again, a person may."""
+    submission = killed_while_it_cleans_up(site)
+
+    site.worker("--dead-after", "3s", "--take-over", "known")
+    site.wait_for(submission, "refused")
+
+    assert "step 'tidy' was started and has no end" in str(site.status()[submission]["said"])
+    assert notes(site) == ["begin", "tidy the page"]
+
+    child = site.at_terminal("take-over", submission, "--here", "--reason", "looked at it")
+    child.sendline(code_at(child))
+    ended = finish(child)
+
+    assert f"{submission}: cancelled" in ended.text
+    assert notes(site) == ["begin", "tidy the page", "tidy the page"]
+    assert site.state(submission) == "cancelled"
     assert is_intact(site, submission)
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from tests.plugin.conftest import code_at, finish
@@ -121,15 +120,7 @@ def test_a_vanished_run_waits_for_a_person(site: Site, request: pytest.FixtureRe
     assert "was started and has no end" in str(site.status()[submission]["said"])
     assert notes(site) == ["first", "slow"]
     # At a terminal a person says that it may run again.
-    child = pexpect.spawn(
-        sys.executable,
-        site.command("fleet", "take-over", submission, "--here", "--reason", "looked at it")[1:],
-        cwd=str(site.root),
-        env={**site.env(), "TERM": "xterm"},
-        encoding="utf-8",
-        timeout=PATIENCE_S,
-        dimensions=(60, 200),
-    )
+    child = site.at_terminal("take-over", submission, "--here", "--reason", "looked at it")
     child.sendline(code_at(child))
     ended = finish(child)
     assert ended.status == 0, ended.text

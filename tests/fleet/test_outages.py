@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,9 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from pytest_workflow_exec.fleet import open_database
+from pytest_workflow_exec.fleet._database import Database, UnreachableError
+from pytest_workflow_exec.fleet._legs import LegEnd, claim_leg, end_leg
 
 from ._postgres import Server
 from ._proxy import proxy
@@ -214,6 +220,23 @@ def test_a_network_that_swallows_everything_is_waited_for(gated: Site, own_serve
     assert own_server.sql("SELECT count(*) FROM workflow_exec.fleet_decision_use") == "1"
 
 
+@pytest.mark.parametrize("says", [partial(claim_leg, worker="w"), partial(end_leg, end=LegEnd(outcome="passed"))])
+def test_a_connection_that_is_lost_says_nothing_of_a_leg(
+    gated: Site, own_server: Server, says: Callable[..., None]
+) -> None:
+    """That it can't be said of a leg that it begins or ends is no word of the database that another was faster."""
+
+    def cut_off(database: Database) -> None:
+        with database.transaction() as transaction:
+            row = transaction.row("SELECT pg_backend_pid() AS pid")
+            assert row is not None
+            own_server.sql(f"SELECT pg_terminate_backend({row['pid']})", role="super")
+            says(transaction, "one", 1)
+
+    with contextlib.closing(open_database(gated.url)) as database, pytest.raises(UnreachableError):
+        cut_off(database)
+
+
 def test_connections_that_are_cut_again_and_again_lose_nothing(gated: Site, own_server: Server) -> None:
     """Each is ended by the server in the middle of whatever it does, while three runs go on and are approved."""
     go_on(gated)
@@ -347,29 +370,36 @@ def test_what_is_due_goes_by_the_database_s_clock(gated: Site, shift: int) -> No
     assert passed_once(gated, submission)
 
 
-def test_a_host_that_is_behind_does_not_take_what_is_due_again_and_again(gated: Site, own_server: Server) -> None:
-    """By its clock the pause is not over: it says so once, and the next host that has the time goes on."""
+@pytest.mark.parametrize(("first", "second"), [(0, -7200), (7200, 0)])
+def test_a_host_by_whose_clock_it_is_not_due_does_not_take_it_again_and_again(
+    gated: Site, own_server: Server, first: int, second: int
+) -> None:
+    """By its clock the pause is not over: it says so once, and the next host that has the time goes on, before long."""
     gated.write("wf/site.workflow.yaml", PAUSED)
     gated.commit()
     go_on(gated)
-    [submission] = gated.submit()
-    assert gated.fleet("worker", "--until-idle").status == 0
-    late = shifted(gated.home, -7200)
-    gated.environment |= late
-    behind = gated.worker()
-    for name in late:
-        del gated.environment[name]
-    wait(gated, lambda: "ended leg 2: suspended" in behind.text)
-    assert behind.end() == 0, behind.text
-    assert gated.state(submission) == "suspended"
-    assert (
-        own_server.sql("SELECT due > extract(epoch FROM clock_timestamp()) FROM workflow_exec.fleet_end WHERE leg = 2")
-        == "t"
-    )
+    clock = shifted(gated.home, first)
 
-    straight = gated.worker()
+    def worker(by_s: int, *arguments: str) -> Worker:
+        gated.environment |= clock | {"TEST_CLOCK_SHIFT_S": str(by_s)}
+        begun = gated.worker(*arguments)
+        for name in clock:
+            del gated.environment[name]
+        return begun
+
+    [submission] = gated.submit()
+    begins = worker(first, "--until-idle")
+    assert begins.process.wait(PATIENCE_S) == 0, begins.text
+    too_soon = worker(second)
+    wait(gated, lambda: "ended leg 2: suspended" in too_soon.text)
+    assert too_soon.end() == 0, too_soon.text
+    assert gated.state(submission) == "suspended"
+    waits = "SELECT due - extract(epoch FROM clock_timestamp()) FROM workflow_exec.fleet_end WHERE leg = 2"
+    assert 0 < float(own_server.sql(waits)) < 60
+
+    has_the_time = worker(first)
     gated.wait_for(submission, "passed")
-    assert straight.end() == 0, straight.text
+    assert has_the_time.end() == 0, has_the_time.text
 
     assert gated.status()[submission]["leg"] == 3
     assert passed_once(gated, submission)

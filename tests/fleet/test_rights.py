@@ -25,7 +25,7 @@ steps:
 INSERTS = {
     "fleet_answer": {"submitter": "content run step"},
     "fleet_cancel": {"submitter": "reason submission"},
-    "fleet_claim": {"worker": "leg submission worker"},
+    "fleet_claim": {"worker": "cleans leg submission worker"},
     "fleet_decision_use": {"worker": "digest nonce run seq step"},
     "fleet_end": {"worker": "due leg outcome said step submission"},
     "fleet_file": {"worker": "content executable path run sha256 size_bytes"},
@@ -214,6 +214,23 @@ def test_what_an_attacker_puts_first_in_the_search_path_fools_no_check(
     finally:
         postgres.sql("REVOKE CREATE ON SCHEMA public FROM builder", role="super")
 
+    assert contents(postgres) == before
+
+
+def test_whether_a_leg_cleans_up_is_not_what_its_worker_says(site: Site, postgres: Server) -> None:
+    """Behind a cancellation only such a leg uses decisions, so that the server looks itself."""
+    [submission] = [key for key, run in site.status().items() if run["state"] == "suspended"]
+    leg = int(site.status()[submission]["leg"]) + 1
+    before = contents(postgres)
+
+    said = postgres.sql(
+        f"BEGIN; INSERT INTO workflow_exec.fleet_leg (submission, number, reason) VALUES ('{submission}', {leg}, 'new'); "
+        "INSERT INTO workflow_exec.fleet_claim (submission, leg, worker, cleans) "
+        f"VALUES ('{submission}', {leg}, 'me', true) RETURNING cleans; ROLLBACK",
+        role="builder",
+    )
+
+    assert said == "f"
     assert contents(postgres) == before
 
 

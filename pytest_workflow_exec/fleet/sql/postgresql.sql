@@ -33,10 +33,12 @@ CREATE TABLE workflow_exec.fleet_leg (
 );
 
 -- Which worker began a leg. There is one: a leg that was begun is never begun again.
+-- It `cleans` if the submission had been cancelled by then: it plays `finally`, and nothing else.
 CREATE TABLE workflow_exec.fleet_claim (
   submission text NOT NULL,
   leg integer NOT NULL,
   worker text NOT NULL,
+  cleans boolean NOT NULL DEFAULT false,
   at double precision NOT NULL DEFAULT extract(epoch FROM clock_timestamp())::double precision,
   PRIMARY KEY (submission, leg),
   FOREIGN KEY (submission, leg) REFERENCES workflow_exec.fleet_leg (submission, number) ON DELETE CASCADE
@@ -191,6 +193,16 @@ BEGIN
 END $$;
 CREATE TRIGGER fleet_claim_check BEFORE INSERT ON workflow_exec.fleet_claim
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_newest();
+
+-- Behind the check, by its name: what is said of a cancellation waits for the same lock.
+CREATE FUNCTION workflow_exec.fleet_see_cancel() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.cleans := EXISTS (SELECT FROM workflow_exec.fleet_cancel x WHERE x.submission = NEW.submission);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER fleet_claim_cleans BEFORE INSERT ON workflow_exec.fleet_claim
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_see_cancel();
 CREATE TRIGGER fleet_end_check BEFORE INSERT ON workflow_exec.fleet_end
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_newest();
 
@@ -250,5 +262,23 @@ BEGIN
 END $$;
 CREATE TRIGGER fleet_answer_check BEFORE INSERT ON workflow_exec.fleet_answer
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_wanted();
+
+-- What a leg asks that plays `finally` alone is asked about that, and by whoever sits before it.
+CREATE FUNCTION workflow_exec.fleet_check_use() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE whose text;
+BEGIN
+  SELECT r.submission INTO whose FROM workflow_exec.fleet_run r WHERE r.run = NEW.run;
+  IF whose IS NULL THEN
+    RAISE EXCEPTION 'fleet: there is no run %', NEW.run;
+  END IF;
+  PERFORM workflow_exec.fleet_alone(whose);
+  IF EXISTS (SELECT FROM workflow_exec.fleet_cancel x WHERE x.submission = whose)
+     AND NOT EXISTS (SELECT FROM workflow_exec.fleet_claim c WHERE c.submission = whose AND c.cleans
+       AND c.leg = (SELECT max(l.number) FROM workflow_exec.fleet_leg l WHERE l.submission = whose)) THEN
+    RAISE EXCEPTION 'fleet: % was cancelled', whose;
+  END IF;
+  RETURN NEW;
+END $$;
 CREATE TRIGGER fleet_decision_use_check BEFORE INSERT ON workflow_exec.fleet_decision_use
-  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_wanted();
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_use();

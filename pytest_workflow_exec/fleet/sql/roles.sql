@@ -23,7 +23,7 @@ GRANT INSERT (submission, reason) ON workflow_exec.fleet_cancel TO workflow_exec
 
 -- A worker adds what happened.
 GRANT INSERT (submission, number, reason, answers) ON workflow_exec.fleet_leg TO workflow_exec_worker;
-GRANT INSERT (submission, leg, worker) ON workflow_exec.fleet_claim TO workflow_exec_worker;
+GRANT INSERT (submission, leg, worker, cleans) ON workflow_exec.fleet_claim TO workflow_exec_worker;
 GRANT INSERT (submission, leg, outcome, step, due, said) ON workflow_exec.fleet_end TO workflow_exec_worker;
 GRANT INSERT (run, submission) ON workflow_exec.fleet_run TO workflow_exec_worker;
 GRANT INSERT (run, first_seq, last_seq, prev, head, file, leg, content)

@@ -32,10 +32,12 @@ CREATE TABLE fleet_leg (
 );
 
 -- Which worker began a leg. There is one: a leg that was begun is never begun again.
+-- It `cleans` if the submission had been cancelled by then: it plays `finally`, and nothing else.
 CREATE TABLE fleet_claim (
   submission text NOT NULL,
   leg integer NOT NULL,
   worker text NOT NULL,
+  cleans boolean NOT NULL DEFAULT false,
   at real NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0),
   PRIMARY KEY (submission, leg),
   FOREIGN KEY (submission, leg) REFERENCES fleet_leg (submission, number) ON DELETE CASCADE
@@ -193,8 +195,11 @@ CREATE TRIGGER fleet_answer_check BEFORE INSERT ON fleet_answer
 WHEN EXISTS (SELECT 1 FROM fleet_cancel x JOIN fleet_run r ON r.submission = x.submission WHERE r.run = NEW.run)
 BEGIN SELECT RAISE(ABORT, 'fleet: the run was cancelled'); END;
 
+-- What a leg asks that plays `finally` alone is asked about that, and by whoever sits before it.
 CREATE TRIGGER fleet_decision_use_check BEFORE INSERT ON fleet_decision_use
 WHEN EXISTS (SELECT 1 FROM fleet_cancel x JOIN fleet_run r ON r.submission = x.submission WHERE r.run = NEW.run)
+  AND NOT EXISTS (SELECT 1 FROM fleet_claim c JOIN fleet_run r ON r.submission = c.submission WHERE r.run = NEW.run
+    AND c.cleans AND c.leg = (SELECT max(l.number) FROM fleet_leg l WHERE l.submission = r.submission))
 BEGIN SELECT RAISE(ABORT, 'fleet: the run was cancelled'); END;
 
 CREATE TRIGGER fleet_submission_kept BEFORE UPDATE ON fleet_submission
