@@ -16,6 +16,7 @@ from pytest_workflow_exec.fleet import (
     prune,
     script,
     set_limits,
+    without_password,
 )
 
 from ._arguments import NOT_SAID
@@ -32,7 +33,7 @@ def init(arguments: argparse.Namespace) -> int:
     """
     with contextlib.closing(open_database(address_of(arguments.database), make=True, bare=True)) as database:
         make_tables(database)
-        sys.stdout.write(f"the tables of the fleet are there: {_shown(database.url)}\n")
+        sys.stdout.write(f"the tables of the fleet are there: {without_password(database.url)}\n")
     return 0
 
 
@@ -86,9 +87,3 @@ def prune_(arguments: argparse.Namespace) -> int:
         count = prune(database, older_than_s=arguments.older_than, dry_run=arguments.dry_run)
     sys.stdout.write(f"{count} runs {'would be' if arguments.dry_run else 'were'} removed\n")
     return 0
-
-
-def _shown(url: str) -> str:
-    # A password may stand in it.
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
