@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LockHeldError, LogUnreadableError, PreflightError, Problem
 from pytest_workflow_exec.lean_dataclasses import dataclass
@@ -224,7 +225,7 @@ def said_of(
     carried = [step for step in asked if step in resumption.carried]
     yield (
         f"workflow {workflow.name} goes on with run {resumption.run}, session {resumption.session}: "
-        f"{len(carried)} steps carried, {len(asked) - len(carried)} to run"
+        f"{counted(len(carried), 'step')} carried, {len(asked) - len(carried)} to run"
     )
     for step, reasons in resumption.again.items():
         yield f"  {step} runs again: {'; '.join(reasons)}"

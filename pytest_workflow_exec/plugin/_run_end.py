@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.run import Run
@@ -92,15 +93,15 @@ def _verdict(run: Run) -> str:
     if run.results_problem:
         return f"NOT passed, {run.redactor.report(run.results_problem)}"
     if run.state.complete:
-        return f"passed, {total} of {total} steps{_waived(run)}"
+        return f"passed, {total} of {counted(total, 'step')}{_waived(run)}"
     if run.until is not None and run.fulfilled:
-        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {total} steps{_waived(run)}"
+        return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {counted(total, 'step')}{_waived(run)}"
     missing = run.not_satisfied
     stop = run.state.stop
     why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     named = f"{', '.join(missing[:_NAMED])}{more}"
-    return f"NOT passed{why}, {len(missing)} of {total} steps not satisfied: {named}{_waived(run)}"
+    return f"NOT passed{why}, {len(missing)} of {counted(total, 'step')} not satisfied: {named}{_waived(run)}"
 
 
 def _waived(run: Run) -> str:

@@ -115,7 +115,7 @@ def test_a_host_with_another_commit_refuses_and_says_so(site: Site, tmp_path: Pa
     worked = other.work()
     status = site.fleet("status", submission)
 
-    assert "1 runs of this queue are refused here: they are of other projects or commits" in worked.text
+    assert "1 run of this queue was refused here, of other projects or commits than" in worked.text
     assert site.state(submission) == "suspended"
     assert "no worker of queue default has project" in status.text
     assert site.work().status == 0

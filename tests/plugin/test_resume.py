@@ -84,7 +84,7 @@ def test_run_goes_on_in_its_log(flow: Project) -> None:
 
     assert session.status == 0, session.text
     assert "[1/4] one ... CARRIED" in session.text
-    assert "1 steps carried, 3 to run" in session.text
+    assert "1 step carried, 3 to run" in session.text
     assert "3 passed, 1 carried" in session.text
     assert sessions(flow) == [
         {"one": "passed", "two": "failed", "three": "blocked", "tidy": "passed"},

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import sys
 
+from pytest_workflow_exec.counted import counted, was
 from pytest_workflow_exec.fleet import (
     Limits,
     client_of,
@@ -85,5 +86,5 @@ def prune_(arguments: argparse.Namespace) -> int:
     """
     with opened(arguments) as database:
         count = prune(database, older_than_s=arguments.older_than, dry_run=arguments.dry_run)
-    sys.stdout.write(f"{count} runs {'would be' if arguments.dry_run else 'were'} removed\n")
+    sys.stdout.write(f"{counted(count, 'run')} {'would be' if arguments.dry_run else was(count)} removed\n")
     return 0
