@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import compileall
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +29,22 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Leave bytecode of the package where Python is told to write none: thousands of processes would compile it again.
+    """Leave bytecode where Python is told to write none: thousands of processes would compile the same files again.
 
     They only read it: a cache that they wrote could hide that a test changed a file twice in a second.
     """
     if sys.dont_write_bytecode and not hasattr(session.config, "workerinput"):
         compileall.compile_dir(Path(pytest_workflow_exec.__file__).parent, quiet=2)
+        _write_bytecode_of_plugins()
+
+
+def _write_bytecode_of_plugins() -> None:
+    """Let one session of pytest, and a worker of its own, write what pytest makes of the assertions of every plugin."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as empty:
+        command = [sys.executable, "-m", "pytest", "-q", "-n1", "--rootdir", empty, empty]
+        # Nothing to run is what it is to find; whatever else it says, the tests only take longer.
+        subprocess.run(command, cwd=empty, env=environment, capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
