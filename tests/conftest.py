@@ -14,6 +14,17 @@ import pytest
 
 import pytest_workflow_exec
 
+ROOT = Path(__file__).parent
+LONGEST = (
+    "fleet/test_outages.py",
+    "fleet/test_cancel.py",
+    "sandbox/test_corpus.py",
+    "cli/test_attack.py",
+    "fleet/test_wake_ups.py",
+    "fleet/test_dead_workers.py",
+)
+"""Files that take minutes, however fast the machine is: the longest first."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
@@ -22,10 +33,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     whole = all(Path(argument).is_dir() for argument in config.args)
     watched = option.capture == "no" or option.usepdb or option.collectonly or hasattr(config, "workerinput")
     if whole and not watched and getattr(option, "numprocesses", 0) is None and option.dist == "no":
-        option.numprocesses = (os.cpu_count() or 1) + 2
+        option.numprocesses = (os.cpu_count() or 1) + 4
         option.dist = "loadfile"
         # Else files of few tests come last, and those of few tests are the ones that take long.
         option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with the files that wait longest: begun late, one of them would go on alone."""
+    if hasattr(config, "workerinput"):
+        place = {str(ROOT / name): at for at, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: place.get(str(item.path), len(place)))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
