@@ -164,9 +164,11 @@ class CommandRunner:
             rule = self._rule_for(judged)
             self._check_decided(judged, step, words, planned=planned)
             program = resolve_program(words[0], self._policy, rule)
-            self._programs.check(words[0], program, self._policy)
-            job = self._job(of, words, program, granted(rule, self._environment), rule)
-            job = self._surrounded(job, surroundings, rule)
+            identity = identify(program)
+            self._programs.check(words[0], program, self._policy, identity=identity)
+            job = self._job(of, words, program, granted(rule, self._environment), rule, identity=identity)
+            if surroundings is not PLAIN:
+                job = self._surrounded(job, surroundings, rule)
             if judged != words:
                 job = replace(job, facts={**job.facts, "judged_as": list(self._masked(judged))})
         except SurroundingsError as error:
@@ -203,9 +205,9 @@ class CommandRunner:
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = _with_absolute_program(checked_argv(argv))
-            rule = self._policy.tests
+            rule, program = self._policy.tests, Path(words[0])
             more = {**granted(rule, self._environment), **extra_environment}
-            job = self._job(of, words, Path(words[0]), more, rule)
+            job = self._job(of, words, program, more, rule, identity=identify(program))
             own = (*job.grant.private, *([folder] if folder is not None else []))
             read = (*job.grant.read, *(str(each) for each in engine_folders()))
             grant = replace(
@@ -248,9 +250,16 @@ class CommandRunner:
         return error
 
     def _job(
-        self, of: _Attempt, words: tuple[str, ...], program: Path, more: Mapping[str, str], rule: Rule | None
+        self,
+        of: _Attempt,
+        words: tuple[str, ...],
+        program: Path,
+        more: Mapping[str, str],
+        rule: Rule | None,
+        *,
+        identity: Identity,
     ) -> _Job:
-        identity, shown = identify(program), self._masked(words)
+        shown = self._masked(words)
         if rule is not None:
             check_digest(rule, identity)
         # A name that nobody knows before, for this command alone: what one leaves at home must not be configuration

@@ -232,9 +232,11 @@ class _Server:
 
     def hear(self, patience_s: float | None) -> dict[str, Any] | None:
         """Return what it says; None if it is gone."""
-        self._socket.settimeout(patience_s)
+        waits = patience_s or None
+        if waits != self._socket.gettimeout():
+            self._socket.settimeout(waits)
         try:
-            told = self._socket.recv(4096)
+            told = self._socket.recv(4096, socket.MSG_DONTWAIT if patience_s == 0 else 0)
         except (TimeoutError, BlockingIOError):
             raise
         except OSError:
