@@ -167,7 +167,7 @@ class CommandRunner:
             identity = identify(program)
             self._programs.check(words[0], program, self._policy, identity=identity)
             job = self._job(of, words, program, granted(rule, self._environment), rule, identity=identity)
-            if surroundings is not PLAIN:
+            if surroundings != PLAIN:
                 job = self._surrounded(job, surroundings, rule)
             if judged != words:
                 job = replace(job, facts={**job.facts, "judged_as": list(self._masked(judged))})

@@ -6,6 +6,7 @@ import array
 import atexit
 import contextlib
 import functools
+import io
 import marshal
 import os
 import socket
@@ -404,7 +405,7 @@ def _in_memory(content: bytes, lent: contextlib.ExitStack) -> int:
 def _pipe(kept: contextlib.ExitStack, lent: contextlib.ExitStack) -> tuple[IO[bytes], int]:
     ours, theirs = os.pipe()
     _lent(lent, theirs)
-    file = os.fdopen(ours, "rb", buffering=0)
+    file = io.FileIO(ours)
     kept.callback(file.close)
     return file, theirs
 
