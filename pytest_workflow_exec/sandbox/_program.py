@@ -16,6 +16,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 from ._compiled import is_on_path
 from ._confinement import Stamp, stamp_of
 from ._policy import Policy
+from ._programs import path_of
 from ._rules import BARE_NAME, Rule
 
 
@@ -54,7 +55,7 @@ def resolve_program(program: str, policy: Policy, rule: Rule | None = None) -> P
     found = next((candidate for candidate in candidates if _is_program(candidate)), None)
     if found is None:
         raise CommandNotFoundError(program=program, path=[str(folder) for folder in policy.path])
-    return Path(found)
+    return path_of(found)
 
 
 def identify(program: Path) -> Identity:
@@ -91,7 +92,7 @@ def check_digest(rule: Rule, identity: Identity) -> None:
 def _real_path(descriptor: int, program: Path) -> Path:
     # Of the very file that is open, and in one call instead of one for each folder.
     if sys.platform == "linux":
-        return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115  # its path objects would resolve it
+        return path_of(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115  # its path objects would resolve it
     return Path(os.path.realpath(program))
 
 

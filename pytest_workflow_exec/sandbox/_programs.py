@@ -98,7 +98,13 @@ def _loader(head: bytes, path: Path) -> Path | None:
         return None
     offset, length = place
     name = head[offset : offset + length] if offset + length <= len(head) else _read(path, offset, length)
-    return Path(os.fsdecode(name.rstrip(b"\0")))
+    return path_of(os.fsdecode(name.rstrip(b"\0")))
+
+
+@functools.lru_cache(maxsize=256)
+def path_of(text: str) -> Path:
+    """Return a path, made once: the same few programs are looked at for each command."""
+    return Path(text)
 
 
 @functools.lru_cache(maxsize=32)

@@ -24,7 +24,14 @@ from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
-from ._environment import base_environment, check_scratch, granted, make_own_folders, remove_folders
+from ._environment import (
+    check_scratch,
+    common_environment,
+    granted,
+    make_own_folders,
+    own_environment,
+    remove_folders,
+)
 from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
@@ -129,7 +136,8 @@ class CommandRunner:
         self._outputs, self._watch = outputs, watch
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
-        self._scratch = scratch
+        self._scratch, self._digests = scratch, dict[int, str]()
+        self._common = common_environment(path=policy.path, root=root, git_identity=policy.git_identity)
         check_scratch(scratch)
 
     def run(
@@ -266,15 +274,7 @@ class CommandRunner:
         # of the next, which may have other rights.
         name = f"command-{secrets.token_hex(8)}"
         own = home, tmp = self._scratch / f"{name}-home", self._scratch / f"{name}-tmp"
-        base = base_environment(
-            path=self._policy.path,
-            root=self._root,
-            home=home,
-            tmp=tmp,
-            marker=secrets.token_hex(16),
-            git_identity=self._policy.git_identity,
-        )
-        environment = {**base, **more}
+        environment = {**self._common, **own_environment(home, tmp, secrets.token_hex(16)), **more}
         level: Level = self._policy.level if rule is not None else "none"
         limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
@@ -282,7 +282,7 @@ class CommandRunner:
             "program": self._redactor.text(str(identity.real_path)),
             "program_sha256": identity.sha256,
             "rule": rule.text if rule is not None else _TRUSTED_RULE,
-            "rule_digest": rule.digest if rule is not None else "",
+            "rule_digest": self._digest_of(rule) if rule is not None else "",
             "cwd": ".",
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
@@ -309,6 +309,12 @@ class CommandRunner:
             own=own,
             grant=self._grant(program, identity, rule, own),
         )
+
+    def _digest_of(self, rule: Rule) -> str:
+        # By identity: the rules are the policy's own, which is kept as long as this.
+        if id(rule) not in self._digests:
+            self._digests[id(rule)] = rule.digest
+        return self._digests[id(rule)]
 
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
         check_variables(given.env, rule)
