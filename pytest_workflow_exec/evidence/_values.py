@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pytest_workflow_exec.digests import Json
@@ -109,11 +109,11 @@ def _plain(mapping: Mapping[str, Json], depth: int = 0) -> dict[str, Json] | Non
     """
     if mapping.keys() == REFERENCE_KEYS or depth > _PLAIN_DEPTH:
         return None
-    if not _are_short_texts(mapping):
-        return None
     copied: dict[str, Json] = {}
     for key, value in mapping.items():
         kind = type(value)
+        if type(key) is not str or not _is_short(key):
+            return None
         if kind is list:
             # Of texts, as arguments and names of variables are.
             if not _are_short_texts(value):  # type: ignore[arg-type]  # a list
@@ -137,8 +137,8 @@ def _is_short(text: str) -> bool:
     return len(text) <= _SHORT_CHARACTERS and text.isascii()
 
 
-def _are_short_texts(items: Collection[Any]) -> bool:
-    # All at once: a record of a command has some forty.
+def _are_short_texts(items: list[Any]) -> bool:
+    # All at once: a record of a command names some thirty variables.
     if set(map(type, items)) != {str}:
         return not items
     whole = "".join(items)
