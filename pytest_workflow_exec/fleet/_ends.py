@@ -55,7 +55,7 @@ def end_of_cancelled(log: Path, why: str, *, status: int, shown: str) -> LegEnd:
         return end
     cleaning = _cleaning(log)
     if cleaning is None:
-        return LegEnd(outcome="interrupted", said=f"{why}; its finally steps had no turn\n{shown}")
+        return LegEnd(outcome="interrupted", said=f"{why}; its finally steps had no turn, or not all of them\n{shown}")
     return LegEnd(outcome="cancelled", said=f"{why}{f'; not cleaned up by {cleaning}' if cleaning else ''}")
 
 
