@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from pytest_workflow_exec.digests import digest_of_bytes
 
+from ._include import IncludeOptions
 from ._names import quoted
 from ._problems import Problems
-from ._python_source import FunctionNode, functions_in, lines_of, mark_of
+from ._python_source import FUNCTION, FunctionNode, functions_in, lines_of, mark_of
 from ._python_steps import DeclaredFunction, Entry, functions_of, includes_of
 from ._shared_source import shared_source
 from ._source_checks import DECLARATION
@@ -28,6 +29,23 @@ def shared_digest(
     written = {function.written_as or function.name for function in functions}
     steps = {name: node for name, node in nodes.items() if name in written}
     return digest_of_bytes(shared_source(source, tree, steps, declaration=declaration))
+
+
+def in_source_order(tree: ast.Module, entries: Sequence[Entry]) -> list[Entry]:
+    """Return the functions and includes of a file as they stand in it.
+
+    The module's namespace has another order where `from ... import *` gave a name to something else before.
+    """
+    lines = {node.name: node.lineno for node in tree.body if isinstance(node, (*FUNCTION, ast.ClassDef))}
+    place, placed = 0, list[tuple[int, Entry]]()
+    for entry in entries:
+        if isinstance(entry, IncludeOptions):
+            place = entry.place.line
+        else:
+            # A method stands where its class does.
+            place = lines.get(entry.name.partition(".")[0], place)
+        placed.append((place, entry))
+    return [entry for _, entry in sorted(placed, key=lambda one: one[0])]
 
 
 def check_collected(tree: ast.Module, entries: Sequence[Entry], problems: Problems) -> None:

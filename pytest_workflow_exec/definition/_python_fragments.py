@@ -9,7 +9,7 @@ from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.model import StepId, Template, plain_id
 
 from ._blocks import ReadItem
-from ._collected import check_collected, shared_digest
+from ._collected import check_collected, in_source_order, shared_digest
 from ._fragment_modules import Modules, PythonSource
 from ._given import Given
 from ._include import IncludeOptions
@@ -64,7 +64,7 @@ def read_python_fragment(
     )
     lists = EachLists(problems=problems, scope=scope, known=reader.known)
     try:
-        entries = modules.entries(path, prefix=inside.prefix, lists=lists)
+        entries = in_source_order(python.tree, modules.entries(path, prefix=inside.prefix, lists=lists))
     except DefinitionError as error:
         for problem in error.problems:
             problems.take(problem)

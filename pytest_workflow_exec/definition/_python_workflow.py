@@ -10,7 +10,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import IncludedOutputs, StepId, Template, Workflow
 
-from ._collected import check_collected, shared_digest
+from ._collected import check_collected, in_source_order, shared_digest
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._fragment_modules import Modules
@@ -58,6 +58,7 @@ def python_workflow(
     check_in_project(path, root)
     tree = tree or _tree(path, source)
     nodes = functions_in(tree)
+    entries = in_source_order(tree, entries)
     problems = Problems(path, fallback=declaration_mark(tree))
     model = validated(DeclarationModel, _declared(declaration), (), problems)
     specs, groups = inputs_of(declaration.inputs, problems)

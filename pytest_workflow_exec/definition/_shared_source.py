@@ -71,12 +71,16 @@ def _said_elsewhere(tree: ast.Module, declaration: str, named: Counter[str]) -> 
         if (_is_text(node) and not named["__doc__"]) or (_declares(node, declaration) and not named[declaration])
     ]
     # What an include says is in the digests of its own steps.
-    apart += [
-        node for node in include_calls(tree) if not any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
-    ]
+    apart += [node for node in include_calls(tree) if not _does_more(node)]
     # `WORKFLOW = Workflow(); LIMIT = 3`
     others = {number for node in tree.body if node not in apart for number in lines_of(node)}
     return {number for node in apart for number in lines_of(node)} - others
+
+
+def _does_more(node: ast.Expr | ast.Assign | ast.AnnAssign) -> bool:
+    """Return whether a statement calls or binds anything but the one function that it is for: that may do anything."""
+    parts = (part for part in ast.walk(node) if part is not node.value)
+    return any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.comprehension)) for part in parts)
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -84,10 +88,12 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _declares(node: ast.stmt, name: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+        return False
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     if [target.id if isinstance(target, ast.Name) else "" for target in targets] != [name]:
         return False
-    return not any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
+    return not _does_more(node)
 
 
 def _code(source: bytes, passed_over: set[int]) -> tuple[list[str], set[int]]:

@@ -22,7 +22,7 @@ from pytest_workflow_exec.model import Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
 from ._collect_fragments import FragmentModules
-from ._collect_functions import annotations_of, declared, functions_among, in_order, plan_items
+from ._collect_functions import annotations_of, declared, functions_among, plan_items, with_includes
 from ._garbage import no_garbage_collection
 from ._inputs import given_at_collection
 from ._keys import LISTS, PLANNED
@@ -81,7 +81,7 @@ class WorkflowModule(pytest.Module):
                 source=source,
                 tree=tree,
                 declaration=_declaration(self),
-                entries=in_order(declared(items, self.stash[LISTS]), self.obj),
+                entries=with_includes(declared(items, self.stash[LISTS]), self.obj, path=self.path),
                 lists=self.stash[LISTS],
                 modules=modules,
             )

@@ -168,7 +168,7 @@ class History:
     broken_glass: dict[StepId, str] = field(default_factory=dict)
     """The gates that somebody went past without the signatures that they want, and who, and why."""
     denied: StepId | None = None
-    """The gate at which the last session was refused."""
+    """The gate at which the last session was refused, but for those that played only `finally` behind it."""
     rejected: str | None = None
     """The digest of the plan that a person rejected; None if nobody did, or one said since why it is asked again."""
     begun: bool = False
@@ -228,7 +228,10 @@ class History:
 
     def _begin_session(self, record: Told) -> None:
         self._stop()
-        self.facts, self.denied = record.data, None
+        self.facts = record.data
+        if not record.data.get("only_finally"):
+            # Who cleans up behind a refusal has not asked again.
+            self.denied = None
         self.waits_until.clear()
         if record.data.get("redo") is not None:
             self.rejected = None

@@ -115,6 +115,18 @@ def test_what_other_code_uses_is_shared(use: str, old: str, new: str) -> None:
     assert shared(source) != shared(source.replace(old, new))
 
 
+@pytest.mark.parametrize("statement", ["WORKFLOW = Workflow(description={})", 'include({}, id="x")'])
+def test_call_within_a_declaration_or_an_include_is_shared(statement: str) -> None:
+    """What is called there on the way may change what all steps see; what is only written there may not."""
+    begin = "from pytest_workflow_exec import include\nSEEN = []\n"
+
+    def of(words: str) -> bytes:
+        return shared(MODULE.replace('WORKFLOW = Workflow(description="x")', begin + statement.format(words)))
+
+    assert of('"a"') == of('"b"')
+    assert of('SEEN.append("a") or "x"') != of('SEEN.append("b") or "x"')
+
+
 def test_step_that_calls_itself_is_no_helper() -> None:
     """Only what stands outside of a step makes it a helper."""
     source = MODULE.replace("return 8", "return deploy()")

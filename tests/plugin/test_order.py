@@ -303,3 +303,59 @@ def test_blocked_steps_leave_maxfail_to_other_workflows(project: Project) -> Non
 
     assert session.status == 1
     assert "1 failed, 4 passed, 3 blocked" in session.text
+
+
+NAMES_BEFORE = """
+from shared_names import *
+from pytest_workflow_exec import Workflow, include, step
+
+WORKFLOW = Workflow(name="flow")
+
+
+@step
+def check(workflow) -> None:
+    assert not list(workflow.root.glob("ran-*"))
+    (workflow.root / "ran-check").touch()
+
+
+include("_between.workflow.yaml")
+
+
+class TestSite:
+    def test_page(self, workflow) -> None:
+        assert (workflow.root / "ran-between").exists()
+
+
+@step
+def publish(workflow) -> None:
+    (workflow.root / "ran-publish").touch()
+"""
+
+
+def test_order_is_that_of_the_source(project: Project) -> None:
+    """Names that were something else before, by an import of all names, move no step before what it waits for."""
+    project.write("wf/shared_names.py", "def publish(): pass\nTestSite = None\n")
+    project.write("wf/_between.workflow.yaml", "steps: [{id: between, run: [touch, ran-between]}]\n")
+    project.write("wf/workflow_flow.py", NAMES_BEFORE)
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    assert list(project.outcomes()) == ["check", "between", "TestSite.test_page", "publish"]
+
+
+def test_includes_of_another_module_are_refused(project: Project) -> None:
+    """An import of all names brings its includes, too, and may put one in the place of the file's own: nothing runs."""
+    include = 'from pytest_workflow_exec import {}, include\n{} = {}()\ninclude("_{}.workflow.yaml")\n'
+    for name in ("own", "other"):
+        project.write(f"wf/_{name}.workflow.yaml", f"steps: [{{id: {name}, run: [touch, ran-{name}]}}]\n")
+    project.write("wf/_workflow_other.py", include.format("Fragment", "FRAGMENT", "Fragment", "other"))
+    own = include.format("Workflow", "WORKFLOW", "Workflow", "own")
+    project.write("wf/workflow_flow.py", f"{own}from _workflow_other import *\ndef test_last(): pass\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "the include(...) of _workflow_other came in by an import of all its names" in session.text
+    assert project.untouched
+    assert not list(project.root.glob("ran-*"))
