@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.verify import verify_log
 
-from .conftest import PATIENCE_S, Project
+from .conftest import PATIENCE_S, Project, code_at, finish
 
 POLICY = '[policy]\nsandbox = "none"\ncommands = ["echo *", "touch *", "sleep *", "false"]\n'
 FLOW = """
@@ -167,3 +167,44 @@ def test_what_makes_no_sense_beside_it_is_refused(flow: Project, options: tuple[
     assert (session.status, said in session.text) == (4, True), session.text
     assert log.read_bytes() == before
     assert ran(flow) == {"ran-two"}
+
+
+REFUSED = """
+workflow: flow
+steps:
+  - {id: one, run: [touch, ran-one]}
+  - {id: ask, gate: Go on?}
+  - {id: two, run: [touch, ran-two]}
+finally:
+  - {id: tidy, run: [touch, ran-tidy]}
+"""
+
+
+def test_a_clean_up_takes_no_refusal_back(flow: Project) -> None:
+    """A session that only cleans up comes to no gate: a rejection before it still wants a reason to be asked again."""
+    flow.write("wf/flow.workflow.yaml", REFUSED)
+    child = flow.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("not today")
+    assert finish(child).status == 1
+    cleaned = flow.pytest("wf", "--workflow-resume", "--workflow-finally", "nothing more today")
+    assert cleaned.status == 1, cleaned.text
+    assert "pytest wf/flow.workflow.yaml --workflow-resume --workflow-redo ask -s" in cleaned.text
+    records = len(flow.records())
+
+    child = flow.terminal("wf", "-s", "--workflow-resume")
+    refused = finish(child)
+
+    assert refused.status == 4, refused.text
+    assert "was denied at gate 'ask': --workflow-redo ask asks again" in refused.text
+    assert "to approve, or reject to stop" not in refused.text
+    assert len(flow.records()) == records
+    assert "ran-two" not in ran(flow)
+    child = flow.terminal("wf", "-s", "--workflow-resume", "--workflow-redo", "ask")
+    child.expect("Reason: ")
+    child.sendline("it is tomorrow")
+    child.sendline(code_at(child))
+    assert finish(child).status == 0
+    assert "ran-two" in ran(flow)
