@@ -204,7 +204,9 @@ def test_run_that_is_not_let_go_on_says_its_new_head(project: Project, act: str,
 
     assert session.status == status, session.text
     assert session.heads == [project.records()[-1]["hash"]]
-    assert "NOT passed (one blocked), 2 of 2 steps not satisfied" in session.text
+    assert "NOT passed (stopped before one), 2 of 2 steps not satisfied" in session.text
+    assert "once it is to go on:" in session.text
+    assert "put right what is wrong" not in session.text
     assert not list(project.root.glob("ran-*"))
 
 
