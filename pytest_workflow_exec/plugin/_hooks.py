@@ -63,9 +63,11 @@ class PlanHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self) -> Generator[None, object, object]:
         """List the blocked steps below pytest's own short summary."""
-        result = yield
-        self._session.lines.blocked(self._session.blocked)
-        return result
+        # In whichever way the summary ends: another plugin may break it off.
+        try:
+            return (yield)
+        finally:
+            self._session.lines.blocked(self._session.blocked)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -74,11 +76,12 @@ class PlanHooks:
         session.exitstatus = honest_status(session.config, session.exitstatus) or session.exitstatus
         if self._session.share is not None:
             self._session.share.hand_in(self._session)
-        result = yield
-        if self._session.summary is not None:
-            self._session.summary.write()
-        self._session.lines.last_words(self._session.ends.values(), lost=self._session.evidence_error)
-        return result
+        try:
+            return (yield)
+        finally:
+            if self._session.summary is not None:
+                self._session.summary.write()
+            self._session.lines.last_words(self._session.ends.values(), lost=self._session.evidence_error)
 
 
 class SessionHooks(PlanHooks):

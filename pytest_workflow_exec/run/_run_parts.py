@@ -64,6 +64,7 @@ class RunParts:
         self._carried = {} if resumption is None else resumption.carried
         self._attempts = {} if resumption is None else dict(resumption.attempts)
         self._only_finally = "" if resumption is None else resumption.only_finally
+        self._denied_before = None if resumption is None else resumption.denied
         self._paused_since = {} if resumption is None else resumption.paused_since
         self.probing = Probing(frozenset() if resumption is None else frozenset(resumption.probe))
         self._used: set[StepId] = set()

@@ -221,3 +221,44 @@ def test_rejected_plan_stays_so_where_its_session_was_killed(rejected: Project) 
     assert another.status == 4, another.text
     assert "just this plan was rejected in run" in another.text
     assert [path.name for path in log.parent.parent.glob("*-*")] == [log.parent.name]
+
+
+REFUSED = """
+workflow: flow
+steps:
+  - {id: one, run: [touch, ran-one]}
+  - {id: ask, gate: Go on?}
+  - {id: two, run: [touch, ran-two]}
+finally:
+  - {id: tidy, run: [touch, ran-tidy]}
+"""
+
+
+def test_a_clean_up_takes_no_refusal_back(flow: Project) -> None:
+    """A session that only cleans up comes to no gate: a rejection before it still wants a reason to be asked again."""
+    flow.write("wf/flow.workflow.yaml", REFUSED)
+    child = flow.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("not today")
+    assert finish(child).status == 1
+    cleaned = flow.pytest("wf", "--workflow-resume", "--workflow-finally", "nothing more today")
+    assert cleaned.status == 1, cleaned.text
+    assert "pytest wf/flow.workflow.yaml --workflow-resume --workflow-redo ask -s" in cleaned.text
+    records = len(flow.records())
+
+    child = flow.terminal("wf", "-s", "--workflow-resume")
+    refused = finish(child)
+
+    assert refused.status == 4, refused.text
+    assert "was denied at gate 'ask': --workflow-redo ask asks again" in refused.text
+    assert "to approve, or reject to stop" not in refused.text
+    assert len(flow.records()) == records
+    assert "ran-two" not in ran(flow)
+    child = flow.terminal("wf", "-s", "--workflow-resume", "--workflow-redo", "ask")
+    child.expect("Reason: ")
+    child.sendline("it is tomorrow")
+    child.sendline(code_at(child))
+    assert finish(child).status == 0
+    assert "ran-two" in ran(flow)
