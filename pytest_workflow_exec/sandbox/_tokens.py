@@ -271,5 +271,5 @@ def _usable_value(piece: InputValue, inputs: Mapping[str, str]) -> str | None:
     value = inputs.get(piece.name)
     if value is None or has_control(value):
         return None
-    usable = INPUT_VALUE.fullmatch(value) if piece.regex is None else re.fullmatch(piece.regex, value, re.ASCII)
+    usable = INPUT_VALUE.fullmatch(value) if piece.regex is None else matches_whole(piece.regex, value)
     return value if usable and value else None

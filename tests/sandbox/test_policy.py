@@ -178,11 +178,16 @@ def test_narrowest_rule_decides(order: int) -> None:
         (["gti", "status", "--porcelain"], "nearest rule 'git status --porcelain': the program is 'gti'"),
         (["twine", "upload", "x.whl"], "nearest rule 'twine upload dist/*.whl': argument 2 is 'x.whl'"),
         (["git", "tag", "2"], "the rule says '{version}' (input 'version' is '1.2.3')"),
-        (["git", "fetch", "x"], "the rule says '{remote}' (this workflow has no input 'remote')"),
+        (
+            ["git", "fetch", "x"],
+            "the rule says '{remote}' (this workflow has no input 'remote' that is one text, as no list and no secret is)",
+        ),
         (
             ["echo", "a\nb"],
             "argument 1 is 'a\\nb', the rule says '*' (any one argument that is not empty, no option, and",
         ),
+        (["cat", "a\nb"], "the rule says '**' (which stands for no control or invisible characters)"),
+        (["head", "a\u202eb"], "the rule says '{:.*}' (which stands for no control or invisible characters)"),
     ],
 )
 def test_refusal_names_the_nearest_rule(argv: list[str], words: str) -> None:
@@ -194,6 +199,8 @@ def test_refusal_names_the_nearest_rule(argv: list[str], words: str) -> None:
         "git tag {version}",
         "git fetch {remote}",
         "echo *",
+        "cat **",
+        "head {:.*}",
     )
 
     with pytest.raises(CommandRefusedError) as caught:
