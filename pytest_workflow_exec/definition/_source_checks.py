@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ._names import quoted
-from ._problems import Mark, Problems
+from ._outline import DECLARATION, FRAGMENT, Outline, assigns, outline_of
+from ._problems import Problems
 from ._python_source import (
     FUNCTION,
     Binding,
@@ -20,10 +21,8 @@ from ._python_source import (
     parse_module,
     statements_in,
 )
-from ._spellings import Spellings, include_calls, is_test
+from ._spellings import Spellings, is_test
 
-DECLARATION = "WORKFLOW"
-FRAGMENT = "FRAGMENT"
 _MUST = {
     DECLARATION: "a workflow_*.py must define WORKFLOW = Workflow(name=...) at its top level",
     FRAGMENT: "a _workflow_*.py must define FRAGMENT = Fragment(...) at its top level",
@@ -43,8 +42,8 @@ _BLOCKS: Mapping[type[ast.AST], str] = {
 }
 
 
-def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATION) -> ast.Module | None:
-    """Check the source of a Python workflow before it is imported, and return its syntax tree.
+def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATION) -> Outline | None:
+    """Check the source of a Python workflow before it is imported, and return its outline.
 
     Source that is no Python has none, and is left to Python's own import, whose message is better.
 
@@ -74,32 +73,17 @@ def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATIO
     for name, node in classes_in(tree).items():
         _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
     problems.raise_if_any()
-    return tree
+    return outline_of(tree, declares=declares)
 
 
 def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems, declares: str) -> None:
     names = [binding for binding in found if binding.name == declares]
-    own = [statement for statement in tree.body if _assigns(statement, declares)]
+    own = [statement for statement in tree.body if assigns(statement, declares)]
     if not own:
         problems.at((), _MUST[declares])
     for binding in sorted(names, key=lambda one: mark_of(one.node))[1:]:
         again = problems.standing_at(mark_of(binding.node))
         again.at((), f"{declares} gets a value a second time; a file is one {declares.lower()}")
-
-
-def declaration_mark(tree: ast.Module, declares: str = DECLARATION) -> Mark:
-    """Return where the module declares its workflow, or its fragment."""
-    return next((mark_of(statement) for statement in tree.body if _assigns(statement, declares)), Mark(1, 1))
-
-
-def _assigns(statement: ast.stmt, declares: str) -> bool:
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        targets = [statement.target]
-    else:
-        return False
-    return any(isinstance(target, ast.Name) and target.id == declares for target in targets)
 
 
 def _step_names(found: list[Binding], spellings: Spellings) -> frozenset[str]:
@@ -185,7 +169,7 @@ def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> 
 def _check_includes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
     if not spellings.can_include():
         return
-    known = {id(node.value) for node in include_calls(tree)}
+    known = {id(node.value) for node in spellings.includes_in(tree)}
     for node in ast.walk(tree):
         if spellings.is_include(node) and id(node) not in known:
             message = (
