@@ -58,14 +58,14 @@ class Outline:
     """The lines of statements that are part of no step, as long as no code looks at them."""
 
 
-def outline_of(tree: ast.Module, *, declares: str = DECLARATION) -> Outline:
+def outline_of(tree: ast.Module, spellings: Spellings, *, declares: str = DECLARATION) -> Outline:
     """Return the outline of a module.
 
     Args:
         tree: Its syntax tree.
+        spellings: How it spells the decorators.
         declares: The name of its declaration, whose parts count where they are used.
     """
-    spellings = Spellings.in_module(tree)
     named = Counter(_named_in(tree))
     includes = spellings.includes_in(tree)
     return Outline(

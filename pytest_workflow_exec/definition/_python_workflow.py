@@ -22,6 +22,7 @@ from ._python_source import SourceError, parse_module
 from ._python_steps import Entry, FunctionReader, functions_of, read_functions, texts_behind
 from ._read import Read
 from ._schema_basics import DeclarationModel
+from ._spellings import Spellings
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
 from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
@@ -129,9 +130,10 @@ def python_workflow(
 
 def _outline(path: Path, source: bytes) -> Outline:
     try:
-        return outline_of(parse_module(source))
+        tree = parse_module(source)
     except SourceError as error:
         raise DefinitionError([Problem(path=path, message=f"is no Python: {error}")]) from error
+    return outline_of(tree, Spellings.in_module(tree))
 
 
 def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ._names import quoted
@@ -65,15 +65,16 @@ def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATIO
     found = list(bindings(tree.body))
     _check_declaration(found, tree, problems, declares)
     _check_repeats(found, "", problems, steps=_step_names(found, spellings))
-    _check_classes(tree, spellings, problems)
-    _check_places(tree, spellings, problems)
-    _check_cases(tree, spellings, problems)
+    parents = dict(statements_in(tree))
+    _check_classes(parents, spellings, problems)
+    _check_places(parents, spellings, problems)
+    _check_cases(parents, spellings, problems)
     _check_includes(tree, spellings, problems)
     _check_rebound(tree.body, spellings, problems, tests=True)
     for name, node in classes_in(tree).items():
         _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
     problems.raise_if_any()
-    return outline_of(tree, declares=declares)
+    return outline_of(tree, spellings, declares=declares)
 
 
 def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems, declares: str) -> None:
@@ -121,8 +122,8 @@ def _last_name(decorator: ast.expr) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _check_classes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    for node, _ in statements_in(tree):
+def _check_classes(statements: Iterable[ast.AST], spellings: Spellings, problems: Problems) -> None:
+    for node in statements:
         if isinstance(node, ast.ClassDef):
             found = list(bindings(node.body))
             _check_repeats(found, f"{node.name}.", problems, steps=_step_names(found, spellings))
@@ -144,8 +145,7 @@ def _is_test_class(name: str) -> bool:
     return all(part.startswith(_TEST_CLASS) for part in name.split("."))
 
 
-def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    parents = dict(statements_in(tree))
+def _check_places(parents: Mapping[ast.AST, ast.AST], spellings: Spellings, problems: Problems) -> None:
     for node in parents:
         if not isinstance(node, (*FUNCTION, ast.ClassDef)):
             continue
@@ -154,8 +154,8 @@ def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) ->
             problems.standing_at(mark_of(node)).at((), problem)
 
 
-def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    for node, _ in statements_in(tree):
+def _check_cases(statements: Iterable[ast.AST], spellings: Spellings, problems: Problems) -> None:
+    for node in statements:
         if (
             isinstance(node, FUNCTION)
             and spellings.has_cases(node)

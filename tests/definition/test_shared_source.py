@@ -8,6 +8,7 @@ import pytest
 
 from pytest_workflow_exec.definition._outline import outline_of
 from pytest_workflow_exec.definition._shared_source import shared_source
+from pytest_workflow_exec.definition._spellings import Spellings
 
 MODULE = """\
 '''Words about the file.'''
@@ -47,7 +48,8 @@ STEPS = ("TestSite.build", "deploy", "both")
 def shared(source: str | bytes) -> bytes:
     """Return what the steps of the source share."""
     content = source.encode() if isinstance(source, str) else source
-    return shared_source(content, outline_of(ast.parse(content)), STEPS)
+    tree = ast.parse(content)
+    return shared_source(content, outline_of(tree, Spellings.in_module(tree)), STEPS)
 
 
 def same(old: str, new: str) -> bool:
