@@ -64,7 +64,7 @@ def _without_classes(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterato
 def _unfit(node: pytest.Item | pytest.Collector, module: str) -> str | None:
     if not isinstance(node, pytest.Function):
         return f"{node.name}: only functions can be steps"
-    if isinstance(options_of(node.obj), GateOptions) and hasattr(node, "callspec"):
+    if hasattr(node, "callspec") and isinstance(options_of(node.obj), GateOptions):
         return f"{node.name}: a gate asks once; it can't be parametrized"
     if node.function.__module__ != module:
         return f"{node.name} is imported from {node.function.__module__}; a step is defined in its workflow's file"

@@ -6,8 +6,9 @@ import ast
 
 import pytest
 
-from pytest_workflow_exec.definition._python_source import functions_in
+from pytest_workflow_exec.definition._outline import outline_of
 from pytest_workflow_exec.definition._shared_source import shared_source
+from pytest_workflow_exec.definition._spellings import Spellings
 
 MODULE = """\
 '''Words about the file.'''
@@ -48,8 +49,7 @@ def shared(source: str | bytes) -> bytes:
     """Return what the steps of the source share."""
     content = source.encode() if isinstance(source, str) else source
     tree = ast.parse(content)
-    nodes = functions_in(tree)
-    return shared_source(content, tree, {name: nodes[name] for name in STEPS}, declaration="WORKFLOW")
+    return shared_source(content, outline_of(tree, Spellings.in_module(tree)), STEPS)
 
 
 def same(old: str, new: str) -> bool:

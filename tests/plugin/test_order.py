@@ -283,6 +283,50 @@ def test_hostile_plugin_gets_no_green(project: Project, hook: str) -> None:
     assert not (project.root / "ran-five").exists()
 
 
+LATE = """
+import pytest
+
+def nothing():
+    pass
+
+def skips():
+    pytest.skip("not today")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
+    result = yield
+    item, said = session.items[0], []
+    (session.config.rootpath / "ran-one").unlink()
+    for what in (nothing, skips):
+        call = pytest.CallInfo.from_call(what, when="call")
+        said.append(item.ihook.pytest_runtest_makereport(item=item, call=call).outcome)
+    for again in (lambda: item.runtest(), lambda: item.config.hook.pytest_runtest_setup(item=item)):
+        try:
+            again()
+        except BaseException as error:
+            said.append(type(error).__name__)
+    (session.config.rootpath / "said").write_text(" ".join(said))
+    return result
+"""
+
+
+@pytest.mark.parametrize("kind", ["yaml", "python"])
+def test_step_is_neither_run_nor_reported_behind_its_end(project: Project, kind: str) -> None:
+    """Whoever runs a step once more behind its end is refused, and a report that is made of it then is a failure."""
+    if kind == "yaml":
+        project.write("wf/flow.workflow.yaml", THREE)
+    else:
+        project.write("wf/workflow_flow.py", PYTHON.replace("{middle}", ""))
+    project.write("conftest.py", LATE)
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    assert (project.root / "said").read_text() == "failed failed Failed Failed"
+    assert not (project.root / "ran-one").exists()
+    assert [record["type"] for record in project.records()].count("step.started") == len(project.outcomes())
+
+
 @pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
 def test_steps_that_pytest_never_reached_are_blocked(project: Project, option: str) -> None:
     """With -x, the steps after the failed one are in the log as blocked."""
