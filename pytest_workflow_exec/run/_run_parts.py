@@ -14,6 +14,7 @@ from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Gate, Outcome, RunId, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._covering import gates_of, wants_signatures
+from pytest_workflow_exec.run._import_guard import guard_imports
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
@@ -51,6 +52,7 @@ class RunParts:
         start: SignedStart | None = None,
     ) -> None:
         workflow = settings.workflow
+        guard_imports(workflow.root)
         self.id = run
         self.workflow = workflow
         self.scratch = fresh_scratch(directory / "scratch")
