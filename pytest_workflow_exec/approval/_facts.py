@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.lean_dataclasses import dataclass
+from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._again import Again, Difference, spoken
 from ._field import FormField, allowed
@@ -17,6 +17,7 @@ from ._words import escape_line
 _MAX_VALUE_CHARS = 600
 """So many are shown at once: what was made must not push the question off the screen."""
 
+_APPROVED = "If you approve"
 _NONE_YET = "none yet"
 _LEVELS = {
     "none": "none: commands are not confined",
@@ -76,7 +77,7 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         *_asked_again(request.again),
         *_failed(request),
         *_concluded(request),
-        Fact(label="If you approve", lines=tuple(_numbered(request.covers))),
+        Fact(label=_APPROVED, lines=tuple(_numbered(request.covers))),
         *_changes(request.plan_changes),
         Fact(label="If you reject", lines=tuple(_numbered(request.on_reject))),
         *_proposals(request.proposals),
@@ -101,6 +102,16 @@ def facts_of(request: GateRequest) -> Sequence[Fact]:
         _fact("Expires", request.expires),
         _fact("Request digest", request.digest),
     )
+
+
+def facts_on_screen(request: GateRequest) -> Sequence[Fact]:
+    """Return every fact of a request as a terminal shows it; what is signed has a form that stays as it is."""
+    facts = facts_of(request)
+    if not request.on_reject:
+        return facts
+    # What cleans up needs no decision, and runs whichever is made.
+    too = FactLine(text="in the end, too, what runs if you reject")
+    return [replace(fact, lines=(*fact.lines, too)) if fact.label == _APPROVED else fact for fact in facts]
 
 
 def _asked_again(again: Again | None) -> Iterable[Fact]:

@@ -10,7 +10,7 @@ from rich.style import Style
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._facts import Cut, Fact, FactLine, facts_of
+from ._facts import Cut, Fact, FactLine, facts_on_screen
 from ._request import AuthorWords, GateRequest
 from ._words import cut_mark, escape
 
@@ -56,7 +56,7 @@ def render(request: GateRequest, *, width: int, color: bool) -> str:
         TypeError: A value of the request is none that JSON has a word for.
         ValueError: A value of the request is NaN or an infinity.
     """
-    return frames(facts_of(request), request.author_words, width=width, color=color).text
+    return frames(facts_on_screen(request), request.author_words, width=width, color=color).text
 
 
 def frames(

@@ -15,7 +15,7 @@ from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._deadline import Deadline, NoAnswerError
 from ._decision import Channel, Decision
-from ._facts import facts_of
+from ._facts import facts_on_screen
 from ._form import Answers, FormError, ReadAnswer, fill_in
 from ._pager import PageError, Pages
 from ._request import GateRequest
@@ -155,7 +155,7 @@ def _decide(
 
 
 def _shown(request: GateRequest, *, color: bool, whole: bool = False) -> Screen:
-    return frames(facts_of(request), request.author_words, width=terminal_columns(), color=color, whole=whole)
+    return frames(facts_on_screen(request), request.author_words, width=terminal_columns(), color=color, whole=whole)
 
 
 def _answer(sitting: Sitting, prompt: str) -> str:

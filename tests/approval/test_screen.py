@@ -305,3 +305,19 @@ def test_with_color_the_words_are_the_same() -> None:
     # then
     assert "\x1b[" in screen
     assert plain(screen).translate(drawn) == render(sample_request(), width=80, color=False)
+
+
+@pytest.mark.parametrize("covers", [None, ()], ids=["something", "nothing"])
+def test_what_cleans_up_is_told_of_approval_too(covers: tuple[()] | None) -> None:
+    """What runs if it is rejected also runs in the end if it is approved; where nothing does, nothing is said."""
+    # given
+    changes: dict[str, Any] = {} if covers is None else {"covers": covers}
+
+    # when
+    some = render(sample_request(**changes), width=100, color=False)
+    none = render(sample_request(**changes, on_reject=()), width=100, color=False)
+
+    # then
+    approve = some.split("\nIf you approve")[1].split("\nIf you reject")[0]
+    assert approve.splitlines()[-1].strip() == "in the end, too, what runs if you reject"
+    assert "in the end, too" not in none

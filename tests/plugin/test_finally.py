@@ -120,6 +120,7 @@ def test_they_run_after_a_rejection_and_the_gate_says_so(project: Project) -> No
     shown = child.before or ""
     assert "['touch', 'ran-tidy']" in shown.split("If you reject")[1].split("Outputs shown")[0]
     assert "ran-three" in shown.split("If you approve")[1].split("If you reject")[0]
+    assert "in the end, too, what runs if you reject" in shown.split("If you approve")[1]
 
     child.sendline("reject")
     child.sendline("no")
