@@ -198,6 +198,18 @@ class CommandRefusedError(WorkflowExecError):
         self.argv, self.reason, self.step = tuple(argv), reason, step
 
 
+class EndlessMatchError(WorkflowExecError):
+    """A regular expression was tried on a text for so long that it counts as one that never ends."""
+
+    def __init__(self, *, pattern: str, characters: int, seconds: float) -> None:
+        super().__init__(
+            f"the regular expression {pattern!r} came to no end in {seconds:g} s of processor time, on a text of "
+            f"{characters} characters. Write it so that there is one way only to match a text: no repetition inside "
+            f"of another one, as in (a+)+, and none next to another one of the same characters."
+        )
+        self.pattern, self.characters, self.seconds = pattern, characters, seconds
+
+
 class ProcessStartError(WorkflowExecError):
     """Python code of a step started a process, or wanted to, other than through the sandbox."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
@@ -22,8 +21,9 @@ from pydantic_core import PydanticSerializationError
 
 from pytest_workflow_exec.ai._unaskable import unaskable
 from pytest_workflow_exec.approval import escape_line
+from pytest_workflow_exec.bounded_matching import full_match
 from pytest_workflow_exec.digests import Json, canonical_json, digest_of
-from pytest_workflow_exec.errors import ValueRefusedError, WorkflowExecError
+from pytest_workflow_exec.errors import EndlessMatchError, ValueRefusedError, WorkflowExecError
 from pytest_workflow_exec.evidence import refuse_unkeepable
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import InputSpec
@@ -144,7 +144,11 @@ class _Matching:
     pattern: str
 
     def __call__(self, text: str) -> str:
-        if re.fullmatch(self.pattern, text) is None:
+        try:
+            matched = full_match(self.pattern, text)
+        except EndlessMatchError as error:
+            raise ValueError(str(error)) from error
+        if matched is None:
             message = f"must match the whole of {self.pattern}"
             raise ValueError(message)
         return text

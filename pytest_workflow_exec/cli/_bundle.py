@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import (
     PROJECT,
@@ -57,7 +58,7 @@ def bundle(log: Path, target: Path) -> int:
     for line in missing:
         sys.stderr.write(f"workflow-exec: not carried: {escape(line)}\n")
     sys.stdout.write(
-        f"{target}: run {verdict.run} with {len(files)} files; workflow-exec import takes it in elsewhere\n"
+        f"{target}: run {verdict.run} with {counted(len(files), 'file')}; workflow-exec import takes it in elsewhere\n"
         f"give its head along by another way: {verdict.head.hash}\n"
     )
     return 0

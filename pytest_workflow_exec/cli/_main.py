@@ -7,6 +7,8 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from pytest_workflow_exec.errors import WorkflowExecError
 
@@ -19,6 +21,7 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Return the exit code of the command that `argv` (default: the process's own arguments) asks for."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A log may hold any character; a terminal that can't show one is no reason to fall over.
         if hasattr(stream, "reconfigure"):
@@ -28,14 +31,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else _USAGE
     except WorkflowExecError as error:
-        sys.stderr.write("workflow-exec: error: " + "\n".join(lines(str(error))) + "\n")
+        _say(str(error))
         return _USAGE
     except BrokenPipeError:
-        # The reader went away; Python's own flush at exit must not fail on the same pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away, and wants no words.
+        return _USAGE
+    except OSError as error:
+        # A disk that is full must not look like a verdict: Python's own exit code for a traceback is also `broken`.
+        _say(f"{error.strerror or error}: {error.filename}" if error.filename else f"{error.strerror or error}")
         return _USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED
+    finally:
+        _let_go_of_output()
+
+
+def _open_streams() -> None:
+    # Closed by whoever started the tool. Their descriptors are taken, too: a log that is opened would get number 1, and
+    # what a program below prints would be written into it.
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the process ends
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write("workflow-exec: error: " + "\n".join(lines(message)) + "\n")
+
+
+def _let_go_of_output() -> None:
+    # What could not be delivered is not tried again at exit, which would fail once more, and change the exit code.
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(argv: Sequence[str] | None) -> int:

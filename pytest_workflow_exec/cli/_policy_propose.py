@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.definition import list_workflows, read_yaml_workflow
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.model import (
@@ -51,7 +52,7 @@ def propose(arguments: argparse.Namespace) -> int:
     for step in workflow.steps:
         for command, why in _commands(step):
             _propose(proposal, command, why, workflow)
-    said = f"from its plan of {len(workflow.steps)} steps"
+    said = f"from its plan of {counted(len(workflow.steps), 'step')}"
     lines = [*proposal.lines(source=load_settings(root).source, said=said), *_not_seen(workflow)]
     sys.stdout.write("\n".join(lines) + "\n")
     return int(bool(proposal.left_out))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.errors import WorkflowExecError
 from pytest_workflow_exec.evidence import LOG_NAME, KnownRun, list_runs, note_in_ledgers, runs_directory
 from pytest_workflow_exec.settings import load_settings, with_variables
@@ -49,7 +50,9 @@ def prune(arguments: argparse.Namespace) -> int:
     _confirm(len(old), yes=arguments.yes)
     for run in old:
         _remove(root, run)
-    sys.stdout.write(f"removed {len(old)} runs; the ledgers still name them\n")
+    sys.stdout.write(
+        f"removed {counted(len(old), 'run')}; the ledgers still name {'it' if len(old) == 1 else 'them'}\n"
+    )
     return 0
 
 
@@ -93,7 +96,7 @@ def _ended_by(run: KnownRun, before: datetime) -> bool:
 
 
 def _lines(old: Sequence[KnownRun]) -> Iterator[str]:
-    yield f"{len(old)} runs are removed with their logs, stored texts and outputs:"
+    yield f"{counted(len(old), 'run')} will be removed, with all logs, stored texts and outputs:"
     for run in old:
         yield f"  {run.run}  {escape(run.workflow or '')}, {escape(run.result or '')}, ended {escape(run.ended or '')}"
 
@@ -103,7 +106,7 @@ def _confirm(count: int, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise PruneError("nothing was removed: nobody can be asked here. Add --yes if that is what you want.")
-    sys.stdout.write(f"Type yes to remove {count} runs: ")
+    sys.stdout.write(f"Type yes to remove {counted(count, 'run')}: ")
     sys.stdout.flush()
     if sys.stdin.readline().strip() != "yes":
         raise PruneError("nothing was removed")

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from pytest_workflow_exec.counted import counted, was
 from pytest_workflow_exec.report import RunStory, StepStory
 
 from ._text import escape, lines
@@ -76,7 +77,7 @@ def _header(view: RunView, log: Path, torn_bytes: int) -> Iterator[str]:
     if view.head is not None:
         yield f"head      {view.head.seq} {view.head.hash}"
     if view.recoveries:
-        yield f"recovered {view.recoveries} records that were not written whole; what follows them went on without"
+        yield f"recovered {counted(view.recoveries, 'record')} that {was(view.recoveries)} not written whole; what follows went on without"
     if torn_bytes:
         yield f"torn      the last record was not written whole ({torn_bytes} bytes)"
 

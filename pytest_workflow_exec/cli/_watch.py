@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.evidence import Record
 from pytest_workflow_exec.report import NO_END, SATISFIED, RunStory, StepStory, Tail, spoken
 
@@ -83,7 +84,7 @@ def _lines(record: Record, story: RunStory) -> Iterator[str]:
     if record.type in ("run.started", "run.resumed"):
         began = "starts" if record.type == "run.started" else f"goes on, session {len(story.sessions)}"
         planned = sum(step.planned for step in story.steps.values())
-        yield f"{at}workflow {escape(story.workflow or 'unknown')} {began}: {planned} steps, run {story.run}"
+        yield f"{at}workflow {escape(story.workflow or 'unknown')} {began}: {counted(planned, 'step')}, run {story.run}"
     elif record.type == "run.finished":
         yield f"{at}workflow {escape(story.workflow or 'unknown')}: {escape(story.result or 'unknown')}"
     elif step is not None:
@@ -125,6 +126,6 @@ def _now(story: RunStory) -> str:
     ended = sum(step.outcome in SATISFIED for step in story.steps.values())
     going = [step for step in story.steps.values() if step.outcome == NO_END]
     if not going:
-        return f"{ended} of {len(story.steps)} steps satisfied"
+        return f"{ended} of {counted(len(story.steps), 'step')} satisfied"
     asked = any(told.kind == "question" and told.ended is None for told in going[-1].happenings)
     return f"{_place(story, going[-1])}{' waits for a decision' if asked else ''}"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+from pytest_workflow_exec.bounded_matching import full_match
+from pytest_workflow_exec.errors import EndlessMatchError
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.model import InputSpec, InputType, InputValue
 
 from ._names import quoted, suggestion
-from ._regexes import compile_regex
 
 _INTEGER = lazy_pattern(r"[+-]?[0-9]{1,100}")
 _NUMBER = lazy_pattern(r"[+-]?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,4})?")
@@ -35,7 +37,7 @@ def read_value(spec: InputSpec, raw: object) -> InputValue:
         raise ValueProblemError(f"can't be {quoted(str(value))}{suggestion(str(value), spec.values)}")
     if spec.type in ("path", "file"):
         _check_path(str(value))
-    if spec.pattern is not None and compile_regex(spec.pattern).fullmatch(str(value)) is None:
+    if spec.pattern is not None and _whole_match(spec.pattern, str(value)) is None:
         raise ValueProblemError(f"is {quoted(str(value))}, which does not match {spec.pattern}")
     return value
 
@@ -72,8 +74,15 @@ def groups_of(spec: InputSpec, value: InputValue) -> Mapping[str, str]:
     """Return the named groups of the input's pattern; a group that took no part is empty."""
     if spec.pattern is None:
         return {}
-    match = compile_regex(spec.pattern).fullmatch(str(value))
+    match = _whole_match(spec.pattern, str(value))
     return {} if match is None else {name: text or "" for name, text in match.groupdict().items()}
+
+
+def _whole_match(pattern: str, text: str) -> re.Match[str] | None:
+    try:
+        return full_match(pattern, text, re.ASCII)
+    except EndlessMatchError as error:
+        raise ValueProblemError(f"can't be compared with its pattern: {error}") from error
 
 
 def value_text(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._attend import attend
     from ._checkout import checkouts_of
-    from ._database import Database, has_tables, make_tables, open_database, script
+    from ._database import Database, has_tables, make_tables, open_database, script, without_password
     from ._engine import client_of
     from ._enrolment import host_of
     from ._errors import FleetError, FleetRefusedError
@@ -67,6 +67,7 @@ __all__ = [
     "state_of",
     "submission_named",
     "submit",
+    "without_password",
     "work",
     "workers_seen",
     "write_log",
@@ -106,6 +107,7 @@ _WHERE = {
     "state_of": "_project",
     "submission_named": "_reading",
     "submit": "_submit",
+    "without_password": "_database",
     "work": "_worker",
     "workers_seen": "_reading",
     "write_log": "_restore",

@@ -171,10 +171,18 @@ def open_database(url: str, *, make: bool = False, bare: bool = False) -> Databa
         engine = _file_engine(path, make=make)
         found = Database(engine, f"{_FILE}{path}", is_server=False, file=_identity(path))
     else:
-        raise FleetError(f"{url!r} is no address of a fleet's database: postgresql://USER@HOST/NAME or sqlite:///FILE")
+        raise FleetError(
+            f"{without_password(url)!r} is no address of a fleet's database: postgresql://USER@HOST/NAME or sqlite:///FILE"
+        )
     if not bare:
         _demand_tables(found, make=make)
     return found
+
+
+def without_password(url: str) -> str:
+    """Return an address as it may be shown."""
+    scheme, between, rest = url.partition("://")
+    return f"{scheme}{between}{rest.rpartition('@')[2]}"
 
 
 def make_tables(database: Database) -> None:

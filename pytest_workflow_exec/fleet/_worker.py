@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_workflow_exec.counted import counted, was
 from pytest_workflow_exec.lean_dataclasses import dataclass, replace
 
 from ._checkout import sweep
@@ -107,7 +108,7 @@ class _Worker:
             set_limits(client, self._host.database, queue, Limits(per_worker=wanted or 1))
         elif wanted is not None and found.per_worker != wanted:
             set_limits(client, self._host.database, queue, replace(found, per_worker=wanted))
-            self._say(f"every worker of queue {queue} now plays up to {wanted} runs at once")
+            self._say(f"every worker of queue {queue} now plays up to {counted(wanted, 'run')} at once")
 
     def _say_clock(self) -> None:
         with self._host.database.transaction() as transaction:
@@ -129,7 +130,7 @@ class _Worker:
             )
         if others:
             self._say(
-                f"{len(others)} runs of this queue are refused here: they are of other projects or commits than "
+                f"{counted(len(others), 'run')} of this queue {was(len(others))} refused here, of other projects or commits than "
                 f"{self._host.project.digest[:12]} (first {others[0].id}, of {others[0].digest[:12]})"
             )
 

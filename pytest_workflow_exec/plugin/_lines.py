@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.errors import SettingsError
 from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Outcome, Workflow
@@ -56,7 +57,7 @@ class Capture(Protocol):
 
 def plan_line(workflow: Workflow) -> str:
     """Return the workflow's line in pytest's header."""
-    return f"workflow {workflow.name}: {len(workflow.steps)} steps, {_sandbox(workflow)}, plan {workflow.digest}"
+    return f"workflow {workflow.name}: {counted(len(workflow.steps), 'step')}, {_sandbox(workflow)}, plan {workflow.digest}"
 
 
 def _sandbox(workflow: Workflow) -> str:

@@ -28,7 +28,7 @@ from pytest_workflow_exec.model import (
     Template,
     Workflow,
 )
-from pytest_workflow_exec.run import Outlook, Values, gates_of, known_values, outlook, plan_warnings
+from pytest_workflow_exec.run import Outlook, Values, gated_problem, gates_of, known_values, outlook, plan_warnings
 from pytest_workflow_exec.sandbox import Policy, Rule, compile_policy, stated_policy
 from pytest_workflow_exec.settings import Settings, load_settings, with_variables
 
@@ -71,6 +71,12 @@ class _View:
             argv = (word for argument in command.argv for word in self.values.partly_known(argument))
             return Outlook(argv=tuple(argv), refused="the policy can't be used")
         return outlook(command, self.values, self.policy, self.texts)
+
+    def ungated(self, step: Step, command: Command) -> str | None:
+        """Return why a run would be refused for a gated command; None if it would not, or if nothing can be said."""
+        if self.policy is None or self.outlook(command).open:
+            return None
+        return gated_problem(self.workflow, step, command, self.values, policy=self.policy, texts=self.texts)
 
 
 def _view(config: pytest.Config, workflow: Workflow, *, only: bool) -> _View:
@@ -151,7 +157,7 @@ def _resolved(view: _View, step: Step) -> dict[str, Json]:
                 "argv": list(seen.argv),
                 "rules": [rule.text for rule in seen.rules],
                 "gated": any(rule.gated is not None for rule in seen.rules),
-                "refused": seen.refused or None,
+                "refused": seen.refused or view.ungated(step, command),
             }
     if isinstance(step.body, Gate):
         found["covers"] = list(_covered(view.workflow, step))
@@ -182,8 +188,10 @@ def _below(view: _View, step: Step) -> Iterator[str]:
     """Give what stands below a step: which rule allows it, or what it holds up and until when."""
     if isinstance(step.body, Command):
         yield _allowed(view.outlook(step.body))
+        yield from _ungated(view, step, step.body)
     if isinstance(step.check, Command):
         yield f"check {_allowed(view.outlook(step.check))}"
+        yield from _ungated(view, step, step.check)
     if isinstance(step.body, Gate):
         yield from _of_gate(view.workflow, step, step.body)
     yield from (f"its {what} may: {rule.rights}" for what, rule in _rules(view, step) if rule.rights)
@@ -211,6 +219,12 @@ def _allowed(seen: Outlook) -> str:
         return "allowed by a rule that is not known yet"
     rules = " or ".join(_rule(rule) for rule in seen.rules)
     return f"allowed by {rules}"
+
+
+def _ungated(view: _View, step: Step, command: Command) -> Iterator[str]:
+    message = view.ungated(step, command)
+    if message is not None:
+        yield f"REFUSED {_line(message)}"
 
 
 def _line(text: str) -> str:

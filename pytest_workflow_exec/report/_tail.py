@@ -11,6 +11,7 @@ from pytest_workflow_exec.evidence import (
     BadLineError,
     BlobError,
     Record,
+    open_log,
     record_of,
     segment_path,
     whole_record,
@@ -52,15 +53,15 @@ class Tail:
 
     def _lines(self) -> list[bytes]:
         path = segment_path(self._log, self._number)
-        try:
-            with path.open("rb") as file:
-                file.seek(self._offset)
-                read = file.read()
-        except FileNotFoundError as error:
+        if not path.exists():
             if self._number:
                 # Its writer announced it, and has not made it yet.
                 return []
-            raise LogUnreadableError(f"{path} is gone") from error
+            raise LogUnreadableError(f"{path} is gone")
+        try:
+            with open_log(path) as file:
+                file.seek(self._offset)
+                read = file.read()
         except OSError as error:
             raise LogUnreadableError(f"{path} can't be read: {error.strerror}") from error
         whole = read[: read.rfind(b"\n") + 1]

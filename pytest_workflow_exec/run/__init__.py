@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_workflow_exec.run._facts import named_version_of, starter
     from pytest_workflow_exec.run._failure import Failure, class_of_text, classify, failure_of
     from pytest_workflow_exec.run._form import answer_reader, answers_problem
+    from pytest_workflow_exec.run._gated import gated_problem
     from pytest_workflow_exec.run._handles import Sandbox, WorkflowHandle
     from pytest_workflow_exec.run._history import History, OpenGate
     from pytest_workflow_exec.run._lock import RunLock
@@ -95,6 +96,7 @@ __all__ = [
     "doubt_of_records",
     "failure_of",
     "fold",
+    "gated_problem",
     "gates_of",
     "group_of",
     "is_model",
@@ -154,6 +156,7 @@ __getattr__ = exporter(
         "_handles": "Sandbox WorkflowHandle",
         "_history": "History OpenGate",
         "_lock": "RunLock",
+        "_gated": "gated_problem",
         "_outlook": "Outlook outlook",
         "_outputs": "NO_OUTPUTS keepable",
         "_past_turns": "PastTalk PastTurn past_talk",

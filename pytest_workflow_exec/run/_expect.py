@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
+from pytest_workflow_exec.bounded_matching import search
 from pytest_workflow_exec.errors import ExpectationError, PollFailedError
 from pytest_workflow_exec.model import Expectation, Matcher, Poll
 from pytest_workflow_exec.run._json import check_json
@@ -95,7 +95,7 @@ def _check_exit(expectation: Expectation, result: CommandResult, values: Values)
 def _holds(matcher: Matcher, found: str, values: Values) -> bool:
     if matcher.operator in _PATTERNS:
         [pattern] = matcher.operands
-        return _PATTERNS[matcher.operator](re.search(values.pattern(pattern), found) is not None)
+        return _PATTERNS[matcher.operator](search(values.pattern(pattern), found) is not None)
     wanted = [values.text(operand).removesuffix("\n") for operand in matcher.operands]
     if matcher.operator in _NUMBERS:
         return _compare(_NUMBERS[matcher.operator], found, wanted[0])

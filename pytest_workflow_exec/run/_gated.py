@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pytest_workflow_exec.errors import CommandRefusedError, OutputError
 from pytest_workflow_exec.model import Command, Gate, Step, Workflow
 from pytest_workflow_exec.run._covering import gates_of
-from pytest_workflow_exec.sandbox import Gated, Rule
+from pytest_workflow_exec.run._outlook import possible_rules
+from pytest_workflow_exec.run._values import Values
+from pytest_workflow_exec.sandbox import Gated, Policy, Rule
 
 _TERMINAL = 1
 
 
-def gated_problem(workflow: Workflow, step: Step, command: Command, rule: Rule) -> str | None:
-    """Return why a command that a gated rule may allow could never run, or None if a gate before it can list it."""
+def gated_problem(
+    workflow: Workflow, step: Step, command: Command, values: Values, *, policy: Policy, texts: Mapping[str, str]
+) -> str | None:
+    """Return why a command that a gated rule may allow could never run; None if a gate can list it, or no rule is gated.
+
+    Args:
+        values: What references stand for before any step ran.
+        texts: The inputs as a rule's `{name}` compares them.
+    """
+    try:
+        # Nothing can be said of a command with several lists: any rule may be the one.
+        rules = possible_rules(command, values, policy, texts, gating=True) or policy.rules
+    except (CommandRefusedError, OutputError):
+        # Said elsewhere.
+        return None
+    problems = (_problem(workflow, step, command, rule) for rule in rules if rule.gated is not None)
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _problem(workflow: Workflow, step: Step, command: Command, rule: Rule) -> str | None:
     said = f"step {step.id!r}: rule {rule.text!r} is gated, "
     if command is not step.body:
         return f"{said}but a check runs when no gate has listed it. Give the check a command that is not gated."

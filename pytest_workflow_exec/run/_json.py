@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
+import math
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from pytest_workflow_exec.bounded_matching import search
 from pytest_workflow_exec.definition import JsonPathError, parse_json_path
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import ExpectationError, OutputError
@@ -29,7 +30,7 @@ def read_json(text: str) -> Json:
         NoJsonError: It is none, or names a key twice, or holds a number that JSON has not.
     """
     try:
-        value: Json = json.loads(text, object_pairs_hook=_unambiguous, parse_constant=_refused)
+        value: Json = json.loads(text, object_pairs_hook=_unambiguous, parse_constant=_refused, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         message = "held a secret, which is not kept" if holds_mask(text) else str(error)
         raise NoJsonError(message) from error
@@ -106,7 +107,7 @@ def _check(matcher: JsonMatcher, document: Json, result: CommandResult, values: 
 
 def _holds(matcher: JsonMatcher, found: Json, wanted: list[Json], values: Values) -> bool:
     if matcher.operator in ("matches", "not_matches"):
-        hit = isinstance(found, str) and re.search(_pattern(matcher.operands[0], values), found) is not None
+        hit = isinstance(found, str) and search(_pattern(matcher.operands[0], values), found) is not None
         # Of a value that is no text nobody can say what it does not match.
         return hit if matcher.operator == "matches" else isinstance(found, str) and not hit
     if matcher.operator in _NUMBERS:
@@ -148,6 +149,15 @@ def _compare(holds: Callable[[float, float], bool], found: Json, wanted: Json) -
 
 def _pattern(operand: ArgumentValue, values: Values) -> str:
     return values.pattern(operand) if isinstance(operand, Template) else ""
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        # Read as an infinity, it would be greater than whatever it is compared with.
+        message = f"{text[:30]} is larger than a number can be here"
+        raise ValueError(message)
+    return number
 
 
 def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from pytest_workflow_exec.bounded_matching import matches_in
 from pytest_workflow_exec.definition import ValueProblemError, value_of_type
 from pytest_workflow_exec.digests import Json, digest_of_file
 from pytest_workflow_exec.errors import OutputError
@@ -116,7 +117,7 @@ def file_output(root: Path, path: Path) -> FileOutput:
     inside = path
     if path.is_relative_to(root):
         inside = Path(os.path.relpath(path, root))
-        if not os.path.normpath(inside).startswith(".."):
+        if Path(os.path.normpath(inside)).parts[:1] != ("..",):
             _refuse_led_astray(root, inside)
     try:
         return FileOutput(path=inside.as_posix(), sha256=digest_of_file(path), size_bytes=path.stat().st_size)
@@ -129,7 +130,7 @@ def _from_text(rule: OutputRule, result: CommandResult, values: Values) -> Json:
     if result.truncated:
         message = f"output {rule.name!r} can't be read: the command printed more than is kept"
         raise OutputError(message)
-    matches = list(re.finditer(values.pattern(rule.pattern), result.stdout, re.MULTILINE))
+    matches = matches_in(values.pattern(rule.pattern), result.stdout, re.MULTILINE)
     if not matches:
         message = f"output {rule.name!r} was not found: nothing in stdout matches {rule.pattern.text!r}"
         raise OutputError(message)

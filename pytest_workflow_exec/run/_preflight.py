@@ -210,16 +210,8 @@ def _gated_problems(
     workflow: Workflow, step: Step, command: Command, values: Values, *, policy: Policy, texts: Mapping[str, str]
 ) -> Iterator[Problem]:
     from pytest_workflow_exec.run._gated import gated_problem
-    from pytest_workflow_exec.run._outlook import possible_rules
 
-    try:
-        # Nothing can be said of a command with several lists: any rule may be the one.
-        rules = possible_rules(command, values, policy, texts, gating=True) or policy.rules
-    except (CommandRefusedError, OutputError):
-        # Said already.
-        return
-    problems = (gated_problem(workflow, step, command, rule) for rule in rules if rule.gated is not None)
-    message = next((problem for problem in problems if problem is not None), None)
+    message = gated_problem(workflow, step, command, values, policy=policy, texts=texts)
     if message is not None:
         yield _at(step, message)
 

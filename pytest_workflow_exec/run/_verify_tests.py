@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_workflow_exec.counted import counted, was
 from pytest_workflow_exec.errors import VerifyFailedError
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import Verify
@@ -89,12 +90,14 @@ def check_report(report: ChildReport, *, skips_allowed: bool, failures_expected:
     failed = [test for test, outcome in report.ran.items() if outcome not in (_PASSED, _SKIPPED)]
     for tests, what in (
         ([] if failures_expected else failed, "failed"),
-        (missing, "were collected and did not run (deselected, or dropped by a plugin)"),
+        (missing, f"{was(len(missing))} collected and did not run (deselected, or dropped by a plugin)"),
     ):
         if tests:
-            raise VerifyFailedError(f"{len(tests)} tests {what}: {_some(tests)}")
+            raise VerifyFailedError(f"{counted(len(tests), 'test')} {what}: {_some(tests)}")
     if skipped and not skips_allowed:
-        message = f"{len(skipped)} tests were skipped, which proves nothing: {_some(skipped)} ("
+        message = (
+            f"{counted(len(skipped), 'test')} {was(len(skipped))} skipped, which proves nothing: {_some(skipped)} ("
+        )
         message += "skips: allow beside verify: accepts it)"
         raise VerifyFailedError(message)
     if _PASSED not in report.ran.values():

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from ._rules import Difference, Rule, difference
-from ._tokens import InputValue
+from ._tokens import InputValue, Token, has_control
 
 _TABLE = "[tool.workflow-exec.policy] of pyproject.toml ([policy] in workflow-exec.toml)"
 
@@ -57,8 +57,17 @@ def _described(
         return f"{given}, the rule says {_quoted(found.says, str)}"
     if found.token is None:
         return f"{given}, the rule ends before it"
-    meant = _ANY if found.token.kind == "any" else _input_words(found, inputs, show)
-    return f"{given}, the rule says {found.token.text!r}{meant}"
+    return f"{given}, the rule says {found.token.text!r}{_meant(found, found.token, word, inputs, show)}"
+
+
+def _meant(
+    found: Difference, token: Token, word: str | None, inputs: Mapping[str, str], show: Callable[[str], str]
+) -> str:
+    if token.kind == "any":
+        return _ANY
+    if token.kind != "exact" and word is not None and has_control(word):
+        return _CONTROLS
+    return _input_words(found, inputs, show)
 
 
 def _quoted(text: str, show: Callable[[str], str]) -> str:
@@ -67,11 +76,15 @@ def _quoted(text: str, show: Callable[[str], str]) -> str:
 
 
 _QUOTED_CHARACTERS = 100
+_CONTROLS = " (which stands for no control or invisible characters)"
 _ANY = " (any one argument that is not empty, no option, and has no control characters)"
 
 
 def _input_words(found: Difference, inputs: Mapping[str, str], show: Callable[[str], str]) -> str:
     names = [piece.name for piece in found.token.pieces if isinstance(piece, InputValue)] if found.token else []
     known = [f"input {name!r} is {_quoted(inputs[name], show)}" for name in names if name in inputs]
-    missing = [f"this workflow has no input {name!r}" for name in names if name not in inputs]
+    missing = [f"this workflow has no input {name!r}{_ONE_TEXT}" for name in names if name not in inputs]
     return f" ({', '.join([*known, *missing])})" if names else ""
+
+
+_ONE_TEXT = " that is one text, as no list and no secret is"

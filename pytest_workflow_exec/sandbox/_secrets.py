@@ -14,6 +14,7 @@ from pytest_workflow_exec.redaction import MIN_SECRET_BYTES
 from pytest_workflow_exec.settings import PolicySettings, RuleSettings, SecretSource
 
 from ._rules import Rule
+from ._shared_memory import SHARED_MEMORY
 
 _MAX_BYTES = 1 << 16
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -171,6 +172,8 @@ def _reader_problem(path: Path, root: Path, rules: Iterable[Rule]) -> str | None
         for entry in (*rule.read, *rule.write):
             if _holds(root / entry, path):
                 return f"the rule {rule.text!r} lets commands read: keep it elsewhere"
+        if "shared-memory" in rule.needs and _holds(SHARED_MEMORY, path):
+            return f"the rule {rule.text!r} lets commands read, as it needs shared memory: keep it elsewhere"
         if rule.home and _holds(home, path):
             return f"the rule {rule.text!r} lets commands read, as it grants your home: keep it elsewhere"
     return None

@@ -5,13 +5,12 @@ Whatever could be read in two ways is no match: bundled or shortened options, an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
-from ._tokens import has_control
+from ._tokens import has_control, matches_whole
 from ._workspace import workspace_problem
 
 Takes = Literal["nothing", "value", "workspace", "exactly"]
@@ -201,7 +200,7 @@ def _allowed(arguments: Arguments, word: str, *, ended: bool) -> bool:
     if arguments.kind == "list":
         return word in arguments.words
     if arguments.kind == "regex":
-        return not has_control(word) and re.fullmatch(arguments.regex, word, re.ASCII) is not None
+        return not has_control(word) and matches_whole(arguments.regex, word)
     return arguments.kind == "any" and is_text(word)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,13 +37,22 @@ def check_shared_memory(root: Path, path: Sequence[Path]) -> None:
         path: The policy's.
 
     Raises:
-        NotWritableError: The project lies there, or what programs and the engine's code are loaded from.
+        NotWritableError: The project or the user's home lies there, or what programs and the engine's code are loaded from.
     """
     shared = os.path.realpath(SHARED_MEMORY)
-    places = (os.path.realpath(root), *loaded_from(path))
+    # Below a home lie the pin, a ledger and keys.
+    places = (os.path.realpath(root), *loaded_from(path), *map(os.path.realpath, _homes()))
     held = next((place for place in places if place == shared or place.startswith(f"{shared}/")), None)
     if held is not None:
         raise NotWritableError(
             f"it needs shared memory, and {held!r} lies in {shared!r}, where its commands could write then; "
             f"move that, or run at level namespaces"
         )
+
+
+def _homes() -> Iterator[str]:
+    import pwd
+
+    yield from filter(None, [os.environ.get("HOME")])
+    with contextlib.suppress(KeyError):
+        yield pwd.getpwuid(os.geteuid()).pw_dir

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from pytest_workflow_exec.bounded_matching import full_match
+from pytest_workflow_exec.errors import CommandRefusedError, EndlessMatchError
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
@@ -213,9 +215,22 @@ def _segments(pieces: Sequence[Piece]) -> Iterator[tuple[Piece, ...]]:
     yield tuple(segment)
 
 
+def matches_whole(regex: str, argument: str) -> bool:
+    """Return whether an argument is what the regular expression of a rule describes.
+
+    Raises:
+        CommandRefusedError: It is not known, as the comparison came to no end.
+    """
+    try:
+        return full_match(regex, argument, re.ASCII) is not None
+    except EndlessMatchError as error:
+        # Not "no match": the rule may be the one that asks for a gate.
+        raise CommandRefusedError(argv=(argument,), reason=str(error)) from error
+
+
 def _alone_matches(piece: Piece, argument: str, inputs: Mapping[str, str]) -> bool:
     if isinstance(piece, Matching):
-        return re.fullmatch(piece.regex, argument, re.ASCII) is not None
+        return matches_whole(piece.regex, argument)
     if isinstance(piece, InputValue):
         return argument == _usable_value(piece, inputs) and not argument.startswith("-")
     return argument != "" and not argument.startswith("-")
@@ -238,7 +253,7 @@ def _segment_matches(segment: Sequence[Piece], part: str, inputs: Mapping[str, s
         return False
     patterns = [_pattern(piece, inputs) for piece in segment]
     known = [pattern for pattern in patterns if pattern is not None]
-    return len(known) == len(patterns) and re.fullmatch("".join(known), part, re.ASCII) is not None
+    return len(known) == len(patterns) and matches_whole("".join(known), part)
 
 
 def _pattern(piece: Piece, inputs: Mapping[str, str]) -> str | None:
@@ -256,5 +271,5 @@ def _usable_value(piece: InputValue, inputs: Mapping[str, str]) -> str | None:
     value = inputs.get(piece.name)
     if value is None or has_control(value):
         return None
-    usable = INPUT_VALUE.fullmatch(value) if piece.regex is None else re.fullmatch(piece.regex, value, re.ASCII)
+    usable = INPUT_VALUE.fullmatch(value) if piece.regex is None else matches_whole(piece.regex, value)
     return value if usable and value else None

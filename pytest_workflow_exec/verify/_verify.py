@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import (
     SEGMENT_END,
@@ -332,7 +333,10 @@ class _Audit:
                 f"the log is intact, but goes on in {self._promised}, where no record is: some may have been cut",
             ),
             (bool(unknown), f"it holds records that this version does not know: {unknown}. Use a newer one."),
-            (self._after_anchor > 0, f"{self._after_anchor} records after the {anchor} are not covered by it"),
+            (
+                self._after_anchor > 0,
+                f"{counted(self._after_anchor, 'record')} after the {anchor} {'is' if self._after_anchor == 1 else 'are'} not covered by it",
+            ),
             (not self._anchored and self._seal_problem is not None, f"intact, but not anchored: {self._seal_problem}"),
             (not self._anchored and self._has_signers, "intact, but not anchored: it has no seal of its end"),
             (not self._anchored, _NOT_ANCHORED),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,51 @@ def test_a_reader_that_goes_away_gets_no_traceback_and_no_success(tmp_path: Path
     os.close(writing)
 
     assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [["verify"], ["verify", "--json"], ["show"], ["export", "--format", "csv"]])
+@pytest.mark.parametrize("stderr_too", [False, True])
+def test_what_a_full_disk_keeps_from_being_said_is_no_verdict(
+    tmp_path: Path, arguments: list[str], stderr_too: bool
+) -> None:
+    """Exit 2, and not 1, which would say that the evidence is broken; in words, if those can be written."""
+    path = written(tmp_path, passed_run())
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest_workflow_exec.cli", *arguments, str(path)],
+            cwd=ROOT,
+            stdout=full,
+            stderr=full if stderr_too else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    assert stderr_too or done.stderr == "workflow-exec: error: No space left on device\n"
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_verdict_and_no_log(tmp_path: Path, streams: str) -> None:
+    """The exit code is the verdict's, and nothing that is opened gets the number of a stream, to be written into."""
+    path = written(tmp_path, passed_run())
+    head = records_in(path)[-1]["hash"]
+    tool = f"{shlex.quote(sys.executable)} -m pytest_workflow_exec.cli"
+    log = shlex.quote(str(path))
+
+    def closed(command: str) -> tuple[int, str, str]:
+        done = subprocess.run(["sh", "-c", f"{tool} {command} {streams}"], cwd=ROOT, capture_output=True, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    assert closed(f"verify {log} --expect-head {head}")[0] == 0
+    assert closed(f"verify {log}")[0] == 3
+    assert closed(f"note {log} 'looked at'")[0] == 0
+    assert closed(f"show {log}")[0] == 0
+    assert closed("show nothing-of-the-kind")[0] == 2
+    assert not any("Traceback" in said for _, *both in [closed(f"show {log}")] for said in both)
+    assert records_in(path)[-1]["type"] == "note"
+    assert workflow_exec("verify", path, "--expect-head", head, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["verify", "show"])

@@ -77,7 +77,7 @@ def test_old_runs_are_removed_and_stay_in_the_ledgers(project: Path, capsys: pyt
     assert main(["prune", "--older-than", "0", "--yes"]) == 0
 
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "2 runs are removed with their logs, stored texts and outputs:"
+    assert said[0] == "2 runs will be removed, with all logs, stored texts and outputs:"
     assert [line.split()[0] for line in said[1:3]] == [old.parent.name, older.parent.name]
     assert said[-1] == "removed 2 runs; the ledgers still name them"
     assert not old.parent.exists()
@@ -101,7 +101,7 @@ def test_old_runs_are_removed_and_stay_in_the_ledgers(project: Path, capsys: pyt
         ("retention = '0d'\n", ["--yes"], 2, "retention must be a duration"),
         ("retention_days = 30\n", ["--yes"], 2, "did you mean 'retention'?"),
         ("", ["--older-than", "0"], 2, "nobody can be asked here. Add --yes"),
-        ("", ["--older-than", "0", "--dry-run"], 0, "1 runs are removed"),
+        ("", ["--older-than", "0", "--dry-run"], 0, "1 run will be removed"),
     ],
 )
 @pytest.mark.usefixtures("no_terminal")
@@ -131,7 +131,7 @@ def test_a_person_says_yes(project: Path, answer: str, left: int) -> None:
         sys.executable, command, cwd=str(project), env={"PYTHONPATH": str(ROOT), "PATH": "/bin"}, timeout=30
     )
 
-    child.expect_exact("Type yes to remove 1 runs: ")
+    child.expect_exact("Type yes to remove 1 run: ")
     child.sendline(answer)
     child.expect(pexpect.EOF)
     child.close()

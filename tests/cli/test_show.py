@@ -249,7 +249,7 @@ def test_a_run_that_went_on_is_shown_as_it_is_now(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert f"resumed   {records[-4]['ts'][:19].replace('T', ' ')} UTC, session 2\n" in done.stdout
-    assert "recovered 1 records that were not written whole" in done.stdout
+    assert "recovered 1 record that was not written whole" in done.stdout
     assert "redo      approve: another look\nagain     approve: asked for: another look\n" in done.stdout
     rows = _rows(done.stdout)
     assert rows[0] == ["1", "build", "step", "carried", "0.2s", "1", records[1]["ts"][11:19]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,3 +98,14 @@ def test_an_interrupt_ends_it_and_nothing_else(tmp_path: Path) -> None:
     assert "Traceback" not in str(child.before)
     assert child.exitstatus == 130
     assert path.read_bytes() == before
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A device or a pipe never becomes a log: exit 2, in words, at once."""
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in ("/dev/null", tmp_path / "pipe"):
+        done = workflow_exec("watch", path, cwd=tmp_path)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{path} is no regular file" in done.stderr

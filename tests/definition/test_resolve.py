@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_workflow_exec import bounded_matching
 from pytest_workflow_exec.definition import Inputs, resolve_inputs
 from pytest_workflow_exec.errors import PreflightError
 
@@ -96,6 +97,15 @@ def test_value_that_is_not_allowed_is_refused(project: Path, declared: str, text
 
     assert fragment in message
     assert message.endswith("Give --workflow-input x=VALUE")
+
+
+def test_value_whose_pattern_comes_to_no_end_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether such a value is allowed nobody knows, and so it is not."""
+    monkeypatch.setattr(bounded_matching, "_MAX_CPU_S", 0.05)
+
+    [message] = problems(project, "x: {pattern: '(a+)+'}", {"x": "a" * 60 + "b"})
+
+    assert "can't be compared with its pattern: the regular expression '(a+)+' came to no end" in message
 
 
 def test_missing_and_unknown_inputs_are_reported_together(project: Path) -> None:

@@ -144,6 +144,6 @@ def test_what_is_over_for_long_is_removed(site: Site) -> None:
     removed = site.fleet("prune", "--older-than", "1s")
 
     assert "0 runs were removed" in young.text
-    assert "1 runs would be removed" in shown.text
-    assert "1 runs were removed" in removed.text
+    assert "1 run would be removed" in shown.text
+    assert "1 run was removed" in removed.text
     assert [run["state"] for run in site.status().values()] == ["waiting"]

@@ -233,7 +233,7 @@ def test_a_cancelled_run_that_waits_is_removed_with_time(site: Site) -> None:
 
     removed = site.fleet("prune", "--older-than", "1s")
 
-    assert "1 runs were removed" in removed.text
+    assert "1 run was removed" in removed.text
     assert list(site.status()) == [waiting]
 
 

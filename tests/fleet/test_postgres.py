@@ -47,6 +47,31 @@ def site(tmp_path: Path, postgres: Server) -> Iterator[Site]:
     made.end()
 
 
+@pytest.mark.parametrize("command", [("status",), ("worker", "--until-idle"), ("init",)])
+def test_a_password_is_wanted_and_never_shown(tmp_path: Path, own_server: Server, command: tuple[str, ...]) -> None:
+    """A wrong one is an error of one line; neither it nor the right one is printed, also where the address is none."""
+    site = site_on(own_server, tmp_path / "one", {"site.workflow.yaml": RELEASE})
+    own_server.sql("CREATE ROLE locked LOGIN PASSWORD 'right-one'; GRANT workflow_exec_worker TO locked", role="super")
+    rules = own_server.folder / "data/pg_hba.conf"
+    rules.write_text(f"local all locked scram-sha-256\n{rules.read_text()}")
+    own_server.sql("SELECT pg_reload_conf()", role="super")
+
+    wrong, right, none = (
+        site.fleet(*command, "--database", f"{scheme}://locked:{password}@/fleet?host={own_server.folder}")
+        for scheme, password in (
+            ("postgresql", "wrong-one"),
+            ("postgresql", "right-one"),
+            ("postgresql+psycopg", "right-one"),
+        )
+    )
+
+    assert (wrong.status, right.status, none.status) == (2, 0, 2), (wrong.text, right.text, none.text)
+    assert "password authentication failed" in wrong.text
+    assert "is no address of a fleet's database" in none.text
+    said = wrong.text + right.text + none.text
+    assert ("wrong-one" in said, "right-one" in said, "Traceback" in said) == (False, False, False), said
+
+
 def test_a_suspended_run_holds_no_worker_and_goes_on_at_another_host(
     site: Site, postgres: Server, tmp_path: Path
 ) -> None:
@@ -90,7 +115,7 @@ def test_a_host_with_another_commit_refuses_and_says_so(site: Site, tmp_path: Pa
     worked = other.work()
     status = site.fleet("status", submission)
 
-    assert "1 runs of this queue are refused here: they are of other projects or commits" in worked.text
+    assert "1 run of this queue was refused here, of other projects or commits than" in worked.text
     assert site.state(submission) == "suspended"
     assert "no worker of queue default has project" in status.text
     assert site.work().status == 0

@@ -125,7 +125,7 @@ def test_only_what_a_pinned_signer_sealed_is_carried(
 
     unsealed = project.pytest("wf", "--workflow-resume")
     assert "one runs again: it isn't anchored: no seal of a pinned signer covers it" in unsealed.text
-    for name, said in (("mallory", "0 steps carried, 2 to run"), ("alice", "1 steps carried, 1 to run")):
+    for name, said in (("mallory", "0 steps carried, 2 to run"), ("alice", "1 step carried, 1 to run")):
         assert main(["seal", str(log), "--key", str(keys / name), "--principal", PRINCIPALS[name]]) == 0
         assert said in project.pytest("wf", "--workflow-resume").text
 

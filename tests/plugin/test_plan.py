@@ -155,3 +155,22 @@ def test_what_is_printed_for_machines_is_what_verify_takes(project: Project) -> 
 
     assert (as_planned.status, as_changed.status, as_edited.status) == (0, 4, 2), as_planned.text
     assert "its plan has another digest than it says" in as_edited.text
+
+
+def test_plan_says_of_a_gated_command_why_it_could_not_run(project: Project) -> None:
+    """What no gate before it can list would be refused before the run, and the plan says so, to machines too."""
+    project.write("workflow-exec.toml", POLICY)
+    steps = "  - {id: early, run: [git, push]}\n  - {id: ask, gate: Go?}\n  - {id: late, run: [git, push]}\n"
+    project.write("wf/w.workflow.yaml", f"workflow: w\nsteps:\n{steps}finally:\n  - {{id: undo, run: [git, push]}}\n")
+
+    text = project.pytest("wf", "--workflow-plan").text
+    resolved = plan_of(project)["resolved"]
+
+    lines = [line.strip() for line in text.splitlines()]
+    why = "step 'early': rule 'git push' is gated, but no gate stands before the step. Put a gate before it."
+    assert lines[lines.index("[1/4] early (run): ['git', 'push']") + 2] == f"REFUSED {why}"
+    assert resolved["early"]["command"]["refused"] == why
+    assert lines[lines.index("[3/4] late (run): ['git', 'push']") + 2].startswith("[4/4] undo")
+    assert resolved["late"]["command"]["refused"] is None
+    assert "steps of finally run whatever is decided" in resolved["undo"]["command"]["refused"]
+    assert project.untouched

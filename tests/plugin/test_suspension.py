@@ -118,7 +118,7 @@ def test_workers_suspend(project: Project) -> None:
 
     assert done.status == 1, done.text
     assert "[release 2/4] approve SUSPENDED" in done.text
-    assert "workflow other: passed, 1 of 1 steps" in done.text
+    assert "workflow other: passed, 1 of 1 step" in done.text
     assert "gate approve waits for a decision (approve, or reject):" in done.text
     assert not (project.root / "tidied").exists()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_workflow_exec.errors import ExpectationError
+from pytest_workflow_exec import bounded_matching
+from pytest_workflow_exec.errors import EndlessMatchError, ExpectationError
 from pytest_workflow_exec.model import Expectation, Matcher, MatchOperator, Template
 from pytest_workflow_exec.run import Values
 from pytest_workflow_exec.run._expect import check_expectation
@@ -94,3 +95,13 @@ def test_truncated_output_is_never_as_expected() -> None:
     """Output that was cut can't be compared, not even to say what is not in it."""
     with pytest.raises(ExpectationError, match="more output than is kept"):
         check_expectation(Expectation(stdout=(matcher("not_matches", "x"),)), result(truncated=True), VALUES)
+
+
+@pytest.mark.parametrize("operator", ["matches", "not_matches"])
+def test_a_pattern_that_comes_to_no_end_fails(monkeypatch: pytest.MonkeyPatch, operator: MatchOperator) -> None:
+    """Of output on which a pattern would be tried for years nobody can say that it does not match either."""
+    monkeypatch.setattr(bounded_matching, "_MAX_CPU_S", 0.05)
+    expectation = Expectation(stdout=(matcher(operator, "(a+)+$"),))
+
+    with pytest.raises(EndlessMatchError, match=r"'\(a\+\)\+\$' came to no end"):
+        check_expectation(expectation, result(stdout="a" * 60 + "b\n"), VALUES)

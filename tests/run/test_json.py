@@ -97,6 +97,8 @@ def test_json_otherwise_fails(project: Project, expected: str, found: str) -> No
         ('{"a": 1} 2', "Extra data"),
         ('{"a": 1, "a": 2}', "a key stands twice"),
         ('{"a": NaN}', "NaN is no number"),
+        ('{"a": 1e999}', "1e999 is larger"),
+        ('{"a": -1e999}', "-1e999 is larger"),
         ("[" * 100_000, "recursion"),
     ],
 )

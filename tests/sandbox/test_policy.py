@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_workflow_exec import bounded_matching
 from pytest_workflow_exec.errors import CommandRefusedError, PolicyError
 from pytest_workflow_exec.sandbox import Policy, compile_policy
 from pytest_workflow_exec.sandbox._level import Offer
-from pytest_workflow_exec.settings import PolicySettings, RuleSettings, load_settings
+from pytest_workflow_exec.settings import GatedSettings, PolicySettings, RuleSettings, load_settings
 
 
 def policy(*rules: str, own: tuple[str, ...] = ()) -> Policy:
@@ -177,11 +178,16 @@ def test_narrowest_rule_decides(order: int) -> None:
         (["gti", "status", "--porcelain"], "nearest rule 'git status --porcelain': the program is 'gti'"),
         (["twine", "upload", "x.whl"], "nearest rule 'twine upload dist/*.whl': argument 2 is 'x.whl'"),
         (["git", "tag", "2"], "the rule says '{version}' (input 'version' is '1.2.3')"),
-        (["git", "fetch", "x"], "the rule says '{remote}' (this workflow has no input 'remote')"),
+        (
+            ["git", "fetch", "x"],
+            "the rule says '{remote}' (this workflow has no input 'remote' that is one text, as no list and no secret is)",
+        ),
         (
             ["echo", "a\nb"],
             "argument 1 is 'a\\nb', the rule says '*' (any one argument that is not empty, no option, and",
         ),
+        (["cat", "a\nb"], "the rule says '**' (which stands for no control or invisible characters)"),
+        (["head", "a\u202eb"], "the rule says '{:.*}' (which stands for no control or invisible characters)"),
     ],
 )
 def test_refusal_names_the_nearest_rule(argv: list[str], words: str) -> None:
@@ -193,6 +199,8 @@ def test_refusal_names_the_nearest_rule(argv: list[str], words: str) -> None:
         "git tag {version}",
         "git fetch {remote}",
         "echo *",
+        "cat **",
+        "head {:.*}",
     )
 
     with pytest.raises(CommandRefusedError) as caught:
@@ -234,8 +242,11 @@ def test_command_that_no_rule_can_allow_is_refused_early(argv: list[str | None])
     """A command that no value of its unknown arguments could make allowed is refused before the run."""
     compiled = policy("twine upload dist/*.whl", "git tag {version}")
 
-    with pytest.raises(CommandRefusedError, match="nearest rule"):
+    with pytest.raises(CommandRefusedError, match="nearest rule") as caught:
         compiled.may_match(argv, inputs={"version": "1.0"})
+
+    assert ("'${...}'" in str(caught.value)) is (None in argv)
+    assert str(caught.value).isascii()
 
 
 def test_unknown_argument_does_not_invent_an_input() -> None:
@@ -267,3 +278,17 @@ def test_tests_of_verify_steps_keep_to_the_policy_s_limits(tmp_path: Path) -> No
 
     assert compiled.tests.limits == compiled.limits
     assert compiled.tests.limits.processes == 7
+
+
+def test_a_rule_that_comes_to_no_end_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command is not allowed by another rule while nobody can say whether a gated one is about it."""
+    monkeypatch.setattr(bounded_matching, "_MAX_CPU_S", 0.05)
+    gated = RuleSettings(rule="publish {:(a+)+}", gated=GatedSettings(assurance=1))
+    settings = PolicySettings(rules=(gated, RuleSettings(rule="publish **")), sandbox="none")
+    compiled = compile_policy(settings, workflow="release", environment={})
+    argv = ["publish", "a" * 60 + "b"]
+
+    with pytest.raises(CommandRefusedError, match="came to no end"):
+        compiled.judge(argv, inputs={})
+    with pytest.raises(CommandRefusedError, match="came to no end"):
+        compiled.gating(argv, inputs={})

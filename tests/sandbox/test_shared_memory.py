@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_workflow_exec.errors import SandboxSetupError
-from pytest_workflow_exec.sandbox import compile_policy, shared_memory_problems
+from pytest_workflow_exec.sandbox import compile_policy, file_problem, shared_memory_problems
 from pytest_workflow_exec.settings import PolicySettings, RuleSettings
 
 from .conftest import Project
@@ -155,3 +155,30 @@ def test_the_right_is_said_and_recorded(project: Project) -> None:
     assert (plain.rights, with_need.rights) == ("", "needs shared-memory")
     assert plain.digest != with_need.digest
     assert project.events[0].data["needs"] == ["shared-memory"]
+
+
+@HAS
+def test_home_in_shared_memory_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes there could change the pin and the ledger that lie in it."""
+    rule = RuleSettings(rule="tool", needs=("shared-memory",))
+    settings = PolicySettings(rules=(rule,), path=(str(project.folder),), sandbox="none")
+    policy = compile_policy(settings, workflow="x", environment=os.environ)
+    monkeypatch.setenv("HOME", str(SHARED / "home"))
+
+    [said] = shared_memory_problems(policy.rules[0], root=project.root, level="landlock", path=policy.path)
+
+    assert "'/dev/shm/home' lies in '/dev/shm', where its commands could write then" in said
+
+
+@HAS
+def test_secret_in_shared_memory_is_refused(project: Project) -> None:
+    """A rule that opens it lets its commands read every secret that lies there, granted or not."""
+    settings = PolicySettings(
+        rules=(RuleSettings(rule="tool", needs=("shared-memory",)),), path=(str(project.folder),), sandbox="none"
+    )
+    rules = compile_policy(settings, workflow="x", environment=os.environ).rules
+    with tempfile.NamedTemporaryFile(dir=SHARED) as file:
+        assert file_problem(file.name, root=project.root, rules=()) is None
+        assert "as it needs shared memory: keep it elsewhere" in (
+            file_problem(file.name, root=project.root, rules=rules) or ""
+        )

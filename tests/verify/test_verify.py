@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.digests import digest_of
 from pytest_workflow_exec.events import Event
 from pytest_workflow_exec.evidence import Head, new_run_id, read_log
@@ -84,7 +85,7 @@ def test_records_behind_the_expected_head_are_bounded(tmp_path: Path, anchor: in
     verdict = verify_log(path, expect_head=_head(path, anchor))
 
     assert (verdict.exit_code, verdict.word) == (3, "bounded")
-    assert f"{12 - anchor} records after the expected head" in verdict.message
+    assert f"{counted(12 - anchor, 'record')} after the expected head" in verdict.message
 
 
 @pytest.mark.parametrize("head", ["0" * 64, "f" * 64])

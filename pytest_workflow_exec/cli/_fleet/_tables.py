@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import sys
 
+from pytest_workflow_exec.counted import counted, was
 from pytest_workflow_exec.fleet import (
     Limits,
     client_of,
@@ -16,6 +17,7 @@ from pytest_workflow_exec.fleet import (
     prune,
     script,
     set_limits,
+    without_password,
 )
 
 from ._arguments import NOT_SAID
@@ -32,7 +34,7 @@ def init(arguments: argparse.Namespace) -> int:
     """
     with contextlib.closing(open_database(address_of(arguments.database), make=True, bare=True)) as database:
         make_tables(database)
-        sys.stdout.write(f"the tables of the fleet are there: {_shown(database.url)}\n")
+        sys.stdout.write(f"the tables of the fleet are there: {without_password(database.url)}\n")
     return 0
 
 
@@ -84,11 +86,5 @@ def prune_(arguments: argparse.Namespace) -> int:
     """
     with opened(arguments) as database:
         count = prune(database, older_than_s=arguments.older_than, dry_run=arguments.dry_run)
-    sys.stdout.write(f"{count} runs {'would be' if arguments.dry_run else 'were'} removed\n")
+    sys.stdout.write(f"{counted(count, 'run')} {'would be' if arguments.dry_run else was(count)} removed\n")
     return 0
-
-
-def _shown(url: str) -> str:
-    # A password may stand in it.
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
