@@ -28,6 +28,7 @@ from ._measure import Program, measured
 _ROUNDS = 5
 _COUNT, _FEW, _MANY = 60, 20, 120
 _TRUE = "/bin/true"
+_BARE = ("bare", "bare, captured")
 _WORKFLOW = """
 from pytest_workflow_exec import Workflow, step
 
@@ -41,13 +42,14 @@ def go(sandbox) -> None:
 
 
 def main(mib: int) -> None:
-    """Print the median of each kind, and of each round's ratio to the bare one."""
+    """Print the median of each kind, and of each round's ratio to both bare ones: as it is, and with its output captured."""
     held = b"x" * (mib << 20)
     levels: tuple[Level, ...] = ("none", "landlock", "namespaces")
     there = [level for level in levels if level == "none" or offer_of(level).level == level]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        kinds: dict[str, Callable[[], float]] = {"bare": functools.partial(_of_one, _bare)}
+        plain = (functools.partial(_of_one, start) for start in (_bare, _captured))
+        kinds: dict[str, Callable[[], float]] = dict(zip(_BARE, plain, strict=True))
         for level in there:
             kinds[f"{level}, alone"] = functools.partial(_of_one, functools.partial(_run, folder, level))
         for level in there if not mib else ():
@@ -55,8 +57,10 @@ def main(mib: int) -> None:
         rounds = [{kind: cost() for kind, cost in kinds.items()} for _ in range(_ROUNDS)]
     for kind in kinds:
         median = statistics.median(each[kind] for each in rounds)
-        ratio = statistics.median(each[kind] / each["bare"] for each in rounds)
-        print(f"{kind:<22}{median * 1000:8.2f} ms  {ratio:5.1f} times bare, {len(held) >> 20} MiB held")
+        bare, captured = (statistics.median(each[kind] / each[other] for each in rounds) for other in _BARE)
+        print(
+            f"{kind:<22}{median * 1000:8.2f} ms  {bare:5.2f} times bare, {captured:5.2f} captured, {len(held) >> 20} MiB held"
+        )
 
 
 def _of_one(start: Callable[[], object]) -> float:
@@ -79,6 +83,10 @@ def _used() -> float:
 
 
 def _bare() -> None:
+    subprocess.run([_TRUE], check=True)
+
+
+def _captured() -> None:
     subprocess.run([_TRUE], capture_output=True, check=True)
 
 

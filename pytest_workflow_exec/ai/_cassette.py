@@ -8,30 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, cast
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from pytest_workflow_exec.digests import Json, digest_of
-from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._backend import AiAnswer, AiAttempt, AiRequest, AiUsage
+from ._kept import CassetteError, Kept, KeptUsage, OfStep, read_kept
 
 Redact: TypeAlias = Callable[[Json], Json]
 """Takes known secrets out of a value."""
 
 _MAX_NAME = 150
 _DIGEST = 16
-_FINITE = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class CassetteError(ValueError):
-    """A cassette can't be understood, and why."""
-
-
-class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Question(_Kept):
+class Question(Kept):
     """What decides an answer; a request with another one of it was never answered."""
 
     model: str
@@ -58,23 +49,17 @@ class Question(_Kept):
         return ", ".join(differing)
 
 
-class _Attempt(_Kept):
+class _Attempt(Kept):
     value: Any
     errors: tuple[str, ...] = ()
 
 
-class _Usage(_Kept):
-    input_tokens: Annotated[int, Field(ge=0)]
-    output_tokens: Annotated[int, Field(ge=0)]
-    cost_usd: _FINITE
-
-
-class Turn(_Kept):
+class Turn(Kept):
     """One answered request."""
 
     question: Question
     attempts: Annotated[tuple[_Attempt, ...], Field(min_length=1)]
-    usage: _Usage
+    usage: KeptUsage
     versions: dict[str, str]
     options: dict[str, Any]
 
@@ -112,11 +97,10 @@ class Turn(_Kept):
         )
 
 
-class Cassette(_Kept):
+class Cassette(OfStep):
     """All answers that a step got, in order."""
 
     format: Literal["workflow-exec-cassette/1"] = "workflow-exec-cassette/1"
-    step: str
     turns: tuple[Turn, ...]
 
     @classmethod
@@ -126,15 +110,7 @@ class Cassette(_Kept):
         Raises:
             CassetteError: The text is none, or that of another step.
         """
-        try:
-            cassette = cls.model_validate(parse(text))
-        except StrictJsonError as error:
-            raise CassetteError(str(error)) from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            raise CassetteError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        if cassette.step != step:
-            raise CassetteError(f"it is that of step {cassette.step!r}")
+        cassette = read_kept(cls, text, step=step)
         if any(turn.attempts[-1].errors for turn in cassette.turns):
             raise CassetteError("its last attempt was not accepted")
         return cassette

@@ -9,9 +9,10 @@ from pathlib import Path
 from pytest_workflow_exec.errors import AiError
 
 from ._backend import Accept, AiAnswer, AiBackend, AiNews, AiRequest
-from ._cassette import Cassette, CassetteError, Question, Redact, Turn, cassette_path
+from ._cassette import Cassette, Question, Redact, Turn, cassette_path
 from ._cassette_files import read_cassette, write_cassette
 from ._failure import Failure, ai_error, plain
+from ._kept import CassetteError
 from ._recorded_talk import RecordingTalk, ReplayingTalk
 from ._talk_cassette import Exchange, TalkCassette, talk_path
 from ._talker import Talker, TalkSetup

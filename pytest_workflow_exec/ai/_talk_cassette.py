@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Literal, cast
 
 from pytest_workflow_exec.digests import Json
-from pytest_workflow_exec.strict_json import StrictJsonError, parse
 
 from ._backend import AiUsage
-from ._cassette import CassetteError, Redact, cassette_path
+from ._cassette import Redact, cassette_path
+from ._kept import Kept, KeptUsage, OfStep, read_kept
 from ._talker import Reply, ReplyOutcome, TalkSetup, Wish
 
 _ENDING = ".conversation.json"
 
 
-class _Kept(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Said(_Kept):
+class Said(Kept):
     """What decides a reply; something else was never replied to."""
 
     model: str
@@ -56,7 +50,7 @@ class Said(_Kept):
         return ", ".join(said for name, said in words.items() if getattr(self, name) != getattr(other, name))
 
 
-class Look(_Kept):
+class Look(Kept):
     """What a model wanted to look at, and whether it might."""
 
     tool: str
@@ -64,13 +58,7 @@ class Look(_Kept):
     problem: str | None
 
 
-class _Usage(_Kept):
-    input_tokens: Annotated[int, Field(ge=0)]
-    output_tokens: Annotated[int, Field(ge=0)]
-    cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Exchange(_Kept):
+class Exchange(Kept):
     """One turn."""
 
     said: Said
@@ -80,7 +68,7 @@ class Exchange(_Kept):
     error: str
     kind: str
     looks: tuple[dict[str, Any], ...]
-    usage: _Usage
+    usage: KeptUsage
     versions: dict[str, str]
     over: bool
     """Whether nothing more could be said to the program."""
@@ -136,11 +124,10 @@ class Exchange(_Kept):
         )
 
 
-class TalkCassette(_Kept):
+class TalkCassette(OfStep):
     """All turns of a step's conversations, in order."""
 
     format: Literal["workflow-exec-conversation/1"] = "workflow-exec-conversation/1"
-    step: str
     turns: tuple[Exchange, ...] = ()
 
     @classmethod
@@ -150,16 +137,7 @@ class TalkCassette(_Kept):
         Raises:
             CassetteError: The text holds none, or those of another step.
         """
-        try:
-            cassette = cls.model_validate(parse(text))
-        except StrictJsonError as error:
-            raise CassetteError(str(error)) from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            raise CassetteError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        if cassette.step != step:
-            raise CassetteError(f"it is that of step {cassette.step!r}")
-        return cassette
+        return read_kept(cls, text, step=step)
 
 
 def talk_path(folder: Path, step: str) -> Path:

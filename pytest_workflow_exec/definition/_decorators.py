@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 _ATTRIBUTE = "__workflow_exec__"
+_GENERATES = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _WORKFLOW_KEYWORDS = ("name", "description", "mode", "inputs", "vars", "concurrency", "defaults", "outputs", "policy")
 
 
@@ -280,6 +281,6 @@ def _function_problem(target: FunctionType) -> str | None:
             f"stands on {target.__name__} inside a function, where it is never collected; "
             f"move it to the file's top level"
         )
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+    if target.__code__.co_flags & _GENERATES:
         return f"stands on {target.__name__}, a generator; calling one runs nothing"
     return None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,8 +14,8 @@ from ._problems import Problems
 
 if TYPE_CHECKING:
     from ._decorators import Fragment as Declaration
+    from ._outline import Outline
     from ._python_cases import EachLists
-    from ._python_source import FunctionNode
     from ._python_steps import Entry
 
 
@@ -78,15 +77,8 @@ class PythonSource:
     """The source of a fragment in Python."""
 
     source: bytes
-    tree: ast.Module
+    outline: Outline
     declaration: Declaration
-
-    @property
-    def nodes(self) -> Mapping[str, FunctionNode]:
-        """Its functions by their qualified names."""
-        from ._python_source import functions_in
-
-        return functions_in(self.tree)
 
 
 def ids_in(source: bytes) -> tuple[StepId, ...]:
@@ -119,21 +111,22 @@ def python_source(path: Path, source: bytes, modules: Modules) -> PythonSource |
     Raises:
         DefinitionError: It is none, or can't be used; holds all problems, each with its place.
     """
-    from ._source_checks import FRAGMENT, check_python_source
+    from ._outline import FRAGMENT
+    from ._source_checks import check_python_source
 
-    tree = check_python_source(path, source, declares=FRAGMENT)
+    outline = check_python_source(path, source, declares=FRAGMENT)
     declaration = modules.declaration(path, source)
     if declaration is None:
         return None
-    if tree is None:
+    if outline is None:
         raise DefinitionError([Problem(path=path, message="is no Python")])
-    return PythonSource(source=source, tree=tree, declaration=declaration)
+    return PythonSource(source=source, outline=outline, declaration=declaration)
 
 
 def problems_in(path: Path, source: bytes) -> Problems:
     """Return what collects the problems of a fragment in Python; those of its declaration stand at that."""
+    from ._outline import FRAGMENT, declaration_mark
     from ._python_source import SourceError, parse_module
-    from ._source_checks import FRAGMENT, declaration_mark
 
     try:
         return Problems(path, fallback=declaration_mark(parse_module(source), FRAGMENT))

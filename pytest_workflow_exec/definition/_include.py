@@ -24,6 +24,8 @@ class IncludeOptions:
     """The same as an entry of a list of steps in YAML."""
     always: bool
     """Whether its steps run last, whatever became of the others."""
+    module: str
+    """The name of the module that says it."""
     place: Place
 
 
@@ -79,7 +81,9 @@ def include(
     said["with"] = {name: _as_written(value) for name, value in values.items()}
     number = sum(isinstance(value, IncludeOptions) for value in frame.f_globals.values())
     # No name of Python is spelled like this.
-    frame.f_globals[f"(include {number})"] = IncludeOptions(said=said, always=always, place=place)
+    frame.f_globals[f"(include {number})"] = IncludeOptions(
+        said=said, always=always, module=str(frame.f_globals.get("__name__")), place=place
+    )
 
 
 def _mapping(name: str, value: object, place: Place) -> Mapping[str, object] | None:

@@ -14,9 +14,9 @@ from ._decorators import Workflow
 from ._known import Given
 from ._names import name_from_file
 from ._options import EachOptions
+from ._outline import declaration_mark
 from ._problems import Mark, Problems
 from ._python_source import SourceError, parse_module
-from ._source_checks import declaration_mark
 from ._templates import Scope
 from ._texts import read_variables
 

@@ -9,7 +9,7 @@ from pytest_workflow_exec.errors import DefinitionError
 from pytest_workflow_exec.model import StepId, Template, plain_id
 
 from ._blocks import ReadItem
-from ._collected import check_collected, shared_digest
+from ._collected import check_collected, in_source_order, shared_digest
 from ._fragment_modules import Modules, PythonSource
 from ._given import Given
 from ._include import IncludeOptions
@@ -27,7 +27,6 @@ from ._python_steps import (
 )
 from ._read import Read, Surrounding
 from ._reader import Reader
-from ._source_checks import FRAGMENT
 from ._templates import SECRET, Scope
 
 
@@ -64,12 +63,12 @@ def read_python_fragment(
     )
     lists = EachLists(problems=problems, scope=scope, known=reader.known)
     try:
-        entries = modules.entries(path, prefix=inside.prefix, lists=lists)
+        entries = in_source_order(python.outline, modules.entries(path, prefix=inside.prefix, lists=lists))
     except DefinitionError as error:
         for problem in error.problems:
             problems.take(problem)
         return reader
-    nodes, functions = python.nodes, functions_of(entries)
+    functions = functions_of(entries)
     plain = (step for function in functions for step in (function.name, *function.ids))
     include = Include(
         fragment=fragment, own=own, always=always, given=reader.given, inputs=seen_inputs(reader.inputs, reader.given)
@@ -80,8 +79,8 @@ def read_python_fragment(
         problems=problems,
         files=reader.files,
         lines=python.source.splitlines(),
-        nodes=nodes,
-        shared=shared_digest(python.source, python.tree, nodes, functions, declaration=FRAGMENT),
+        written=python.outline.functions,
+        shared=shared_digest(python.source, python.outline, functions),
         inputs=reader.inputs,
         variables=reader.variables,
         # A dot in an id would else be read as that of a key.
@@ -91,7 +90,7 @@ def read_python_fragment(
         include=include,
         read_include=reads_includes(replace(reader, ids=ids), inside, read_item, own=own, always=always),
     )
-    check_collected(python.tree, entries, problems)
+    check_collected(python.outline, entries, problems)
     last = next((entry for entry in entries if functions_reader.runs_last(entry)), None)
     if last is not None:
         _check_last(last, fragment, problems, own=own, always=always)

@@ -151,14 +151,14 @@ def classes_in(tree: ast.Module) -> Mapping[str, ast.ClassDef]:
 def _members(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, FunctionNode | ast.ClassDef]]:
     for node in body:
         if isinstance(node, (*FUNCTION, ast.ClassDef)):
-            yield f"{prefix}{node.name}", node
+            # Not an f-string: a second text of each name, beside the one that Python keeps and finds again at import.
+            yield prefix + node.name, node
         if isinstance(node, ast.ClassDef):
             yield from _members(node.body, f"{prefix}{node.name}.")
 
 
-def segment(lines: Sequence[bytes], function: FunctionNode) -> bytes:
-    """Return those of a file's lines that a function stands in, from its first decorator to its end."""
-    numbers = lines_of(function)
+def segment(lines: Sequence[bytes], numbers: range) -> bytes:
+    """Return those of a file's lines with these numbers, from 1."""
     return b"\n".join(lines[numbers.start - 1 : numbers.stop - 1])
 
 

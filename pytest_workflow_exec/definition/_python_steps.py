@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -33,12 +32,9 @@ from ._defaults import NO_DEFAULTS, Defaults
 from ._include import IncludeOptions
 from ._names import function_id_problem, one_line_problem, quoted
 from ._options import DEFAULT_GATE_TIMEOUT_S, GateOptions, StepOptions
+from ._outline import WrittenFunction
 from ._problems import Mark, Problems
-from ._python_source import (
-    FunctionNode,
-    mark_of,
-    segment,
-)
+from ._python_source import segment
 from ._read import Read, Surrounding
 from ._sources import named_steps, with_digest, with_given, with_included
 from ._templates import OUTCOME_ONLY, Conditional, Keys, Scope, filled_template
@@ -118,7 +114,8 @@ class FunctionReader:
     files: Files
     lines: Sequence[bytes]
     """The file's."""
-    nodes: Mapping[str, FunctionNode]
+    written: Mapping[str, WrittenFunction]
+    """Its functions, by their qualified names."""
     shared: str
     """The digest of what the steps of the file share: its source without theirs."""
     inputs: Mapping[str, frozenset[str] | None]
@@ -228,10 +225,10 @@ def _case(reader: FunctionReader, step: Step, case: StepId, function: DeclaredFu
 
 
 def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Step | None:
-    node = _node_of(reader, function)
-    problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if node is None else mark_of(node))
-    problem = _identity_problem(reader, function, node, read, problems)
-    if node is None or problem is not None:
+    written = _written(reader, function)
+    problems = reader.problems.standing_at(Mark(max(1, function.line), 1) if written is None else written.mark)
+    problem = _identity_problem(reader, function, written, read, problems)
+    if written is None or problem is not None:
         problems.at((), problem or _not_written_here(function))
         return None
     name, description = _words(function)
@@ -263,7 +260,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         idempotent=not isinstance(marks, GateOptions) and _idempotent(said, reader.defaults),
         max_age_s=None if isinstance(marks, GateOptions) else said.max_age_s or reader.defaults.max_age,
         evidence=said.evidence,
-        check=_check(said, node, texts, reader.files, always=always),
+        check=_check(said, written, texts, reader.files, always=always),
         undoes=_undoes(said, texts, read),
         retry=None if isinstance(marks, GateOptions) else _retry(said, reader, problems),
         waive=_waive(said, texts, always=always),
@@ -271,7 +268,7 @@ def _step(reader: FunctionReader, function: DeclaredFunction, read: Read) -> Ste
         if reader.include is None
         else Enclosure(prefix=reader.around.prefix, inputs=reader.include.inputs),
     )
-    own = digest_of_bytes(segment(reader.lines, node))
+    own = digest_of_bytes(segment(reader.lines, written.lines))
     sources = {function.written_as or function.name: own, "rest of the module": reader.shared}
     step = with_digest(step, root=reader.files.root, variables=reader.variables, sources=sources)
     step = with_included(step, read.included)
@@ -316,7 +313,7 @@ def _retry(said: StepOptions, reader: FunctionReader, problems: Problems) -> Ret
 
 
 def _check(
-    said: StepOptions, node: FunctionNode, made: Callable[[], Texts], files: Files, *, always: bool
+    said: StepOptions, written: WrittenFunction, made: Callable[[], Texts], files: Files, *, always: bool
 ) -> Check | None:
     if said.check is None:
         return None
@@ -326,9 +323,8 @@ def _check(
     from ._validation import validated
 
     texts = made()
-    returns = node.returns
     problem = check_problem("step", always=always)
-    if returns is not None and not (isinstance(returns, ast.Constant) and returns.value is None):
+    if written.returns_value:
         problem = "a step with a check returns nothing: without its body nobody has what it would return"
     if said.evidence or said.evidence_type is not None:
         problem = "a step with a check leaves no evidence: without its body nobody has what it would return"
@@ -338,11 +334,11 @@ def _check(
     return read_check(model, ("check",), texts, files)
 
 
-def _node_of(reader: FunctionReader, function: DeclaredFunction) -> FunctionNode | None:
+def _written(reader: FunctionReader, function: DeclaredFunction) -> WrittenFunction | None:
     written = function.written_as or function.name
     owner, _, name = written.rpartition(".")
     own = written == function.name or (owner in function.classes and name == function.name.rpartition(".")[2])
-    return reader.nodes.get(written) if own else None
+    return reader.written.get(written) if own else None
 
 
 def _not_written_here(function: DeclaredFunction) -> str:
@@ -379,7 +375,7 @@ def _texts(
 
 
 def _identity_problem(
-    reader: FunctionReader, function: DeclaredFunction, node: FunctionNode | None, read: Read, problems: Problems
+    reader: FunctionReader, function: DeclaredFunction, written: WrittenFunction | None, read: Read, problems: Problems
 ) -> str | None:
     problem = function_id_problem(function.name)
     if problem is not None:
@@ -394,7 +390,7 @@ def _identity_problem(
     twice = [] if function.cases is None else [case for case, count in Counter(function.cases).items() if count > 1]
     if twice:
         return f"two cases have the id {quoted(twice[0])}; give the parameters ids that keep them apart"
-    return _not_written_here(function) if node is None else None
+    return _not_written_here(function) if written is None else None
 
 
 def _words(function: DeclaredFunction) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,19 +9,20 @@ from types import MappingProxyType
 from pytest_workflow_exec.errors import DefinitionError, Problem
 from pytest_workflow_exec.model import IncludedOutputs, StepId, Template, Workflow
 
-from ._collected import check_collected, shared_digest
+from ._collected import check_collected, in_source_order, shared_digest
 from ._decorators import WorkflowDeclaration
 from ._defaults import read_python_defaults
 from ._fragment_modules import Modules
 from ._include import IncludeOptions
 from ._known import nothing_given
+from ._outline import Outline, outline_of
 from ._problems import Problems
 from ._python_cases import EachLists, inputs_of, text_keys
-from ._python_source import SourceError, functions_in, parse_module
+from ._python_source import SourceError, parse_module
 from ._python_steps import Entry, FunctionReader, functions_of, read_functions, texts_behind
 from ._read import Read
 from ._schema_basics import DeclarationModel
-from ._source_checks import declaration_mark
+from ._spellings import Spellings
 from ._texts import Files, read_group, read_variables
 from ._validation import validated
 from ._workflow_file import absolute, check_in_project, workflow_name, workflow_sources
@@ -33,7 +33,7 @@ def python_workflow(
     *,
     root: Path,
     source: bytes,
-    tree: ast.Module | None = None,
+    outline: Outline | None = None,
     declaration: WorkflowDeclaration,
     entries: Sequence[Entry],
     lists: EachLists | None = None,
@@ -45,7 +45,7 @@ def python_workflow(
         path: The file.
         root: The project that holds it.
         source: The file's content, as it was imported.
-        tree: Its syntax tree, if it has been parsed.
+        outline: Its outline, if it has been parsed.
         declaration: Its `WORKFLOW`.
         entries: Its functions and includes in their order.
         lists: The lists that gave functions their cases; None: none did.
@@ -56,9 +56,9 @@ def python_workflow(
     """
     path, root = absolute(path), absolute(root)
     check_in_project(path, root)
-    tree = tree or _tree(path, source)
-    nodes = functions_in(tree)
-    problems = Problems(path, fallback=declaration_mark(tree))
+    outline = outline or _outline(path, source)
+    entries = in_source_order(outline, entries)
+    problems = Problems(path, fallback=outline.declaration)
     model = validated(DeclarationModel, _declared(declaration), (), problems)
     specs, groups = inputs_of(declaration.inputs, problems)
     declared = text_keys(declaration.vars)
@@ -71,8 +71,8 @@ def python_workflow(
         problems=problems,
         files=files,
         lines=source.splitlines(),
-        nodes=nodes,
-        shared=shared_digest(source, tree, nodes, functions),
+        written=outline.functions,
+        shared=shared_digest(source, outline, functions),
         inputs=groups,
         variables=variables,
         defaults=read_python_defaults(declaration.defaults, problems),
@@ -84,7 +84,7 @@ def python_workflow(
         from ._python_includes import with_includes
 
         reader, included = with_includes(reader, entries, file=path, known=lists.known, modules=modules)
-    check_collected(tree, entries, problems)
+    check_collected(outline, entries, problems)
     results: dict[str, Template] = {}
     read = Read()
     read_functions(reader, entries, read)
@@ -129,11 +129,12 @@ def python_workflow(
     )
 
 
-def _tree(path: Path, source: bytes) -> ast.Module:
+def _outline(path: Path, source: bytes) -> Outline:
     try:
-        return parse_module(source)
+        tree = parse_module(source)
     except SourceError as error:
         raise DefinitionError([Problem(path=path, message=f"is no Python: {error}")]) from error
+    return outline_of(tree, Spellings.in_module(tree))
 
 
 def _declared(declaration: WorkflowDeclaration) -> Mapping[str, object]:

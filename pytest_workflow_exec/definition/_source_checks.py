@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ._names import quoted
-from ._problems import Mark, Problems
+from ._outline import DECLARATION, FRAGMENT, Outline, assigns, outline_of
+from ._problems import Problems
 from ._python_source import (
     FUNCTION,
     Binding,
@@ -20,10 +21,8 @@ from ._python_source import (
     parse_module,
     statements_in,
 )
-from ._spellings import Spellings, include_calls, is_test
+from ._spellings import Spellings, is_test
 
-DECLARATION = "WORKFLOW"
-FRAGMENT = "FRAGMENT"
 _MUST = {
     DECLARATION: "a workflow_*.py must define WORKFLOW = Workflow(name=...) at its top level",
     FRAGMENT: "a _workflow_*.py must define FRAGMENT = Fragment(...) at its top level",
@@ -43,8 +42,8 @@ _BLOCKS: Mapping[type[ast.AST], str] = {
 }
 
 
-def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATION) -> ast.Module | None:
-    """Check the source of a Python workflow before it is imported, and return its syntax tree.
+def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATION) -> Outline | None:
+    """Check the source of a Python workflow before it is imported, and return its outline.
 
     Source that is no Python has none, and is left to Python's own import, whose message is better.
 
@@ -66,40 +65,26 @@ def check_python_source(path: Path, source: bytes, *, declares: str = DECLARATIO
     found = list(bindings(tree.body))
     _check_declaration(found, tree, problems, declares)
     _check_repeats(found, "", problems, steps=_step_names(found, spellings))
-    _check_classes(tree, spellings, problems)
-    _check_places(tree, spellings, problems)
-    _check_cases(tree, spellings, problems)
+    parents = dict(statements_in(tree))
+    _check_classes(parents, spellings, problems)
+    _check_places(parents, spellings, problems)
+    _check_cases(parents, spellings, problems)
     _check_includes(tree, spellings, problems)
     _check_rebound(tree.body, spellings, problems, tests=True)
     for name, node in classes_in(tree).items():
         _check_rebound(node.body, spellings, problems, tests=_is_test_class(name))
     problems.raise_if_any()
-    return tree
+    return outline_of(tree, spellings, declares=declares)
 
 
 def _check_declaration(found: list[Binding], tree: ast.Module, problems: Problems, declares: str) -> None:
     names = [binding for binding in found if binding.name == declares]
-    own = [statement for statement in tree.body if _assigns(statement, declares)]
+    own = [statement for statement in tree.body if assigns(statement, declares)]
     if not own:
         problems.at((), _MUST[declares])
     for binding in sorted(names, key=lambda one: mark_of(one.node))[1:]:
         again = problems.standing_at(mark_of(binding.node))
         again.at((), f"{declares} gets a value a second time; a file is one {declares.lower()}")
-
-
-def declaration_mark(tree: ast.Module, declares: str = DECLARATION) -> Mark:
-    """Return where the module declares its workflow, or its fragment."""
-    return next((mark_of(statement) for statement in tree.body if _assigns(statement, declares)), Mark(1, 1))
-
-
-def _assigns(statement: ast.stmt, declares: str) -> bool:
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        targets = [statement.target]
-    else:
-        return False
-    return any(isinstance(target, ast.Name) and target.id == declares for target in targets)
 
 
 def _step_names(found: list[Binding], spellings: Spellings) -> frozenset[str]:
@@ -137,8 +122,8 @@ def _last_name(decorator: ast.expr) -> str:
     return target.id if isinstance(target, ast.Name) else ""
 
 
-def _check_classes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    for node, _ in statements_in(tree):
+def _check_classes(statements: Iterable[ast.AST], spellings: Spellings, problems: Problems) -> None:
+    for node in statements:
         if isinstance(node, ast.ClassDef):
             found = list(bindings(node.body))
             _check_repeats(found, f"{node.name}.", problems, steps=_step_names(found, spellings))
@@ -160,8 +145,7 @@ def _is_test_class(name: str) -> bool:
     return all(part.startswith(_TEST_CLASS) for part in name.split("."))
 
 
-def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    parents = dict(statements_in(tree))
+def _check_places(parents: Mapping[ast.AST, ast.AST], spellings: Spellings, problems: Problems) -> None:
     for node in parents:
         if not isinstance(node, (*FUNCTION, ast.ClassDef)):
             continue
@@ -170,8 +154,8 @@ def _check_places(tree: ast.Module, spellings: Spellings, problems: Problems) ->
             problems.standing_at(mark_of(node)).at((), problem)
 
 
-def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
-    for node, _ in statements_in(tree):
+def _check_cases(statements: Iterable[ast.AST], spellings: Spellings, problems: Problems) -> None:
+    for node in statements:
         if (
             isinstance(node, FUNCTION)
             and spellings.has_cases(node)
@@ -185,7 +169,7 @@ def _check_cases(tree: ast.Module, spellings: Spellings, problems: Problems) -> 
 def _check_includes(tree: ast.Module, spellings: Spellings, problems: Problems) -> None:
     if not spellings.can_include():
         return
-    known = {id(node.value) for node in include_calls(tree)}
+    known = {id(node.value) for node in spellings.includes_in(tree)}
     for node in ast.walk(tree):
         if spellings.is_include(node) and id(node) not in known:
             message = (

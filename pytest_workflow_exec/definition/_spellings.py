@@ -23,10 +23,7 @@ def decorated_functions(tree: ast.Module) -> Mapping[str, FunctionNode]:
 
 def include_calls(tree: ast.Module) -> list[ast.Expr]:
     """Return the statements at the module's top level that include a fragment, in their order."""
-    spellings = Spellings.in_module(tree)
-    if not spellings.can_include():
-        return []
-    return [node for node in tree.body if isinstance(node, ast.Expr) and spellings.is_include(node.value)]
+    return Spellings.in_module(tree).includes_in(tree)
 
 
 def literal_includes(tree: ast.Module) -> list[dict[str, object]]:
@@ -91,6 +88,12 @@ class Spellings:
     def is_include(self, node: ast.AST) -> bool:
         """Return whether a node calls `include`."""
         return isinstance(node, ast.Call) and self._word(node) == "include"
+
+    def includes_in(self, tree: ast.Module) -> list[ast.Expr]:
+        """Return the statements at the module's top level that include a fragment, in their order."""
+        if not self.can_include():
+            return []
+        return [node for node in tree.body if isinstance(node, ast.Expr) and self.is_include(node.value)]
 
     def can_include(self) -> bool:
         """Return whether the module has a name for `include`."""

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         state_directory,
     )
     from ._filesystem import filesystem_of, is_remote
-    from ._gate_files import HandedIn, challenge_path, hand_in, handed_in, keep_challenge, read_small
+    from ._gate_files import challenge_path, hand_in, handed_in, keep_challenge
+    from ._handed_in import HandedIn, read_small
     from ._incoming import is_known, may_be_put_back, take_in, unpack_below
     from ._kept import NotSameError, digest_without_following, keep_copy
     from ._ledger import Ledger, Ledgers, ledger_copy_path, ledger_copy_problem, note_in_ledgers, read_ledgers
@@ -170,7 +171,8 @@ __getattr__ = exporter(
         "read_list seems_bundle write_bundle",
         "_directories": "STATE_DIRECTORY create_run_directory find_run run_ids runs_directory state_directory",
         "_filesystem": "filesystem_of is_remote",
-        "_gate_files": "HandedIn challenge_path hand_in handed_in keep_challenge read_small",
+        "_gate_files": "challenge_path hand_in handed_in keep_challenge",
+        "_handed_in": "HandedIn read_small",
         "_incoming": "is_known may_be_put_back take_in unpack_below",
         "_kept": "NotSameError digest_without_following keep_copy",
         "_ledger": "Ledger Ledgers ledger_copy_path ledger_copy_problem note_in_ledgers read_ledgers",

@@ -5,34 +5,19 @@ Nothing here is ever believed by itself: whoever uses a file judges what it says
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_workflow_exec.digests import digest_of_bytes
 from pytest_workflow_exec.errors import EvidenceError
-from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._files import opened_directory, private_directory, reason_of, write_durably
+from ._handed_in import HandedIn, files_in
 
 _FOLDER = "gates"
 _DECISION = ".decision.json"
-_MAX_BYTES = 1 << 16
-_MOST_DECISIONS = 1000
 _DIGEST_CHARACTERS = 16
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandedIn:
-    """A file that somebody put beside a log as an answer."""
-
-    path: Path
-    content: bytes = b""
-    problem: str = ""
-    """Why it can't be read; empty if it was."""
 
 
 def challenge_path(run_directory: Path, step: str, digest: str) -> Path:
@@ -70,37 +55,7 @@ def handed_in(run_directory: Path) -> Iterator[HandedIn]:
     Raises:
         EvidenceError: The folder can't be read, or holds more answers than anybody gives.
     """
-    folder = run_directory / _FOLDER
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.name.endswith(_DECISION) and path.name[0] != ".")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise EvidenceError(f"{folder} can't be read: {reason_of(error)}") from error
-    if len(paths) > _MOST_DECISIONS:
-        raise EvidenceError(f"{folder} holds {len(paths)} decisions, and more than {_MOST_DECISIONS} are not looked at")
-    for path in paths:
-        try:
-            yield HandedIn(path=path, content=read_small(path))
-        except (OSError, ValueError) as error:
-            yield HandedIn(path=path, problem=reason_of(error))
-
-
-def read_small(path: Path, *, max_bytes: int = _MAX_BYTES) -> bytes:
-    """Return what is in a small regular file that is no link.
-
-    Raises:
-        OSError: It can't be read.
-        ValueError: It is something else, or longer than any answer or signature.
-    """
-    file = os.open(path, _READ)
-    with os.fdopen(file, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError("it is no regular file")
-        content = opened.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise ValueError(f"it is longer than {max_bytes} bytes")
-    return content
+    return files_in(run_directory / _FOLDER, _DECISION)
 
 
 def _written(path: Path, content: bytes) -> Path:

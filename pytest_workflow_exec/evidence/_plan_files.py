@@ -8,13 +8,12 @@ from pathlib import Path
 from pytest_workflow_exec.errors import EvidenceError
 
 from ._files import opened_directory, reason_of, write_durably
-from ._gate_files import HandedIn, read_small
+from ._handed_in import HandedIn, files_in, read_small
 
 FOLDER = "approved-plans"
 
 _ENDING = ".json"
 _MAX_BYTES = 4 << 20
-_MOST_FILES = 1000
 _FOLDER_MODE, _FILE_MODE = 0o755, 0o644
 
 
@@ -33,19 +32,7 @@ def approved_plans(folder: Path) -> Iterator[HandedIn]:
     Raises:
         EvidenceError: The folder can't be read, or holds more files than anybody approves.
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.name.endswith(_ENDING) and path.name[0] != ".")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise EvidenceError(f"{folder} can't be read: {reason_of(error)}") from error
-    if len(paths) > _MOST_FILES:
-        raise EvidenceError(f"{folder} holds {len(paths)} plans, and more than {_MOST_FILES} are not looked at")
-    for path in paths:
-        try:
-            yield HandedIn(path=path, content=read_small(path, max_bytes=_MAX_BYTES))
-        except (OSError, ValueError) as error:
-            yield HandedIn(path=path, problem=reason_of(error))
+    return files_in(folder, _ENDING, max_bytes=_MAX_BYTES)
 
 
 def read_approved_plan(path: Path) -> bytes | None:

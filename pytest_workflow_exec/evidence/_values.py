@@ -116,7 +116,7 @@ def _plain(mapping: Mapping[str, Json], depth: int = 0) -> dict[str, Json] | Non
             return None
         if kind is list:
             # Of texts, as arguments and names of variables are.
-            if not all(type(item) is str and _is_short(item) for item in value):  # type: ignore[union-attr]  # a list
+            if not _are_short_texts(value):  # type: ignore[arg-type]  # a list
                 return None
             copied[key] = value.copy()  # type: ignore[union-attr]  # a list
             continue
@@ -135,6 +135,14 @@ def _plain(mapping: Mapping[str, Json], depth: int = 0) -> dict[str, Json] | Non
 
 def _is_short(text: str) -> bool:
     return len(text) <= _SHORT_CHARACTERS and text.isascii()
+
+
+def _are_short_texts(items: list[Any]) -> bool:
+    # All at once: a record of a command names some thirty variables.
+    if set(map(type, items)) != {str}:
+        return not items
+    whole = "".join(items)
+    return whole.isascii() and (len(whole) <= _SHORT_CHARACTERS or max(map(len, items)) <= _SHORT_CHARACTERS)
 
 
 _HARMLESS: Mapping[type, Callable[[Any], bool]] = {

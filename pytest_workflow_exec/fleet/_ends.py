@@ -10,6 +10,7 @@ from typing import cast
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
 from pytest_workflow_exec.evidence import read_log
+from pytest_workflow_exec.model import blocks_around
 from pytest_workflow_exec.run import History
 from pytest_workflow_exec.verify import verify_log
 
@@ -54,7 +55,7 @@ def end_of_cancelled(log: Path, why: str, *, status: int, shown: str) -> LegEnd:
         return end
     cleaning = _cleaning(log)
     if cleaning is None:
-        return LegEnd(outcome="interrupted", said=f"{why}; its finally steps had no turn\n{shown}")
+        return LegEnd(outcome="interrupted", said=f"{why}; its finally steps had no turn, or not all of them\n{shown}")
     return LegEnd(outcome="cancelled", said=f"{why}{f'; not cleaned up by {cleaning}' if cleaning else ''}")
 
 
@@ -81,25 +82,33 @@ def cleaned_up(log: Path, why: str) -> LegEnd | None:
 
 
 def _cleaning(log: Path) -> str | None:
-    """Return what of `finally` failed in the last session of a log; None if `finally` had no turn in it.
+    """Return what of `finally` failed in the last session of a log; None if it had no turn in it, or not all of it had.
 
-    A session that was struck before its first step, or in which nobody agreed that it goes on, ends with every step blocked.
+    A session that was struck before its first step, or in which nobody agreed that it goes on, ends with every step blocked; one
+    that was struck again while it cleaned up, with what was left of `finally`.
     """
-    had_turn, begun, ended = False, False, False
-    always, failed = frozenset[str](), list[str]()
+    had_turn, ended = False, False
+    started, always = set[str](), dict[str, str | None]()
+    failed, blocked = list[str](), list[str]()
     for record in read_log(log, unended=True):
         if record.type in ("run.started", "run.resumed"):
-            had_turn, ended, failed, always = False, False, [], _always(record.data)
+            had_turn, ended, failed, blocked, always = False, False, [], [], _always(record.data)
         elif record.type == "run.finished":
             ended = record.data.get("result") != "suspended"
-        elif record.type == "step.started":
-            begun = True
-        elif record.type == "step.finished":
+        elif record.type == "step.started" and record.step is not None:
+            started.add(record.step)
+        elif record.type == "step.finished" and record.step is not None:
             outcome = record.data.get("outcome")
             had_turn |= outcome != "blocked"
-            if record.step in always and outcome in ("failed", "denied", "interrupted", "suspended"):
+            if record.step in always and outcome == "blocked":
+                blocked.append(record.step)
+            elif record.step in always and outcome in ("failed", "denied", "interrupted", "suspended"):
                 failed.append(f"{record.step} ({outcome})")
-    return ", ".join(failed) if ended and (had_turn or not begun) else None
+    entered = {block for step in started - always.keys() for block in blocks_around(step)}
+    # A block in which nothing was started leaves nothing to clean up.
+    if any((block := always[step]) is None or block in entered for step in blocked) and started:
+        return None
+    return ", ".join(failed) if ended and (had_turn or not started) else None
 
 
 def _end_of(log: Path, result: str, said: str) -> LegEnd:
@@ -127,7 +136,9 @@ def _seconds(moment: str) -> float | None:
         return None
 
 
-def _always(data: Mapping[str, Json]) -> frozenset[str]:
+def _always(data: Mapping[str, Json]) -> dict[str, str | None]:
+    """Return the steps of `finally`, each with the block that it cleans up after; None for the workflow itself."""
     plan = data.get("plan")
     steps = cast("Sequence[Mapping[str, Json]]", plan.get("steps") or ()) if isinstance(plan, Mapping) else ()
-    return frozenset(str(step["id"]) for step in steps if step.get("always") is True)
+    blocks = {str(step["id"]): step.get("block") for step in steps if step.get("always") is True}
+    return {step: None if block is None else str(block) for step, block in blocks.items()}

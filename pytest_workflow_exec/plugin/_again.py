@@ -13,16 +13,16 @@ from pytest_workflow_exec.run import NextAttempt, next_attempt, wait_for
 from ._attempt import Attempt, conclude
 from ._body_timer import body_timer
 from ._failures import class_of
-from ._keys import ATTEMPT, PLANNED
+from ._keys import PLANNED
 from ._runtest import evidence_or_exit, guarded_body
-from ._session import WorkflowSession, run_of
+from ._session import WorkflowSession, attempt_of, run_of
 
 _TOLD = 10
 
 
 def repeated_body(session: WorkflowSession, item: pytest.Function) -> Generator[None, object, object]:
     """Run the body of a step that may be tried again, until it passes or there is no further attempt."""
-    attempt, planned = item.stash.get(ATTEMPT, None), item.stash[PLANNED]
+    attempt, planned = attempt_of(item), item.stash[PLANNED]
     if attempt is None or not attempt.admitted or attempt.stand_in is not None or attempt.repeating:
         return (yield from guarded_body(item))
     attempt.repeating = True

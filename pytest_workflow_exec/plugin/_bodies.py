@@ -16,15 +16,17 @@ from pytest_workflow_exec.run import Run, StepOutputs, outputs_of_return
 from ._asynchronous import awaited
 from ._attempt import failing_plainly
 from ._evidence_types import with_evidence
-from ._keys import ATTEMPT, PLANNED, SESSION
+from ._keys import PLANNED, SESSION
 from ._load import load_function
-from ._session import run_of
+from ._session import attempt_of, run_of
 
 
 def perform(item: pytest.Item, step: Step, fixtures: Mapping[str, object]) -> None:
     """Do what the step says, and keep what it leaves."""
     __tracebackhide__ = True
-    attempt, run = item.stash[ATTEMPT], run_of(item)
+    attempt, run = attempt_of(item), run_of(item)
+    if attempt is None:
+        pytest.fail("a step runs only as pytest runs its items", pytrace=False)
     attempt.body_ran = True
     if isinstance(step.body, Call):
         # The author's own code: what it raises keeps pytest's traceback.

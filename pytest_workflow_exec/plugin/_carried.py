@@ -8,14 +8,14 @@ from pytest_workflow_exec.errors import EvidenceError, WorkflowExecError
 from pytest_workflow_exec.model import Outcome
 
 from ._attempt import EVERY_PHASE
-from ._keys import ATTEMPT, PLANNED
+from ._keys import PLANNED
 from ._runtest import evidence_or_exit
-from ._session import WorkflowSession
+from ._session import WorkflowSession, attempt_of
 
 
 def report_carried(session: WorkflowSession, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Report a step as carried if it is; None if pytest has to go through it, or to hear why it may not be run."""
-    attempt = item.stash.get(ATTEMPT, None)
+    attempt = attempt_of(item)
     if attempt is None or attempt.admitted or not _stays_here(item, nextitem) or not _is_carried(session, item):
         return None
     attempt.stand_in = Outcome.CARRIED

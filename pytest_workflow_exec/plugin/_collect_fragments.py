@@ -15,7 +15,7 @@ from pytest_workflow_exec.errors import DefinitionError, Problem, WorkflowExecEr
 from pytest_workflow_exec.model import StepId, Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
-from ._collect_functions import annotations_of, declared, functions_among, in_order, plan_items
+from ._collect_functions import annotations_of, declared, functions_among, plan_items, with_includes
 from ._garbage import no_garbage_collection
 from ._keys import LISTS, PLANNED
 
@@ -111,7 +111,7 @@ class FragmentModules:
             items = functions_among(nodes, path=path, module=file.obj.__name__)
         self._nodes += nodes
         self.items += items
-        return in_order(declared(items, lists, prefix=prefix), file.obj)
+        return with_includes(declared(items, lists, prefix=prefix), file.obj, path=path)
 
     def take_in(self, workflow: Workflow, annotations: dict[StepId, object]) -> list[pytest.Item | pytest.Collector]:
         """Return what pytest is to collect of the fragments, after telling each item which step it is.

@@ -64,7 +64,7 @@ def _without_classes(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterato
 def _unfit(node: pytest.Item | pytest.Collector, module: str) -> str | None:
     if not isinstance(node, pytest.Function):
         return f"{node.name}: only functions can be steps"
-    if isinstance(options_of(node.obj), GateOptions) and hasattr(node, "callspec"):
+    if hasattr(node, "callspec") and isinstance(options_of(node.obj), GateOptions):
         return f"{node.name}: a gate asks once; it can't be parametrized"
     if node.function.__module__ != module:
         return f"{node.name} is imported from {node.function.__module__}; a step is defined in its workflow's file"
@@ -90,18 +90,18 @@ def declared(items: Iterable[pytest.Function], lists: EachLists, *, prefix: str 
     return [_function(name, cases, lists, prefix) for name, cases in functions.items()]
 
 
-def in_order(functions: Sequence[DeclaredFunction], module: ModuleType) -> list[Entry]:
-    """Return the functions of a module with its includes where they stand between them."""
-    places = {name: number for number, name in enumerate(vars(module))}
-    waiting = [(places[name], value) for name, value in vars(module).items() if isinstance(value, IncludeOptions)]
-    entries: list[Entry] = []
-    for function in functions:
-        # A method stands where its class does.
-        place = places.get(function.name.partition(".")[0], -1)
-        while waiting and waiting[0][0] < place:
-            entries.append(waiting.pop(0)[1])
-        entries.append(function)
-    return [*entries, *(include for _, include in waiting)]
+def with_includes(functions: Sequence[DeclaredFunction], module: ModuleType, *, path: Path) -> list[Entry]:
+    """Return the functions of a module, and its includes; where they stand between them, the source tells.
+
+    Raises:
+        DefinitionError: An include is another module's, whose names were all imported: it may have replaced one of its own.
+    """
+    includes = [value for value in vars(module).values() if isinstance(value, IncludeOptions)]
+    foreign = [each for each in includes if each.module != module.__name__]
+    if foreign:
+        message = "the include(...) of {} came in by an import of all its names; import what is needed by name"
+        raise DefinitionError([Problem(path=path, message=message.format(each.module)) for each in foreign])
+    return [*functions, *includes]
 
 
 def _function(name: str, items: Sequence[pytest.Function], lists: EachLists, prefix: str) -> DeclaredFunction:

@@ -22,8 +22,8 @@ from pytest_workflow_exec.model import Workflow
 
 from ._collect_class import WorkflowClass, class_of_steps
 from ._collect_fragments import FragmentModules
-from ._collect_functions import annotations_of, declared, functions_among, in_order, plan_items
-from ._garbage import no_garbage_collection
+from ._collect_functions import annotations_of, declared, functions_among, plan_items, with_includes
+from ._garbage import no_garbage_collection, young_garbage_only
 from ._inputs import given_at_collection
 from ._keys import LISTS, PLANNED
 from ._planned import talking_problems
@@ -67,7 +67,7 @@ class WorkflowModule(pytest.Module):
         session, root = session_of(self.config), project_of(self.path)
         source = self.path.read_bytes()
         with no_garbage_collection():
-            tree = check_python_source(self.path, source)
+            outline = check_python_source(self.path, source)
         nodes = [class_of_steps(node) for node in self._imported(source)]
         items = functions_among(nodes, path=self.path, module=self.obj.__name__)
         self.stash[LISTS].raise_if_any()
@@ -79,9 +79,9 @@ class WorkflowModule(pytest.Module):
                 self.path,
                 root=root,
                 source=source,
-                tree=tree,
+                outline=outline,
                 declaration=_declaration(self),
-                entries=in_order(declared(items, self.stash[LISTS]), self.obj),
+                entries=with_includes(declared(items, self.stash[LISTS]), self.obj, path=self.path),
                 lists=self.stash[LISTS],
                 modules=modules,
             )
@@ -110,7 +110,7 @@ class WorkflowModule(pytest.Module):
                 given=given_at_collection(self.config, root),
                 looking=session_of(self.config).only_looks,
             )
-            with no_garbage_collection():
+            with young_garbage_only():
                 return list(super().collect())
         except self.CollectError as error:
             # A misused decorator is the author's mistake in the definition, not a crash of their code.

@@ -13,11 +13,11 @@ from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
 from ._failures import show_failure
-from ._keys import ATTEMPT, PLANNED
+from ._keys import PLANNED
 from ._lines import plan_line
 from ._planned import planned
 from ._properties import describe
-from ._runtest import admit_item, attempted, has_stand_in, judge_report, mask_warning, settle_report
+from ._runtest import admit_item, attempted, has_stand_in, judge_report, mask_warning, refuse_report, settle_report
 from ._session import WorkflowSession
 from ._waive import ruled_body
 
@@ -63,9 +63,11 @@ class PlanHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self) -> Generator[None, object, object]:
         """List the blocked steps below pytest's own short summary."""
-        result = yield
-        self._session.lines.blocked(self._session.blocked)
-        return result
+        # In whichever way the summary ends: another plugin may break it off.
+        try:
+            return (yield)
+        finally:
+            self._session.lines.blocked(self._session.blocked)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -74,11 +76,12 @@ class PlanHooks:
         session.exitstatus = honest_status(session.config, session.exitstatus) or session.exitstatus
         if self._session.share is not None:
             self._session.share.hand_in(self._session)
-        result = yield
-        if self._session.summary is not None:
-            self._session.summary.write()
-        self._session.lines.last_words(self._session.ends.values(), lost=self._session.evidence_error)
-        return result
+        try:
+            return (yield)
+        finally:
+            if self._session.summary is not None:
+                self._session.summary.write()
+            self._session.lines.last_words(self._session.ends.values(), lost=self._session.evidence_error)
 
 
 class SessionHooks(PlanHooks):
@@ -138,8 +141,13 @@ class SessionHooks(PlanHooks):
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Turn a step's skips into failures, whatever other plugins made of its report."""
         report = yield
-        if (attempt := item.stash.get(ATTEMPT, None)) is not None:
-            step = item.stash[PLANNED]
+        step = planned(item)
+        if step is None or self._session.discovery:
+            return report
+        attempt = self._session.attempts.get(item.nodeid)
+        if attempt is None:
+            refuse_report(report)
+        else:
             run = self._session.runs.get(step.workflow)
             settle_report(attempt, call, report, run)
             if report.failed:
@@ -158,7 +166,7 @@ class SessionHooks(PlanHooks):
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Do so before other plugins look at the report, too: allure takes a step's status from it."""
         report = yield
-        attempt = item.stash.get(ATTEMPT, None)
+        attempt = self._session.attempts.get(item.nodeid)
         # To them, a step that does not apply or is carried is skipped: nothing of it was run.
         if attempt is not None and attempt.stand_in is None:
             judge_report(attempt, call, report, self._session.run_under_way(item))

@@ -9,7 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from pytest_workflow_exec.definition import EachLists
 
-    from ._attempt import Attempt
     from ._planned import PlannedItem
     from ._session import WorkflowSession
 
@@ -18,9 +17,6 @@ SESSION: pytest.StashKey[WorkflowSession] = pytest.StashKey()
 
 PLANNED: pytest.StashKey[PlannedItem] = pytest.StashKey()
 """On an item: which step of which workflow it is."""
-
-ATTEMPT: pytest.StashKey[Attempt] = pytest.StashKey()
-"""On an item: what has become of it so far."""
 
 LISTS: pytest.StashKey[EachLists] = pytest.StashKey()
 """On a Python workflow's module: the lists behind its `@each`."""

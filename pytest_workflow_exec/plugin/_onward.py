@@ -146,19 +146,16 @@ def refuse_among_passed(config: pytest.Config, workflows: Sequence[Workflow]) ->
         )
 
 
-def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: Callable[[], str | None]) -> Iterator[str]:
+def problems_of(
+    onward: Onward, resumption: Resumption, workflow: Workflow, *, terminal_problem: Callable[[], str | None]
+) -> Iterator[str]:
     """Give what keeps a run from going on.
 
     Args:
         terminal_problem: Says why no person can be asked here, or None if one can; asked only where one is needed.
     """
-    denied, redo = onward.history.denied, resumption.redo
-    # A gate that passed, and was asked anew and refused, would be asked again in any case.
-    unless = bool(onward.only_finally) or (
-        denied in resumption.again and (denied not in onward.history.satisfied or (redo and redo.step == denied))
-    )
-    if denied is not None and not unless:
-        yield f"run {onward.earlier.id} was denied at gate {denied!r}: --workflow-redo {denied} asks again"
+    if onward.history.denied is not None and not onward.only_finally:
+        yield from _of_denial(onward.history.denied, onward, workflow)
     needed = resumption.redo is not None or resumption.confirm or resumption.gone
     alone = terminal_problem() if needed else None
     if alone is None:
@@ -173,6 +170,18 @@ def problems_of(onward: Onward, resumption: Resumption, *, terminal_problem: Cal
         )
     for step, how in resumption.gone.items():
         yield f"step {step!r} is not in the plan any more, but {how}: a person must say that it goes on: {alone}"
+
+
+def _of_denial(gate: StepId, onward: Onward, workflow: Workflow) -> Iterator[str]:
+    said = f"run {onward.earlier.id} was denied at gate {gate!r}"
+    order = {step.id: number for number, step in enumerate(workflow.steps)}
+    if gate not in order:
+        yield f"{said}, which is not in the plan any more: --workflow-new starts another run"
+    elif onward.redo is None:
+        yield f"{said}: --workflow-redo {gate} asks again"
+    # With a reason, the gate is asked again, and so it is behind a step before it that is to be done better.
+    elif order[onward.redo] > order[gate]:
+        yield f"{said}, which stands before {onward.redo!r}: --workflow-redo {gate} asks again"
 
 
 def with_reason(onward: Onward, workflow: Workflow, present: Present, resumption: Resumption) -> Resumption:

@@ -403,7 +403,7 @@ class _Preparation:
         if self._onward is None or self._present is None:
             return None
         resumption = self._onward.resumption(self.workflow, self._present)
-        said = problems_of(self._onward, resumption, terminal_problem=self._terminal_problem)
+        said = problems_of(self._onward, resumption, self.workflow, terminal_problem=self._terminal_problem)
         self.problems += [Problem(path=self.workflow.file, message=message) for message in said]
         return resumption
 

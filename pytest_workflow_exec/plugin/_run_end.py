@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pytest_workflow_exec.counted import counted
 from pytest_workflow_exec.evidence import filesystem_of, is_remote
 from pytest_workflow_exec.lean_dataclasses import dataclass
-from pytest_workflow_exec.run import Run
+from pytest_workflow_exec.model import Outcome
+from pytest_workflow_exec.run import Run, Stop
 
 from ._ways_on import WaysOn
 
@@ -98,10 +99,15 @@ def _verdict(run: Run) -> str:
         return f"stopped after {run.until} as asked, {total - len(run.not_satisfied)} of {counted(total, 'step')}{_waived(run)}"
     missing = run.not_satisfied
     stop = run.state.stop
-    why = f" ({stop.step} {stop.outcome.words})" if stop is not None else ""
+    why = f" ({_stopped(stop)})" if stop is not None else ""
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     named = f"{', '.join(missing[:_NAMED])}{more}"
     return f"NOT passed{why}, {len(missing)} of {counted(total, 'step')} not satisfied: {named}{_waived(run)}"
+
+
+def _stopped(stop: Stop) -> str:
+    # Nothing went wrong with a step that is blocked: it is the first that was not come to.
+    return f"stopped before {stop.step}" if stop.outcome is Outcome.BLOCKED else f"{stop.step} {stop.outcome.words}"
 
 
 def _waived(run: Run) -> str:

@@ -18,10 +18,12 @@ from pytest_workflow_exec.run import NO_OUTPUTS, Run, classify, outputs_of_retur
 from ._attempt import Attempt, Conclusion, conclude, failing_plainly
 from ._evidence_types import with_evidence
 from ._failures import class_of
-from ._keys import ATTEMPT, PLANNED
+from ._keys import PLANNED
 from ._lines import REPORT_LOG, REPORT_OUTCOME
 from ._process_watch import watch_processes
-from ._session import WorkflowSession, run_of
+from ._session import WorkflowSession, attempt_of, run_of
+
+_NOT_UNDER_WAY = "a step runs only as pytest runs its items"
 
 
 class evidence_or_exit:  # noqa: N801  # a context, entered for each step more often than a generator is cheap
@@ -44,8 +46,7 @@ class evidence_or_exit:  # noqa: N801  # a context, entered for each step more o
 
 def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, object, object]:
     """Go along with pytest through one item that is a step, and write down how it ended."""
-    item.stash[ATTEMPT] = attempt = Attempt()
-    session.attempts[item.nodeid] = attempt
+    session.attempts[item.nodeid] = attempt = Attempt()
     try:
         try:
             result = yield
@@ -58,8 +59,6 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
         raise
     finally:
         session.attempts.pop(item.nodeid, None)
-        # pytest keeps the item to the end, and with it the attempt.
-        attempt.described = None
     with evidence_or_exit(session):
         _end(session, item, attempt, conclude(attempt))
     if session.share is not None:
@@ -69,9 +68,9 @@ def attempted(session: WorkflowSession, item: pytest.Item) -> Generator[None, ob
 
 def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
     """Announce a step whose turn it is; any other does not get past its setup."""
-    attempt = item.stash.get(ATTEMPT, None)
+    attempt = attempt_of(item)
     if attempt is None:
-        pytest.fail("a step runs only as pytest runs its items", pytrace=False)
+        pytest.fail(_NOT_UNDER_WAY, pytrace=False)
     with evidence_or_exit(session):
         _admit(item, attempt)
     planned = item.stash[PLANNED]
@@ -80,7 +79,7 @@ def admit_item(session: WorkflowSession, item: pytest.Item) -> None:
 
 def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
     """Let the body of a step run only if the step was announced; keep what it returns."""
-    attempt = item.stash.get(ATTEMPT, None)
+    attempt = attempt_of(item)
     if attempt is not None and attempt.stand_in is not None:
         return (yield)
     if attempt is None or not attempt.admitted or attempt.body_ran:
@@ -98,7 +97,7 @@ def guarded_body(item: pytest.Function) -> Generator[None, object, object]:
 
 def has_stand_in(item: pytest.Item) -> bool:
     """Return whether the item is a step that ends without running."""
-    attempt = item.stash.get(ATTEMPT, None)
+    attempt = attempt_of(item)
     return attempt is not None and attempt.stand_in is not None
 
 
@@ -124,6 +123,11 @@ def judge_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.T
         _redact(report, run.redactor)
         setattr(report, REPORT_LOG, run.log_name)
     setattr(report, REPORT_OUTCOME, _standing(attempt, report).value)
+
+
+def refuse_report(report: pytest.TestReport) -> None:
+    """Let a report of a step be a failure that somebody makes while pytest does not run it."""
+    _fail(report, _NOT_UNDER_WAY)
 
 
 def settle_report(attempt: Attempt, call: pytest.CallInfo[None], report: pytest.TestReport, run: Run | None) -> None:

@@ -63,7 +63,7 @@ class WorkflowSession:
     """How far the model has come that is asked at the moment."""
     annotations: dict[str, dict[StepId, object]] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
-    """The steps under way, by node id."""
+    """The steps under way, by node id: gone at their end, as pytest keeps items, and their stashes, to its own."""
     blocked: list[tuple[str, str]] = field(default_factory=list)
     """Node ids of the steps that never ran, and what they waited for."""
     until: dict[str, StepId] = field(default_factory=dict)
@@ -188,6 +188,11 @@ def session_of(config: pytest.Config) -> WorkflowSession:
 
         follow(session)
     return config.stash[SESSION]
+
+
+def attempt_of(item: pytest.Item) -> Attempt | None:
+    """Return what was seen so far of an item that pytest is running; None for any other."""
+    return item.config.stash[SESSION].attempts.get(item.nodeid)
 
 
 def run_of(item: pytest.Item) -> Run:

@@ -11,9 +11,9 @@ from pytest_workflow_exec.errors import EvidenceError, SuspendedError, WorkflowE
 
 from ._attempt import Attempt, conclude
 from ._body_timer import body_timer
-from ._keys import ATTEMPT, PLANNED
+from ._keys import PLANNED
 from ._runtest import evidence_or_exit, guarded_body
-from ._session import WorkflowSession, run_of
+from ._session import WorkflowSession, attempt_of, run_of
 
 _ACCEPTABLE = frozenset({"transient", "permission", "business"})
 """The classes of failures that a person can accept: not what the policy refuses, or what the engine could not do."""
@@ -39,7 +39,7 @@ def ruled_body(session: WorkflowSession, item: pytest.Function) -> Generator[Non
 
 def waivable_body(session: WorkflowSession, item: pytest.Function, body: Body) -> Generator[None, object, object]:
     """Run the body of a step, and ask a person whether the run goes on all the same if it fails for good."""
-    attempt, step = item.stash.get(ATTEMPT, None), item.stash[PLANNED].step
+    attempt, step = attempt_of(item), item.stash[PLANNED].step
     if attempt is None or not attempt.admitted or attempt.stand_in is not None or attempt.may_waive:
         return (yield from body())
     attempt.may_waive = True

@@ -86,7 +86,7 @@ class WaysOn:
         if run.denied_at is not None:
             return ["next      to ask again, which wants a reason:", _alone(self.going_on(run, redo=run.denied_at))]
         stop = run.state.stop
-        broken_off = stop is not None and stop.outcome is Outcome.INTERRUPTED
+        broken_off = stop is not None and stop.outcome in (Outcome.INTERRUPTED, Outcome.BLOCKED)
         what = "once it is to go on" if broken_off else "put right what is wrong"
         return [f"next      workflow-exec show {self.named(run)}", *after(what, self.going_on(run))]
 

@@ -79,6 +79,8 @@ class Resumption:
     """The carried gates that somebody went past without the signatures that they want, and who, and why."""
     only_finally: str = ""
     """Why it goes on only to clean up; empty if it goes on."""
+    denied: StepId | None = None
+    """The gate at which it was refused, if nobody has said yet why it goes on."""
 
     def cleaning_up(self, workflow: Workflow, why: str) -> Resumption:
         """Return the same where no step starts but those of `finally`, so that a person need not agree to any other."""
@@ -161,6 +163,7 @@ def resumption_of(
         answered=dict(judge.answered(carried)),
         first_facts=history.first_facts,
         broken_glass={step: said for step, said in history.broken_glass.items() if step in carried},
+        denied=None if redo is not None else history.denied,
     )
 
 

@@ -168,7 +168,7 @@ class History:
     broken_glass: dict[StepId, str] = field(default_factory=dict)
     """The gates that somebody went past without the signatures that they want, and who, and why."""
     denied: StepId | None = None
-    """The gate at which the last session was refused."""
+    """The gate at which the run was refused; None if it was not, or if a person said since why it goes on."""
     rejected: str | None = None
     """The digest of the plan that a person rejected; None if nobody did, or one said since why it is asked again."""
     begun: bool = False
@@ -228,10 +228,11 @@ class History:
 
     def _begin_session(self, record: Told) -> None:
         self._stop()
-        self.facts, self.denied = record.data, None
+        self.facts = record.data
         self.waits_until.clear()
         if record.data.get("redo") is not None:
-            self.rejected = None
+            # Nothing else takes a refusal back: a session that only cleans up comes to no gate.
+            self.denied = self.rejected = None
         if not self.sessions:
             self.first_facts = record.data
         self._plan = _declared(record.data)
@@ -261,12 +262,17 @@ class History:
             )
         )
 
-    def _end(self, record: Told) -> None:
-        step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
+    def _note_denial(self, step: StepId, outcome: Outcome) -> None:
         if outcome is Outcome.DENIED and step in self.open_gates and self.open_gates[step].is_signed:
             self.denied = step
             if any(vote.data.get("decision") == "rejected" for vote in self.open_gates[step].votes):
                 self.rejected = self._plan_digest
+        elif outcome is Outcome.PASSED and step == self.denied:
+            self.denied = None
+
+    def _end(self, record: Told) -> None:
+        step, outcome = cast("StepId", record.step), Outcome(str(record.data["outcome"]))
+        self._note_denial(step, outcome)
         if outcome is not Outcome.SUSPENDED and self._running is not None and self._running[0] == step:
             self.paused_since.pop(step, None)
         outputs = record.data.get("outputs")

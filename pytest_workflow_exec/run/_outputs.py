@@ -117,7 +117,7 @@ def file_output(root: Path, path: Path) -> FileOutput:
     inside = path
     if path.is_relative_to(root):
         inside = Path(os.path.relpath(path, root))
-        if not os.path.normpath(inside).startswith(".."):
+        if Path(os.path.normpath(inside)).parts[:1] != ("..",):
             _refuse_led_astray(root, inside)
     try:
         return FileOutput(path=inside.as_posix(), sha256=digest_of_file(path), size_bytes=path.stat().st_size)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from pytest_workflow_exec.digests import Json
 from pytest_workflow_exec.errors import LogUnreadableError
+from pytest_workflow_exec.evidence import open_log, segments_of
 from pytest_workflow_exec.lean_dataclasses import dataclass
 from pytest_workflow_exec.model import RunId, Workflow
 from pytest_workflow_exec.run._earlier import EarlierRun, runs_with_starts
 
-_MAY_BE_REJECTED = ("denied", "suspended")
+_DECIDED = b'"gate.decided"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,24 @@ def rejected_runs(workflow: Workflow) -> Sequence[RunId]:
         after = started.get("after_rejection")
         named = after.get("runs") if isinstance(after, Mapping) else None
         answered |= set(map(str, named)) if isinstance(named, list) else set()
-        if run.result not in _MAY_BE_REJECTED or run.id in answered:
+        # Its end says too little: a session may have been killed in between, or have cleaned up behind the rejection.
+        if run.result == "passed" or run.id in answered or not _holds_decision(run):
             continue
         if _rejected_plan(run, started) == workflow.digest:
             rejected.append(run.id)
     return rejected
+
+
+def _holds_decision(run: EarlierRun) -> bool:
+    """Return whether a decision may stand in a run's log: most have none, and reading one whole takes its time."""
+    try:
+        for path in segments_of(run.log):
+            with open_log(path) as file:
+                if any(_DECIDED in line for line in file):
+                    return True
+    except OSError as error:
+        raise LogUnreadableError(f"{run.log} can't be read: {error.strerror}") from error
+    return False
 
 
 def _rejected_plan(run: EarlierRun, started: Mapping[str, Json]) -> Json:
@@ -52,5 +66,5 @@ def _rejected_plan(run: EarlierRun, started: Mapping[str, Json]) -> Json:
     try:
         return History.of(run.log).rejected
     except LogUnreadableError:
-        # It was denied or waits, and nobody can tell why: then it may have been rejected.
+        # It holds a decision, and nobody can tell which: then it may have been rejected.
         return started.get("plan_digest")

@@ -14,6 +14,7 @@ from pytest_workflow_exec.lean_dataclasses import replace
 from pytest_workflow_exec.model import Gate, Outcome, RunId, StepId
 from pytest_workflow_exec.redaction import Redactor
 from pytest_workflow_exec.run._covering import gates_of, wants_signatures
+from pytest_workflow_exec.run._import_guard import guard_imports
 from pytest_workflow_exec.run._journal import Journal
 from pytest_workflow_exec.run._ledger import RunLedger
 from pytest_workflow_exec.run._lock import RunLock
@@ -51,6 +52,7 @@ class RunParts:
         start: SignedStart | None = None,
     ) -> None:
         workflow = settings.workflow
+        guard_imports(workflow.root)
         self.id = run
         self.workflow = workflow
         self.scratch = fresh_scratch(directory / "scratch")
@@ -62,6 +64,7 @@ class RunParts:
         self._carried = {} if resumption is None else resumption.carried
         self._attempts = {} if resumption is None else dict(resumption.attempts)
         self._only_finally = "" if resumption is None else resumption.only_finally
+        self._denied_before = None if resumption is None else resumption.denied
         self._paused_since = {} if resumption is None else resumption.paused_since
         self.probing = Probing(frozenset() if resumption is None else frozenset(resumption.probe))
         self._used: set[StepId] = set()

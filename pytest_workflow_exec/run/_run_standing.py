@@ -59,7 +59,7 @@ class RunStanding(RunParts):
         """The gate whose refusal keeps every later step from running; None if none does."""
         stop = self.state.stop
         if stop is None or stop.outcome is not Outcome.DENIED:
-            return None
+            return self._denied_before
         # Asked anew, a gate is refused when the first step behind it is about to start.
         return self._gates[stop.step] or stop.step
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pytest_workflow_exec.lazy_patterns import lazy_pattern
 
 from ._runners import stems_of
-from ._tokens import Anything, Text, Token
+from ._tokens import Anything, InputValue, Piece, Text, Token
 
 
 def _table(rows: Mapping[str, str]) -> Mapping[str, re.Pattern[str]]:
@@ -101,7 +101,9 @@ def _open_value(stems: frozenset[str], rest: Sequence[Token]) -> Token | None:
             continue
         before = rest[position - 1].text if position and rest[position - 1].kind == "exact" else ""
         is_value = options is not None and options.fullmatch(before) is not None
-        if (is_value or _is_configuration(stems, rest, position)) and begins_open(token):
+        if (is_value or _is_configuration(stems, rest, position)) and (
+            begins_open(token) or _is_given(token.pieces[0])
+        ):
             return token
         if options is not None and (attached := _attached(token, options)):
             return attached
@@ -125,10 +127,17 @@ def begins_open(token: Token) -> bool:
     return token.kind == "any" or (token.kind == "mixed" and isinstance(token.pieces[0], Anything))
 
 
+def _is_given(piece: Piece) -> bool:
+    # Whoever starts the run says it: any name of a program, unless the author's expression limits it.
+    return isinstance(piece, InputValue) and piece.regex is None
+
+
 def _attached(token: Token, options: re.Pattern[str]) -> Token | None:
     """Return a token that is such an option with an open value in one."""
     first = token.pieces[0] if token.kind == "mixed" else None
-    if not isinstance(first, Text) or not first.text.startswith("-") or not isinstance(token.pieces[1], Anything):
+    if not isinstance(first, Text) or not first.text.startswith("-"):
+        return None
+    if not (isinstance(token.pieces[1], Anything) or _is_given(token.pieces[1])):
         return None
     name = first.text.removesuffix("=")
     return token if options.fullmatch(name) else None

@@ -98,17 +98,30 @@ def base_environment(
     Args:
         git_identity: Whom git takes the runner of commands for; None for nobody.
     """
+    return {**common_environment(path=path, root=root, git_identity=git_identity), **own_environment(home, tmp, marker)}
+
+
+def common_environment(
+    *, path: Sequence[Path], root: Path, git_identity: GitIdentity | None = None
+) -> Mapping[str, str]:
+    """Return what all commands of a project receive alike.
+
+    Args:
+        git_identity: Whom git takes the runner of commands for; None for nobody.
+    """
     environment = {
         **_FIXED,
         **_git_configuration(root, git_identity),
         "PATH": ":".join(str(folder) for folder in path),
-        "HOME": str(home),
-        "TMPDIR": str(tmp),
-        MARKER: marker,
     }
     if sys.prefix != sys.base_prefix:
         environment["VIRTUAL_ENV"] = sys.prefix
     return environment
+
+
+def own_environment(home: Path, tmp: Path, marker: str) -> Mapping[str, str]:
+    """Return what one command receives alone."""
+    return {"HOME": str(home), "TMPDIR": str(tmp), MARKER: marker}
 
 
 def granted(rule: Rule, environment: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ class _Held(NamedTuple):
     descriptor: int
     device: int
     inode: int
+    is_folder: bool
 
 
 class HeldPaths:
@@ -42,22 +43,25 @@ class HeldPaths:
         """
         with self._lock:
             self._look()
+            for path, held in tuple(self._held.items()):
+                if _is(held):
+                    ruleset.allow_known(held.descriptor, access, is_folder=held.is_folder)
+                else:
+                    # Somebody in this process closed it, and its number may be another file's.
+                    del self._held[path]
             for path in self._paths:
-                if path in self._missing:
-                    continue
-                held = self._held.get(path)
-                # Somebody in this process may have closed it, and its number be another file's.
-                if held is None or not ruleset.allow_same(held.descriptor, (held.device, held.inode), access):
-                    self._held.pop(path, None)
+                if path not in self._held and path not in self._missing:
                     ruleset.allow(path, access)
 
     def _look(self) -> None:
         now_ns = time.time_ns()
         stamps = {folder: _stamp(folder) for folder in self._folders}
+        if stamps == self._stamps:
+            return
         changed = {
             folder for folder, stamp in stamps.items() if folder not in self._stamps or stamp != self._stamps[folder]
         }
-        for path in self._paths if changed else ():
+        for path in self._paths:
             if os.path.dirname(path) not in changed:  # noqa: PTH120
                 continue
             held = self._held.pop(path, None)
@@ -100,7 +104,7 @@ def _opened(path: str) -> _Held | None:
     if stat.S_ISLNK(found.st_mode):
         os.close(descriptor)
         return None
-    return _Held(descriptor, found.st_dev, found.st_ino)
+    return _Held(descriptor, found.st_dev, found.st_ino, stat.S_ISDIR(found.st_mode))
 
 
 def _is(held: _Held) -> bool:
@@ -108,4 +112,4 @@ def _is(held: _Held) -> bool:
         found = os.fstat(held.descriptor)
     except OSError:
         return False
-    return (found.st_dev, found.st_ino) == (held.device, held.inode)
+    return found.st_ino == held.inode and found.st_dev == held.device

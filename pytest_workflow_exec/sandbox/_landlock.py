@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import stat
 import struct
@@ -44,6 +45,7 @@ _add_rule = _LIBC["syscall"]
 _add_rule.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
 
 
+@functools.cache
 def landlock_abi() -> int:
     """Return which version of Landlock the kernel has.
 
@@ -95,26 +97,15 @@ class Ruleset:
         Raises:
             OSError: The kernel does not take it.
         """
-        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            access &= _OF_FILES
-        self._add(_PATH_RULE, _OF_PATH.pack(access, descriptor))
+        self.allow_known(descriptor, access, is_folder=stat.S_ISDIR(os.fstat(descriptor).st_mode))
 
-    def allow_same(self, descriptor: int, identity: tuple[int, int], access: int) -> bool:
-        """Allow `access` to what is open, if it is the file of this device and inode; return whether it is.
+    def allow_known(self, descriptor: int, access: int, *, is_folder: bool) -> None:
+        """Allow `access` to what is open and has been looked at.
 
         Raises:
             OSError: The kernel does not take it.
         """
-        try:
-            found = os.fstat(descriptor)
-        except OSError:
-            return False
-        if (found.st_dev, found.st_ino) != identity:
-            return False
-        if not stat.S_ISDIR(found.st_mode):
-            access &= _OF_FILES
-        self._add(_PATH_RULE, _OF_PATH.pack(access, descriptor))
-        return True
+        self._add(_PATH_RULE, _OF_PATH.pack(access if is_folder else access & _OF_FILES, descriptor))
 
     def allow_ports(self, ports: Iterable[int]) -> None:
         """Allow connections to these TCP ports of any machine.

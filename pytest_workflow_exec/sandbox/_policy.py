@@ -117,7 +117,7 @@ class Policy:
 
         if self.only is None or any(difference(rule, argv, inputs) is None for rule in self.only):
             return
-        shown = shown_argv(["${…}" if word is None else word for word in argv], mask=show)
+        shown = shown_argv(["${...}" if word is None else word for word in argv], mask=show)
         nearest = nearest_words(self.only, argv, inputs, show)
         raise CommandRefusedError(
             argv=shown,
@@ -162,7 +162,7 @@ class Policy:
             return (self.judge([word for word in words if word is not None], inputs=inputs),)
         possible = tuple(rule for rule in self.rules if difference(rule, words, inputs) is None)
         if not possible:
-            shown = tuple("${…}" if word is None else word for word in words)
+            shown = tuple("${...}" if word is None else word for word in words)
             raise CommandRefusedError(argv=shown_argv(shown), reason=refusal_reason(self.rules, words, inputs))
         self.check_narrowed(words, inputs=inputs)
         return possible

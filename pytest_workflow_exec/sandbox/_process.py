@@ -35,6 +35,8 @@ _LOST = 255
 # Of what the system calls the most memory that was held.
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 _SHORT_PAUSE_S, _LONG_PAUSE_S = 0.001, 0.02
+# Of three descriptors at most, that live for one command: the kernel keeps nothing for it in between.
+_Selector = selectors.PollSelector if sys.platform == "linux" else selectors.DefaultSelector
 
 
 @dataclass(slots=True)
@@ -122,7 +124,7 @@ class RunningCommand:
         self._status: tuple[int, Use] | None = None
         self._bell: int | None = None
         self._handle: int | None = None
-        self._selector = selectors.DefaultSelector()
+        self._selector = _Selector()
         try:
             self._process: subprocess.Popen[bytes] | SpawnedChild = (
                 _opened(argv, cwd, environment, stdin)
@@ -153,7 +155,8 @@ class RunningCommand:
             timeout_s: Counted from its start; None for no bound.
             arrived: Signals that were held back; looked at again and again.
         """
-        pause_s = _SHORT_PAUSE_S
+        # Where its end wakes whoever waits, only a signal has to be looked for.
+        pause_s = _SHORT_PAUSE_S if self._bell is None else _LONG_PAUSE_S
         while not self._has_exited():
             if arrived:
                 self._interrupted_by = arrived[0]

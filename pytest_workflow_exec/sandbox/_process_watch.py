@@ -122,9 +122,11 @@ def _hook_of(state: SimpleNamespace, events: frozenset[str]) -> Callable[[str, t
 
 def _judge(event: str, arguments: tuple[object, ...], watch: _Watch) -> None:
     __tracebackhide__ = True
-    frames = list(_frames(sys._getframe(2)))  # noqa: SLF001  # documented, and there is no other way to the caller
-    if not _starts_process(event, arguments, frames) or os.getpid() != watch.pid:
+    nearest = sys._getframe(2)  # noqa: SLF001  # documented, and there is no other way to the caller
+    # First of all, as each file that is opened comes here: the whole stack is gone through for few of them.
+    if not _starts_process(event, arguments, _file_of(nearest)) or os.getpid() != watch.pid:
         return
+    frames = list(_frames(nearest))
     own = next((at for at, frame in enumerate(frames) if _file_of(frame).startswith(_PACKAGE)), None)
     if own is not None and _file_of(frames[own]).startswith((*_ENGINE, _LISTENERS)):
         return
@@ -132,8 +134,7 @@ def _judge(event: str, arguments: tuple[object, ...], watch: _Watch) -> None:
     watch.seen(ProcessStart(call=_CALLS.get(event, event), argv=_argv(event, arguments), place=_place(between, watch)))
 
 
-def _starts_process(event: str, arguments: tuple[object, ...], frames: Sequence[FrameType]) -> bool:
-    caller = _file_of(frames[0]) if frames else ""
+def _starts_process(event: str, arguments: tuple[object, ...], caller: str) -> bool:
     if event == "open":
         # multiprocessing tells a new interpreter what to do through a pipe; its start itself is no event.
         by_number = bool(arguments) and isinstance(arguments[0], int)

@@ -11,7 +11,7 @@ from pytest_workflow_exec.errors import CommandNotFoundError, CommandRefusedErro
 from pytest_workflow_exec.lean_dataclasses import dataclass
 
 from ._policy import Policy
-from ._program import identify, resolve_program
+from ._program import Identity, identify, resolve_program
 from ._programs import NotStartableError, startable
 from ._rules import Rule
 
@@ -34,11 +34,12 @@ class ProgramPins:
     programs: Mapping[str, PinnedProgram | None] = field(default_factory=dict)
     """By the name in the rule; None: there was no such program."""
 
-    def check(self, name: str, program: Path, policy: Policy) -> None:
+    def check(self, name: str, program: Path, policy: Policy, *, identity: Identity | None = None) -> None:
         """Return if a program is still what it was; one that no rule names was never looked at.
 
         Args:
             program: What its name means now.
+            identity: What that is, if it was looked at just now.
 
         Raises:
             CommandRefusedError: It is another one, another file, or was not there.
@@ -48,7 +49,7 @@ class ProgramPins:
         pinned = self.programs[name]
         if pinned is None:
             raise _changed(name, f"it was not there then and is {program} now")
-        now = _pinned(program, policy)
+        now = _pinned(program, policy, identity)
         if now.path != pinned.path:
             raise _changed(name, f"it was {pinned.path} and is {now.path}")
         for file, digest in now.files.items():
@@ -83,10 +84,10 @@ def _named(policy: Policy) -> Iterator[tuple[str, Rule | None]]:
         yield from ((name, None) for name in rule.exec if name != _ANY)
 
 
-def _pinned(program: Path, policy: Policy) -> PinnedProgram:
+def _pinned(program: Path, policy: Policy, identity: Identity | None = None) -> PinnedProgram:
     # Once each: of machine code, it is the first of what is started.
-    files = dict.fromkeys((program, *_started_with(program, policy)))
-    identities = [identify(file) for file in files]
+    others = dict.fromkeys(file for file in _started_with(program, policy) if file != program)
+    identities = [identify(program) if identity is None else identity, *map(identify, others)]
     return PinnedProgram(path=program, files={str(each.real_path): each.sha256 for each in identities})
 
 

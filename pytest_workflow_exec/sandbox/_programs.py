@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 from collections.abc import Callable
@@ -87,17 +88,32 @@ def _through_env(words: list[str], script: Path, find: Callable[[str], Path]) ->
 
 
 def _loader(head: bytes, path: Path) -> Path | None:
+    if tuple(head[4:6]) != _64_BITS_LITTLE_END:
+        raise NotStartableError(f"{path} is not machine code of 64 bits, little end first")
     try:
-        if tuple(head[4:6]) != _64_BITS_LITTLE_END:
-            raise NotStartableError(f"{path} is not machine code of 64 bits, little end first")
-        [start] = struct.unpack_from("<Q", head, 32)
-        size, count = struct.unpack_from("<HH", head, 54)
-        for number in range(count):
-            kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", head, start + number * size)
-            if kind == _PT_INTERP:
-                length = min(length, _HEAD_BYTES)
-                name = head[offset : offset + length] if offset + length <= len(head) else _read(path, offset, length)
-                return Path(os.fsdecode(name.rstrip(b"\0")))
+        place = _loader_place(head)
     except (struct.error, IndexError) as error:
         raise NotStartableError(f"{path} can't be understood as machine code") from error
+    if place is None:
+        return None
+    offset, length = place
+    name = head[offset : offset + length] if offset + length <= len(head) else _read(path, offset, length)
+    return path_of(os.fsdecode(name.rstrip(b"\0")))
+
+
+@functools.lru_cache(maxsize=256)
+def path_of(text: str) -> Path:
+    """Return a path, made once: the same few programs are looked at for each command."""
+    return Path(text)
+
+
+@functools.lru_cache(maxsize=32)
+def _loader_place(head: bytes) -> tuple[int, int] | None:
+    """Return where machine code with that head has the name of its loader, and how long that is."""
+    [start] = struct.unpack_from("<Q", head, 32)
+    size, count = struct.unpack_from("<HH", head, 54)
+    for number in range(count):
+        kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", head, start + number * size)
+        if kind == _PT_INTERP:
+            return offset, min(length, _HEAD_BYTES)
     return None

@@ -24,7 +24,14 @@ from pytest_workflow_exec.redaction import Redactor
 
 from ._argv import checked_argv, shown_argv
 from ._confinement import Grant, NotConfinableError, confined, engine_folders
-from ._environment import base_environment, check_scratch, granted, make_own_folders, remove_folders
+from ._environment import (
+    check_scratch,
+    common_environment,
+    granted,
+    make_own_folders,
+    own_environment,
+    remove_folders,
+)
 from ._last_line import CommandWatch
 from ._level import Level
 from ._limits import Limits
@@ -129,7 +136,8 @@ class CommandRunner:
         self._outputs, self._watch = outputs, watch
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
-        self._scratch = scratch
+        self._scratch, self._digests = scratch, dict[int, str]()
+        self._common = common_environment(path=policy.path, root=root, git_identity=policy.git_identity)
         check_scratch(scratch)
 
     def run(
@@ -164,9 +172,11 @@ class CommandRunner:
             rule = self._rule_for(judged)
             self._check_decided(judged, step, words, planned=planned)
             program = resolve_program(words[0], self._policy, rule)
-            self._programs.check(words[0], program, self._policy)
-            job = self._job(of, words, program, granted(rule, self._environment), rule)
-            job = self._surrounded(job, surroundings, rule)
+            identity = identify(program)
+            self._programs.check(words[0], program, self._policy, identity=identity)
+            job = self._job(of, words, program, granted(rule, self._environment), rule, identity=identity)
+            if surroundings != PLAIN:
+                job = self._surrounded(job, surroundings, rule)
             if judged != words:
                 job = replace(job, facts={**job.facts, "judged_as": list(self._masked(judged))})
         except SurroundingsError as error:
@@ -203,9 +213,9 @@ class CommandRunner:
         of = _Attempt(step=step, attempt=attempt, timeout_s=timeout_s)
         try:
             words = _with_absolute_program(checked_argv(argv))
-            rule = self._policy.tests
+            rule, program = self._policy.tests, Path(words[0])
             more = {**granted(rule, self._environment), **extra_environment}
-            job = self._job(of, words, Path(words[0]), more, rule)
+            job = self._job(of, words, program, more, rule, identity=identify(program))
             own = (*job.grant.private, *([folder] if folder is not None else []))
             read = (*job.grant.read, *(str(each) for each in engine_folders()))
             grant = replace(
@@ -248,24 +258,23 @@ class CommandRunner:
         return error
 
     def _job(
-        self, of: _Attempt, words: tuple[str, ...], program: Path, more: Mapping[str, str], rule: Rule | None
+        self,
+        of: _Attempt,
+        words: tuple[str, ...],
+        program: Path,
+        more: Mapping[str, str],
+        rule: Rule | None,
+        *,
+        identity: Identity,
     ) -> _Job:
-        identity, shown = identify(program), self._masked(words)
+        shown = self._masked(words)
         if rule is not None:
             check_digest(rule, identity)
         # A name that nobody knows before, for this command alone: what one leaves at home must not be configuration
         # of the next, which may have other rights.
         name = f"command-{secrets.token_hex(8)}"
         own = home, tmp = self._scratch / f"{name}-home", self._scratch / f"{name}-tmp"
-        base = base_environment(
-            path=self._policy.path,
-            root=self._root,
-            home=home,
-            tmp=tmp,
-            marker=secrets.token_hex(16),
-            git_identity=self._policy.git_identity,
-        )
-        environment = {**base, **more}
+        environment = {**self._common, **own_environment(home, tmp, secrets.token_hex(16)), **more}
         level: Level = self._policy.level if rule is not None else "none"
         limits = self._policy.limits if rule is None else rule.limits
         facts: dict[str, Json] = {
@@ -273,7 +282,7 @@ class CommandRunner:
             "program": self._redactor.text(str(identity.real_path)),
             "program_sha256": identity.sha256,
             "rule": rule.text if rule is not None else _TRUSTED_RULE,
-            "rule_digest": rule.digest if rule is not None else "",
+            "rule_digest": self._digest_of(rule) if rule is not None else "",
             "cwd": ".",
             "environment": sorted(environment),
             "secrets": sorted(rule.secrets) if rule is not None else [],
@@ -300,6 +309,12 @@ class CommandRunner:
             own=own,
             grant=self._grant(program, identity, rule, own),
         )
+
+    def _digest_of(self, rule: Rule) -> str:
+        # By identity: the rules are the policy's own, which is kept as long as this.
+        if id(rule) not in self._digests:
+            self._digests[id(rule)] = rule.digest
+        return self._digests[id(rule)]
 
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
         check_variables(given.env, rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -13,6 +14,10 @@ from typing import TypeAlias, final
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM)
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int
+
+# The same calls as in `signal`, which before Python 3.13 tries to make a name of every handler. Twenty of them stand
+# around each command, and took half as long as its two records.
+_calls = sys.modules.get("_signal", signal)
 
 
 @final
@@ -47,12 +52,12 @@ class HeldSignals:
         self._release()
 
     def _take_over(self, number: signal.Signals) -> None:
-        handler = signal.getsignal(number)
+        handler = _calls.getsignal(number)
         # None: installed by code that is not Python, which can't be put back from here.
-        if handler is None or handler is signal.SIG_IGN:
+        if handler is None or handler == signal.SIG_IGN:
             return
         self._before[number] = handler
-        signal.signal(number, self._note)
+        _calls.signal(number, self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         __tracebackhide__ = True
@@ -77,8 +82,8 @@ class HeldSignals:
         __tracebackhide__ = True
         for number, handler in self._before.items():
             # Only in its own place: what somebody installed meanwhile stays.
-            if signal.getsignal(number) == self._note:
-                signal.signal(number, handler)
+            if _calls.getsignal(number) == self._note:
+                _calls.signal(number, handler)
 
     def _deliver(self) -> None:
         __tracebackhide__ = True

@@ -6,6 +6,7 @@ import array
 import atexit
 import contextlib
 import functools
+import io
 import marshal
 import os
 import socket
@@ -198,7 +199,8 @@ class _Server:
         try:
             self._process = subprocess.Popen(  # noqa: S603  # our own program
                 [sys.executable, "-I", "-S", "-c", _CODE, str(_FOLDER), kind, str(theirs.fileno()), str(engine)],
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+                # Looked up once, what the C library offers is not looked up anew in each command's process.
+                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LD_BIND_NOW": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -231,9 +233,11 @@ class _Server:
 
     def hear(self, patience_s: float | None) -> dict[str, Any] | None:
         """Return what it says; None if it is gone."""
-        self._socket.settimeout(patience_s)
+        waits = patience_s or None
+        if waits != self._socket.gettimeout():
+            self._socket.settimeout(waits)
         try:
-            told = self._socket.recv(4096)
+            told = self._socket.recv(4096, socket.MSG_DONTWAIT if patience_s == 0 else 0)
         except (TimeoutError, BlockingIOError):
             raise
         except OSError:
@@ -342,29 +346,21 @@ def _request(
     limits: Limits,
     confinement: Confinement | None,
 ) -> bytes:
-    words, how = list(argv), None
+    words: Sequence[str] = argv
+    masked: tuple[str, ...] = ()
+    sockets: tuple[tuple[str, ...], ...] = ()
+    how: tuple[Any, ...] | None = None
     if confinement is not None:
-        words = [*confinement.prefix, *argv[1:]] if confinement.prefix else words
-        how = {
-            "unchanged": confinement.unchanged,
-            "filter": confinement.filter,
-            "exec_descriptor": EXEC_DESCRIPTOR,
-            "sockets": len(confinement.sockets),
-            "mounts": None if confinement.mounts is None else confinement.mounts.facts(where),
-        }
-    told = {
-        "processes": limits.processes or 0,
-        "masked": [] if confinement is None or confinement.mounts is None else confinement.mounts.masked,
-        "sockets": [] if confinement is None else [each.names for each in confinement.sockets],
-    }
-    request = {
-        "told": marshal.dumps(told),
-        "argv": _encoded(words),
-        "environment": dict(zip(_encoded(environment), _encoded(environment.values()), strict=True)),
-        "limits": limits.facts(),
-        "confinement": how,
-    }
-    return marshal.dumps(request)
+        words = [*confinement.prefix, *argv[1:]] if confinement.prefix else argv
+        sockets = tuple(each.names for each in confinement.sockets)
+        mounts = None if confinement.mounts is None else confinement.mounts.facts(where)
+        masked = () if confinement.mounts is None else confinement.mounts.masked
+        how = (EXEC_DESCRIPTOR, confinement.unchanged, confinement.filter, bool(sockets), mounts)
+    bounds = (limits.memory_bytes, limits.file_size_bytes, limits.files, limits.cpu_s, limits.processes)
+    told = marshal.dumps((limits.processes or 0, masked, sockets))
+    variables = dict(zip(_encoded(environment), _encoded(environment.values()), strict=True))
+    # By place, not by name: whoever becomes the command would make a text of each name.
+    return marshal.dumps((told, _encoded(words), variables, bounds, how))
 
 
 def _encoded(texts: Iterable[str]) -> list[bytes]:
@@ -409,7 +405,7 @@ def _in_memory(content: bytes, lent: contextlib.ExitStack) -> int:
 def _pipe(kept: contextlib.ExitStack, lent: contextlib.ExitStack) -> tuple[IO[bytes], int]:
     ours, theirs = os.pipe()
     _lent(lent, theirs)
-    file = os.fdopen(ours, "rb", buffering=0)
+    file = io.FileIO(ours)
     kept.callback(file.close)
     return file, theirs
 

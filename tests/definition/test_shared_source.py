@@ -6,8 +6,9 @@ import ast
 
 import pytest
 
-from pytest_workflow_exec.definition._python_source import functions_in
+from pytest_workflow_exec.definition._outline import outline_of
 from pytest_workflow_exec.definition._shared_source import shared_source
+from pytest_workflow_exec.definition._spellings import Spellings
 
 MODULE = """\
 '''Words about the file.'''
@@ -48,8 +49,7 @@ def shared(source: str | bytes) -> bytes:
     """Return what the steps of the source share."""
     content = source.encode() if isinstance(source, str) else source
     tree = ast.parse(content)
-    nodes = functions_in(tree)
-    return shared_source(content, tree, {name: nodes[name] for name in STEPS}, declaration="WORKFLOW")
+    return shared_source(content, outline_of(tree, Spellings.in_module(tree)), STEPS)
 
 
 def same(old: str, new: str) -> bool:
@@ -113,6 +113,18 @@ def test_what_other_code_uses_is_shared(use: str, old: str, new: str) -> None:
     source = f"{module}\n{use}\n"
 
     assert shared(source) != shared(source.replace(old, new))
+
+
+@pytest.mark.parametrize("statement", ["WORKFLOW = Workflow(description={})", 'include({}, id="x")'])
+def test_call_within_a_declaration_or_an_include_is_shared(statement: str) -> None:
+    """What is called there on the way may change what all steps see; what is only written there may not."""
+    begin = "from pytest_workflow_exec import include\nSEEN = []\n"
+
+    def of(words: str) -> bytes:
+        return shared(MODULE.replace('WORKFLOW = Workflow(description="x")', begin + statement.format(words)))
+
+    assert of('"a"') == of('"b"')
+    assert of('SEEN.append("a") or "x"') != of('SEEN.append("b") or "x"')
 
 
 def test_step_that_calls_itself_is_no_helper() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from pytest_workflow_exec.evidence import runs_directory
-from pytest_workflow_exec.fleet._ends import end_told_by
-from tests.plugin.conftest import CONFIGURATION, Project
+from pytest_workflow_exec.fleet._ends import cleaned_up, end_told_by
+from tests.plugin.conftest import CONFIGURATION, PATIENCE_S, Project
 
 FLOW = "workflow: site\nsteps:\n  - {{id: one, run: [touch, ran]}}\n  - {{id: two, {last}}}\n"
 GATE = "gate: {question: Go on, wait: suspend, expires: 2h}"
@@ -56,3 +58,54 @@ def test_what_tells_of_no_end_is_none(project: Project, broken: str) -> None:
         log.write_bytes(b"".join(kept.get(broken, [])))
 
     assert end_told_by(log) is None
+
+
+STRUCK = """
+workflow: site
+steps:
+  - id: other
+    when: "inputs.kind == 'major'"
+    steps: [{id: never, run: [touch, ran-never]}]
+    finally: [{id: mop, run: [touch, ran-mop]}]
+  - {id: work, run: [sleep, "600"]}
+finally:
+  - {id: refund, run: [sleep, "600"]}
+  - {id: tidy, run: [touch, ran-tidy]}
+inputs: {kind: {default: minor}}
+"""
+
+
+def strike(project: Project, *steps: str) -> Path:
+    """Return the log of a run that was told to end once in each of these steps."""
+    process = project.start("wf")
+    until = time.monotonic() + PATIENCE_S
+    for step in steps:
+        while not project.logs() or not any(
+            each["type"] == "command.started" and each["step"] == step for each in project.records()
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+    process.wait()
+    [log] = project.logs()
+    return log
+
+
+def test_clean_up_that_was_struck_had_no_turn(project: Project) -> None:
+    """A step of `finally` that never began is not cleaned up: the run is not over by being cancelled."""
+    project.write("wf/site.workflow.yaml", STRUCK)
+    log = strike(project, "work", "refund")
+
+    assert not (project.root / "ran-tidy").exists()
+    assert cleaned_up(log, "why") is None
+
+
+def test_clean_up_had_its_turn(project: Project) -> None:
+    """With all of `finally` behind it, whatever came of it, a cancelled run is over; blocks that never began leave nothing."""
+    project.write(
+        "wf/site.workflow.yaml", STRUCK.replace('refund, run: [sleep, "600"]', "refund, run: [touch, ran-refund]")
+    )
+    end = cleaned_up(strike(project, "work"), "why")
+
+    assert {path.name for path in project.root.glob("ran-*")} == {"ran-refund", "ran-tidy"}
+    assert (end and end.outcome, end and end.said) == ("cancelled", "why")

@@ -25,6 +25,9 @@ PATIENCE_S = 60
 # Where these are set pytest prints other lines, and nothing is drawn; a test that is about that sets them.
 _APART = ("COLUMNS", "LINES", "CI", "BUILD_NUMBER", "NO_COLOR", "FORCE_COLOR", "GITHUB_STEP_SUMMARY")
 
+# Of what [dev] installs, these take a quarter of a short session's time, and only tests of neighbours ask for them.
+_BUSY_NEIGHBOURS = ("allure_pytest", "html", "html_fixtures", "hypothesispytest", "metadata")
+
 
 @dataclass(frozen=True)
 class Session:
@@ -76,6 +79,8 @@ class Project:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    neighbours: bool = False
+    """Whether its sessions load every plugin that is installed."""
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the project, folders included."""
@@ -192,12 +197,14 @@ class Project:
         return not (self.root / ".workflow-exec").exists() and not list(self.root.glob("ran-*"))
 
     def _env(self) -> dict[str, str]:
+        without = "" if self.neighbours else " ".join(f"-p no:{name}" for name in _BUSY_NEIGHBOURS)
         return {
             **{
                 name: value
                 for name, value in os.environ.items()
                 if not name.startswith("PYTEST_") and name not in _APART
             },
+            **({"PYTEST_ADDOPTS": without} if without else {}),
             **self.environment,
         }
 

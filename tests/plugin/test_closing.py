@@ -204,5 +204,60 @@ def test_run_that_is_not_let_go_on_says_its_new_head(project: Project, act: str,
 
     assert session.status == status, session.text
     assert session.heads == [project.records()[-1]["hash"]]
-    assert "NOT passed (one blocked), 2 of 2 steps not satisfied" in session.text
+    assert "NOT passed (stopped before one), 2 of 2 steps not satisfied" in session.text
+    assert "once it is to go on:" in session.text
+    assert "put right what is wrong" not in session.text
     assert not list(project.root.glob("ran-*"))
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "def pytest_unconfigure(config):\n    sys.exit(0)",
+        "def pytest_configure(config):\n    config.add_cleanup(lambda: sys.exit(0))",
+        "def pytest_sessionfinish(session):\n    sys.exit(0)",
+        "def pytest_terminal_summary(terminalreporter):\n    sys.exit()",
+    ],
+    ids=["unconfigure", "cleanup", "sessionfinish", "summary"],
+)
+def test_a_hook_that_ends_the_process_makes_nothing_green(project: Project, hook: str) -> None:
+    """Whichever hook of another plugin leaves with 0, the status is 1 where a planned step is not satisfied."""
+    project.write("wf/flow.workflow.yaml", FAILING)
+    project.write("conftest.py", f"import sys\n\n\n{hook}\n")
+
+    done = project.pytest("wf")
+
+    assert done.status == 1, done.text
+    assert "workflow flow: NOT passed (two failed), 1 of 2 steps not satisfied: two" in done.text
+    assert done.text.count("evidence head ") == 1
+
+
+def test_a_hook_that_ends_the_process_leaves_what_passed_green(project: Project) -> None:
+    """Its own status stands where the workflow passed, also if it is another than 0."""
+    project.write("wf/flow.workflow.yaml", FAILING.replace('["false"]', "[touch, ran-two]"))
+    project.write("conftest.py", "import sys\n\n\ndef pytest_sessionfinish(session):\n    sys.exit(0)\n")
+
+    passed = project.pytest("wf")
+    project.write("conftest.py", "import sys\n\n\ndef pytest_sessionfinish(session):\n    sys.exit(7)\n")
+    other = project.pytest("wf", "--workflow-new")
+
+    assert (passed.status, other.status) == (0, 7)
+    assert "workflow flow: passed, 2 of 2 steps" in passed.text
+
+
+@pytest.mark.parametrize("one", [["touch", "ran-one"], ["false"]], ids=["failing late", "failing early"])
+def test_a_summary_that_breaks_off_hides_no_end(project: Project, one: list[str]) -> None:
+    """Where another plugin's summary raises, what is blocked, how the run ended and its head are still written."""
+    project.write("wf/flow.workflow.yaml", FAILING.replace("[touch, ran-one]", json.dumps(one)))
+    project.write(
+        "conftest.py", "def pytest_terminal_summary(terminalreporter):\n    raise RuntimeError('no summary')\n"
+    )
+
+    done = project.pytest("wf")
+
+    assert done.status == 1
+    assert "RuntimeError: no summary" in done.text
+    if one == ["false"]:
+        assert "BLOCKED wf/flow.workflow.yaml::two - waits for one (failed)" in done.text
+    assert done.text.count("evidence head ") == 1
+    assert "workflow flow: NOT passed" in done.text

@@ -28,6 +28,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "order.md"
 CELLS = [Cell(flow, name) for name, way in WAYS.items() for flow in FLOWS if WHOLE or flow in way.quick]
 
 
+@pytest.fixture(autouse=True)
+def _every_plugin(project: Project) -> None:
+    """Load what is installed into every session: that is what these tests are about."""
+    project.neighbours = True
+
+
 @pytest.fixture(scope="module")
 def rows() -> Iterator[dict[Cell, Row]]:
     """Collect the rows of this session, and write them to the page if that was asked for; others stay as they are."""

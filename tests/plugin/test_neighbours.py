@@ -221,6 +221,12 @@ NEIGHBOURS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _every_plugin(project: Project) -> None:
+    """Load what is installed into every session: that is what these tests are about."""
+    project.neighbours = True
+
+
 @pytest.mark.parametrize("name", NEIGHBOURS)
 def test_workflows_beside_a_neighbour(project: Project, name: str) -> None:
     """A workflow that passes, one that fails and the neighbour's own tests in one session end as each would alone."""

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_workflow_exec.verify import verify_log
 
-from .conftest import PATIENCE_S, Project
+from .conftest import PATIENCE_S, Project, code_at, finish
 
 POLICY = '[policy]\nsandbox = "none"\ncommands = ["echo *", "touch *", "sleep *", "false"]\n'
 FLOW = """
@@ -167,3 +167,98 @@ def test_what_makes_no_sense_beside_it_is_refused(flow: Project, options: tuple[
     assert (session.status, said in session.text) == (4, True), session.text
     assert log.read_bytes() == before
     assert ran(flow) == {"ran-two"}
+
+
+REJECTED = """
+workflow: flow
+steps:
+  - {id: ask, gate: {question: Go on?}}
+  - {id: one, run: [touch, ran-one]}
+finally:
+  - {id: tidy, run: [touch, ran-tidy]}
+"""
+
+
+@pytest.fixture
+def rejected(flow: Project) -> Project:
+    """A project whose newest run was rejected by a person at its gate."""
+    flow.write("wf/flow.workflow.yaml", REJECTED)
+    child = flow.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("not today")
+    assert finish(child).status == 1
+    return flow
+
+
+def test_cleaning_up_takes_no_refusal_back(rejected: Project) -> None:
+    """A rejected run that only cleans up is as rejected afterwards: it does not go on, and another wants a reason."""
+    cleaned = rejected.pytest("wf", "--workflow-resume", "--workflow-finally", "why")
+    assert (cleaned.status, ran(rejected)) == (1, {"ran-tidy"}), cleaned.text
+    before = len(rejected.records())
+
+    goes_on = rejected.pytest("wf", "--workflow-resume")
+    another = rejected.pytest("wf", "--workflow-new")
+
+    assert goes_on.status == 4, goes_on.text
+    assert "was denied at gate 'ask': --workflow-redo ask asks again" in goes_on.text
+    assert another.status == 4, another.text
+    assert "just this plan was rejected in run" in another.text
+    assert len(rejected.records()) == before
+    assert ran(rejected) == {"ran-tidy"}
+
+
+def test_rejected_plan_stays_so_where_its_session_was_killed(rejected: Project) -> None:
+    """A kill right behind the answer leaves a log without an end, which is no less of a rejection."""
+    [log] = rejected.logs()
+    lines = log.read_bytes().splitlines(keepends=True)
+    [decided] = [number for number, line in enumerate(lines) if b'"type":"gate.decided"' in line]
+    log.write_bytes(b"".join(lines[: decided + 1]))
+
+    another = rejected.pytest("wf", "--workflow-new")
+
+    assert another.status == 4, another.text
+    assert "just this plan was rejected in run" in another.text
+    assert [path.name for path in log.parent.parent.glob("*-*")] == [log.parent.name]
+
+
+REFUSED = """
+workflow: flow
+steps:
+  - {id: one, run: [touch, ran-one]}
+  - {id: ask, gate: Go on?}
+  - {id: two, run: [touch, ran-two]}
+finally:
+  - {id: tidy, run: [touch, ran-tidy]}
+"""
+
+
+def test_a_clean_up_takes_no_refusal_back(flow: Project) -> None:
+    """A session that only cleans up comes to no gate: a rejection before it still wants a reason to be asked again."""
+    flow.write("wf/flow.workflow.yaml", REFUSED)
+    child = flow.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("not today")
+    assert finish(child).status == 1
+    cleaned = flow.pytest("wf", "--workflow-resume", "--workflow-finally", "nothing more today")
+    assert cleaned.status == 1, cleaned.text
+    assert "pytest wf/flow.workflow.yaml --workflow-resume --workflow-redo ask -s" in cleaned.text
+    records = len(flow.records())
+
+    child = flow.terminal("wf", "-s", "--workflow-resume")
+    refused = finish(child)
+
+    assert refused.status == 4, refused.text
+    assert "was denied at gate 'ask': --workflow-redo ask asks again" in refused.text
+    assert "to approve, or reject to stop" not in refused.text
+    assert len(flow.records()) == records
+    assert "ran-two" not in ran(flow)
+    child = flow.terminal("wf", "-s", "--workflow-resume", "--workflow-redo", "ask")
+    child.expect("Reason: ")
+    child.sendline("it is tomorrow")
+    child.sendline(code_at(child))
+    assert finish(child).status == 0
+    assert "ran-two" in ran(flow)

@@ -283,6 +283,50 @@ def test_hostile_plugin_gets_no_green(project: Project, hook: str) -> None:
     assert not (project.root / "ran-five").exists()
 
 
+LATE = """
+import pytest
+
+def nothing():
+    pass
+
+def skips():
+    pytest.skip("not today")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
+    result = yield
+    item, said = session.items[0], []
+    (session.config.rootpath / "ran-one").unlink()
+    for what in (nothing, skips):
+        call = pytest.CallInfo.from_call(what, when="call")
+        said.append(item.ihook.pytest_runtest_makereport(item=item, call=call).outcome)
+    for again in (lambda: item.runtest(), lambda: item.config.hook.pytest_runtest_setup(item=item)):
+        try:
+            again()
+        except BaseException as error:
+            said.append(type(error).__name__)
+    (session.config.rootpath / "said").write_text(" ".join(said))
+    return result
+"""
+
+
+@pytest.mark.parametrize("kind", ["yaml", "python"])
+def test_step_is_neither_run_nor_reported_behind_its_end(project: Project, kind: str) -> None:
+    """Whoever runs a step once more behind its end is refused, and a report that is made of it then is a failure."""
+    if kind == "yaml":
+        project.write("wf/flow.workflow.yaml", THREE)
+    else:
+        project.write("wf/workflow_flow.py", PYTHON.replace("{middle}", ""))
+    project.write("conftest.py", LATE)
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    assert (project.root / "said").read_text() == "failed failed Failed Failed"
+    assert not (project.root / "ran-one").exists()
+    assert [record["type"] for record in project.records()].count("step.started") == len(project.outcomes())
+
+
 @pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
 def test_steps_that_pytest_never_reached_are_blocked(project: Project, option: str) -> None:
     """With -x, the steps after the failed one are in the log as blocked."""
@@ -303,3 +347,59 @@ def test_blocked_steps_leave_maxfail_to_other_workflows(project: Project) -> Non
 
     assert session.status == 1
     assert "1 failed, 4 passed, 3 blocked" in session.text
+
+
+NAMES_BEFORE = """
+from shared_names import *
+from pytest_workflow_exec import Workflow, include, step
+
+WORKFLOW = Workflow(name="flow")
+
+
+@step
+def check(workflow) -> None:
+    assert not list(workflow.root.glob("ran-*"))
+    (workflow.root / "ran-check").touch()
+
+
+include("_between.workflow.yaml")
+
+
+class TestSite:
+    def test_page(self, workflow) -> None:
+        assert (workflow.root / "ran-between").exists()
+
+
+@step
+def publish(workflow) -> None:
+    (workflow.root / "ran-publish").touch()
+"""
+
+
+def test_order_is_that_of_the_source(project: Project) -> None:
+    """Names that were something else before, by an import of all names, move no step before what it waits for."""
+    project.write("wf/shared_names.py", "def publish(): pass\nTestSite = None\n")
+    project.write("wf/_between.workflow.yaml", "steps: [{id: between, run: [touch, ran-between]}]\n")
+    project.write("wf/workflow_flow.py", NAMES_BEFORE)
+
+    session = project.pytest("wf")
+
+    assert session.status == 0, session.text
+    assert list(project.outcomes()) == ["check", "between", "TestSite.test_page", "publish"]
+
+
+def test_includes_of_another_module_are_refused(project: Project) -> None:
+    """An import of all names brings its includes, too, and may put one in the place of the file's own: nothing runs."""
+    include = 'from pytest_workflow_exec import {}, include\n{} = {}()\ninclude("_{}.workflow.yaml")\n'
+    for name in ("own", "other"):
+        project.write(f"wf/_{name}.workflow.yaml", f"steps: [{{id: {name}, run: [touch, ran-{name}]}}]\n")
+    project.write("wf/_workflow_other.py", include.format("Fragment", "FRAGMENT", "Fragment", "other"))
+    own = include.format("Workflow", "WORKFLOW", "Workflow", "own")
+    project.write("wf/workflow_flow.py", f"{own}from _workflow_other import *\ndef test_last(): pass\n")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    assert "the include(...) of _workflow_other came in by an import of all its names" in session.text
+    assert project.untouched
+    assert not list(project.root.glob("ran-*"))

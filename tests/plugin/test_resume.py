@@ -265,6 +265,68 @@ def test_way_on_after_a_rejection(flow: Project) -> None:
     assert done.status == 0, done.text
 
 
+BEFORE_A_GATE = """
+workflow: flow
+steps:
+  - {id: first, run: [touch, ran-first]}
+  - {id: build, run: [echo, built]}
+  - {id: approve, gate: {question: Go?, show: [build]}}
+  - {id: publish, run: [touch, ran-publish]}
+"""
+
+
+@pytest.mark.parametrize("step", ["build", "first"])
+def test_what_a_rejected_gate_showed_is_done_better(flow: Project, step: str) -> None:
+    """After a rejection, a step before the gate runs again for a reason, and the gate is asked about what it is now."""
+    flow.write("wf/flow.workflow.yaml", BEFORE_A_GATE)
+    child = flow.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("build it again")
+    assert finish(child).status == 1
+    behind = flow.pytest("wf", "--workflow-resume", "--workflow-redo", "publish")
+    assert behind.status == 4, behind.text
+    assert "was denied at gate 'approve', which stands before 'publish': --workflow-redo approve asks" in behind.text
+    assert len(flow.of_type("run.resumed")) == 0
+
+    child = flow.terminal("wf", "-s", "--workflow-resume", "--workflow-redo", step)
+    child.expect("Reason: ")
+    child.sendline("built again")
+    child.sendline(code_at(child))
+    session = finish(child)
+
+    assert session.status == 0, session.text
+    others = {"first", "build"} - {step}
+    assert sessions(flow)[-1] == {
+        **dict.fromkeys(others, "carried"),
+        step: "passed",
+        "approve": "passed",
+        "publish": "passed",
+    }
+    assert [record["data"]["decision"] for record in flow.of_type("gate.decided")] == ["rejected", "approved"]
+
+
+def test_a_rejected_gate_that_is_gone_lets_nothing_go_on(flow: Project) -> None:
+    """Taking the gate out of the file is no answer to its rejection: the run does not go on, and a new one may begin."""
+    flow.write("wf/flow.workflow.yaml", GATED)
+    child = flow.terminal("wf", "-s")
+    code_at(child)
+    child.sendline("reject")
+    child.expect("Reason: ")
+    child.sendline("not today")
+    assert finish(child).status == 1
+    flow.write("wf/flow.workflow.yaml", "\n".join(line for line in GATED.splitlines() if "gate:" not in line))
+
+    for more in ((), ("--workflow-redo", "build")):
+        refused = flow.pytest("wf", "--workflow-resume", *more)
+
+        assert refused.status == 4, refused.text
+        assert "was denied at gate 'approve', which is not in the plan any more: --workflow-new starts" in refused.text
+    assert not (flow.root / "ran-publish").exists()
+    assert len(flow.of_type("run.resumed")) == 0
+
+
 def test_killed_step_runs_again_only_if_a_person_says_so(flow: Project) -> None:
     """After kill -9 in a step its effect is unknown: refused without a terminal, asked about on one; `no` runs nothing."""
     flow.write(

@@ -436,7 +436,7 @@ os.symlink(where, "made.whl")
 @pytest.mark.parametrize(
     ("to", "words"), [("outside", "leads out of the project"), ("evidence", "leads into the evidence")]
 )
-@pytest.mark.parametrize("kind", ["YAML", "Python"])
+@pytest.mark.parametrize("kind", ["YAML", "Python", "Python with dots"])
 def test_output_is_no_link_to_what_its_command_could_not_read(
     project: Project, tmp_path_factory: pytest.TempPathFactory, to: str, words: str, kind: str
 ) -> None:
@@ -448,7 +448,10 @@ def test_output_is_no_link_to_what_its_command_could_not_read(
         steps = f"  - {{id: one, run: {json.dumps(argv)}, outputs: {{w: {{glob: '*.whl'}}}}}}\n"
         project.write("wf/flow.workflow.yaml", f"workflow: flow\nsteps:\n{steps}")
     else:
-        body = f"@step\ndef one(workflow, sandbox) -> Path:\n    sandbox.run({argv!r})\n    return workflow.root / 'made.whl'\n"
+        # A name that begins like the folder above is none of that.
+        name = "..made.whl" if "dots" in kind else "made.whl"
+        body = f"@step\ndef one(workflow, sandbox) -> Path:\n    sandbox.run({argv!r})\n"
+        body += f"    return (workflow.root / 'made.whl').rename(workflow.root / '{name}')\n"
         project.write("wf/workflow_flow.py", PYTHON.format(more=f"from pathlib import Path\n{body}"))
     project.write("make.py", _LINK)
     project.write(

@@ -242,8 +242,11 @@ def test_command_that_no_rule_can_allow_is_refused_early(argv: list[str | None])
     """A command that no value of its unknown arguments could make allowed is refused before the run."""
     compiled = policy("twine upload dist/*.whl", "git tag {version}")
 
-    with pytest.raises(CommandRefusedError, match="nearest rule"):
+    with pytest.raises(CommandRefusedError, match="nearest rule") as caught:
         compiled.may_match(argv, inputs={"version": "1.0"})
+
+    assert ("'${...}'" in str(caught.value)) is (None in argv)
+    assert str(caught.value).isascii()
 
 
 def test_unknown_argument_does_not_invent_an_input() -> None:

@@ -29,6 +29,9 @@ from pytest_workflow_exec.settings import RuleSettings
         "MAGICK_CODER_MODULE_PATH", "APT_CONFIG", "MYPY_CONFIG_FILE", "PYENV_VERSION", "AIRFLOW__CORE__DAGS_FOLDER",
         "JUPYTER_PATH", "GUNICORN_CMD_ARGS", "AUTOCONF", "TEXMFCNF", "shell_escape", "openout_any",
         "ASAN_SYMBOLIZER_PATH", "SSH_SK_HELPER", "UV_PYTHON", "KUBECTL_EXTERNAL_DIFF", "QT_QPA_PLATFORM_PLUGIN_PATH",
+        "RUSTUP_TOOLCHAIN", "DOTNET_ROOT", "MSBuildSDKsPath", "CAML_LD_LIBRARY_PATH", "GHC_PACKAGE_PATH", "STACK_YAML", "HOSTCC",
+        "COMSPEC", "PROTOC", "QEMU_LD_PREFIX", "CHROME_PATH", "PUPPETEER_EXECUTABLE_PATH", "TS_NODE_PROJECT", "BAT_CONFIG_PATH",
+        "CONTAINERS_CONF", "OMPI_MCA_plm_rsh_agent", "I_MPI_HYDRA_BOOTSTRAP_EXEC", "SPACK_ROOT", "MODULEPATH", "CONDARC",
     ],
 )  # fmt: skip
 def test_variable_that_chooses_code_is_refused(name: str) -> None:
@@ -62,6 +65,9 @@ def test_variable_that_chooses_code_is_refused(name: str) -> None:
         "OMP_NUM_THREADS",
         "CUDA_VISIBLE_DEVICES",
         "CARGO_INCREMENTAL",
+        "DOTNET_CLI_TELEMETRY_OPTOUT",
+        "OMPI_COMM_WORLD_RANK",
+        "MODULE_NAME",
     ],
 )
 def test_ordinary_variable_is_granted(name: str) -> None:

@@ -255,30 +255,16 @@ BEGIN
     RAISE EXCEPTION 'fleet: there is no run %', NEW.run;
   END IF;
   PERFORM workflow_exec.fleet_alone(whose);
-  IF EXISTS (SELECT FROM workflow_exec.fleet_cancel x WHERE x.submission = whose) THEN
+  -- What a leg asks that plays `finally` alone is asked about that, and by whoever sits before it.
+  IF EXISTS (SELECT FROM workflow_exec.fleet_cancel x WHERE x.submission = whose)
+     AND NOT (TG_TABLE_NAME = 'fleet_decision_use' AND EXISTS (
+       SELECT FROM workflow_exec.fleet_claim c WHERE c.submission = whose AND c.cleans
+       AND c.leg = (SELECT max(l.number) FROM workflow_exec.fleet_leg l WHERE l.submission = whose))) THEN
     RAISE EXCEPTION 'fleet: % was cancelled', whose;
   END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER fleet_answer_check BEFORE INSERT ON workflow_exec.fleet_answer
   FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_wanted();
-
--- What a leg asks that plays `finally` alone is asked about that, and by whoever sits before it.
-CREATE FUNCTION workflow_exec.fleet_check_use() RETURNS trigger LANGUAGE plpgsql
-  SET search_path = pg_catalog, pg_temp AS $$
-DECLARE whose text;
-BEGIN
-  SELECT r.submission INTO whose FROM workflow_exec.fleet_run r WHERE r.run = NEW.run;
-  IF whose IS NULL THEN
-    RAISE EXCEPTION 'fleet: there is no run %', NEW.run;
-  END IF;
-  PERFORM workflow_exec.fleet_alone(whose);
-  IF EXISTS (SELECT FROM workflow_exec.fleet_cancel x WHERE x.submission = whose)
-     AND NOT EXISTS (SELECT FROM workflow_exec.fleet_claim c WHERE c.submission = whose AND c.cleans
-       AND c.leg = (SELECT max(l.number) FROM workflow_exec.fleet_leg l WHERE l.submission = whose)) THEN
-    RAISE EXCEPTION 'fleet: % was cancelled', whose;
-  END IF;
-  RETURN NEW;
-END $$;
 CREATE TRIGGER fleet_decision_use_check BEFORE INSERT ON workflow_exec.fleet_decision_use
-  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_use();
+  FOR EACH ROW EXECUTE FUNCTION workflow_exec.fleet_check_wanted();

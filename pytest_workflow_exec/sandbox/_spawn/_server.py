@@ -12,6 +12,7 @@ import contextlib
 import gc
 import marshal
 import os
+import resource
 import select
 import signal
 import socket
@@ -71,6 +72,9 @@ def _prepare(kind: str, control: int, engine: int) -> tuple[int, ...]:
     kernel.prctl(kernel.SET_SUBREAPER, 1)
     if kind == "plain":
         return ()
+    # Each command's program has a number beyond what is usual until it is started.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     dropped = kernel.capabilities_to_drop()
     kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
     kernel.drop_inherited_capabilities()
@@ -88,11 +92,11 @@ def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[in
     status: int | None = None
     try:
         if kind.startswith("namespaces"):
-            pid, status = _make_first(requests, report, kind, dropped, keeps_network=keeps_network)
+            pid, status = _make_first(requests, report, dropped, keeps_network=keeps_network)
         else:
             pid = os.fork()
             if pid == 0:
-                become_next(requests, report, kind)
+                become_next(requests, report)
         os.close(report)
     except OSError as error:
         os.close(report)
@@ -113,7 +117,7 @@ def _serve(requests: socket.socket, engine: int, kind: str, dropped: Sequence[in
 
 
 def _make_first(
-    requests: socket.socket, report: int, kind: str, dropped: Sequence[int], *, keeps_network: bool
+    requests: socket.socket, report: int, dropped: Sequence[int], *, keeps_network: bool
 ) -> tuple[int, int]:
     """Return the first process of a namespace, and where it tells how its command ended."""
     mapped, mapping = os.pipe()
@@ -124,7 +128,7 @@ def _make_first(
             try:
                 os.close(mapping)
                 if os.read(mapped, 1):
-                    become_next(requests, report, kind, dropped, ending)
+                    become_next(requests, report, dropped, ending)
             finally:
                 os._exit(126)
         try:
@@ -308,9 +312,11 @@ class _Watch:
 
 
 def _tell(requests: socket.socket, facts: dict[str, Any]) -> None:
-    # Nobody may hear it; the next look then ends everything.
-    with contextlib.suppress(OSError):
+    try:
         requests.send(marshal.dumps(facts))
+    except OSError:
+        # Nobody hears it; the next look then ends everything.
+        return
 
 
 def _descendants(pid: int) -> list[int]:

@@ -8,7 +8,7 @@ import select
 import socket
 
 from ._connections import Connections
-from ._target import LENGTH_BYTES, LISTENER, MOST_DESCRIPTORS, TAKEN
+from ._target import LENGTH_BYTES, LISTENER, SPACE, TAKEN, passed
 
 _CLOSE_ON_EXEC = 0x40000000
 
@@ -55,10 +55,10 @@ def heard(errors: socket.socket, engine: int) -> Start:
         raise EngineGoneError
     told, descriptors = b"", list[int]()
     while True:
-        chunk, more, _, _ = socket.recv_fds(errors, 4096, MOST_DESCRIPTORS, _CLOSE_ON_EXEC)
-        told, descriptors = told + chunk, descriptors + more
+        chunk, ancillary, _, _ = errors.recvmsg(4096, SPACE, _CLOSE_ON_EXEC)
         if not chunk:
             break
+        told, descriptors = told + chunk, descriptors + passed(ancillary)
     if not told:
         # It ended without a request.
         raise EngineGoneError
@@ -66,11 +66,11 @@ def heard(errors: socket.socket, engine: int) -> Start:
         return Start(is_taken=False, problem=told.decode(errors="replace"))
     begin = len(TAKEN) + LENGTH_BYTES
     end = begin + int.from_bytes(told[len(TAKEN) : begin], "big")
-    header, problem = marshal.loads(told[begin:end]), told[end:]  # noqa: S302  # the engine's own
+    (processes, masked, allowed), problem = marshal.loads(told[begin:end]), told[end:]  # noqa: S302  # the engine's own
     connections = None
     if problem == LISTENER:
         ruleset, *sockets, listener = descriptors
-        names = {held: frozenset(each) for held, each in zip(sockets, header["sockets"], strict=True)}
+        names = {held: frozenset(each) for held, each in zip(sockets, allowed, strict=True)}
         problem, connections = b"", Connections(listener, ruleset, names)
     elif descriptors:
         problem = problem.removeprefix(LISTENER) or b"it ended before it was judged"
@@ -78,8 +78,8 @@ def heard(errors: socket.socket, engine: int) -> Start:
             os.close(descriptor)
     return Start(
         is_taken=True,
-        processes=header["processes"],
-        masked=tuple(header["masked"]),
+        processes=processes,
+        masked=masked,
         connections=connections,
         problem=problem.decode(errors="replace"),
     )

@@ -30,45 +30,56 @@ LISTENER = b"\0"
 _REPORT = 3
 _FIRST_CLOSED, _FREE = 4, 64
 _DIRECTORY, _PROGRAM, _RULESET = 3, 4, 5
-MOST_DESCRIPTORS = 24
-_LARGEST_REQUEST = 1 << 16
+_TOLD, _CONFINEMENT, _IS_ASKED = 0, -1, 3
+SPACE = socket.CMSG_SPACE(4 * 24)
+"""For the descriptors that come with a message: a command's own, and those of sockets."""
+_LARGEST_REQUEST = 1 << 14
 _CLOSE_ON_EXEC = 0x40000000
 _KILL = int(signal.SIGKILL)
-_LIMITS = {
-    "memory_bytes": resource.RLIMIT_DATA,
-    "file_size_bytes": resource.RLIMIT_FSIZE,
-    "files": resource.RLIMIT_NOFILE,
-}
+_BOUNDED = (
+    resource.RLIMIT_CORE,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_CPU,
+    resource.RLIMIT_NPROC,
+)
+
+
+def _highest(kind: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+# What the engine itself may have, looked at when this process starts: no command gets more.
+_HIGHEST = {kind: _highest(kind) for kind in _BOUNDED}
 
 
 def become_next(
-    requests: socket.socket, report: int, kind: str, dropped: Sequence[int] = (), status: int | None = None
+    requests: socket.socket, report: int, dropped: Sequence[int] = (), status: int | None = None
 ) -> NoReturn:
     """Wait for a request and become its command; whatever fails is written to `report`, and nothing runs then.
 
     Args:
-        kind: `plain`, or the level of the commands.
         dropped: The capabilities to give up in a new namespace of users, which begins with all of them.
         status: Where the first process of a namespace tells how its command ended; None for any other process.
     """
     try:
-        os.dup2(report, _REPORT, inheritable=False)
+        # Not by name: what reads names of arguments is made at its first use, which would be here, each time.
+        os.dup2(report, _REPORT, False)
         os.close(report)
         # Whoever started this may be gone already.
         kernel.prctl(kernel.SET_DEATH_SIGNAL, _KILL)
         os.setsid()
-        if kind.startswith("namespaces"):
+        if status is not None:
             kernel.bound_capabilities(dropped)
             namespaces.prepare_mounts()
         request, descriptors = take(requests)
-        requests.close()
-        confinement = request["confinement"]
-        asked = confinement is not None and confinement["sockets"]
+        os.close(requests.fileno())
+        told, confinement = request[_TOLD], request[_CONFINEMENT]
         # What the command is asked about when it connects is the server's to answer.
-        _report(
-            TAKEN + len(request["told"]).to_bytes(LENGTH_BYTES, "big") + request["told"],
-            descriptors[_RULESET:] if asked else (),
-        )
+        asked = descriptors[_RULESET:] if confinement is not None and confinement[_IS_ASKED] else ()
+        _report(TAKEN + len(told).to_bytes(LENGTH_BYTES, "big") + told, asked)
         if status is not None:
             _lead(request, descriptors, status)
         _become(request, descriptors)
@@ -89,19 +100,19 @@ def _report(content: bytes, descriptors: Sequence[int] = ()) -> None:
         content = content[os.write(_REPORT, content) :]
 
 
-def _lead(request: dict[str, Any], descriptors: list[int], status: int) -> None:
+def _lead(request: tuple[Any, ...], descriptors: list[int], status: int) -> None:
     """Be the first process of a namespace: return only in the command's own process, and collect all others."""
-    mounts = request["confinement"]["mounts"]
+    once, *_, mounts = request[_CONFINEMENT]
     namespaces.arrange_mounts(mounts, descriptors[_RULESET])
     # What both may have is done before the fork: what is touched behind it is copied once more.
     namespaces.enter(*mounts["folder"])
-    _place_program(request["confinement"], descriptors)
+    _place_program(descriptors, once)
     target = os.fork()
     if target == 0:
         os.setsid()
         return
-    os.dup2(status, _REPORT, inheritable=False)
-    os.closerange(_FIRST_CLOSED, request["confinement"]["exec_descriptor"] + _FREE)
+    os.dup2(status, _REPORT, False)
+    os.closerange(_FIRST_CLOSED, once + _FREE)
     while True:
         try:
             pid, code = os.waitpid(-1, 0)
@@ -120,94 +131,96 @@ def _has_children() -> bool:
     return True
 
 
-def take(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
+def take(requests: socket.socket) -> tuple[tuple[Any, ...], list[int]]:
     """Return the next request and the descriptors that come with it; without any more, end this process."""
-    space = socket.CMSG_SPACE(4 * MOST_DESCRIPTORS)
     while True:
-        content, ancillary, _, _ = requests.recvmsg(_LARGEST_REQUEST, space, _CLOSE_ON_EXEC)
+        content, ancillary, _, _ = requests.recvmsg(_LARGEST_REQUEST, SPACE, _CLOSE_ON_EXEC)
         if not content:
             os._exit(0)
         # Else it is the word to end a command that had ended by itself.
         if ancillary:
-            numbers = array.array("i")
-            numbers.frombytes(ancillary[0][2])
-            descriptors = list(numbers)
+            descriptors = passed(ancillary)
             return _request(content, descriptors), descriptors
 
 
-def _request(content: bytes, descriptors: list[int]) -> dict[str, Any]:
+def passed(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    """Return the descriptors that came with a message."""
+    numbers = array.array("i")
+    for _, _, content in ancillary:
+        numbers.frombytes(content)
+    return list(numbers)
+
+
+def _request(content: bytes, descriptors: list[int]) -> tuple[Any, ...]:
     if content == b"M":
         with os.fdopen(descriptors.pop(), "rb") as file:
             file.seek(0)
             content = file.read()
     # Of the same interpreter, and from the engine alone; it reads bytes as they are, and makes far fewer objects than JSON.
-    request: dict[str, Any] = marshal.loads(content)  # noqa: S302
+    request: tuple[Any, ...] = marshal.loads(content)  # noqa: S302
     return request
 
 
-def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+def _become(request: tuple[Any, ...], descriptors: list[int]) -> NoReturn:
     """Turn this process into the command's; the order matters: each step forbids what only earlier ones need."""
+    _, argv, environment, bounds, confinement = request
     for number in (0, 1, 2):
         os.dup2(descriptors[number], number)
-    confinement = request["confinement"]
     if confinement is None:
         os.fchdir(descriptors[_DIRECTORY])
         os.closerange(_FIRST_CLOSED, _FREE)
-        _set_limits(request["limits"])
-        os.execve(request["argv"][0], request["argv"], request["environment"])  # noqa: S606  # judged before
-    if confinement["mounts"] is None:
+        _set_limits(*bounds)
+        os.execve(argv[0], argv, environment)  # noqa: S606  # judged before
+    once, unchanged, calls, is_asked, mounts = confinement
+    if mounts is None:
         os.fchdir(descriptors[_DIRECTORY])
-        _place_program(confinement, descriptors)
-    _check_script(confinement)
-    once: int = confinement["exec_descriptor"]
-    _set_limits(request["limits"])
+        _place_program(descriptors, once)
+    _check_script(unchanged)
+    _set_limits(*bounds)
     kernel.restrict_files(descriptors[_RULESET])
     os.closerange(_FIRST_CLOSED, once)
     os.closerange(once + 1, once + _FREE)
-    if confinement["sockets"]:
-        _report(LISTENER, [kernel.restrict_and_ask(confinement["filter"])])
+    if is_asked:
+        _report(LISTENER, [kernel.restrict_and_ask(calls)])
     else:
-        kernel.restrict_calls(confinement["filter"])
-    os.execve(once, request["argv"], request["environment"])  # noqa: S606  # judged before
+        kernel.restrict_calls(calls)
+    os.execve(once, argv, environment)  # noqa: S606  # judged before
 
 
-def _place_program(confinement: dict[str, Any], descriptors: list[int]) -> None:
+def _place_program(descriptors: list[int], once: int) -> None:
     """Put the program where only its start finds it."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    os.dup2(descriptors[_PROGRAM], confinement["exec_descriptor"], inheritable=False)
+    os.dup2(descriptors[_PROGRAM], once, False)
 
 
-def _check_script(confinement: dict[str, Any]) -> None:
+def _check_script(unchanged: Sequence[tuple[str, tuple[int, ...]]]) -> None:
     # A script is opened by its interpreter: at least it is the file that was identified until now.
-    for path, stamp in confinement["unchanged"]:
+    for path, stamp in unchanged:
         found = os.stat(path)  # noqa: PTH116  # path objects take ten times as long
         if (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns) != stamp:
             raise OSError(f"{path} changed since it was identified")
 
 
-def _set_limits(limits: dict[str, int | None]) -> None:
+def _set_limits(
+    memory: int | None, file_size: int | None, files: int, cpu_s: int | None, processes: int | None
+) -> None:
     # Not 0: a program that the kernel hands cores to is started then all the same, and keeps what the command knew.
-    _set_limit(resource.RLIMIT_CORE, 1, 1)
-    for name, kind in _LIMITS.items():
-        value = limits[name]
-        if value is not None:
-            _set_limit(kind, value, value)
-    seconds, processes = limits["cpu_s"], limits["processes"]
-    if seconds is not None:
+    _set_limit(resource.RLIMIT_CORE, 1)
+    if memory is not None:
+        _set_limit(resource.RLIMIT_DATA, memory)
+    if file_size is not None:
+        _set_limit(resource.RLIMIT_FSIZE, file_size)
+    _set_limit(resource.RLIMIT_NOFILE, files)
+    if cpu_s is not None:
         # The first ends it by a signal that says why; the second is for one that goes on nevertheless.
-        _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+        _set_limit(resource.RLIMIT_CPU, cpu_s, 1)
     if processes is not None:
         # Counted are all threads of the user: those that run already are not the command's.
-        others = _threads()
-        _set_limit(resource.RLIMIT_NPROC, others + processes, others + processes)
+        _set_limit(resource.RLIMIT_NPROC, _threads() + processes)
 
 
-def _set_limit(kind: int, soft: int, hard: int) -> None:
-    highest = resource.getrlimit(kind)[1]
-    if highest != resource.RLIM_INFINITY:
-        soft, hard = min(soft, highest), min(hard, highest)
-    resource.setrlimit(kind, (min(soft, sys.maxsize), min(hard, sys.maxsize)))
+def _set_limit(kind: int, soft: int, more: int = 0) -> None:
+    highest = _HIGHEST[kind]
+    resource.setrlimit(kind, (min(soft, highest), min(soft + more, highest)))
 
 
 def _threads() -> int:
