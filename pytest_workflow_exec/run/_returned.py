@@ -42,6 +42,9 @@ def outputs_of_return(returned: object, annotation: object, *, root: Path) -> St
     except (PydanticSerializationError, ValidationError, ValueError, TypeError) as error:
         message = f"the returned value can't be kept as JSON: {error}"
         raise OutputError(message) from error
+    except RecursionError as error:
+        message = "the returned value can't be kept as JSON: it is nested too deeply, or holds itself"
+        raise OutputError(message) from error
     named = value if isinstance(value, Mapping) else {"value": value}
     return StepOutputs(values=named, files=_files_of(returned, root))
 

@@ -261,6 +261,23 @@ def test_value_that_can_not_be_kept_fails_its_step(project: Project, more: str) 
     assert project.outcomes() == {"build": "passed", "bad": "failed"}
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["value = {}\n    value['itself'] = value", "value = []\n    for _ in range(5000):\n        value = [value]"],
+    ids=["cycle", "depth"],
+)
+def test_value_that_has_no_end_is_refused_in_words(project: Project, body: str) -> None:
+    """A returned value that holds itself, or is nested without measure, fails its step without a traceback."""
+    project.write("wf/workflow_flow.py", PYTHON.format(more=f"@step\ndef bad():\n    {body}\n    return value\n"))
+
+    session = project.pytest("wf")
+
+    assert session.status == 1, session.text
+    assert "the returned value can't be kept as JSON: it is nested too deeply, or holds itself" in session.text
+    assert "RecursionError" not in session.text
+    assert project.outcomes() == {"build": "passed", "bad": "failed"}
+
+
 def test_a_step_may_return_nothing_where_it_says_so(project: Project) -> None:
     """Without an annotation, or with one that nothing fits; else a body that does nothing would pass for its work."""
     more = (
