@@ -31,20 +31,36 @@ def paused(step: Step, pause: Pause, *, since: datetime, values: Values) -> Step
     return StepOutputs(values={"until": spelled(until)}, files={})
 
 
+def pause_problem(step: Step, pause: Pause, values: Values) -> str | None:
+    """Return why a step could never wait until the moment that it names; None if it can, or if that is not known yet."""
+    if pause.until is None or not all(values.is_known(reference) for reference in pause.until.references):
+        return None
+    try:
+        _moment(step, values.text(pause.until))
+    except OutputError as error:
+        return str(error)
+    return None
+
+
 def _until(step: Step, pause: Pause, *, since: datetime, values: Values) -> datetime:
     if pause.until is None:
         return since + timedelta(seconds=pause.for_s or 0.0)
-    text = values.text(pause.until)
+    return _moment(step, values.text(pause.until))
+
+
+def _moment(step: Step, text: str) -> datetime:
     try:
         # Python 3.10 does not know the Z.
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError as error:
+        # In the first and the last hours of the calendar there may be no such moment in UTC.
+        in_utc = None if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:
         message = f"step {step.id!r} waits until {text!r}, which is no time: write it like 2026-12-24T18:00:00Z"
         raise OutputError(message) from error
-    if moment.tzinfo is None:
+    if in_utc is None:
         message = f"step {step.id!r} waits until {text!r}, which has no zone: write it like 2026-12-24T18:00:00Z"
         raise OutputError(message)
-    return moment.astimezone(timezone.utc)
+    return in_utc
 
 
 def spelled(moment: datetime) -> str:

@@ -77,7 +77,7 @@ def preflight(
         if isinstance(step.body, (Manual, Session)) and (alone := terminal_problem()) is not None:
             kind = "done by hand" if isinstance(step.body, Manual) else "a conversation"
             problems.append(_at(step, f"step {step.id!r} is {kind} and needs a person at a terminal: {alone}"))
-        problems.extend(_given_problems(step, values))
+        problems.extend([*_given_problems(step, values), *_pause_problems(step, values)])
         for command, what in _commands_of(step):
             problems.extend(
                 _command_problems(step, command, values, policy=policy, texts=texts, environment=environment, what=what)
@@ -112,6 +112,16 @@ def _given_problems(step: Step, values: Values) -> Iterator[Problem]:
             except OutputError as error:
                 found[str(error)] = None
     yield from (_at(step, f"step {step.id!r}: {message}") for message in found)
+
+
+def _pause_problems(step: Step, values: Values) -> Iterator[Problem]:
+    if not isinstance(step.body, Pause):
+        return
+    from pytest_workflow_exec.run._pause import pause_problem
+
+    message = pause_problem(step, step.body, values)
+    if message is not None:
+        yield _at(step, message)
 
 
 def _surely_left_out(step: Step, values: Values) -> bool:

@@ -273,3 +273,26 @@ def test_lock_that_is_no_file_is_refused(project: Project, make: str) -> None:
     assert "flow.lock" in session.text
     assert "INTERNALERROR" not in session.text
     assert not list(project.root.glob("ran-*"))
+
+
+@pytest.mark.parametrize(
+    ("until", "reason"),
+    [
+        ("tomorrow", "waits until 'tomorrow', which is no time"),
+        ("2026-02-30T00:00:00Z", "which is no time"),
+        ("2030-01-01T00:00:00", "which has no zone"),
+        ("0001-01-01T00:00:00+14:00", "which is no time"),
+        ("${inputs.day}T12:00:00Z", "waits until 'mondayT12:00:00Z', which is no time"),
+    ],
+)
+def test_a_pause_until_no_moment_is_refused_before_the_first_step(project: Project, until: str, reason: str) -> None:
+    """A moment that can't be read is said before anything runs, also where it comes from an input."""
+    steps = f'  - {{id: one, run: [touch, ran-one]}}\n  - {{id: wait, pause: {{until: "{until}"}}}}\n'
+    project.write("wf/flow.workflow.yaml", f"workflow: flow\ninputs: {{day: {{default: monday}}}}\nsteps:\n{steps}")
+
+    session = project.pytest("wf")
+
+    assert session.status == 4, session.text
+    [line] = [line for line in session.text.splitlines() if "wf/flow.workflow.yaml:5:" in line]
+    assert reason in line
+    assert project.untouched
