@@ -17,6 +17,7 @@ SILENCE_S = 60.0
 """How long a server may be silent in the middle of a statement before its connection counts as lost."""
 _LOOK_S = 5.0
 _CONNECT_S = 10
+_NEW = "made for whoever takes it now"
 _DRIVER = "postgresql+psycopg://"
 # The system's own way to see that the other end is gone; what swallows bytes in between answers to that, too.
 _ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
@@ -31,6 +32,7 @@ def server_engine(url: str, *, size: int, more: int, **arguments: str) -> Engine
         more: How many there may be beside those.
         arguments: What the driver is given.
     """
+    from psycopg import OperationalError
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import DisconnectionError
 
@@ -41,9 +43,17 @@ def server_engine(url: str, *, size: int, more: int, **arguments: str) -> Engine
         connect_args={"connect_timeout": _CONNECT_S, **_ALIVE, **arguments},
     )
 
+    @event.listens_for(engine, "connect")
+    def made(_connection: object, record: Any) -> None:  # noqa: ANN401  # the pool's own
+        record.info[_NEW] = True
+
     @event.listens_for(engine, "checkout")
-    def taken(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401  # the driver's own
+    def taken(connection: Any, record: Any, _proxy: object) -> None:  # noqa: ANN401  # the driver's and the pool's own
+        is_new = record.info.pop(_NEW, False)
         if connection.closed or _has_ended(connection.fileno()):
+            if is_new:
+                # Asked for another one too often, the pool would take that for its user's mistake.
+                raise OperationalError("the server ended the connection as soon as it was made")
             raise DisconnectionError
         _WATCH.arm(connection)
 

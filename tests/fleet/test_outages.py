@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -235,6 +236,28 @@ def test_a_connection_that_is_lost_says_nothing_of_a_leg(
 
     with contextlib.closing(open_database(gated.url)) as database, pytest.raises(UnreachableError):
         cut_off(database)
+
+
+def test_connections_that_end_as_soon_as_they_are_made_are_an_outage(gated: Site, own_server: Server) -> None:
+    """Also of one that is lost before anybody has it, only that the database can't be used is said."""
+    ends_all = (
+        "DO $$ BEGIN FOR turn IN 1..4000 LOOP PERFORM pg_stat_clear_snapshot(); PERFORM pg_terminate_backend(pid) "
+        "FROM pg_stat_activity WHERE application_name LIKE 'workflow-exec%'; PERFORM pg_sleep(0.0005); END LOOP; END $$"
+    )
+    outages = 0
+    with contextlib.closing(open_database(gated.url)) as database, ThreadPoolExecutor(1) as beside:
+        storm = beside.submit(own_server.sql, ends_all, role="super")
+        while not storm.done():
+            try:
+                with database.transaction() as transaction:
+                    transaction.now()
+            except UnreachableError:
+                outages += 1
+        storm.result()
+        with database.transaction() as transaction:
+            assert transaction.now() > 0
+
+    assert outages > 0
 
 
 def test_connections_that_are_cut_again_and_again_lose_nothing(gated: Site, own_server: Server) -> None:
