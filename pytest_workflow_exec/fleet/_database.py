@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 SCHEMA = "workflow_exec"
-VERSION = 1
+VERSION = 2
 """Which tables this program uses."""
 _PATIENCE_S = 30
 _FORBIDDEN = "42501"

@@ -242,9 +242,9 @@ def test_a_cancelled_run_that_waits_is_removed_with_time(site: Site) -> None:
     [
         (
             "UPDATE fleet_schema SET version = 7",
-            "the fleet's tables are newer than this program (version 7, and it uses 1)",
+            "the fleet's tables are newer than this program (version 7, and it uses 2)",
         ),
-        ("DROP TABLE fleet_schema", "the fleet's tables are older than this program (version 0, and it uses 1)"),
+        ("DROP TABLE fleet_schema", "the fleet's tables are older than this program (version 0, and it uses 2)"),
         ("", "file is not a database"),
     ],
     ids=["newer", "older", "none"],

@@ -3,7 +3,7 @@ CREATE SCHEMA workflow_exec;
 
 -- Which tables these are: a program that needs others says so, and does nothing.
 CREATE TABLE workflow_exec.fleet_schema (version integer PRIMARY KEY);
-INSERT INTO workflow_exec.fleet_schema (version) VALUES (1);
+INSERT INTO workflow_exec.fleet_schema (version) VALUES (2);
 
 -- What somebody wants to be run. `content` is what was signed; the other columns repeat parts of it, to be found by.
 CREATE TABLE workflow_exec.fleet_submission (

@@ -2,7 +2,7 @@
 
 -- Which tables these are: a program that needs others says so, and does nothing.
 CREATE TABLE fleet_schema (version integer PRIMARY KEY);
-INSERT INTO fleet_schema (version) VALUES (1);
+INSERT INTO fleet_schema (version) VALUES (2);
 
 -- What somebody wants to be run. `content` is what was signed; the other columns repeat parts of it, to be found by.
 CREATE TABLE fleet_submission (
