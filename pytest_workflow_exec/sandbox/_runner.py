@@ -136,7 +136,7 @@ class CommandRunner:
         self._outputs, self._watch = outputs, watch
         self._inputs, self._environment = dict(inputs), environment
         self._programs = ProgramPins() if programs is None else programs
-        self._scratch, self._digests = scratch, dict[int, str]()
+        self._scratch, self._digests = scratch, dict[int, tuple[Rule, str]]()
         self._common = common_environment(path=policy.path, root=root, git_identity=policy.git_identity)
         check_scratch(scratch)
 
@@ -311,10 +311,10 @@ class CommandRunner:
         )
 
     def _digest_of(self, rule: Rule) -> str:
-        # By identity: the rules are the policy's own, which is kept as long as this.
+        # By identity, which is the rule's own as long as it is kept here, too.
         if id(rule) not in self._digests:
-            self._digests[id(rule)] = rule.digest
-        return self._digests[id(rule)]
+            self._digests[id(rule)] = (rule, rule.digest)
+        return self._digests[id(rule)][1]
 
     def _surrounded(self, job: _Job, given: Surroundings, rule: Rule) -> _Job:
         check_variables(given.env, rule)
