@@ -16,6 +16,7 @@ from ._peers import PEERS, PROGRAMS, PYTEST, pytest_program
 
 PROCESS = f"{US}, durability process"
 YAML = f"{US}, YAML"
+LEAST = f"{PYTEST}, two chained lines a test"
 _HEAVY = ("DBOS", "Dagster", "Prefect")
 _BOUNDED = 3
 
@@ -84,6 +85,10 @@ def scenarios(sizes: Sizes, programs: Mapping[str, Path], shared: Path) -> Seque
         write = functools.partial(_writers.plain_tests, count=count)
         return of_pytest(name, plain, write, *options, says=says.format(count))
 
+    def chained(count: int, name: str = LEAST) -> Contestant:
+        write = functools.partial(_writers.chained_tests, count=count)
+        return of_pytest(name, plain, write, says=f"{count} passed")
+
     def steps(count: int, name: str = US) -> Contestant:
         return of_pytest(name, us, functools.partial(_writers.python_steps, count=count), says=f"{count} passed")
 
@@ -112,6 +117,7 @@ def scenarios(sizes: Sizes, programs: Mapping[str, Path], shared: Path) -> Seque
             title=f"{sizes.steps:,} steps that do nothing",
             contestants=[
                 tests(sizes.steps),
+                chained(sizes.steps),
                 steps(sizes.steps),
                 of_pytest(PROCESS, us, process, says=f"{sizes.steps} passed"),
                 yaml(sizes.steps),
@@ -126,6 +132,7 @@ def scenarios(sizes: Sizes, programs: Mapping[str, Path], shared: Path) -> Seque
                 for count in sizes.growth
                 for each in (
                     tests(count, name=f"{PYTEST}, {count:,}"),
+                    chained(count, name=f"{LEAST}, {count:,}"),
                     steps(count, name=f"{US}, {count:,}"),
                 )
             ],

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from ._machine import Machine
 from ._peers import PEERS
 from ._results import Quantity, Results
+from ._scenarios import LEAST
 from ._targets import Judged
+
+_LEAST_KEEPS = "the same, by a conftest.py that knows no plan and no order, and refuses nothing"
 
 
 def page(results: Results, judgements: Sequence[Judged], machine: Machine, versions: dict[str, str]) -> str:
@@ -38,7 +41,7 @@ def targets(judgements: Iterable[Judged]) -> str:
 
 
 def _scenario(results: Results, name: str, versions: dict[str, str]) -> str:
-    keeps = {peer.name: peer.keeps for peer in PEERS} if name == "steps" else {}
+    keeps = {LEAST: _LEAST_KEEPS, **{peer.name: peer.keeps for peer in PEERS}} if name == "steps" else {}
     by_name = results.rounds[name]
     pressed = any(spent.pressed_ms is not None for rounds in by_name.values() for spent in rounds)
     quantities: list[tuple[str, Quantity]] = [("CPU, s", "cpu_s"), ("Wall, s", "wall_s"), ("Peak, MiB", "peak_mib")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from benchmarks._results import Results
 from benchmarks._scenarios import Sizes
 from benchmarks._tables import targets
 from benchmarks._targets import judged
+from benchmarks._writers import chained_tests
 
 from ._published import ROOT
 
@@ -112,3 +114,21 @@ def _python(module: str, *arguments: str, path: str) -> subprocess.CompletedProc
     command = [sys.executable, "-m", module, *arguments]
     variables = {**os.environ, "PATH": path}
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_least_that_is_compared_keeps_a_chain_of_every_start_and_end(tmp_path: Path) -> None:
+    """What plain pytest is given beside us holds two lines a test, each with the hash of the one before."""
+    tests = chained_tests(tmp_path, 3)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [record["type"] for record in records] == ["started", "finished"] * 3
+    assert [record["prev"] for record in records[1:]] == [record["hash"] for record in records[:-1]]

@@ -47,7 +47,9 @@ class Attempt:
     stand_in: Outcome | None = None
     """How it ends without running: it does not apply, or is carried; None if it has to run."""
     phases: tuple[str, ...] = EVERY_PHASE
-    """What has to be reported of it; nobody may look at more of a carried step than its call."""
+    """What has to be reported of it; nobody may look at more than its call."""
+    has_fixtures: bool = False
+    """Whether a fixture of the project was made while it was under way."""
     body_ran: bool = False
     errors: list[BaseException] = field(default_factory=list)
     """What its phases raised, whatever another plugin made of it."""

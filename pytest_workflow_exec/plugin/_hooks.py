@@ -9,16 +9,17 @@ import pytest
 
 from ._asynchronous import await_body
 from ._attachments import attach
-from ._carried import report_carried
 from ._each import parametrize_each
 from ._ending import honest_status, run_session, settle_items
 from ._failures import show_failure
-from ._keys import PLANNED
+from ._function_items import plain_function
+from ._keys import LISTS, PLANNED
 from ._lines import plan_line
 from ._planned import planned
 from ._properties import describe
 from ._runtest import admit_item, attempted, has_stand_in, judge_report, mask_warning, refuse_report, settle_report
 from ._session import WorkflowSession
+from ._short_ways import note_fixture, take_short_way
 from ._waive import ruled_body
 
 _Status = tuple[str, str, str | tuple[str, Mapping[str, bool]]]
@@ -29,6 +30,10 @@ class PlanHooks:
 
     def __init__(self, session: WorkflowSession) -> None:
         self._session = session
+
+    def pytest_pycollect_makeitem(self, collector: pytest.Collector, name: str, obj: object) -> pytest.Item | None:
+        """Make the item of a step that is a plain function."""
+        return plain_function(self._session, collector, name, obj) if LISTS in collector.stash else None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make the cases of a step with `@each`."""
@@ -102,9 +107,9 @@ class SessionHooks(PlanHooks):
         return (yield from attempted(self._session, item))
 
     @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_protocol")
-    def pytest_report_carried(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Report a carried step: there is nothing for pytest to run."""
-        return report_carried(self._session, item, nextitem)
+    def pytest_take_short_way(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Go through a step whose set-up and teardown nobody would miss in the reports."""
+        return take_short_way(self._session, item, nextitem)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -116,6 +121,11 @@ class SessionHooks(PlanHooks):
         """Stop a step whose turn it is not, before any fixture of it is made."""
         if planned(item) is not None and not self._session.discovery:
             admit_item(self._session, item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> None:
+        """Take note of the fixtures that are made for steps."""
+        note_fixture(self._session, fixturedef)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:

@@ -14,6 +14,7 @@ from pytest_workflow_exec.model import Call, Function, Gate, Step, Workflow
 from ._bodies import perform
 from ._keys import PLANNED
 from ._markers import mark_step
+from ._placed import PlacedFunction
 from ._planned import PlannedItem
 
 
@@ -31,7 +32,7 @@ def _item(file: pytest.Module, workflow: Workflow, step: Step, position: int) ->
     return item
 
 
-class StepItem(pytest.Function):
+class StepItem(PlacedFunction):
     """One step of a YAML workflow."""
 
     def reportinfo(self) -> tuple[Path, int, str]:
