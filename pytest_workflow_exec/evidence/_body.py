@@ -49,13 +49,17 @@ def body_of(fields: Fields, data: Json, blobs: list[Blob]) -> bytes:
 
 def _body(fields: Fields, data: Json) -> bytes:
     # As `encode` would spell it, but for most of it nothing has to be looked at: see `Fields`.
-    step = "null" if fields.step is None else encode(fields.step)
+    step = "null" if fields.step is None else _step_text(fields.step)
     attempt = "null" if fields.attempt is None else f"{fields.attempt:d}"
     return (
         f'{{"v":{VERSION},"seq":{fields.seq},"run":"{fields.run}","ts":"{fields.ts}","mono_ns":{fields.mono_ns},'
         f'"boot":"{fields.boot}","type":"{fields.type}","step":{step},"attempt":{attempt},'
         f'"actor":{_actor_text(fields.actor.kind, fields.actor.id)},"data":{encode(data)},"prev":"{fields.prev}"'
     ).encode()
+
+
+# A step's records come one after the other.
+_step_text = functools.lru_cache(maxsize=16)(encode)
 
 
 @functools.lru_cache(maxsize=64)

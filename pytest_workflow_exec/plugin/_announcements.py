@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -73,9 +73,10 @@ class Announcements:
             self._note(hook, plugin, error)
             return None
 
-    def _listeners(self, hook: str) -> Iterator[object]:
+    def _listeners(self, hook: str) -> Sequence[object]:
         # The last one that was registered first, as pluggy calls them.
-        yield from [each.plugin for each in reversed(getattr(self._config.hook, hook).get_hookimpls())]
+        heard = getattr(self._config.hook, hook).get_hookimpls()
+        return [each.plugin for each in reversed(heard)] if heard else ()
 
     def _all_but(self, hook: str, plugin: object) -> list[object]:
         return [other for other in self._listeners(hook) if other is not plugin]
