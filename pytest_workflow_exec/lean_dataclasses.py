@@ -57,13 +57,11 @@ else:
     def replace(instance: _T, /, **changes: object) -> _T:
         """Return a copy with some fields changed, as `dataclasses.replace` makes it."""
         slots = _slots(type(instance))
-        if slots is None or not changes.keys() <= slots.fill.keys():
+        if slots is None or not changes.keys() <= slots.keys():
             return dataclasses.replace(instance, **changes)
         copied = object.__new__(type(instance))
-        for fill, value in zip(slots.fill.values(), slots.values(instance), strict=True):
-            fill(copied, value)
-        for name, value in changes.items():
-            slots.fill[name](copied, value)
+        for name, slot in slots.items():
+            slot.set(copied, changes[name] if name in changes else slot.get(instance))
         return copied
 
 
@@ -294,25 +292,20 @@ def _assignment(cls: Any, name: str, value: str, known: dict[str, object], *, fr
     return f"_set(self, {name!r}, {value})"
 
 
-_SEVERAL = 2
-"""From so many names on an `attrgetter` returns a tuple."""
-
-
-class _Slots(NamedTuple):
-    values: Callable[[object], Sequence[object]]
-    """Returns all that an instance holds, in their order."""
-    fill: Mapping[str, Callable[[object, object], None]]
+class _Slot(NamedTuple):
+    get: Callable[[object], object]
+    set: Callable[[object, object], None]
 
 
 @cache
-def _slots(cls: Any) -> _Slots | None:  # noqa: ANN401
+def _slots(cls: Any) -> Mapping[str, _Slot] | None:  # noqa: ANN401
     """Return where an instance's fields are; None if making one takes more than to fill them."""
     fields = _fields(cls)
     places: dict[str, Any] = {field.name: getattr(cls, field.name, None) for field in fields}
     own = all(isinstance(place, MemberDescriptorType) for place in places.values())
-    if len(places) < _SEVERAL or not own or hasattr(cls, "__post_init__") or not all(field.init for field in fields):
+    if not own or hasattr(cls, "__post_init__") or not all(field.init for field in fields):
         return None
-    return _Slots(attrgetter(*places), {name: place.__set__ for name, place in places.items()})
+    return {name: _Slot(place.__get__, place.__set__) for name, place in places.items()}
 
 
 @cache

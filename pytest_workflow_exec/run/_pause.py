@@ -23,6 +23,8 @@ def paused(step: Step, pause: Pause, *, since: datetime, values: Values) -> Step
         OutputError: The moment that it waits for can't be read.
     """
     until = _until(step, pause, since=since, values=values)
+    if pause.suspends:
+        until = _whole(until)
     if pause.suspends and datetime.now(timezone.utc) < until:
         raise PausedError(step=step.id, until=spelled(until))
     # By the wall clock, in short naps: a machine that sleeps, or a clock that is set, must not stretch the pause.
@@ -61,6 +63,12 @@ def _moment(step: Step, text: str) -> datetime:
         message = f"step {step.id!r} waits until {text!r}, which has no zone: write it like 2026-12-24T18:00:00Z"
         raise OutputError(message)
     return in_utc
+
+
+def _whole(moment: datetime) -> datetime:
+    # Evidence holds it to the second: whoever goes on with the run then must not find that a part of it is left.
+    last = datetime.max.replace(microsecond=0, tzinfo=moment.tzinfo)
+    return moment if not moment.microsecond or moment > last else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def spelled(moment: datetime) -> str:

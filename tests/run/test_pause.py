@@ -58,8 +58,28 @@ def test_a_pause_that_suspends_is_counted_from_its_first_start(project: Project)
     with pytest.raises(PausedError) as early:
         _paused(again)
 
-    assert early.value.until == due.isoformat(timespec="seconds").replace("+00:00", "Z")
+    until = datetime.fromisoformat(early.value.until.replace("Z", "+00:00"))
+    # Not before: who goes on at the moment that is recorded would find that a part of a second is left.
+    assert due <= until < due + timedelta(seconds=1)
     assert not (project.root / "last").exists()
+
+
+@pytest.mark.parametrize(
+    ("moment", "until"),
+    [
+        ("9998-01-01T00:00:00.001+00:00", "9998-01-01T00:00:01Z"),
+        ("9998-01-01T00:00:59+00:00", "9998-01-01T00:00:59Z"),
+        ("9999-12-31T23:59:59.500000+00:00", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_what_is_recorded_is_no_earlier_than_the_moment(project: Project, moment: str, until: str) -> None:
+    """A part of a second makes it the next one, as far as the calendar has one."""
+    run = _reached(project, _flow(f'{{until: "{moment}", wait: suspend}}'))
+
+    with pytest.raises(PausedError) as early:
+        _paused(run)
+
+    assert early.value.until == until
 
 
 def test_a_pause_that_is_over_lets_the_run_go_on(project: Project) -> None:
