@@ -107,6 +107,9 @@ def _run(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> N
     teardown = _called("teardown", lambda: hook.pytest_runtest_teardown(item=item, nextitem=onward))
     if onward is None or attempt.has_fixtures or teardown.excinfo is not None or attempt.error is not None:
         _report(item, teardown)
+    if isinstance(item, pytest.Function):
+        # pytest keeps items to the end, and nobody needs what its fixtures gave.
+        item.funcargs.clear()
 
 
 def _called(when: Literal["setup", "call", "teardown"], phase: Callable[[], None]) -> pytest.CallInfo[None]:

@@ -258,3 +258,17 @@ def test_a_forged_report_lets_nothing_pass(alone: Project, phase: str) -> None:
     run(alone, status=1)
 
     assert outcomes(alone) == ["failed", "blocked", "blocked"]
+
+
+def test_what_fixtures_gave_is_let_go(alone: Project) -> None:
+    """pytest keeps the items of a session to its end, but not what their fixtures gave them."""
+    alone.write(
+        "wf/conftest.py",
+        "import json\ndef pytest_sessionfinish(session):\n"
+        "    held = [item.name for item in session.items if item.funcargs]\n"
+        "    (session.config.rootpath / 'held.json').write_text(json.dumps(held))\n",
+    )
+
+    run(alone)
+
+    assert json.loads((alone.root / "held.json").read_text()) == []
