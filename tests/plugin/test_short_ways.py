@@ -261,7 +261,7 @@ def test_a_forged_report_lets_nothing_pass(alone: Project, phase: str) -> None:
 
 
 def test_what_fixtures_gave_is_let_go(alone: Project) -> None:
-    """pytest keeps the items of a session to its end, but not what their fixtures gave them."""
+    """Items are kept to the end of a session, but not what their fixtures gave them."""
     alone.write(
         "wf/conftest.py",
         "import json\ndef pytest_sessionfinish(session):\n"
