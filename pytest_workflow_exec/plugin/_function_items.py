@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
-from types import FunctionType
+import os
+from types import CodeType, FunctionType
 
 import pytest
 
@@ -27,6 +27,10 @@ def plain_function(
         return None
     if inspect.iscoroutinefunction(function) or not getattr(function, "__test__", True):
         return None
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    # Something else that can be called, or what nearly always are fixtures: an item of it would be made for nothing.
+    if not isinstance(code, CodeType) or code.co_argcount or code.co_kwonlyargcount:
+        return None
     item: StepFunction = StepFunction.from_parent(collector, name=name, callobj=function)
     return item if not item.fixturenames and item.get_closest_marker("parametrize") is None else None
 
@@ -34,10 +38,15 @@ def plain_function(
 class StepFunction(PlacedFunction):
     """One function of a workflow that asks for no fixture."""
 
-    def reportinfo(self) -> tuple[Path, int, str]:
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """Return the line of its first decorator, as pytest does."""
-        line: int = inspect.unwrap(self.function).__code__.co_firstlineno
-        return self.path, line - 1, self.name
+        code: CodeType = inspect.unwrap(self.function).__code__
+        # What a decorator put in its place may stand elsewhere; pytest finds out where, but not as fast.
+        return (
+            (self.path, code.co_firstlineno - 1, self.name)
+            if code.co_filename == str(self.path)
+            else super().reportinfo()
+        )
 
     def __repr__(self) -> str:
         """Return what pytest says of any function: `--collect-only` shows both."""
