@@ -25,8 +25,11 @@ PATIENCE_S = 60
 # Where these are set pytest prints other lines, and nothing is drawn; a test that is about that sets them.
 _APART = ("COLUMNS", "LINES", "CI", "BUILD_NUMBER", "NO_COLOR", "FORCE_COLOR", "GITHUB_STEP_SUMMARY")
 
-# Of what [dev] installs, these take a quarter of a short session's time, and only tests of neighbours ask for them.
-_BUSY_NEIGHBOURS = ("allure_pytest", "html", "html_fixtures", "hypothesispytest", "metadata")
+# Of what [dev] installs, these take a quarter of a short session's time, or have a say in every step, so that none is
+# run and reported as it is where they are not. Only tests of neighbours ask for them.
+_BUSY_NEIGHBOURS = (
+    "allure_pytest", "html", "html_fixtures", "hypothesispytest", "metadata", "pytest_order", "random_order", "rerunfailures",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ def test_neither_body_nor_fixture_of_a_carried_step_runs(flow: Project) -> None:
     assert flow.pytest("wf").status == 1
     flow.write("fixed", "")
 
+    flow.neighbours = True
     session = flow.pytest("wf", "--workflow-resume", "--reruns", "2", "-v")
 
     assert session.status == 0, session.text

@@ -103,6 +103,7 @@ def test_crash_leaves_an_unknown_effect_and_no_second_try(project: Project, more
         "@step\ndef later(workflow) -> None: (workflow.root / 'ran-later').touch()\n",
     )
     project.write("wf/b.workflow.yaml", flow("b", "sleep, '0.2'", "touch, ran-b2"))
+    project.neighbours = bool(more)
 
     session = project.pytest("wf", "-n2", *more)
 
