@@ -92,7 +92,10 @@ class Listeners:
 
 
 def _times(config: pytest.Config) -> bool:
-    return config.getoption("durations", None) is not None
+    if config.getoption("durations", None) is not None:
+        return True
+    # Then the lines of a terminal show how long all phases took together.
+    return config.pluginmanager.has_plugin("terminal") and config.getini("console_output_style") == "times"
 
 
 def _looks_at_calls_alone(implementation: _Implementation) -> bool:

@@ -46,8 +46,9 @@ def _shares(config: pytest.Config) -> bool:
     return (
         config.getoption("capture", "no") in _SHOWN_UNCAPTURED
         or not config.pluginmanager.has_plugin("capturemanager")
-        or bool(config.getini("log_cli"))
         or config.getoption("log_cli_level", None) is not None
+        # Only pytest's logging knows that setting, and `-p no:logging` leaves it out.
+        or (config.pluginmanager.has_plugin("logging") and bool(config.getini("log_cli")))
     )
 
 

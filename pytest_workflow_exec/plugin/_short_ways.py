@@ -10,6 +10,7 @@ import bdb
 import inspect
 import unittest
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -22,7 +23,7 @@ from ._keys import PLANNED
 from ._runtest import evidence_or_exit
 from ._session import WorkflowSession, attempt_of
 
-_Way = Callable[[pytest.Item, pytest.Item | None, Attempt], None]
+_Way = Callable[[WorkflowSession, pytest.Item, pytest.Item | None, Attempt], None]
 _THE_CALL = ("call",)
 _BROKEN_OFF = (pytest.exit.Exception, KeyboardInterrupt)
 _OURS = f"{__name__.partition('.')[0]}."
@@ -45,7 +46,7 @@ def take_short_way(session: WorkflowSession, item: pytest.Item, nextitem: pytest
         return None
     hook, location = item.ihook, item.location
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=location)
-    way(item, nextitem, attempt)
+    way(session, item, nextitem, attempt)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
     return True
 
@@ -88,7 +89,9 @@ def _stays_here(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     return not ends and nextitem is not None and nextitem.parent is item.parent
 
 
-def _report_carried(item: pytest.Item, _nextitem: pytest.Item | None, attempt: Attempt) -> None:
+def _report_carried(
+    _session: WorkflowSession, item: pytest.Item, _nextitem: pytest.Item | None, attempt: Attempt
+) -> None:
     for phase in attempt.phases:
         _report(item, _called(phase, _nothing))  # type: ignore[arg-type]  # a phase
 
@@ -97,19 +100,41 @@ def _nothing() -> None:
     return None
 
 
-def _run(item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> None:
+def _run(session: WorkflowSession, item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> None:
+    try:
+        _run_phases(session, item, nextitem, attempt)
+    finally:
+        if isinstance(item, pytest.Function):
+            # pytest keeps items to the end, and nobody needs what its fixtures gave.
+            item.funcargs.clear()
+
+
+def _run_phases(session: WorkflowSession, item: pytest.Item, nextitem: pytest.Item | None, attempt: Attempt) -> None:
+    # No function of ours calls the hooks: it would stand in the tracebacks of what they raise.
     hook = item.ihook
-    setup = _called("setup", lambda: hook.pytest_runtest_setup(item=item))
+    setup = _called("setup", partial(hook.pytest_runtest_setup, item=item))
     quiet = setup.excinfo is None and not attempt.has_fixtures
     if quiet or _report(item, setup).passed:
-        _report(item, _called("call", lambda: hook.pytest_runtest_call(item=item)))
+        _report(item, _called("call", partial(hook.pytest_runtest_call, item=item)))
     onward = nextitem if _stays_here(item, nextitem) else None
-    teardown = _called("teardown", lambda: hook.pytest_runtest_teardown(item=item, nextitem=onward))
-    if onward is None or attempt.has_fixtures or teardown.excinfo is not None or attempt.error is not None:
+    teardown = _called("teardown", partial(hook.pytest_runtest_teardown, item=item, nextitem=onward))
+    if onward is None or _would_be_missed(session, item, teardown, attempt):
         _report(item, teardown)
-    if isinstance(item, pytest.Function):
-        # pytest keeps items to the end, and nobody needs what its fixtures gave.
-        item.funcargs.clear()
+
+
+def _would_be_missed(
+    session: WorkflowSession, item: pytest.Item, teardown: pytest.CallInfo[None], attempt: Attempt
+) -> bool:
+    if attempt.has_fixtures or teardown.excinfo is not None or attempt.error is not None:
+        return True
+    # Somebody may have come while the step was under way.
+    return not session.listeners.miss_no_phase or _says_something(item, teardown)
+
+
+def _says_something(item: pytest.Item, teardown: pytest.CallInfo[None]) -> bool:
+    # Hooks of others put finalizers where they like, and what these print or log stands in this report alone.
+    sections = pytest.TestReport.from_item_and_call(item, teardown).sections
+    return any(title.endswith(" teardown") for title, _ in sections)
 
 
 def _called(when: Literal["setup", "call", "teardown"], phase: Callable[[], None]) -> pytest.CallInfo[None]:

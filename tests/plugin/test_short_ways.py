@@ -272,3 +272,104 @@ def test_what_fixtures_gave_is_let_go(alone: Project) -> None:
     run(alone)
 
     assert json.loads((alone.root / "held.json").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        ("pytest_runtest_setup(item)", "print('taken down')"),
+        ("pytest_runtest_setup(item)", "__import__('logging').warning('taken down')"),
+        ("pytest_pyfunc_call(pyfuncitem)", "print('taken down')"),
+    ],
+    ids=["print", "log", "body"],
+)
+def test_what_finalizers_of_hooks_say_is_kept(alone: Project, hook: str, says: str) -> None:
+    """A hook may give a step a finalizer without any fixture; what that prints or logs is shown as ever."""
+    node = hook.partition("(")[2].rstrip(")")
+    alone.write(
+        "wf/conftest.py",
+        f"import pytest\n{KEPT}@pytest.hookimpl(trylast={node == 'item'})\ndef {hook}:\n"
+        f"    if {node}.name == 'first': {node}.addfinalizer(lambda: {says})\n",
+    )
+
+    shown = run(alone, "-rP")
+
+    assert "taken down" in shown
+    assert kept(alone) == {"first": {"call", "teardown"}, "second": {"call"}, "third": set(PHASES)}
+
+
+def test_who_comes_in_the_middle_of_a_step_gets_its_end(alone: Project) -> None:
+    """A plugin that a step's own body registers hears of its call and teardown, as with pytest itself."""
+    alone.write(
+        "wf/conftest.py",
+        "import builtins, types\ndef pytest_configure(config):\n    def come():\n"
+        f"        late = types.ModuleType('late'); exec({LISTENER!r}, vars(late)); config.pluginmanager.register(late)\n"
+        "    builtins.come = come\n",
+    )
+    alone.write("wf/workflow_p.py", PYTHON.replace("print('in first')", "come()"))
+
+    run(alone)
+
+    assert (alone.root / "heard").read_text() == EVERY.removeprefix("first setup\n")
+
+
+def test_an_output_with_times_gets_all_three(alone: Project) -> None:
+    """Where the terminal shows how long a step took, its set-up counts, in which a person may be asked."""
+    run(alone, "-o", "console_output_style=times")
+
+    assert kept(alone)["first"] == kept(alone)["second"] == set(PHASES)
+
+
+@pytest.mark.parametrize("missing", ["terminal", "logging"])
+def test_plugins_of_pytest_may_be_missing(alone: Project, missing: str) -> None:
+    """Where pytest's terminal or logging is switched off, nobody knows its settings, and none is asked for."""
+    (alone.root / "wf/conftest.py").unlink()
+
+    run(alone, "-p", f"no:{missing}")
+
+    assert outcomes(alone) == ["passed"] * 3
+
+
+@pytest.mark.parametrize(
+    ("body", "conftest"),
+    [
+        ("import threading\n    each = threading.Thread(target=lambda: 1 / 0); each.start(); each.join()", ""),
+        (
+            "pass",
+            (
+                "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_runtest_setup(item):\n"
+                "    if item.name == 'first': item.addfinalizer(lambda: 1 / 0)\n"
+            ),
+        ),
+    ],
+    ids=["thread", "finalizer"],
+)
+def test_no_traceback_leads_into_this_package(alone: Project, body: str, conftest: str) -> None:
+    """What is raised outside a step's own code is shown without a line of ours between pytest's."""
+    alone.write("wf/conftest.py", conftest)
+    alone.write("wf/workflow_p.py", PYTHON.replace("print('in first')", body))
+
+    shown = run(alone, "-W", "error::pytest.PytestUnhandledThreadExceptionWarning", status=1)
+
+    assert outcomes(alone) == ["failed", "blocked", "blocked"]
+    assert "ZeroDivisionError" in shown
+    assert "_short_ways.py" not in shown
+
+
+def test_an_interrupt_lets_go_of_what_fixtures_gave(alone: Project) -> None:
+    """A step that is broken off holds on to nothing, either."""
+    alone.write(
+        "wf/conftest.py",
+        "import json\ndef pytest_sessionfinish(session):\n"
+        "    held = [item.name for item in session.items if item.funcargs]\n"
+        "    (session.config.rootpath / 'held.json').write_text(json.dumps(held))\n",
+    )
+    alone.write(
+        "wf/workflow_p.py",
+        PYTHON.replace("(workflow) -> None:\n    pass", "(workflow) -> None:\n    raise KeyboardInterrupt"),
+    )
+
+    run(alone, status=2)
+
+    assert outcomes(alone)[:2] == ["passed", "interrupted"]
+    assert json.loads((alone.root / "held.json").read_text()) == []
